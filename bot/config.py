@@ -1,0 +1,107 @@
+"""Settings, read once from the environment and `.env`; secrets are masked in every printed form."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The message is one line that names the variable; it never holds its value."""
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """Every setting. An empty variable counts as unset; names of variables are the upper-case field names."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: Url | None = None
+    bot_model: str = "claude-sonnet-5-5"
+    bot_memory_model: str = "claude-haiku-5-5"
+
+    discord_token: SecretStr | None = None
+    discord_api_base: Url = "https://discord.com/api/v10"
+
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_base: Url = "https://slack.com/api"
+    port: int = Field(default=3000, ge=1, le=65535)
+
+    mem0_api_key: SecretStr | None = None
+    mem0_host: Url = "https://api.mem0.ai"
+    database_url: SecretStr | None = None
+
+    bot_data_dir: Path = Path("data")
+    bot_persona: Path | None = None
+    bot_embedder: str = "wordllama"
+    bot_memory: bool = True
+    bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
+    bot_messages_per_minute: int = Field(default=0, ge=0)
+    bot_turns: int = Field(default=20, ge=0, le=1000)
+    bot_turns_ttl_hours: float = Field(default=24, ge=0)
+    bot_log_level: str = "INFO"
+
+    @property
+    def discord_on(self) -> bool:
+        """Whether Discord's settings are there."""
+        return self.discord_token is not None
+
+    @property
+    def slack_on(self) -> bool:
+        """Whether Slack's settings are there."""
+        return self.slack_bot_token is not None
+
+    def persona(self) -> str | None:
+        """The text of BOT_PERSONA's file, None where the built-in persona serves. Raises SettingsError."""
+        if self.bot_persona is None:
+            return None
+        try:
+            text = self.bot_persona.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"BOT_PERSONA: the file can't be read as UTF-8 text ({type(exc).__name__})") from exc
+        if not text:
+            raise SettingsError("BOT_PERSONA: the file is empty")
+        return text
+
+
+def load() -> Settings:
+    """Read the settings; raise SettingsError with one line for the first that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        first = exc.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        # A validator's message never holds the value: a secret pasted into the wrong variable stays unprinted.
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def require_platforms(settings: Settings) -> None:
+    """Check that `python -m bot` has a platform with all its settings; raise SettingsError with one line."""
+    if settings.slack_app_token is not None and settings.slack_bot_token is None:
+        raise SettingsError("SLACK_BOT_TOKEN: missing (SLACK_APP_TOKEN is set; Slack needs both)")
+    if settings.slack_bot_token is not None and settings.slack_app_token is None and not settings.slack_signing_secret:
+        raise SettingsError(
+            "SLACK_APP_TOKEN: missing (SLACK_BOT_TOKEN is set; Slack needs both, or SLACK_SIGNING_SECRET for HTTP)"
+        )
+    if settings.slack_signing_secret is not None and settings.slack_bot_token is None:
+        raise SettingsError("SLACK_BOT_TOKEN: missing (SLACK_SIGNING_SECRET is set; Slack over HTTP needs both)")
+    if not (settings.discord_on or settings.slack_on):
+        raise SettingsError(
+            "no platform: set DISCORD_TOKEN, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN (or run: python -m bot chat)"
+        )
+    if settings.anthropic_api_key is None:
+        raise SettingsError("ANTHROPIC_API_KEY: missing (a platform is set, and its answers come from Claude)")

@@ -1,0 +1,244 @@
+"""The common event: what every platform's message is turned into, and what the core speaks of.
+
+All values are frozen. Ids come from the platform's own event, never from text.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Audience(StrEnum):
+    """Who can read a place: the person alone, a closed group, or everybody in the workspace."""
+
+    PRIVATE = "private"
+    MEMBERS = "members"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account on one platform.
+
+    `workspace` is Slack's team id; it is empty on Discord and in the terminal, whose user ids are global.
+    """
+
+    platform: str
+    workspace: str
+    user: str
+
+    @property
+    def key(self) -> str:
+        """The account's own mem0 user id: `discord:<user>`, `slack:<team>:<user>`, `terminal:<user>`."""
+        parts = (self.platform, self.workspace, self.user)
+        return ":".join(part for part in parts if part)
+
+
+#: The scope of what was learned in a direct message. It belongs to the person alone, wherever they wrote it.
+PRIVATE_SCOPE = "private"
+#: The scope of what its owner has opened to every channel.
+SHARED_SCOPE = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message was written.
+
+    `workspace` is Discord's guild id or Slack's team id, empty where there is none. `thread` is the thread's own
+    id (Slack: `thread_ts`), None outside threads. `name` is what people call the place (`#general`, `DM`).
+    """
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str | None
+    audience: Audience
+    name: str = ""
+
+    @property
+    def scope(self) -> str:
+        """The audience as it is written on a memory: one string per set of people that can read it."""
+        if self.audience is Audience.PRIVATE:
+            return PRIVATE_SCOPE
+        if self.audience is Audience.PUBLIC:
+            return f"public:{self.platform}:{self.workspace}"
+        return f"members:{self.platform}:{self.workspace}:{self.channel}"
+
+    @property
+    def recallable(self) -> frozenset[str] | None:
+        """The scopes that may be recalled here; None means all of the person's own (a direct message)."""
+        if self.audience is Audience.PRIVATE:
+            return None
+        return frozenset({self.scope, f"public:{self.platform}:{self.workspace}", SHARED_SCOPE})
+
+    @property
+    def key(self) -> str:
+        """One string per thread, or per channel outside threads."""
+        return ":".join((self.platform, self.workspace, self.channel, self.thread or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A message meant for the bot.
+
+    Attributes:
+        id: The platform's own message identity: `discord:<message id>`, `slack:<team>:<channel>:<ts>`.
+        text: What was said, the bot's mention already stripped. May be empty where only a file was sent.
+        attachments: File names, in order.
+        name: How the speaker is called there. Data from outside, shown to the model as data.
+        at: When it was written, by the platform's clock, timezone-aware.
+        link: A permalink to the message, empty where the platform has none.
+        reply_to: The message this one answers (same form as `id`), where the platform says so.
+    """
+
+    id: str
+    person: Person
+    place: Place
+    text: str
+    name: str
+    at: datetime
+    attachments: tuple[str, ...] = ()
+    link: str = ""
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEvent:
+    """A command: `name` is `memories` or `forget`, `argument` the words behind it (may be empty)."""
+
+    person: Person
+    place: Place
+    name: str
+    argument: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PressEvent:
+    """A click on a button that the bot showed. `person` is who clicked; `action` is the button's own string."""
+
+    person: Person
+    place: Place
+    action: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation, kept as context for the next. `author` is `user` or `assistant`."""
+
+    author: str
+    name: str
+    text: str
+    at: datetime
+    person_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a person said and what was answered, waiting to be learned. Raw text: dropped once learned."""
+
+    id: int
+    event_id: str
+    user_id: str
+    scope: str
+    name: str
+    text: str
+    answer: str
+    at: datetime
+    link: str
+    place: str
+    conversation: str
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An event that taught a memory: its id, when it was said, where, and a link to it."""
+
+    event_id: str
+    at: datetime
+    place: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One remembered fact. `scope` is its audience; `superseded_by` names the memory that replaced it."""
+
+    id: str
+    text: str
+    learned_at: datetime
+    scope: str
+    sources: tuple[Source, ...] = ()
+    superseded_by: str | None = None
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
+
+    `memories` are those that `system` already holds as text, for a model that composes its answer from them.
+    """
+
+    system: str
+    messages: tuple[tuple[str, str], ...]  # (role, text)
+    memories: tuple[Memory, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Notice: so many memories went into the prompt of that event."""
+
+    event_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Notice: that person's memory was updated with so many new facts (0: nothing worth keeping was said)."""
+
+    user_id: str
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button of a view. `action` comes back in a `PressEvent`; at most 90 characters."""
+
+    label: str
+    action: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of a view: the number people can name it by, its text, and a line about it (date, place)."""
+
+    number: int
+    text: str
+    note: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A private answer to a command, the same on every platform: a title, numbered items, a footer, buttons.
+
+    All strings are plain text, to be escaped by the platform's adapter; none is markup.
+    """
+
+    title: str
+    items: tuple[Item, ...] = ()
+    footer: str = ""
+    buttons: tuple[Button, ...] = field(default=())
+
+    def lines(self) -> Iterator[str]:
+        """The view as plain lines, for platforms and readers that show nothing else."""
+        yield self.title
+        for item in self.items:
+            yield f"{item.number}. {item.text}" + (f"  ({item.note})" if item.note else "")
+        if self.footer:
+            yield self.footer

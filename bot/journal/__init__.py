@@ -1,0 +1,1 @@
+"""What must outlive a crash, in SQLite or PostgreSQL."""
