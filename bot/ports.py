@@ -1,6 +1,7 @@
 """What the core needs from the outside, as small protocols named by role. Implementations are bound in `__main__`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -45,6 +46,10 @@ class MemoryUnavailable(Exception):
     """The memory store can't be read or written now; what waits is kept and tried again."""
 
 
+class JournalUnavailable(Exception):
+    """The journal's database can't be read or written now (disk full, connection lost). Nothing was committed."""
+
+
 class LearningFailed(MemoryUnavailable):
     """An extraction gave no usable answer (cut, malformed, refused, or the service is down).
 
@@ -80,8 +85,11 @@ class Respond(Protocol):
 class Chat(Protocol):
     """The chat model."""
 
-    def answer(self, prompt: Prompt) -> AsyncIterator[str]:
-        """Yield the answer's text in pieces as they arrive; raise ChatError where it is not whole."""
+    def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        """Yield the answer's text in pieces as they arrive; raise ChatError where it is not whole.
+
+        Closing the generator ends the request behind it.
+        """
         ...
 
 
@@ -97,7 +105,7 @@ class MemoryStore(Protocol):
         """The memories worth putting into a prompt, best first, within the token budget.
 
         Only those whose scope is in `scopes` (None: all). `context` holds the conversation's last texts, oldest
-        first. Superseded memories are left out.
+        first. Superseded memories are left out. Raises TimeoutError where it takes longer than its budget.
         """
         ...
 
@@ -181,6 +189,10 @@ class Journal(Protocol):
         """Take (action, ids) of a token once, if it is that person's and not stale (15 minutes); else None."""
         ...
 
+    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
+        ...
+
     async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
         """Erase a person's turns (and the answers to them), exchanges and intents; return how many rows went."""
         ...
@@ -214,6 +226,8 @@ class Adapter(Protocol):
     """A platform. `run` returns after `stop`; it raises SettingsError where a token is plainly refused."""
 
     name: str
+    #: Set once the platform's events arrive.
+    ready: asyncio.Event
 
     async def run(self) -> None:
         """Connect, and hand events to the core until stopped."""

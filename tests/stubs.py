@@ -1,0 +1,182 @@
+"""The core's ports in a few lines each, in memory, for tests of what stands between them."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from bot.events import Exchange, Memory, MessageEvent, Prompt, Turn
+
+
+class StubJournal:
+    """A journal that forgets with the process."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self.turns: dict[str, list[Turn]] = defaultdict(list)
+        self.kept: list[Exchange] = []
+        self.failed: list[tuple[list[int], str, bool]] = []
+        self.set_aside: set[int] = set()
+        self.intents: dict[str, tuple[str, str, list[str]]] = {}
+        self.forgotten: list[str] = []
+        self.log: list[str] = []
+
+    async def admit(self, event: MessageEvent) -> str | None:
+        if event.id in self.seen:
+            return None
+        self.seen.add(event.id)
+        return event.place.key
+
+    async def user_id(self, person_key: str) -> str:
+        return person_key
+
+    async def recent(self, conversation: str) -> list[Turn]:
+        return list(self.turns[conversation])
+
+    async def answered(
+        self,
+        event: MessageEvent,
+        user_id: str,
+        conversation: str,
+        answer: str,
+        message_ids: Sequence[str],
+        *,
+        learn: bool,
+    ) -> None:
+        self.log.append("answered")
+        self.turns[conversation].append(Turn("user", event.name, event.text, event.at, event.person.key))
+        self.turns[conversation].append(Turn("assistant", "", answer, event.at))
+        if learn:
+            scope = event.place.scope
+            row = (len(self.kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
+            self.kept.append(Exchange(*row, event.link, event.place.name, conversation))
+
+    async def waiting(self) -> list[tuple[str, str]]:
+        return list({(one.user_id, one.scope): None for one in self.kept})
+
+    async def exchanges(self, user_id: str, scope: str) -> list[Exchange]:
+        rows = [one for one in self.kept if (one.user_id, one.scope) == (user_id, scope)]
+        return [one for one in rows if one.id not in self.set_aside]
+
+    async def learned(self, ids: Sequence[int]) -> None:
+        self.kept = [one for one in self.kept if one.id not in ids]
+
+    async def learning_failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
+        self.failed.append((list(ids), reason, final))
+        if final:
+            self.set_aside.update(ids)
+
+    async def keep_intent(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
+        token = f"t{len(self.intents)}"
+        self.intents[token] = (person_key, action, list(ids))
+        return token
+
+    async def take_intent(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
+        owner, action, ids = self.intents.get(token, ("", "", []))
+        if owner != person_key:
+            return None
+        del self.intents[token]
+        return action, ids
+
+    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+        self.forgotten += event_ids
+        return len(event_ids)
+
+    async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
+        self.forgotten += person_keys
+        self.kept = [one for one in self.kept if one.user_id != user_id]
+        return 0
+
+    async def close(self) -> None:
+        self.log.append("closed")
+
+
+class StubMemory:
+    """A memory store over a dict; `failure` is raised by every call while it is set."""
+
+    def __init__(self, **memories: list[Memory]) -> None:
+        self.of: dict[str, list[Memory]] = defaultdict(list)
+        for user_id, rows in memories.items():
+            self.of[user_id] = rows
+        self.failure: Exception | None = None
+
+    def _check(self) -> None:
+        if self.failure:
+            raise self.failure
+
+    async def recall(
+        self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
+    ) -> list[Memory]:
+        self._check()
+        return [row for row in self.of[user_id] if scopes is None or row.scope in scopes]
+
+    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+        self._check()
+        return len(exchanges)
+
+    async def list(self, user_id: str, search: str = "") -> list[Memory]:
+        self._check()
+        words = search.casefold().split()
+        rows = [row for row in self.of[user_id] if all(word in row.text.casefold() for word in words)]
+        return sorted(rows, key=lambda row: row.learned_at, reverse=True)
+
+    async def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        self._check()
+        before = len(self.of[user_id])
+        self.of[user_id] = [row for row in self.of[user_id] if row.id not in ids]
+        return before - len(self.of[user_id])
+
+    async def forget_all(self, user_id: str) -> int:
+        self._check()
+        return len(self.of.pop(user_id, []))
+
+    async def close(self) -> None:
+        self._check()
+
+
+class StubChat:
+    """Answers from a script: each entry is a list of pieces, of which an exception ends the stream."""
+
+    def __init__(self, *script: list[str | Exception], reply: Callable[[Prompt], str] | None = None) -> None:
+        self.script = list(script)
+        self.reply = reply
+        self.prompts: list[Prompt] = []
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        self.prompts.append(prompt)
+        pieces: list[str | Exception] = self.script.pop(0) if self.script else ["ok"]
+        if self.reply:
+            pieces = [self.reply(prompt)]
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+class StubRespond:
+    """Keeps what a person would see."""
+
+    def __init__(self, journal: StubJournal | None = None) -> None:
+        self.shown: list[str] = []
+        self.whispers: list[str] = []
+        self.busy: list[bool] = []
+        self.failure: Exception | None = None
+        self.journal = journal
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        self.busy.append(True)
+        try:
+            yield
+        finally:
+            self.busy.append(False)
+
+    async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
+        if self.failure:
+            raise self.failure
+        async for snapshot in snapshots:
+            self.shown.append(snapshot)
+        return ("reply:1",)
+
+    async def whisper(self, text: str) -> None:
+        self.whispers.append(text)
