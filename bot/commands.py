@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bot.events import SHARED_SCOPE, Button, CommandEvent, Item, Memory, Person, PressEvent, View
 from bot.identity import Identities
+from bot.logs import describe
 from bot.ports import Journal, MemoryStore
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Commands:
             if event.name == "forget":
                 return await self._propose(event, argument)
         except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
-            log.error("/%s failed: %s", event.name, type(exc).__name__)
+            log.error("/%s failed: %s", event.name, describe(exc))
             return UNAVAILABLE
         return View(f"I don't know /{event.name[:20]}. I know /memories and /forget.")
 
@@ -55,7 +56,7 @@ class Commands:
             if kind in ("forget", "cancel"):
                 return await self._act(event, kind, rest)
         except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
-            log.error("a button failed: %s", type(exc).__name__)
+            log.error("a button failed: %s", describe(exc))
             return UNAVAILABLE
         return STALE
 
@@ -66,7 +67,7 @@ class Commands:
             typed = " ".join(event.argument.split()).casefold()
             memories = await self._memory.list(user_id)
         except Exception as exc:  # noqa: BLE001 - a suggestion that fails is an empty one
-            log.warning("no suggestions: %s", type(exc).__name__)
+            log.warning("no suggestions: %s", describe(exc))
             return []
         texts = (_row(memory.text, SUGGESTION) for memory in memories)
         return [text for text in dict.fromkeys(texts) if typed in text.casefold()][:SUGGESTIONS]

@@ -82,6 +82,8 @@ def load() -> Settings:
     """Read the settings; raise SettingsError with one line for the first that is wrong."""
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f".env: the file can't be read as UTF-8 text ({type(exc).__name__})") from None
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"

@@ -12,6 +12,7 @@ from bot.commands import Commands
 from bot.events import CommandEvent, Memory, MessageEvent, PressEvent, Prompt, Recalled, Turn, View
 from bot.identity import Identities
 from bot.learning import Learner
+from bot.logs import describe
 from bot.ports import (
     Chat,
     ChatError,
@@ -51,7 +52,12 @@ class MemoryBot:
         persona: str = prompt.PERSONA,
         allowance: int = 0,
         notify: Notify | None = None,
+        remember: bool = True,
     ) -> None:
+        """Answer through `chat` with what `memory` recalls.
+
+        `allowance` is a person's messages a minute (0: no limit); without `remember` nothing is kept to be learned.
+        """
         self._journal = journal
         self._memory = memory
         self._chat = chat
@@ -59,6 +65,7 @@ class MemoryBot:
         self._persona = persona
         self._allowance = Allowance(allowance)
         self._notify = notify
+        self._remember = remember
         self._identities = Identities(journal)
         self._commands = Commands(journal, memory, self._identities)
 
@@ -67,7 +74,7 @@ class MemoryBot:
         try:
             await self._answer(event, respond)
         except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
-            log.error("%s: no answer: %s", event.id, type(exc).__name__)
+            log.error("%s: no answer: %s", event.id, describe(exc))
             await self._apologise(event, respond)
 
     async def _answer(self, event: MessageEvent, respond: Respond) -> None:
@@ -85,8 +92,9 @@ class MemoryBot:
             memories = await self._recall(user_id, event, turns)
             answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns))
             message_ids = await respond.stream(answer.snapshots())
-        await self._journal.answered(event, user_id, conversation, answer.text, message_ids, learn=True)
-        self._learner.noticed(user_id, event.place.scope)
+        await self._journal.answered(event, user_id, conversation, answer.text, message_ids, learn=self._remember)
+        if self._remember:
+            self._learner.noticed(user_id, event.place.scope)
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
         query = prompt.said(event)
@@ -104,7 +112,7 @@ class MemoryBot:
         try:
             await respond.whisper(SORRY)
         except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
-            log.error("%s: nor could an apology be sent: %s", event.id, type(exc).__name__)
+            log.error("%s: nor could an apology be sent: %s", event.id, describe(exc))
 
     async def on_command(self, event: CommandEvent) -> View:
         """Run a command for the caller alone."""

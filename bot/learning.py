@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 
 from bot.events import Learned
+from bot.logs import describe
 from bot.ports import Journal, LearningFailed, MemoryStore, MemoryUnavailable, Notify
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Learner:
             try:
                 await self._learn_now(user_id, scope)
             except Exception as exc:  # noqa: BLE001 - the boundary of one lesson: it is logged, kept and tried again
-                log.warning("learning is put off for a while: %s", type(exc).__name__)
+                log.warning("learning is put off for a while: %s", describe(exc))
                 self._again(user_id, scope)
 
     async def _learn_now(self, user_id: str, scope: str) -> None:
@@ -96,10 +97,11 @@ class Learner:
         try:
             facts = await self._memory.learn(exchanges)
         except LearningFailed as exc:
+            failed = ids if exc.ids is None else list(exc.ids)
             final = exc.final or min(exchange.attempts for exchange in exchanges) + 1 >= ATTEMPTS
-            await self._journal.learning_failed(ids, str(exc), final=final)
-            log.warning("nothing learned from %d exchanges (%s)%s", len(ids), exc, ": given up" if final else "")
-            if not final:
+            await self._journal.learning_failed(failed, str(exc), final=final)
+            log.warning("nothing learned from %d exchanges (%s)%s", len(failed), exc, ": given up" if final else "")
+            if await self._journal.exchanges(user_id, scope):
                 self._again(user_id, scope)
             return
         except MemoryUnavailable as exc:

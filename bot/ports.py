@@ -53,13 +53,17 @@ class JournalUnavailable(Exception):
 class LearningFailed(MemoryUnavailable):
     """An extraction gave no usable answer (cut, malformed, refused, or the service is down).
 
-    `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use.
+    `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use. `ids` are
+    those of the exchanges that it is about, where it isn't about all that were given.
     """
 
-    def __init__(self, reason: str, *, smaller: bool = False, final: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, smaller: bool = False, final: bool = False, ids: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__(reason)
         self.smaller = smaller
         self.final = final
+        self.ids = ids
 
 
 class Respond(Protocol):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -114,6 +115,16 @@ async def test_a_service_that_is_down_is_a_chat_error() -> None:
     """With nobody listening, the person is told so, as for any other failure."""
     async with FakeClaude() as gone:
         chat = ClaudeChat(settings(gone))
+    with pytest.raises(ChatError):
+        await said(chat)
+    await chat.close()
+
+
+@pytest.mark.parametrize("heard", [0, 2])
+async def test_a_silent_service_is_a_chat_error(claude: FakeClaude, heard: int) -> None:
+    """A connection that falls silent, before the first word or in the middle, doesn't keep the person waiting."""
+    claude.handler = lambda request: Reply("x" * 100, hang_after=heard)
+    chat = ClaudeChat(settings(claude), httpx2.Timeout(0.2))
     with pytest.raises(ChatError):
         await said(chat)
     await chat.close()

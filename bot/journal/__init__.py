@@ -1,1 +1,31 @@
-"""What must outlive a crash, in SQLite or PostgreSQL."""
+"""What must outlive a crash, in SQLite or PostgreSQL.
+
+`open_journal` is the way in; `mark_learned` is the journal's part in the memory store's own transaction. SQLAlchemy is
+imported with the first journal that is opened.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.journal.learned import mark_learned
+
+if TYPE_CHECKING:
+    from bot.config import Settings
+    from bot.journal.journal import SqlJournal
+
+__all__ = ["database_path", "mark_learned", "open_journal"]
+
+
+def database_path(settings: "Settings") -> Path:
+    """The SQLite file that the journal and the memories share."""
+    return settings.bot_data_dir / "bot.db"
+
+
+async def open_journal(settings: "Settings") -> "SqlJournal":
+    """Open the journal in DATABASE_URL, or in BOT_DATA_DIR, migrated to the newest revision.
+
+    Raises SettingsError, with one line that names the variable, where that can't be done.
+    """
+    from bot.journal.opening import open_journal
+
+    return await open_journal(settings)

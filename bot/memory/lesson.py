@@ -43,6 +43,8 @@ class Lesson:
         commit: Runs inside the store's own transaction, with its DBAPI connection: marks the exchanges as learned.
             Raises Superseded where they may not be, which rolls the facts back.
         committed: Set by the store once the transaction is through.
+        attempted: Set by the store when it begins: mem0 tries again row by row, which must not be.
+        error: What the transaction failed with. mem0 swallows it.
     """
 
     user_id: str
@@ -54,6 +56,7 @@ class Lesson:
     added: int = 0
     committed: bool = False
     attempted: bool = False
+    error: Exception | None = None
 
 
 #: The lesson that the code below `add` is part of; None outside.

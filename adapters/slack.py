@@ -1,0 +1,271 @@
+"""Slack, on Bolt: over Socket Mode, or over HTTP with signed requests."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters import slack_views
+from adapters.slack_directory import Directory
+from adapters.slack_errors import FAILURES, REFUSED, code
+from adapters.slack_events import Body, draft
+from adapters.slack_intake import Intake
+from adapters.slack_respond import Wire
+from adapters.slack_socket import HEARTBEAT, Backoff, Envelope, Socket
+from bot.config import Settings, SettingsError
+from bot.ports import Core
+
+log = logging.getLogger(__name__)
+
+COMMANDS = ("memories", "forget")
+EVENTS_PATH = "/slack/events"
+#: Seconds that answers under way get when the bot stops.
+GRACE = 20.0
+_ANYTHING = re.compile(".*")
+
+
+def _sdk_logger(name: str) -> logging.Logger:
+    """A logger for the SDK: its debug records are built before they are filtered, and quote bodies and texts.
+
+    Its warnings are about the environment (a token that we pass by ourselves) and about what we handle.
+    """
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.ERROR)
+    return logger
+
+
+class SlackAdapter:
+    """Slack as a platform (`bot.ports.Adapter`). `ready` is set once messages can arrive."""
+
+    name = "slack"
+
+    def __init__(self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT) -> None:
+        self._settings = settings
+        self._core = core
+        self._heartbeat = heartbeat
+        self._stopping = asyncio.Event()
+        self._done = asyncio.Event()
+        self._running = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wire: Wire
+        self._directory: Directory
+        self._intake: Intake
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, and hand events to the core until stopped. Raises SettingsError where Slack refuses a token."""
+        token = self._settings.slack_bot_token
+        if token is None:
+            raise SettingsError("SLACK_BOT_TOKEN: missing")
+        self._running = True
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+        timeout = aiohttp.ClientTimeout(total=30, sock_connect=10)
+        try:
+            async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+                base_url = f"{self._settings.slack_api_base}/"
+                self._wire = Wire.open(http, base_url, token.get_secret_value(), _sdk_logger("slack_sdk.web"))
+                await self._until_stopped(self._serve())
+                await self._finish()
+        finally:
+            self._running = False
+            self._done.set()
+
+    async def stop(self) -> None:
+        """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
+        self._stopping.set()
+        if self._running:
+            await self._done.wait()
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        serving = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.gather(serving, stopping, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        if self._tasks:
+            log.info("slack: finishing %d under way", len(self._tasks))
+            _, late = await asyncio.wait(self._tasks, timeout=GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                log.error("slack: %d not finished in %d s", len(late), int(GRACE))
+        if self.ready.is_set():
+            await self._directory.close()
+
+    # -- connecting
+
+    async def _serve(self) -> None:
+        await self._identify()
+        app = self._app()
+        app_token, secret = self._settings.slack_app_token, self._settings.slack_signing_secret
+        if app_token is not None:
+            await self._serve_socket(app, app_token.get_secret_value())
+        elif secret is not None:
+            await self._serve_http(app)
+        else:
+            raise SettingsError("SLACK_APP_TOKEN: missing (Slack needs it, or SLACK_SIGNING_SECRET for HTTP)")
+
+    async def _identify(self) -> None:
+        me = await self._checked(self._wire.edits.auth_test, "SLACK_BOT_TOKEN")
+        self._me = {
+            field: str(me.get(field) or "") for field in ("user_id", "bot_id", "user", "team_id", "team", "url")
+        }
+        self._wire.bot_user = self._me["user_id"]
+        self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"])
+        self._intake = Intake(self._core, self._wire, self._directory, self._me["url"])
+
+    @staticmethod
+    async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:
+        """The call's answer, however long Slack can't be reached; SettingsError where it refuses the token."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await call()
+            except FAILURES as exc:
+                if isinstance(exc, SlackApiError) and code(exc) in REFUSED:
+                    raise SettingsError(f"{variable}: Slack refuses it ({code(exc)})") from None
+                if code(exc) == "HTTP 404" or isinstance(exc, aiohttp.InvalidURL):
+                    raise SettingsError("SLACK_API_BASE: there is no Slack at that address") from None
+                log.warning("slack: can't reach Slack, trying again: %s", code(exc))
+            except ValueError:
+                raise SettingsError(f"{variable}: not a token (it holds a character that none has)") from None
+            await backoff.wait()
+
+    async def _serve_socket(self, app: AsyncApp, app_token: str) -> None:
+        async def open_url() -> str:
+            return str((await self._wire.edits.apps_connections_open(app_token=app_token))["url"])
+
+        async def handle(envelope: Envelope) -> Envelope | None:
+            acknowledgement: Envelope = {"envelope_id": envelope["envelope_id"]}
+            payload = envelope.get("payload")
+            if not isinstance(payload, dict):
+                return acknowledgement
+            response = await app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
+            if response.status != 200:
+                log.warning("slack: an envelope was not taken (HTTP %d)", response.status)
+                return None
+            if response.body:
+                acknowledgement["payload"] = json.loads(response.body)
+            return acknowledgement
+
+        url = await self._checked(open_url, "SLACK_APP_TOKEN")
+        socket = Socket(self._wire.http, open_url, handle, heartbeat=self._heartbeat)
+        connection = asyncio.create_task(socket.run(url))
+        greeted = asyncio.create_task(socket.greeted.wait())
+        try:
+            await asyncio.wait({connection, greeted}, return_when=asyncio.FIRST_COMPLETED)
+            self._listening()
+            await connection
+        finally:
+            connection.cancel()
+            greeted.cancel()
+            await asyncio.gather(connection, greeted, return_exceptions=True)
+
+    async def _serve_http(self, app: AsyncApp) -> None:
+        async def events(request: web.Request) -> web.Response:
+            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+
+        server = web.Application(client_max_size=4 * 2**20)
+        server.router.add_post(EVENTS_PATH, events)
+        runner = web.AppRunner(server, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, port=self._settings.port)
+            try:
+                await site.start()
+            except OSError as exc:
+                raise SettingsError(f"PORT: can't listen there ({type(exc).__name__})") from exc
+            self._listening()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    def _listening(self) -> None:
+        log.info("slack: listening as %s in %s", self._me["user"], self._me["team"])
+        self.ready.set()
+
+    # -- what arrives: written down as a task at once, so that the acknowledgement never waits for an answer
+
+    def _app(self) -> AsyncApp:
+        authorized = AuthorizeResult(
+            enterprise_id=None, team_id=self._me["team_id"], bot_user_id=self._me["user_id"], bot_id=self._me["bot_id"]
+        )
+
+        async def authorize() -> AuthorizeResult:
+            return authorized
+
+        secret = self._settings.slack_signing_secret
+        sdk = _sdk_logger("slack_sdk.bot")
+        app = AsyncApp(
+            logger=_sdk_logger("slack_bolt.bot"),
+            authorize=authorize,
+            client=AsyncWebClient(base_url=self._wire.reads.base_url, session=self._wire.http, logger=sdk),
+            signing_secret=secret.get_secret_value() if secret else None,
+            # The acknowledgement follows the listener, and our listeners only start a task.
+            process_before_response=True,
+            request_verification_enabled=self._settings.slack_app_token is None,
+            ignoring_self_events_enabled=False,
+            attaching_function_token_enabled=False,
+            attaching_conversation_kwargs_enabled=False,
+        )
+
+        async def on_message(body: Body) -> None:
+            try:
+                found = draft(body, self._wire.bot_user)
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                log.warning("slack: a message event was not as documented: %s", type(exc).__name__)
+                return
+            if found is not None:
+                self._spawn(self._intake.message(found))
+
+        async def on_command(body: Body, ack: AsyncAck) -> None:
+            await ack()
+            self._spawn(self._intake.command(body))
+
+        async def on_press(body: Body, ack: AsyncAck) -> None:
+            await ack()
+            self._spawn(self._intake.press(body))
+
+        async def ignore(ack: AsyncAck) -> None:
+            await ack()
+
+        app.event("message")(on_message)
+        app.event("app_mention")(on_message)
+        for name in COMMANDS:
+            app.command(f"/{name}")(on_command)
+        app.action(re.compile(f"^{slack_views.PREFIX}"))(on_press)
+        # An event that nobody takes is never acknowledged, and comes again.
+        for unhandled in (app.event, app.action, app.command, app.shortcut, app.view, app.options):
+            unhandled(_ANYTHING)(ignore)
+        return app
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("slack: an event failed")

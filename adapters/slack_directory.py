@@ -1,0 +1,187 @@
+"""What has to be asked of Slack about people, channels and threads, kept for a while."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack_errors import FAILURES, code
+from adapters.text import clean
+from bot.events import Audience
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a name may hold up an answer.
+NAME_WAIT = 1.0
+#: Seconds that an answer of Slack's is taken for true.
+NAME_TTL = 3600.0
+CHANNEL_TTL = 300.0
+JOINED_TTL = 86_400.0
+#: A "no" is kept for less, since it may be wrong sooner: another process may answer in that thread.
+UNKNOWN_TTL = 30.0
+ENTRIES = 5_000
+#: Pages of 200 messages of a thread that are searched for one of the bot's.
+PAGES = 5
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+_SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared")
+
+
+class Cache(Generic[Key, Value]):
+    """The newest answers of a loader that never raises, one call at a time for each key."""
+
+    def __init__(self, load: Callable[[Key], Awaitable[Value]], ttl: Callable[[Value], float]) -> None:
+        self._load = load
+        self._ttl = ttl
+        self._entries: OrderedDict[Key, asyncio.Future[tuple[Value, float]]] = OrderedDict()
+
+    async def get(self, key: Key) -> Value:
+        """The value, asked for where it is not known or too old."""
+        entry = self._entries.get(key)
+        if entry is None or entry.cancelled() or (entry.done() and entry.result()[1] < self._now()):
+            entry = asyncio.ensure_future(self._fetch(key))
+            self._keep(key, entry)
+        else:
+            self._entries.move_to_end(key)
+        return (await asyncio.shield(entry))[0]
+
+    def known(self, key: Key) -> Value | None:
+        """The value where it is at hand and fresh, else None."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.done() or entry.cancelled() or entry.result()[1] < self._now():
+            return None
+        return entry.result()[0]
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keep a value that is known without asking."""
+        entry: asyncio.Future[tuple[Value, float]] = asyncio.get_running_loop().create_future()
+        entry.set_result((value, self._now() + self._ttl(value)))
+        self._keep(key, entry)
+
+    async def close(self) -> None:
+        """Let go of calls under way."""
+        waiting = [entry for entry in self._entries.values() if not entry.done()]
+        for entry in waiting:
+            entry.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _keep(self, key: Key, entry: asyncio.Future[tuple[Value, float]]) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        if len(self._entries) > ENTRIES:
+            self._entries.popitem(last=False)
+
+    async def _fetch(self, key: Key) -> tuple[Value, float]:
+        value = await self._load(key)
+        return value, self._now() + self._ttl(value)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Who can read a channel, and how people call it. `known` is False where Slack wouldn't tell."""
+
+    audience: Audience
+    name: str
+    known: bool = True
+
+
+class Directory:
+    """People, channels and threads of one workspace."""
+
+    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str) -> None:
+        self._client = client
+        self._bot_user = bot_user
+        self._bot_id = bot_id
+        self._names: Cache[str, str] = Cache(self._load_name, lambda name: NAME_TTL if name else UNKNOWN_TTL)
+        self._channels: Cache[str, Channel] = Cache(
+            self._load_channel, lambda channel: CHANNEL_TTL if channel.known else UNKNOWN_TTL
+        )
+        self._threads: Cache[tuple[str, str], bool] = Cache(
+            self._load_thread, lambda joined: JOINED_TTL if joined else UNKNOWN_TTL
+        )
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        """Display names by user id, as far as Slack tells them within a second; else the id itself."""
+        wanted = list(dict.fromkeys(users))
+        found = await asyncio.gather(*(self._name(user) for user in wanted))
+        return dict(zip(wanted, found, strict=True))
+
+    async def channel(self, channel: str) -> Channel:
+        """The channel's audience and name; the narrowest audience that a channel can have where Slack won't tell."""
+        return await self._channels.get(channel)
+
+    async def joined(self, channel: str, thread: str) -> bool:
+        """Whether the bot has written in a thread."""
+        return await self._threads.get((channel, thread))
+
+    def join(self, channel: str, thread: str) -> None:
+        """Note that the bot takes part in a thread."""
+        self._threads.put((channel, thread), True)
+
+    async def close(self) -> None:
+        """Let go of calls under way."""
+        for cache in (self._names, self._channels, self._threads):
+            await cache.close()
+
+    async def _name(self, user: str) -> str:
+        if name := self._names.known(user):
+            return name
+        try:
+            return await asyncio.wait_for(self._names.get(user), NAME_WAIT) or user
+        except TimeoutError:
+            log.info("slack: users.info is slow; a user's id stands for the name")
+            return user
+
+    async def _load_name(self, user: str) -> str:
+        try:
+            found: dict[str, Any] = (await self._client.users_info(user=user)).get("user") or {}
+        except FAILURES as exc:
+            log.info("slack: users.info failed: %s", code(exc))
+            return ""
+        profile = found.get("profile") or {}
+        name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
+        return " ".join(clean(str(name or "")).split())[:80]
+
+    async def _load_channel(self, channel: str) -> Channel:
+        try:
+            found: dict[str, Any] = (await self._client.conversations_info(channel=channel)).get("channel") or {}
+        except FAILURES as exc:
+            log.warning("slack: conversations.info failed, so the channel counts as closed: %s", code(exc))
+            return Channel(Audience.MEMBERS, "", known=False)
+        if found.get("is_im"):
+            return Channel(Audience.PRIVATE, "DM")
+        name = clean(str(found.get("name") or ""))
+        open_to_all = found.get("is_channel") and found.get("is_private") is False and not found.get("is_mpim")
+        if open_to_all and not any(found.get(sign) for sign in _SHARED):
+            return Channel(Audience.PUBLIC, f"#{name}")
+        return Channel(Audience.MEMBERS, "group DM" if found.get("is_mpim") else f"#{name}")
+
+    async def _load_thread(self, key: tuple[str, str]) -> bool:
+        channel, thread = key
+        cursor = ""
+        for _ in range(PAGES):
+            try:
+                page = await self._client.conversations_replies(channel=channel, ts=thread, limit=200, cursor=cursor)
+            except FAILURES as exc:
+                log.warning("slack: conversations.replies failed, so the thread counts as not ours: %s", code(exc))
+                return False
+            if any(self._is_ours(message) for message in page.get("messages") or ()):
+                return True
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return False
+
+    def _is_ours(self, message: dict[str, Any]) -> bool:
+        authors = {message.get("user"), *(message.get("reply_users") or ())}
+        return self._bot_user in authors or (bool(self._bot_id) and message.get("bot_id") == self._bot_id)

@@ -1,0 +1,98 @@
+"""Slack's payloads, read at the edge: what is not for the bot is None."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.slack_text import mentioned, mentions_group
+from adapters.text import clean
+from bot.events import Person
+
+Body = dict[str, Any]
+
+#: A message is one that a person wrote; every other subtype is an edit, a deletion or a notice.
+_SUBTYPES = (None, "file_share", "thread_broadcast")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A person's message as its event tells it, before anything is asked of Slack.
+
+    Attributes:
+        kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
+        raw: The text with Slack's escapes and tokens.
+        external: Whether the event says that the channel is shared with another organisation.
+    """
+
+    person: Person
+    team: str
+    channel: str
+    kind: str
+    ts: str
+    thread: str | None
+    raw: str
+    files: tuple[str, ...]
+    mentioned: bool
+    others: bool
+    external: bool
+
+    @property
+    def id(self) -> str:
+        """The message's identity, the same for each of its deliveries."""
+        return message_id(self.team, self.channel, self.ts)
+
+    @property
+    def direct(self) -> bool:
+        """Whether it was written in a direct message with the bot."""
+        return self.kind == "im" or (not self.kind and self.channel.startswith("D"))
+
+    @property
+    def at(self) -> datetime:
+        """When it was written, by Slack's clock."""
+        return datetime.fromtimestamp(float(self.ts), UTC)
+
+
+def message_id(team: str, channel: str, ts: str) -> str:
+    """A Slack message's identity: Slack numbers messages per channel, by time."""
+    return f"slack:{team}:{channel}:{ts}"
+
+
+def team_of(body: Body) -> str:
+    """The workspace that a payload is about."""
+    team = body.get("team_id")
+    if not team and isinstance(body.get("team"), dict):
+        team = body["team"].get("id")
+    if not team and body.get("authorizations"):
+        team = body["authorizations"][0].get("team_id")
+    return str(team or body.get("event", {}).get("team") or "")
+
+
+def draft(body: Body, bot_user: str) -> Draft | None:
+    """A message or mention that may be for the bot; None where it can't be.
+
+    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    """
+    event = body["event"]
+    if event.get("subtype") not in _SUBTYPES or event.get("hidden") or event.get("bot_id"):
+        return None
+    user = event.get("user")
+    if not user or user in (bot_user, "USLACKBOT"):
+        return None
+    team = team_of(body)
+    raw = event.get("text") or ""
+    people = mentioned(raw)
+    ts, thread = str(event["ts"]), event.get("thread_ts")
+    float(ts)
+    return Draft(
+        person=Person("slack", event.get("user_team") or event.get("source_team") or team, user),
+        team=team,
+        channel=str(event["channel"]),
+        kind=event.get("channel_type") or "",
+        ts=ts,
+        thread=str(thread) if thread else None,
+        raw=raw,
+        files=tuple(clean(file.get("name") or file.get("title") or "file") for file in event.get("files") or ()),
+        mentioned=event["type"] == "app_mention" or bot_user in people,
+        others=mentions_group(raw) or any(person != bot_user for person in people),
+        external=bool(body.get("is_ext_shared_channel")),
+    )

@@ -1,0 +1,83 @@
+"""A view as Slack's Block Kit: plain text throughout, so that no memory can format, link or ping."""
+
+from typing import Any
+
+from adapters.slack_text import TEXT, escape
+from adapters.text import clean
+from bot.events import Button, Item, View
+
+Block = dict[str, Any]
+
+BLOCKS = 50
+SECTION = 3_000
+HEADER = 150
+LABEL = 75
+BUTTONS = 25
+#: The prefix of our buttons' action ids.
+PREFIX = "m:"
+
+
+def blocks(view: View) -> list[Block]:
+    """The view's blocks, at most 50 (a list that is longer goes without links, several items to a block)."""
+    head: list[Block] = []
+    if len(view.title) <= HEADER and view.items:
+        head.append({"type": "header", "text": _plain(view.title, HEADER)})
+    elif view.title:
+        head.append(_section(view.title))
+    tail: list[Block] = []
+    if view.footer:
+        tail.append({"type": "context", "elements": [_plain(view.footer, SECTION)]})
+    if view.buttons:
+        buttons = [_button(index, button) for index, button in enumerate(view.buttons[:BUTTONS])]
+        tail.append({"type": "actions", "elements": buttons})
+    room = BLOCKS - len(head) - len(tail)
+    rows = [block for item in view.items for block in _item(item)]
+    return head + (rows if len(rows) <= room else _dense(view.items, room)) + tail
+
+
+def text(view: View) -> str:
+    """The view as the text of notifications and of readers that show no blocks."""
+    return escape("\n".join(view.lines()))[:TEXT]
+
+
+def _plain(value: str, limit: int) -> Block:
+    value = clean(value).strip() or "-"
+    return {"type": "plain_text", "text": value if len(value) <= limit else value[: limit - 1] + "…", "emoji": False}
+
+
+def _section(value: str) -> Block:
+    return {"type": "section", "text": _plain(value, SECTION)}
+
+
+def _item(item: Item) -> list[Block]:
+    row = _section(f"{item.number}. {item.text}")
+    if not item.note:
+        return [row]
+    if not item.link.startswith(("https://", "http://")):
+        return [row, {"type": "context", "elements": [_plain(item.note, SECTION)]}]
+    # The one place with markup: a link of ours. The label is escaped, and can't end it.
+    target = escape(item.link).replace("|", "%7C")
+    label = escape(item.note).replace("|", "¦")
+    return [row, {"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{target}|{label}>", "verbatim": True}]}]
+
+
+def _dense(items: tuple[Item, ...], room: int) -> list[Block]:
+    lines = [f"{item.number}. {item.text}" + (f"  ({item.note})" if item.note else "") for item in items]
+    sections = [""]
+    for line in lines:
+        if sections[-1] and len(sections[-1]) + len(line) + 1 > SECTION:
+            sections.append("")
+        sections[-1] = f"{sections[-1]}\n{line}" if sections[-1] else line
+    return [_section(section) for section in sections[:room]]
+
+
+def _button(index: int, button: Button) -> Block:
+    block: Block = {
+        "type": "button",
+        "action_id": f"{PREFIX}{index}",
+        "text": _plain(button.label, LABEL),
+        "value": button.action,
+    }
+    if button.danger:
+        block["style"] = "danger"
+    return block

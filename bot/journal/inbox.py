@@ -1,0 +1,115 @@
+"""Events: written down before anything else, open until answered, claimed by one worker at a time."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from bot.events import Audience, MessageEvent
+from bot.journal.tables import inbox, messages
+from bot.journal.values import from_json, home, to_json
+
+
+class Unanswered(NamedTuple):
+    """An event whose worker died or put it off. `attempts` is how often it was taken up again, this time included."""
+
+    event: MessageEvent
+    conversation: str
+    attempts: int
+
+
+_SEEN = sa.text(
+    "INSERT INTO messages (message_id, event_id, conversation, place, at)"
+    " VALUES (:message_id, :event_id, :conversation, :place, :at) ON CONFLICT (message_id) DO NOTHING"
+)
+_OPEN = sa.insert(inbox)
+_CONVERSATION = sa.select(messages.c.conversation).where(
+    messages.c.message_id == sa.bindparam("message_id"), messages.c.place == sa.bindparam("place")
+)
+
+
+def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> str | None:
+    """Write an event down, claimed by `worker`; return its conversation, None where it was seen before."""
+    conversation = _conversation(conn, event)
+    if not record(conn, event.id, event.id, conversation, home(event.place), now):
+        return None
+    conn.execute(
+        _OPEN,
+        {
+            "event_id": event.id,
+            "person_key": event.person.key,
+            "conversation": conversation,
+            "payload": to_json(event),
+            "claimed_by": worker,
+            "at": now,
+        },
+    )
+    return conversation
+
+
+def record(conn: sa.Connection, message_id: str, event_id: str, conversation: str, place: str, now: float) -> bool:
+    """Note that a message was seen or sent; False where it is already noted."""
+    values = {
+        "message_id": message_id,
+        "event_id": event_id,
+        "conversation": conversation,
+        "place": place,
+        "at": now,
+    }
+    return bool(conn.execute(_SEEN, values).rowcount)
+
+
+def _conversation(conn: sa.Connection, event: MessageEvent) -> str:
+    place = event.place
+    if place.audience is Audience.PRIVATE or place.thread is not None:
+        return home(place)
+    if event.reply_to is not None:
+        # Only within the place: a reply can't carry one place's turns into another.
+        asked = {"message_id": event.reply_to, "place": home(place)}
+        found: str | None = conn.execute(_CONVERSATION, asked).scalar()
+        if found is not None:
+            return found
+    return event.id
+
+
+_DONE = sa.delete(inbox).where(inbox.c.event_id == sa.bindparam("event"))
+
+
+def finish(conn: sa.Connection, event_id: str) -> bool:
+    """Drop an event's payload: it is answered, or there is nothing to answer. False where it isn't open.
+
+    It isn't open any more where another worker has answered it, or its person has had everything forgotten meanwhile.
+    """
+    return bool(conn.execute(_DONE, {"event": event_id}).rowcount)
+
+
+def postpone(conn: sa.Connection, event_id: str, until: float) -> None:
+    """Give an open event back, to be taken up from `until` on."""
+    conn.execute(sa.update(inbox).where(inbox.c.event_id == event_id).values(claimed_by=None, next_try=until))
+
+
+def unanswered(conn: sa.Connection, worker: str, busy: list[str], now: float, most: int) -> list[Unanswered]:
+    """Claim up to `most` events that no living worker answers, oldest first.
+
+    `busy` are the events that `worker` is answering; others under its name were admitted by a call that failed.
+    """
+    free = sa.or_(inbox.c.claimed_by.is_(None), sa.and_(inbox.c.claimed_by == worker, inbox.c.event_id.not_in(busy)))
+    chosen = (
+        sa.select(inbox.c.event_id)
+        .where(free, inbox.c.next_try <= now)
+        .order_by(inbox.c.at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    ids = conn.scalars(chosen).all()
+    if not ids:
+        return []
+    rows = conn.execute(
+        sa.update(inbox)
+        .where(inbox.c.event_id.in_(ids))
+        .values(claimed_by=worker, attempts=inbox.c.attempts + 1)
+        .returning(inbox.c.payload, inbox.c.conversation, inbox.c.attempts, inbox.c.at)
+    ).all()
+    return [
+        Unanswered(from_json(row.payload), row.conversation, row.attempts)
+        for row in sorted(rows, key=lambda row: row.at)
+    ]

@@ -1,0 +1,210 @@
+"""The journal that the core sees (`bot.ports.Journal`): names each step and leaves how it is run to a Runner."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bot.events import Exchange, MessageEvent, Turn
+from bot.journal import erasure, inbox, outbox, people, retention, turns, workers
+from bot.journal.inbox import Unanswered
+from bot.journal.presence import Presence
+from bot.journal.retention import Backlog
+from bot.journal.runner import Runner
+from bot.journal.turns import Answered
+from bot.journal.values import when
+from bot.ports import JournalUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Seconds between prunings.
+PRUNE_EVERY = 3600.0
+
+
+class SqlJournal:
+    """What must outlive a crash, in SQLite or PostgreSQL. Every method raises JournalUnavailable where that fails.
+
+    Args:
+        runner: Runs the steps.
+        presence: This process among the workers, signed on.
+        turns: Turns kept per conversation, and `turns_ttl`, for how many seconds.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        presence: Presence,
+        turns: int = 20,
+        turns_ttl: float = 24 * 3600.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._runner = runner
+        self._presence = presence
+        self._worker = presence.worker
+        self._turns = turns
+        self._ttl = turns_ttl
+        self._clock = clock
+        self._busy: set[str] = set()
+        self._closed = False
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
+
+    # Messages
+
+    async def admit(self, event: MessageEvent) -> str | None:
+        """Write the event down and return its conversation's key; None where it was seen before."""
+        conversation = await self._runner.write(inbox.admit, event, self._worker, self._clock())
+        if conversation is not None:
+            self._busy.add(event.id)
+        return conversation
+
+    async def recent(self, conversation: str) -> list[Turn]:
+        """The conversation's recent turns, oldest first, within the set number and age."""
+        if not self._turns:
+            return []
+        return await self._runner.read(turns.recent, conversation, self._clock() - self._ttl, self._turns)
+
+    async def answered(
+        self,
+        event: MessageEvent,
+        user_id: str,
+        conversation: str,
+        answer: str,
+        message_ids: Sequence[str],
+        *,
+        learn: bool,
+    ) -> None:
+        """Commit both turns, the answer's ids and (with `learn`) the exchange to be learned, in one transaction.
+
+        Keeps no text where the person has had everything forgotten since the event was admitted.
+        """
+        done = Answered(event, user_id, conversation, answer, tuple(message_ids), learn, self._turns > 0)
+        await self._runner.write(turns.answered, done, self._clock())
+        self._busy.discard(event.id)
+
+    async def dismiss(self, event_id: str) -> None:
+        """End an event that gets no answer (and is not to be taken up again)."""
+        await self._runner.write(inbox.finish, event_id)
+        self._busy.discard(event_id)
+
+    async def postpone(self, event_id: str, seconds: float) -> None:
+        """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
+        await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
+        self._busy.discard(event_id)
+
+    async def unanswered(self, most: int = 100) -> list[Unanswered]:
+        """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first."""
+        found = await self._runner.write(inbox.unanswered, self._worker, list(self._busy), self._clock(), most)
+        self._busy.update(pending.event.id for pending in found)
+        return found
+
+    async def last_messages(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each known place of a platform: (its key, the id of its newest message meant for the bot, when it came)."""
+        found = await self._runner.read(retention.last_messages, platform)
+        return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
+
+    # Learning
+
+    async def waiting(self) -> list[tuple[str, str]]:
+        """Each (user_id, scope) whose exchanges are due to be learned, and that no other process is learning."""
+        return await self._runner.read(outbox.waiting, self._worker, self._clock())
+
+    async def exchanges(self, user_id: str, scope: str) -> list[Exchange]:
+        """What waits to be learned for a person in a scope, oldest first; [] where another process is learning it.
+
+        It is this process's until `learned` or `learning_failed`.
+        """
+        return await self._runner.write(outbox.take, user_id, scope, self._worker)
+
+    async def learned(self, ids: Sequence[int]) -> None:
+        """Drop exchanges that are learned (their raw text with them). Unknown ids are let pass."""
+        await self._runner.write(outbox.learned, ids)
+
+    async def learning_failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
+        """Count a failed attempt; `final` keeps the exchange for the operator but no longer tries it."""
+        await self._runner.write(outbox.failed, ids, reason, final, self._clock())
+
+    async def backlog(self) -> Backlog:
+        """How much waits, for the operator."""
+        return await self._runner.read(retention.backlog)
+
+    # People
+
+    async def user_id(self, person_key: str) -> str:
+        """The mem0 user id of an account: its own key unless it is linked."""
+        return await self._runner.read(people.user_id, person_key)
+
+    async def link(self, person_key: str, user_id: str) -> None:
+        """Let an account share the memories of a mem0 user id."""
+        await self._runner.write(people.link, person_key, user_id, self._clock())
+
+    async def unlink(self, person_key: str) -> bool:
+        """Let an account have its own memories again; False where it wasn't linked."""
+        return await self._runner.write(people.unlink, person_key)
+
+    async def accounts(self, user_id: str) -> list[str]:
+        """The accounts linked to a mem0 user id."""
+        return await self._runner.read(people.accounts, user_id)
+
+    async def epoch(self, user_id: str) -> int:
+        """How often that mem0 user has had everything forgotten: for stores that can't share a transaction."""
+        return await self._runner.read(people.epoch, user_id)
+
+    async def keep_intent(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
+        """Remember what a button will do (memory ids, never text) and return its token."""
+        return await self._runner.write(people.keep_intent, person_key, action, ids, now.timestamp())
+
+    async def take_intent(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
+        """Take (action, ids) of a token once, if it is that person's and not stale (15 minutes); else None."""
+        return await self._runner.write(people.take_intent, token, person_key, now.timestamp())
+
+    # Forgetting
+
+    async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
+        """Erase a person's turns (and the answers to them), exchanges, open events and intents; return how many rows.
+
+        To be called before the memories are erased: a lesson in flight can't be committed any more after it.
+        """
+        return await self._runner.erase(erasure.forget_raw, user_id, person_keys)
+
+    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
+        return await self._runner.erase(erasure.forget_events, user_id, event_ids)
+
+    async def forget_messages(self, event_ids: Sequence[str]) -> int:
+        """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went."""
+        return await self._runner.erase(erasure.forget_messages, event_ids)
+
+    # Housekeeping
+
+    async def prune(self) -> int:
+        """Drop what is past its time or number; return how many rows went. Runs every hour by itself."""
+        now = self._clock()
+        return await self._runner.erase(retention.prune, now, now - self._ttl, self._turns)
+
+    async def _keep_house(self) -> None:
+        pruned = time.monotonic()
+        while True:
+            await asyncio.sleep(workers.BEAT)
+            try:
+                await self._presence.beat()
+                if time.monotonic() - pruned >= PRUNE_EVERY:
+                    pruned = time.monotonic()
+                    log.info("pruned %d rows", await self.prune())
+            except JournalUnavailable as exc:
+                log.warning("housekeeping is put off: %s", exc)
+
+    async def close(self) -> None:
+        """Finish what is queued, leave open events to other processes, and release the connections."""
+        if self._closed:
+            return
+        self._closed = True
+        self._housekeeping.cancel()
+        await asyncio.gather(self._housekeeping, return_exceptions=True)
+        try:
+            await self._presence.close()
+        except JournalUnavailable as exc:
+            log.warning("this worker's claims end with its heartbeat: %s", exc)
+        await self._runner.close()

@@ -1,0 +1,74 @@
+"""Opening the journal: which database, migrated, with this process signed on as a worker."""
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bot.config import Settings, SettingsError
+from bot.journal import database_path, postgres, sqlite
+from bot.journal.journal import SqlJournal
+from bot.journal.migrate import HEAD, migrate, revision
+from bot.journal.presence import Heartbeat, LockedFile, Presence
+from bot.journal.runner import Runner
+from bot.ports import JournalUnavailable
+from bot.sqlite import write_lock
+
+
+async def open_journal(settings: Settings, clock: Callable[[], float] = time.time) -> SqlJournal:
+    """The journal in DATABASE_URL, or in BOT_DATA_DIR; raise SettingsError, naming the variable, where it can't be."""
+    worker = secrets.token_hex(8)
+    if settings.database_url is None:
+        return await _on_sqlite(settings, worker, clock)
+    return await _on_postgres(settings, settings.database_url.get_secret_value(), worker, clock)
+
+
+async def _on_sqlite(settings: Settings, worker: str, clock: Callable[[], float]) -> SqlJournal:
+    path = database_path(settings)
+    try:
+        await asyncio.to_thread(_migrate_file, path)
+        runner = sqlite.SqliteRunner(path)
+        presence = LockedFile(runner, path.parent, worker)
+        return await _signed_on(settings, runner, presence, clock)
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, JournalUnavailable) as exc:
+        cause = exc.__cause__ or exc
+        why = getattr(cause, "sqlite_errorname", None) or getattr(cause, "strerror", None) or type(cause).__name__
+        raise SettingsError(f"BOT_DATA_DIR: no database can be written there ({why})") from exc
+
+
+async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callable[[], float]) -> SqlJournal:
+    engine = await asyncio.to_thread(postgres.open_engine, postgres.parse(url))
+    runner = postgres.PostgresRunner(engine)
+    try:
+        if await runner.read(revision) != HEAD:
+            await runner.write(migrate)
+        return await _signed_on(settings, runner, Heartbeat(runner, worker), clock)
+    except JournalUnavailable as exc:
+        await runner.close()
+        raise SettingsError(f"DATABASE_URL: the database can't be used ({exc})") from exc
+    except SettingsError:
+        await runner.close()
+        raise
+
+
+async def _signed_on(settings: Settings, runner: Runner, presence: Presence, clock: Callable[[], float]) -> SqlJournal:
+    await presence.beat()
+    ttl = settings.bot_turns_ttl_hours * 3600
+    return SqlJournal(runner, presence=presence, turns=settings.bot_turns, turns_ttl=ttl, clock=clock)
+
+
+def _migrate_file(path: Path) -> None:
+    engine = sqlite.engine(path)
+    try:
+        with write_lock(path), engine.connect() as conn:
+            if revision(conn) == HEAD:
+                return
+            conn.exec_driver_sql("BEGIN IMMEDIATE")
+            migrate(conn)
+            conn.commit()
+    finally:
+        engine.dispose()

@@ -1,0 +1,97 @@
+"""Exchanges that wait to be learned. Their raw text goes with the row, once learned."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.events import Exchange
+from bot.journal.tables import exchanges
+from bot.journal.values import when
+
+#: Back-off after a failed attempt: seconds, doubled each time.
+RETRY_FIRST = 5.0
+RETRY_MOST = 600.0
+
+_waiting = exchanges.c.state == "waiting"
+_older = exchanges.alias("older")
+
+
+def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str]]:
+    """Each (user_id, scope) whose oldest exchange is due, and which no other worker is learning."""
+    others = sa.select(_older.c.id).where(
+        _older.c.user_id == exchanges.c.user_id,
+        _older.c.scope == exchanges.c.scope,
+        _older.c.state == "waiting",
+        sa.or_(_older.c.id < exchanges.c.id, _older.c.claimed_by != worker),
+    )
+    due = (
+        sa.select(exchanges.c.user_id, exchanges.c.scope)
+        .where(
+            _waiting,
+            exchanges.c.next_try <= now,
+            sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
+            sa.not_(others.exists()),
+        )
+        .order_by(exchanges.c.id)
+    )
+    return [(user_id, scope) for user_id, scope in conn.execute(due)]
+
+
+def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exchange]:
+    """Claim and return all that waits for a person in a scope, oldest first; [] where another worker has it."""
+    elsewhere = sa.select(_older.c.id).where(
+        _older.c.user_id == user_id,
+        _older.c.scope == scope,
+        _older.c.state == "waiting",
+        _older.c.claimed_by != worker,
+    )
+    rows = conn.execute(
+        sa.update(exchanges)
+        .where(
+            exchanges.c.user_id == user_id,
+            exchanges.c.scope == scope,
+            _waiting,
+            # Said twice on purpose: PostgreSQL checks the row itself again after waiting for a rival's claim.
+            sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
+            sa.not_(elsewhere.exists()),
+        )
+        .values(claimed_by=worker)
+        .returning(
+            exchanges.c.id,
+            exchanges.c.event_id,
+            exchanges.c.user_id,
+            exchanges.c.scope,
+            exchanges.c.name,
+            exchanges.c.text,
+            exchanges.c.answer,
+            exchanges.c.at,
+            exchanges.c.link,
+            exchanges.c.place,
+            exchanges.c.conversation,
+            exchanges.c.attempts,
+        )
+    ).all()
+    found = [Exchange(**{**row._mapping, "at": when(row.at)}) for row in rows]
+    return sorted(found, key=lambda exchange: exchange.id)
+
+
+def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
+    """Drop exchanges that are learned; unknown ids are let pass."""
+    conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
+
+
+def failed(conn: sa.Connection, ids: Sequence[int], reason: str, final: bool, now: float) -> None:
+    """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not tried again."""
+    rows = conn.execute(sa.select(exchanges.c.id, exchanges.c.attempts).where(exchanges.c.id.in_(list(ids)))).all()
+    for exchange_id, attempts in rows:
+        conn.execute(
+            sa.update(exchanges)
+            .where(exchanges.c.id == exchange_id)
+            .values(
+                attempts=attempts + 1,
+                reason=reason[:200],
+                state="failed" if final else "waiting",
+                next_try=now + min(RETRY_FIRST * 2 ** min(attempts, 20), RETRY_MOST),
+                claimed_by=None,
+            )
+        )

@@ -1,0 +1,131 @@
+"""The journal on PostgreSQL, for many processes at once: a few threads, each operation in its own transaction.
+
+SQLAlchemy's synchronous engine in threads takes half the processor time of its asynchronous one (measured with psycopg,
+50 people at once: 2.1 ms instead of 4.2 ms for the four operations of a message).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate
+
+import sqlalchemy as sa
+
+from bot.config import SettingsError
+from bot.journal.runner import P, T
+from bot.journal.tables import TEXTS
+from bot.ports import JournalUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Connections, and threads that use them: few, since small databases allow twenty over all processes.
+CONNECTIONS = 4
+#: Seconds to wait for a connection to be made.
+CONNECT_TIMEOUT = 5
+#: Milliseconds after which a connection whose other end has vanished is given up.
+TCP_TIMEOUT = 10_000
+
+
+def parse(url: str) -> sa.URL:
+    """The URL with the driver that we use; raise SettingsError, in one line without the password, where it is none."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SettingsError("DATABASE_URL: not a URL like postgresql://user:password@host:5432/database") from None
+    if parsed.get_backend_name() not in ("postgres", "postgresql"):
+        raise SettingsError("DATABASE_URL: must start with postgresql:// (leave it unset to use SQLite)")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def open_engine(url: sa.URL) -> sa.Engine:
+    """An engine that has reached its database once; raise SettingsError, with the reason, where it can't be reached."""
+    engine = sa.create_engine(
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        hide_parameters=True,
+        echo=False,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": TCP_TIMEOUT},
+    )
+    try:
+        with engine.connect():
+            return engine
+    except (sa.exc.SQLAlchemyError, OSError) as exc:
+        engine.dispose()
+        raise SettingsError(f"DATABASE_URL: {_trouble(exc)}") from None
+
+
+def _trouble(exc: Exception) -> str:
+    """What went wrong, without any part of the URL: a password may stand where its host should."""
+    words = str(exc).lower()
+    if "authentication failed" in words or "no password supplied" in words:
+        return "the server refuses the user or the password"
+    if "does not exist" in words and "database" in words:
+        return "the server has no database of that name"
+    return "no PostgreSQL can be reached at its host and port"
+
+
+class PostgresRunner:
+    """Runs the journal's functions in threads. Made and used on one event loop."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._closing = False
+        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="journal")
+
+    async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in one transaction and commit."""
+        return await self._threaded(self._engine, lambda conn: function(conn, *args, **kwargs))
+
+    async def read(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run without a transaction around it: each statement sees what is committed."""
+        return await self._threaded(self._single, lambda conn: function(conn, *args, **kwargs))
+
+    async def erase(
+        self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
+    ) -> int:
+        """Delete, then rewrite the tables that hold text: a plain vacuum leaves old bytes in pages still in use."""
+        count = await self.write(function, *args, **kwargs)
+        if count:
+            try:
+                await self._threaded(self._single, _rewrite)
+            except JournalUnavailable as exc:
+                log.warning("what was deleted is not yet off the disk: %s", exc)
+        return count
+
+    async def _threaded(self, engine: sa.Engine, function: Callable[[sa.Connection], T]) -> T:
+        if self._closing:
+            raise JournalUnavailable("the journal is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _run, engine, function)
+        except (sa.exc.SQLAlchemyError, OSError) as exc:
+            name = type(exc.__cause__ or exc).__name__
+            log.error("the journal can't be reached: %s", name)
+            raise JournalUnavailable(name) from exc
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the connections."""
+        self._closing = True
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+
+def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, again: bool = True) -> T:
+    with engine.connect() as connection:
+        try:
+            result = function(connection)
+        except sa.exc.DBAPIError as exc:
+            if not (again and exc.connection_invalidated):
+                raise
+        else:
+            connection.commit()  # what fails here may be committed all the same, and isn't tried again
+            return result
+    # The server had closed this connection while it lay idle; the pool has dropped it and its like.
+    return _run(engine, function, again=False)
+
+
+def _rewrite(conn: sa.Connection) -> None:
+    for table in TEXTS:
+        conn.exec_driver_sql(f"VACUUM FULL {table.name}")

@@ -1,0 +1,72 @@
+"""What keeps the journal bounded, and how much waits in it."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from bot.journal.people import INTENT_TTL
+from bot.journal.tables import exchanges, inbox, intents, messages, turns
+
+#: How long a message is known as seen, in seconds: longer than any platform sends one again.
+SEEN_TTL = 14 * 24 * 3600.0
+
+
+def _event(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a record is of somebody's message, not of the bot's own."""
+    return table.c.message_id == table.c.event_id
+
+
+def prune(conn: sa.Connection, now: float, turns_since: float, most: int) -> int:
+    """Drop turns that are too old or too many, records of messages long past, and stale intents.
+
+    The newest record of each place stays, so that a place is known for as long as it likes to be silent. Returns how
+    many rows went.
+    """
+    ranked = sa.select(
+        turns.c.id,
+        sa.func.row_number().over(partition_by=turns.c.conversation, order_by=turns.c.id.desc()).label("rank"),
+    ).subquery()
+    newer = messages.alias("newer")
+    doomed = (
+        sa.delete(turns).where(turns.c.kept_at < turns_since),
+        sa.delete(turns).where(turns.c.id.in_(sa.select(ranked.c.id).where(ranked.c.rank > most))),
+        sa.delete(messages).where(
+            messages.c.at < now - SEEN_TTL,
+            sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, _event(newer)),
+        ),
+        sa.delete(intents).where(intents.c.at < now - INTENT_TTL),
+    )
+    return sum(conn.execute(statement).rowcount for statement in doomed)
+
+
+def last_messages(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]]:
+    """Each known place of a platform, its newest message of a person there, and when that came (seconds since 1970)."""
+    newest = (
+        sa.select(messages.c.place, sa.func.max(messages.c.at).label("at"))
+        .where(messages.c.place.startswith(f"{platform}:", autoescape=True), _event(messages))
+        .group_by(messages.c.place)
+        .subquery()
+    )
+    found = (
+        sa.select(messages.c.place, sa.func.max(messages.c.message_id), newest.c.at)
+        .join(newest, sa.and_(newest.c.place == messages.c.place, newest.c.at == messages.c.at))
+        .where(_event(messages))
+        .group_by(messages.c.place, newest.c.at)
+    )
+    return [(place, message_id, at) for place, message_id, at in conn.execute(found)]
+
+
+class Backlog(NamedTuple):
+    """How much waits: events without an answer, exchanges to be learned, and exchanges given up."""
+
+    unanswered: int
+    waiting: int
+    failed: int
+
+
+def backlog(conn: sa.Connection) -> Backlog:
+    """Count what waits, for the operator."""
+    counted = sa.select(exchanges.c.state, sa.func.count()).group_by(exchanges.c.state)
+    states: dict[str, int] = {state: count for state, count in conn.execute(counted)}  # noqa: C416 - rows, not pairs
+    unanswered = conn.execute(sa.select(sa.func.count()).select_from(inbox)).scalar_one()
+    return Backlog(unanswered, states.get("waiting", 0), states.get("failed", 0))

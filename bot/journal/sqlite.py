@@ -1,0 +1,185 @@
+"""The journal on SQLite: a writer thread that commits many operations at once, and reads beside it.
+
+A commit waits for the disk. Whatever is queued while one commit runs shares the next, so that a hundred people cost a
+hundred times the work but not a hundred times the waiting.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from bot.journal.runner import P, T
+from bot.journal.tables import TEXTS
+from bot.ports import JournalUnavailable
+from bot.sqlite import checkpoint, connect, write_lock
+
+log = logging.getLogger(__name__)
+
+#: Operations in one transaction at most, so that the memory store gets its turn at the file.
+BATCH = 256
+
+
+class _Job(NamedTuple):
+    run: Callable[[sa.Connection], Any]
+    future: asyncio.Future[Any]
+    erases: bool = False
+
+
+def engine(path: Path) -> sa.Engine:
+    """An engine over one connection to the file. Statements' parameters never show in its logs or errors."""
+    return sa.create_engine(
+        "sqlite://", creator=lambda: connect(path), poolclass=StaticPool, hide_parameters=True, echo=False
+    )
+
+
+class SqliteRunner:
+    """Runs the journal's functions on one SQLite file. Made and used on one event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = write_lock(path)
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._reader = engine(path).connect()
+        self._writer = engine(path).connect()
+        self._closing = False
+        #: Whether pages of the write-ahead log may hold what was erased: at the start, an earlier process's erasures.
+        self._stained = True
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Queue an operation; it is on disk when this returns. Cancelling the wait doesn't undo it."""
+        return await self._queued(lambda conn: function(conn, *args, **kwargs))
+
+    async def erase(
+        self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
+    ) -> int:
+        """Delete and rewrite the tables of texts in one transaction, then empty the write-ahead log."""
+
+        def run(conn: sa.Connection) -> int:
+            count = function(conn, *args, **kwargs)
+            if count:
+                _rewrite(conn)
+            return count
+
+        return await self._queued(run, erases=True)
+
+    async def _queued(self, run: Callable[[sa.Connection], T], *, erases: bool = False) -> T:
+        if self._closing:
+            raise JournalUnavailable("the journal is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Job(run, future, erases))
+        return await future
+
+    async def read(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read at once, on the event loop: some 0.1 ms from SQLite's cache, less than a thread would take.
+
+        In WAL mode no writer makes a reader wait.
+        """
+        try:
+            return function(self._reader, *args, **kwargs)
+        except sa.exc.SQLAlchemyError as exc:
+            raise JournalUnavailable(_reason(exc)) from exc
+
+    async def close(self) -> None:
+        """Commit what is queued, then close both connections."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        for connection in (self._reader, self._writer):
+            connection.close()
+            connection.engine.dispose()
+
+    def _work(self) -> None:
+        while (batch := self._batch()) is not None:
+            outcomes = self._commit(batch)
+            self._stained = self._stained or any(job.erases for job in batch)
+            if self._stained:
+                self._empty_log()
+            try:
+                self._loop.call_soon_threadsafe(_resolve, outcomes)
+            except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
+                log.warning("the event loop ended before %d journal operations were told of", len(batch))
+
+    def _batch(self) -> list[_Job] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, batch: list[_Job]) -> list[tuple[asyncio.Future[Any], Any, Exception | None]]:
+        """Run a batch in one transaction; where any of it fails, each in its own, so that one harms no other."""
+        try:
+            results = self._transaction(batch)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is handed to the one whose operation it was
+            if len(batch) > 1:
+                return [outcome for job in batch for outcome in self._commit([job])]
+            if isinstance(exc, sa.exc.SQLAlchemyError):
+                log.error("the journal can't be written: %s", _reason(exc))
+                unavailable = JournalUnavailable(_reason(exc))
+                unavailable.__cause__ = exc
+                return [(batch[0].future, None, unavailable)]
+            return [(batch[0].future, None, exc)]
+        return [(job.future, result, None) for job, result in zip(batch, results, strict=True)]
+
+    def _empty_log(self) -> None:
+        """Move the write-ahead log into the file, where what was deleted is overwritten; tried again if in use."""
+        raw = self._writer.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        try:
+            with self._lock:
+                self._stained = not checkpoint(raw)
+        except sqlite3.Error as exc:
+            log.warning("the write-ahead log can't be emptied yet: %s", type(exc).__name__)
+
+    def _transaction(self, batch: list[_Job]) -> list[Any]:
+        with self._lock, self._writer.begin():
+            self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+            return [job.run(self._writer) for job in batch]
+
+
+def _rewrite(conn: sa.Connection) -> None:
+    """Write the tables of texts anew, in order: the freed pages are overwritten, and no row has moved in new ones."""
+    for table in TEXTS:
+        conn.exec_driver_sql(f"CREATE TEMP TABLE rewritten AS SELECT * FROM main.{table.name}")
+        conn.exec_driver_sql(f"DELETE FROM main.{table.name}")
+        conn.exec_driver_sql(f"INSERT INTO main.{table.name} SELECT * FROM temp.rewritten ORDER BY 1")
+        conn.exec_driver_sql("DROP TABLE temp.rewritten")
+
+
+def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
+    for future, result, error in outcomes:
+        if future.done():  # its waiter was cancelled
+            continue
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+def _reason(exc: sa.exc.SQLAlchemyError) -> str:
+    """What is wrong, in SQLite's own words where they hold no data ("database or disk is full")."""
+    cause = exc.__cause__
+    name = type(cause or exc).__name__
+    return f"{name}: {getattr(cause, 'sqlite_errorname', '')}".removesuffix(": ")

@@ -1,0 +1,125 @@
+"""The journal's tables. Times are seconds since 1970 as floats; texts are plain, without null characters.
+
+They are ordinary rowid tables on SQLite, whose deleted rows `secure_delete` overwrites. Raw text is in the tables of
+`TEXTS` alone, whose rows are short-lived.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+#: Every message seen or sent, by the platform's own identity: the record that answers a second copy with silence.
+#: `event_id` is the message itself, or for the bot's own messages the event that they answer.
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("messages_by_place", "place", "at"),
+)
+
+#: Events written down and not yet answered. `payload` is the event as JSON; the row goes with the answer.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_try", sa.Double, nullable=False, server_default="0"),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+#: Recent turns. `at` is when it was said, `kept_at` when it was written here. Both turns are the asker's.
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kept_at", sa.Double, nullable=False),
+    sa.Index("turns_by_conversation", "conversation", "id"),
+    sa.Index("turns_by_event", "event_id"),
+    sa.Index("turns_by_person", "person_key"),
+    sa.Index("turns_by_user", "user_id"),
+)
+
+#: The outbox: what was said and answered, waiting to be learned. `state` is `waiting` or `failed`.
+#: Ids are never used twice (AUTOINCREMENT): a lesson in flight must not mark a later exchange as learned.
+exchanges = sa.Table(
+    "exchanges",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False, unique=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_try", sa.Double, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("claimed_by", sa.Text),
+    sa.Index("exchanges_by_user", "user_id", "scope", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: Accounts whose memories are another mem0 user's.
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("person_key", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("links_by_user", "user_id"),
+)
+
+#: What a shown button will do: ids as JSON, never text.
+intents = sa.Table(
+    "intents",
+    metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("ids", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+#: How often a person has had everything forgotten: a lesson of an earlier epoch may not be kept.
+epochs = sa.Table(
+    "epochs",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+)
+
+#: Processes at work. A claim whose worker isn't here is void. `seen` is the database's clock (PostgreSQL).
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seen", sa.Double, nullable=False),
+)
+
+#: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies of a
+#: row that it left behind when it moved the row within or between pages.
+TEXTS = (inbox, turns, exchanges)

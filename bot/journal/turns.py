@@ -1,0 +1,90 @@
+"""Recent turns of a conversation, and the commit of an answer."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from bot.events import MessageEvent, Turn
+from bot.journal import inbox
+from bot.journal.tables import exchanges, turns
+from bot.journal.values import home, storable, when
+
+_RECENT = (
+    sa.select(turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
+    .where(turns.c.conversation == sa.bindparam("conversation"), turns.c.kept_at >= sa.bindparam("since"))
+    .order_by(turns.c.id.desc())
+    .limit(sa.bindparam("most"))
+)
+_KEEP_TURN = sa.insert(turns)
+_KEEP_EXCHANGE = sa.insert(exchanges)
+
+
+def recent(conn: sa.Connection, conversation: str, since: float, most: int) -> list[Turn]:
+    """The last `most` turns kept since then, oldest first, beginning with a person's."""
+    rows = conn.execute(_RECENT, {"conversation": conversation, "since": since, "most": most}).all()
+    found = [
+        Turn(author, name, text, when(at), person_key if author == "user" else "")
+        for author, name, text, at, person_key in reversed(rows)
+    ]
+    # An odd number cuts an exchange in two: an answer without its question is of no use.
+    return found[1:] if found and found[0].author == "assistant" else found
+
+
+class Answered(NamedTuple):
+    """An event and its answer: what `answered` commits. `keep_turns` is off where no turns are kept at all."""
+
+    event: MessageEvent
+    user_id: str
+    conversation: str
+    answer: str
+    message_ids: Sequence[str]
+    learn: bool
+    keep_turns: bool
+
+
+def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
+    """Commit an answer: both turns, its messages, the exchange to be learned, and the event's end.
+
+    Returns False, and keeps no text, where the event is no longer open: its person has had everything forgotten in the
+    meantime, or another worker has answered it.
+    """
+    event = done.event
+    place = home(event.place)
+    for message_id in done.message_ids:
+        inbox.record(conn, message_id, event.id, done.conversation, place, now)
+    if not inbox.finish(conn, event.id):
+        return False
+    text, name, answer = storable(event.text), storable(event.name), storable(done.answer)
+    if done.keep_turns:
+        said = {
+            "conversation": done.conversation,
+            "event_id": event.id,
+            "author": "user",
+            "name": name,
+            "person_key": event.person.key,
+            "user_id": done.user_id,
+            "text": text,
+            "at": event.at.timestamp(),
+            "kept_at": now,
+        }
+        replied = {**said, "author": "assistant", "name": "", "text": answer, "at": now}
+        conn.execute(_KEEP_TURN, [said, replied] if answer else [said])
+    if done.learn:
+        conn.execute(
+            _KEEP_EXCHANGE,
+            {
+                "event_id": event.id,
+                "person_key": event.person.key,
+                "user_id": done.user_id,
+                "scope": event.place.scope,
+                "name": name,
+                "text": text,
+                "answer": answer,
+                "at": event.at.timestamp(),
+                "link": event.link,
+                "place": storable(event.place.name),
+                "conversation": done.conversation,
+            },
+        )
+    return True

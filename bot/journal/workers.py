@@ -1,0 +1,72 @@
+"""Processes at work: who lives, and whose claims are void.
+
+On PostgreSQL a worker lives while its heartbeat is young, by the database's own clock. On SQLite all workers are on one
+machine, so a lock on a file tells it at once, whatever the clock does (`bot.journal.lockfile`).
+"""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from bot.journal.tables import exchanges, inbox, workers
+
+#: A worker that hasn't been seen for so long is dead (seconds, PostgreSQL).
+LEASE = 9.0
+#: Seconds between heartbeats; a dead worker's events are free again LEASE + BEAT after its death at the latest.
+BEAT = 2.0
+
+_OTHERS = sa.select(workers.c.id).where(workers.c.id != sa.bindparam("worker"))
+
+
+def _now(conn: sa.Connection) -> float:
+    if conn.dialect.name == "postgresql":
+        return float(conn.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+    return 0.0
+
+
+def beat(conn: sa.Connection, worker: str) -> bool:
+    """Show that a worker lives; False where it wasn't registered: newly started, or taken for dead meanwhile."""
+    seen = _now(conn)
+    if conn.execute(sa.update(workers).where(workers.c.id == worker).values(seen=seen)).rowcount:
+        return True
+    conn.execute(sa.insert(workers), {"id": worker, "seen": seen})
+    return False
+
+
+def reap_silent(conn: sa.Connection, worker: str) -> int:
+    """Void the claims of workers whose heartbeat stopped; return how many rows are free again (PostgreSQL)."""
+    silent = sa.and_(workers.c.id != worker, workers.c.seen < _now(conn) - LEASE)
+    # A reaper at work elsewhere does it for us: no waiting for each other.
+    dead = conn.scalars(sa.select(workers.c.id).where(silent).with_for_update(skip_locked=True)).all()
+    if dead:
+        conn.execute(sa.delete(workers).where(workers.c.id.in_(dead)))
+    return _void(conn)
+
+
+def others(conn: sa.Connection, worker: str) -> list[str]:
+    """The workers beside this one."""
+    return list(conn.scalars(_OTHERS, {"worker": worker}))
+
+
+def reap_dead(conn: sa.Connection, worker: str, dead: Callable[[str], bool]) -> int:
+    """Void the claims of workers that `dead` tells are; return how many rows are free again (SQLite)."""
+    for other in others(conn, worker):
+        if dead(other):
+            conn.execute(sa.delete(workers).where(workers.c.id == other))
+    return _void(conn)
+
+
+def release(conn: sa.Connection, worker: str) -> None:
+    """Sign a worker off; what it leaves is free for others at once."""
+    conn.execute(sa.delete(workers).where(workers.c.id == worker))
+    for table in (inbox, exchanges):
+        conn.execute(sa.update(table).where(table.c.claimed_by == worker).values(claimed_by=None))
+
+
+def _void(conn: sa.Connection) -> int:
+    living = sa.select(workers.c.id)
+    count = 0
+    for table in (inbox, exchanges):
+        orphaned = sa.and_(table.c.claimed_by.is_not(None), table.c.claimed_by.not_in(living))
+        count += conn.execute(sa.update(table).where(orphaned).values(claimed_by=None)).rowcount
+    return count

@@ -1,0 +1,285 @@
+"""Long-term memory on embedded mem0: its `add` over our own store, embedder and extractor.
+
+Reading and erasing go to the store directly, in threads that learning never holds. Learning goes through mem0, on a
+loop and thread of its own.
+"""
+
+import asyncio
+import logging
+import re
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from bot.config import Settings, SettingsError
+from bot.events import Exchange, Memory, Source
+from bot.logs import describe
+from bot.memory import mem0_env
+from bot.memory.embedder import WORDLLAMA, Embedder, make_embedder
+from bot.memory.extraction_prompt import messages
+from bot.memory.learning_loop import LearningLoop
+from bot.memory.lesson import Fact, Lesson, Superseded, current, text_hash
+from bot.memory.recall import Row, recall, to_memory
+from bot.memory.recall import Store as ReadableStore
+from bot.notebook import is_question
+from bot.ports import LearningFailed, MemoryUnavailable
+
+log = logging.getLogger(__name__)
+
+#: What goes into one extraction at most: characters of both sides, and exchanges. A longer one goes alone.
+MOST_CHARACTERS = 24_000
+MOST_EXCHANGES = 30
+READERS = 4
+
+Result = TypeVar("Result")
+#: Marks exchanges as learned, in the store's transaction; raises Superseded where they may not be.
+Commit = Callable[[Any, Sequence[Exchange]], None]
+
+
+class Store(ReadableStore, Protocol):
+    """What the memory asks of a store of ours, beside mem0's interface (`bot.memory.sqlite_store.SqliteStore`)."""
+
+    def find(self, user_id: str, words: str) -> Sequence[Row]:
+        """A person's memories that hold all these words."""
+        ...
+
+    def list(self, filters: Any = None, top_k: int | None = None) -> Sequence[Sequence[Row]]:
+        """mem0's own."""
+        ...
+
+    def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Erase some of a person's memories."""
+        ...
+
+    def forget_user(self, user_id: str) -> int:
+        """Erase a person's memories."""
+        ...
+
+    def settle(self, lesson: Lesson) -> None:
+        """Commit a lesson for which nothing was inserted."""
+        ...
+
+    def close(self) -> None:
+        """Close."""
+        ...
+
+
+class EmbeddedMemory:
+    """`bot.ports.MemoryStore`. Without an extractor it notes verbatim what a person says (notebook mode)."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder, llm: Any, *, tokens: int, commit: Commit, slow: Sequence[object] = ()
+    ) -> None:
+        """`tokens` is the budget of one recall. `slow` names those parts whose calls go over a network."""
+        from bot.memory.mem0_async import BotMemory
+
+        self._store = store
+        self._embedder = embedder
+        self._llm = llm
+        self._tokens = tokens
+        self._commit = commit
+        self._mem0 = BotMemory(embedder=embedder, store=store, llm=llm)
+        self._learning = LearningLoop(lambda owner: any(owner is part for part in slow))
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="recall")
+        # Erasing waits for readers of the file: not in the threads that they read in.
+        self._erasers = ThreadPoolExecutor(1, thread_name_prefix="forget")
+
+    async def recall(
+        self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
+    ) -> list[Memory]:
+        """Recall, see the port."""
+        return await self._in(
+            self._readers,
+            lambda: recall(self._store, self._embedder, self._tokens, _id(user_id), scopes, query, context, now),
+        )
+
+    async def list(self, user_id: str, search: str = "") -> list[Memory]:
+        """List, see the port."""
+
+        def look() -> list[Memory]:
+            if search.strip():
+                rows = self._store.find(_id(user_id), search)
+            else:
+                rows = self._store.list({"user_id": _id(user_id)})[0]
+            return sorted(map(to_memory, rows), key=lambda memory: memory.learned_at, reverse=True)
+
+        return await self._in(self._readers, look)
+
+    async def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Forget some, see the port."""
+        return await self._in(self._erasers, lambda: self._store.forget(_id(user_id), ids))
+
+    async def forget_all(self, user_id: str) -> int:
+        """Forget all, see the port."""
+        return await self._in(self._erasers, lambda: self._store.forget_user(_id(user_id)))
+
+    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+        """Learn, see the port.
+
+        What gives nothing usable is tried in halves, down to one exchange, and doesn't hold up the others.
+        LearningFailed then names it in `ids`.
+        """
+        return await self._learning.run(self._learn(tuple(exchanges))) if exchanges else 0
+
+    async def close(self) -> None:
+        """Stop learning, then release the store."""
+        if self._llm is not None:
+            await self._learning.run(self._llm.close())
+        await self._learning.close()
+        for pool in (self._readers, self._erasers):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._store.close)
+
+    async def _in(self, pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, call)
+        except Exception as exc:
+            log.warning("the memory store failed: %s", describe(exc))
+            raise MemoryUnavailable(type(exc).__name__) from exc
+
+    # On the learning loop
+
+    async def _learn(self, exchanges: tuple[Exchange, ...]) -> int:
+        waiting = deque(_batches(exchanges) if self._llm is not None else ((each,) for each in exchanges))
+        added = 0
+        failed: LearningFailed | None = None
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                added += await self._lesson(batch)
+            except LearningFailed as exc:
+                if exc.smaller and len(batch) > 1:
+                    half = len(batch) // 2
+                    waiting.extendleft((batch[half:], batch[:half]))
+                elif exc.smaller or exc.final:
+                    exc.ids = tuple(each.id for each in batch)
+                    failed = failed or exc
+                else:  # the service is down: the others would fail too
+                    raise
+        if failed is not None:
+            raise failed
+        return added
+
+    async def _lesson(self, batch: tuple[Exchange, ...]) -> int:
+        """One `add`, its facts and the mark in one transaction; return how many facts are new."""
+        superseded = False
+
+        def commit(connection: Any) -> None:
+            nonlocal superseded
+            try:
+                self._commit(connection, batch)
+            except Superseded:
+                superseded = True
+                raise
+
+        lesson = Lesson(_id(batch[0].user_id), batch[0].scope, batch, commit)
+        token = current.set(lesson)
+        try:
+            await self._add(lesson)
+            if not lesson.committed:
+                await asyncio.to_thread(self._store.settle, lesson)
+        except Exception as exc:
+            if superseded:  # forgotten meanwhile, or learned by another process: either way there is nothing to do
+                log.info("a lesson of %d exchanges was superseded", len(batch))
+                return 0
+            for cause in (exc, exc.__cause__):
+                if isinstance(cause, LearningFailed):
+                    raise cause from cause.__cause__
+            log.warning("a lesson could not be stored: %s", describe(exc))
+            raise MemoryUnavailable(type(exc).__name__) from exc
+        finally:
+            current.reset(token)
+        return lesson.added
+
+    async def _add(self, lesson: Lesson) -> None:
+        last = lesson.exchanges[-1]
+        said = messages(lesson.exchanges)
+        if self._llm is None:
+            said = [each for each in said if each["role"] == "user" and _tells(each["content"])]
+            for each in said:
+                source = Source(last.event_id, last.at, last.place, last.link)
+                lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source,))
+        if not said:
+            return
+        await self._mem0.add(
+            said,
+            user_id=lesson.user_id,
+            run_id=lesson.scope,
+            metadata={
+                "audience": lesson.scope,
+                "place": last.place,
+                "conversation": last.conversation,
+                "created_at": last.at.astimezone(UTC).isoformat(),
+            },
+            infer=self._llm is not None,
+        )
+
+
+def _batches(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[Exchange, ...]]:
+    """The exchanges in order, as many together as one extraction takes; never two people's or scopes' together."""
+    batch: list[Exchange] = []
+    size = 0
+    for each in exchanges:
+        length = len(each.text) + len(each.answer)
+        other = batch and (each.user_id, each.scope) != (batch[0].user_id, batch[0].scope)
+        if other or (batch and (size + length > MOST_CHARACTERS or len(batch) == MOST_EXCHANGES)):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(each)
+        size += length
+    if batch:
+        yield tuple(batch)
+
+
+def _id(user_id: str) -> str:
+    """The user id as mem0 takes it: it refuses white space, which a name in the terminal may hold."""
+    if not user_id:
+        raise ValueError("a memory belongs to a person: the user id is empty")
+    return re.sub(r"[\s%]", lambda found: f"%{ord(found.group()):02X}", user_id)
+
+
+def _tells(text: str) -> bool:
+    """Whether a message tells something to note: not where all of its sentences are questions."""
+    return not all(is_question(sentence) for sentence in re.split(r"(?<=[.!?…])\s+|\n", text) if sentence.strip())
+
+
+def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
+    """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
+
+    Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError, with one line that
+    names the variable, where the store or the embedder can't be used.
+    """
+    mem0_env.prepare(settings.bot_data_dir if settings.database_url is None else None)
+    embedder = make_embedder(settings.bot_embedder)
+    slow: list[object] = [] if settings.bot_embedder == WORDLLAMA else [embedder]
+    store: Any = _open_store(settings, embedder)
+    if settings.database_url is not None:
+        slow.append(store)
+    llm = None
+    if settings.anthropic_api_key is not None:
+        from bot.claude_api import client
+        from bot.memory.extractor import TIMEOUT, Extractor
+
+        llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model)
+    return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
+
+
+def _open_store(settings: Settings, embedder: Embedder) -> Any:
+    from bot.memory.schema import EmbedderChanged
+
+    try:
+        if settings.database_url is not None:
+            from bot.memory.postgres_store import PostgresStore
+
+            return PostgresStore(settings.database_url.get_secret_value(), embedder.dims, embedder.name)
+        from bot.journal import database_path
+        from bot.memory.sqlite_store import SqliteStore
+
+        return SqliteStore(database_path(settings), embedder.dims, embedder.name)
+    except EmbedderChanged as exc:
+        raise SettingsError(f"BOT_EMBEDDER: {exc}") from exc
+    except (sqlite3.Error, OSError) as exc:
+        raise SettingsError(f"BOT_DATA_DIR: no database can be used there ({type(exc).__name__})") from exc

@@ -1,0 +1,139 @@
+"""Embedders: from text to vector. The bundled one needs no network; the others are mem0's own classes.
+
+`make_embedder` is the way in. Every embedder it returns has mem0's `embed` and `embed_batch`, and tells its `name` and
+`dims`, by which the stores keep vectors of different models apart.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.config import SettingsError
+
+WORDLLAMA = "wordllama"
+
+
+class Embedder(Protocol):
+    """What the bot asks of an embedder; mem0 asks for the two methods."""
+
+    name: str
+    dims: int
+
+    def embed(self, text: str, memory_action: str | None = None) -> list[float]:
+        """The text's vector, `dims` numbers."""
+        ...
+
+    def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
+        """The texts' vectors, in their order."""
+        ...
+
+
+class WordLlamaEmbedder:
+    """wordllama's own 256-dimension model, which comes with its package: vectors of length 1, zero where no word is."""
+
+    name = WORDLLAMA
+    dims = 256
+
+    def __init__(self) -> None:
+        wordllama = _import_quietly()
+        # Its loader looks for the tokenizer below the cache folder alone, and it is in the package's own.
+        folder = Path(wordllama.__file__).parent
+        self._model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+
+    def embed(self, text: str, memory_action: str | None = None) -> list[float]:
+        """The text's vector, 256 numbers."""
+        vector: list[float] = self._vectors([text])[0].tolist()
+        return vector
+
+    def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
+        """The texts' vectors, in their order."""
+        vectors: list[list[float]] = self._vectors(texts).tolist()
+        return vectors
+
+    def _vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if not texts:
+            return np.empty((0, self.dims), dtype=np.float32)
+        # One at a time: a batch is padded to its longest text, 1 KB of floats per token and text.
+        vectors = np.concatenate([self._model.embed([_clean(text)]) for text in texts])
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: npt.NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        return unit
+
+
+def _import_quietly() -> Any:
+    """Import wordllama (0.2 s, 30 MB with its model: not where it isn't used), which sets up everybody's logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    import wordllama
+
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    return wordllama
+
+
+def _clean(text: str) -> str:
+    """The text without what tokenizers choke on: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+class Mem0Embedder:
+    """One of mem0's embedders with its name and, found by embedding a word, its number of dimensions."""
+
+    def __init__(self, name: str, embedder: Any) -> None:
+        self.name = name
+        self._embedder = embedder
+        self.dims = len(self.embed("dimension"))
+
+    def embed(self, text: str, memory_action: str | None = None) -> list[float]:
+        """The text's vector, `dims` numbers. An empty text, which services refuse, is embedded as a full stop."""
+        return [float(each) for each in self._embedder.embed(_clean(text).strip() or ".", memory_action)]
+
+    def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
+        """The texts' vectors, in their order."""
+        cleaned = [_clean(text).strip() or "." for text in texts]
+        return [[float(each) for each in vector] for vector in self._embedder.embed_batch(cleaned, memory_action)]
+
+
+def make_embedder(spec: str) -> Embedder:
+    """The embedder that BOT_EMBEDDER names: `wordllama`, `fastembed:<model>`, `openai:<model>` or `ollama:<model>`.
+
+    Loads the model or asks its service once. Raises SettingsError with one line where that fails.
+    """
+    if spec == WORDLLAMA:
+        return WordLlamaEmbedder()
+    provider, _, model = spec.partition(":")
+    if provider not in ("fastembed", "openai", "ollama") or not model:
+        raise SettingsError(
+            "BOT_EMBEDDER: must be wordllama, fastembed:<model>, openai:<model> or ollama:<model>, with a model's name"
+        )
+    if provider == "openai" and not os.environ.get("OPENAI_API_KEY"):
+        raise SettingsError("BOT_EMBEDDER: openai needs OPENAI_API_KEY")
+    try:
+        return Mem0Embedder(spec, _mem0(provider, model))
+    except ImportError as exc:
+        raise SettingsError(f"BOT_EMBEDDER: the Python package {provider} is not installed") from exc
+    except Exception as exc:
+        raise SettingsError(f"BOT_EMBEDDER: {provider} can't serve that model ({type(exc).__name__})") from exc
+
+
+def _mem0(provider: str, model: str) -> Any:
+    from mem0.configs.embeddings.base import BaseEmbedderConfig
+
+    config = BaseEmbedderConfig(model=model)
+    if provider == "fastembed":
+        from mem0.embeddings.fastembed import FastEmbedEmbedding
+
+        return FastEmbedEmbedding(config)
+    if provider == "openai":
+        from mem0.embeddings.openai import OpenAIEmbedding
+
+        return OpenAIEmbedding(config)
+    from mem0.embeddings.ollama import OllamaEmbedding
+
+    config.ollama_base_url = os.environ.get("OLLAMA_HOST") or None
+    return OllamaEmbedding(config)

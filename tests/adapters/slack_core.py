@@ -1,0 +1,104 @@
+"""A core by hand for the Slack tests: it writes down what it is handed, and answers as it is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from adapters.slack import SlackAdapter
+from bot.config import Settings
+from bot.events import Button, CommandEvent, Item, MessageEvent, PressEvent, View
+from bot.ports import Respond
+from tests.fakes.slack import FakeSlack
+
+
+class StubCore:
+    """Answers each event id once. `reply` makes the answer, `pieces` the snapshots before the last."""
+
+    def __init__(self) -> None:
+        self.messages: list[MessageEvent] = []
+        self.copies: list[str] = []
+        self.commands: list[CommandEvent] = []
+        self.presses: list[PressEvent] = []
+        self.ids: list[tuple[str, ...]] = []
+        self.errors: list[Exception] = []
+        self.reply: Callable[[MessageEvent], str] = lambda event: f"You said: {event.text}"
+        self.pieces: list[str] = []
+        self.pause = 0.0
+        self.gate: asyncio.Event | None = None
+        self.working = False
+        self.whisper = ""
+        self.view = View(
+            "What I remember about you",
+            (
+                Item(1, "Likes tea", "3 May 2026, #general", "https://fake.slack.com/archives/C1/p1"),
+                Item(2, "Is left-handed"),
+            ),
+            "Forget one with /forget and its number.",
+            (Button("Forget", "forget:7", danger=True), Button("Cancel", "cancel:7")),
+        )
+
+    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
+        """Answer once."""
+        self.copies.append(event.id)
+        if any(event.id == known.id for known in self.messages):
+            return
+        self.messages.append(event)
+        try:
+            if self.whisper:
+                await respond.whisper(self.whisper)
+                return
+            if self.working:
+                async with respond.working():
+                    self.ids.append(await respond.stream(self._snapshots(event)))
+            else:
+                self.ids.append(await respond.stream(self._snapshots(event)))
+        except Exception as exc:  # noqa: BLE001 - tests look at what reached the core
+            self.errors.append(exc)
+
+    async def _snapshots(self, event: MessageEvent) -> AsyncIterator[str]:
+        for piece in self.pieces:
+            yield piece
+            await asyncio.sleep(self.pause)
+        if self.gate is not None:
+            await self.gate.wait()
+        yield self.reply(event)
+
+    async def on_command(self, event: CommandEvent) -> View:
+        """Note it."""
+        self.commands.append(event)
+        return self.view
+
+    async def on_press(self, event: PressEvent) -> View:
+        """Note it."""
+        self.presses.append(event)
+        return View(f"Pressed {event.action}")
+
+    async def suggest(self, event: CommandEvent) -> list[str]:
+        """Nothing."""
+        return []
+
+
+def settings(slack: FakeSlack, **changed: object) -> Settings:
+    """Settings for that Slack over Socket Mode, unless changed; the machine's own .env is left out."""
+    values = {
+        "slack_bot_token": slack.bot_token,
+        "slack_app_token": slack.app_token,
+        "slack_signing_secret": None,
+        "slack_api_base": slack.api_base,
+    } | changed
+    return Settings(_env_file=None, **values)  # type: ignore[arg-type,call-arg]
+
+
+@asynccontextmanager
+async def running(adapter: SlackAdapter) -> AsyncIterator[SlackAdapter]:
+    """An adapter that listens, and is stopped at the end."""
+    run = asyncio.create_task(adapter.run())
+    ready = asyncio.create_task(adapter.ready.wait())
+    await asyncio.wait({run, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    try:
+        assert adapter.ready.is_set(), "the adapter did not get ready"
+        yield adapter
+    finally:
+        ready.cancel()
+        await adapter.stop()
+        await run

@@ -1,0 +1,141 @@
+"""Slash commands and buttons on Discord: private, about the caller alone, and known after a restart."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.discord_text import render
+from bot.events import Audience, Button, CommandEvent, Item, PressEvent, View
+from tests.adapters.discord_support import StubCore, running
+from tests.fakes.discord import FakeDiscord, until
+
+LIST = View(
+    "What I remember about you",
+    (Item(1, "Likes *tea* <@1> @everyone\n# loud", "2026-11-20, #general", "https://discord.com/channels/1/2/3"),),
+    "Use /forget to remove any.",
+    (Button("Forget", "act:token", danger=True), Button("Cancel", "no:token")),
+)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as server:
+        yield server
+
+
+def answer(event: CommandEvent | PressEvent) -> View:
+    return LIST if isinstance(event, CommandEvent) else View(f"Done: {event.action}")
+
+
+async def test_commands_work_everywhere_for_everyone(fake: FakeDiscord) -> None:
+    """Both commands are registered for servers and people, in channels, DMs and group DMs, with one option each."""
+    async with running(fake, StubCore()):
+        await until(lambda: fake.commands, "no commands")
+    known = {command["name"]: command for command in fake.commands}
+    assert set(known) == {"memories", "forget"}
+    for command in known.values():
+        assert (command["contexts"], command["integration_types"]) == ([0, 1, 2], [0, 1])
+        assert not command["options"][0]["required"]
+    assert known["forget"]["options"][0]["autocomplete"]
+
+
+async def test_memories_are_shown_to_the_caller_alone(fake: FakeDiscord) -> None:
+    """The list is ephemeral, can't ping, and shows what was remembered as plain text."""
+    core = StubCore(view=answer)
+    guild = fake.add_guild()
+    channel = fake.add_channel(guild, "general")
+    async with running(fake, core):
+        shown = await fake.slash("Ana", "memories", {"search": " tea "}, channel)
+        text = await shown.answer()
+    assert shown.ephemeral
+    assert shown.shown is not None
+    assert shown.shown["allowed_mentions"] == {"parse": []}
+    assert r"Likes \*tea\* \<\@1\> \@everyone \# loud" in text
+    assert "[open](<https://discord.com/channels/1/2/3>)" in text
+    command = core.commands[0]
+    assert (command.name, command.argument) == ("memories", "tea")
+    assert command.person.user == fake.user("Ana").id
+    assert (command.place.audience, command.place.channel) == (Audience.PUBLIC, channel.id)
+
+
+async def test_a_command_without_words_and_in_a_group(fake: FakeDiscord) -> None:
+    """An option left out is empty; a group DM is its members' place, never a private one."""
+    core = StubCore()
+    async with running(fake, core):
+        await (await fake.slash("Ana", "forget", channel=fake.group_with("Ana", "Ben"))).answer()
+        await (await fake.slash("Ana", "forget")).answer()
+    assert [(command.argument, command.place.audience) for command in core.commands] == [
+        ("", Audience.MEMBERS),
+        ("", Audience.PRIVATE),
+    ]
+
+
+async def test_a_button_acts_for_who_clicked_it(fake: FakeDiscord) -> None:
+    """The person of a press is who clicked; the outcome takes the view's place, without its buttons."""
+    core = StubCore(view=answer)
+    async with running(fake, core):
+        shown = await fake.slash("Ana", "forget", {"what": "tea"})
+        await shown.answer()
+        pressed = await fake.press("Ben", shown.buttons["Forget"], shown)
+        assert "Done: act:token" in (await pressed.answer()).replace("\\", "")
+    assert core.presses[0].person.user == fake.user("Ben").id
+    assert core.presses[0].action == "act:token"
+    assert pressed.buttons == {}
+
+
+async def test_a_button_survives_a_restart(fake: FakeDiscord) -> None:
+    """A button shown by one process is understood by the next."""
+    async with running(fake, StubCore(view=answer)):
+        shown = await fake.slash("Ana", "forget")
+        await shown.answer()
+    later = StubCore(view=answer)
+    async with running(fake, later):
+        await (await fake.press("Ana", shown.buttons["Cancel"], shown)).answer()
+    assert [press.action for press in later.presses] == ["no:token"]
+
+
+async def test_forget_suggests_what_is_remembered(fake: FakeDiscord) -> None:
+    """At most 25 choices of at most 100 characters, none twice, for what the caller has typed."""
+    core = StubCore(suggestions=["tea", "tea", "x" * 150, " "] + [f"memory {number}" for number in range(40)])
+    async with running(fake, core):
+        choices = await fake.autocomplete("Ana", "forget", "what", "te")
+    assert choices[:2] == ["tea", "x" * 100]
+    assert len(choices) == 25
+    assert (core.commands[0].name, core.commands[0].argument) == ("forget", "te")
+    assert core.commands[0].person.user == fake.user("Ana").id
+
+
+async def test_a_failing_command_says_so_privately(fake: FakeDiscord) -> None:
+    """Where the core breaks, the caller gets a plain sentence that nobody else sees."""
+
+    def broken(event: CommandEvent | PressEvent) -> View:
+        raise RuntimeError("broken")
+
+    core = StubCore(view=broken)
+    async with running(fake, core):
+        shown = await fake.slash("Ana", "memories")
+        await until(lambda: shown.followups, "no apology")
+        assert shown.followups[0]["content"].startswith("Something went wrong")
+        assert shown.followups[0]["flags"] == 64
+        assert await fake.answer_to(await fake.dm("Ana", "hi")) == "You said: hi"
+
+
+@pytest.mark.parametrize("length", [30, 300, 5000])
+def test_a_view_fits_into_a_message(length: int) -> None:
+    """Long memories are cut with an ellipsis, and every number stays."""
+    items = tuple(
+        Item(n, "*" * length, "2026-11-20, #general", f"https://discord.com/{'9' * 60}") for n in range(1, 11)
+    )
+    text = render(View("Title", items, "Footer"))
+    assert len(text) <= 2000
+    assert all(f"**{number}.**" in text for number in range(1, 11))
+    assert ("…" in text) == (length > 30)
+    assert text.endswith("Footer")
+
+
+def test_a_link_that_is_none_is_left_out() -> None:
+    """Nothing but a web address becomes a link."""
+    text = render(
+        View("Title", (Item(1, "a", "b", "javascript:alert(1)"), Item(2, "c", "", "https://x/) [y](http://z")))
+    )
+    assert "](<" not in text

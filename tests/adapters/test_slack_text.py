@@ -1,0 +1,68 @@
+"""Slack's text, both ways, as tables."""
+
+import pytest
+
+from adapters import slack_text
+
+BOT = "U0BOT"
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("<@U0BOT> hi", "hi"),
+        ("<@U0BOT>, hi", "hi"),
+        ("hey <@U0BOT> you", "hey you"),
+        ("one\n<@U0BOT>\ntwo", "one\n\ntwo"),
+        ("<@U1> and <@U2> and <@W3|wendy>", "@ann and @U2 and @wendy"),
+        ("<#C1|general> <#C2>", "#general #C2"),
+        ("<!here> <!channel> <!everyone>", "@here @channel @everyone"),
+        ("<!subteam^S1|@ops> <!subteam^S2>", "@ops @subteam"),
+        ("<!date^1^{date}|yesterday>", "yesterday"),
+        ("<https://a.b/c?d=1&amp;e=2>", "https://a.b/c?d=1&e=2"),
+        ("<https://a.b|here>", "here (https://a.b)"),
+        ("<http://a.b|a.b> <mailto:x@y.z|x@y.z>", "a.b x@y.z"),
+        ("1 &lt; 2 &amp;&amp; 3 &gt; 2", "1 < 2 && 3 > 2"),
+        ("&lt;@U1&gt; &amp;lt;", "<@U1> &lt;"),
+        ("a < b and c > d", "a < b and c > d"),
+    ],
+)
+def test_read(raw: str, read: str) -> None:
+    """What Slack encodes is read as people see it."""
+    assert slack_text.plain(raw, BOT, {"U1": "ann"}) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("memories", ("memories", "", False)),
+        ("Memories  tea and milk", ("memories", "tea and milk", False)),
+        ("/FORGET 3", ("forget", "3", True)),
+        ("forget\nthis", ("forget", "this", False)),
+        ("forgetful", None),
+        ("forget, please", None),
+        ("what memories", None),
+        ("", None),
+    ],
+)
+def test_command(text: str, command: tuple[str, str, bool] | None) -> None:
+    """A command is its name as the whole first word, in any case, with or without a slash."""
+    assert slack_text.command(text) == command
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        ("**bold** & <b>", "**bold** & &lt;b>"),
+        ("> quoted", "> quoted"),
+        ("see <https://a.b/c>", "see https://a.b/c"),
+        ("<!channel>", "&lt;!channel>"),
+        ("`a < b` `<div>` `<!here>`", "`a < b` `<div>` `<\u200b!here>`"),
+        ("```\nx <@U1> <https://a.b|c>\n```", "```\nx <\u200b@U1> <\u200bhttps://a.b|c>\n```"),
+        ("```\nnever closed <!channel>", "```\nnever closed <\u200b!channel>"),
+        ("a ` lone <!here> tick", "a ` lone &lt;!here> tick"),
+    ],
+)
+def test_markdown(markdown: str, shown: str) -> None:
+    """Markdown stays what it is, but for what Slack would read as a token."""
+    assert slack_text.markdown(markdown) == shown

@@ -1,0 +1,400 @@
+"""A loopback Messages API, after Anthropic's public documentation: streamed and whole answers, models, faults.
+
+What it answers is a function of the request (`handler`), or the next of `script`. It refuses with status 400 what the
+documents say the 5.5 models refuse, so that a request that would fail in earnest fails here. Also a process of its own:
+`python -m tests.fakes.claude --delay 1` prints its address and serves until it is ended.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import inspect
+import json
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, or one fault.
+
+    Attributes:
+        status: Other than 200, an error answer with `error` as its type and `text` as its message.
+        piece: Characters per streamed delta.
+        cut_after: Break the connection after so many deltas (a whole answer: in the middle of its body).
+        error_after: Send an `error` event after so many deltas.
+        hang_after: Send nothing more after so many deltas, and keep the connection open.
+        delay: Seconds before the answer begins; None for the server's own.
+    """
+
+    text: str = ""
+    stop_reason: str = "end_turn"
+    status: int = 200
+    error: str = "api_error"
+    piece: int = 20
+    cut_after: int | None = None
+    error_after: int | None = None
+    hang_after: int | None = None
+    delay: float | None = None
+
+
+OVERLOADED = Reply("Overloaded", status=529, error="overloaded_error")
+LIMITED = Reply("Rate limited", status=429, error="rate_limit_error")
+UNAUTHORIZED = Reply("invalid x-api-key", status=401, error="authentication_error")
+REFUSAL = Reply("", stop_reason="refusal")
+HANG = Reply("", hang_after=0)
+
+Handler = Callable[[Request], Reply | str | Awaitable[Reply | str]]
+
+
+def is_extraction(request: Request) -> bool:
+    """Whether a request asks for JSON by a schema."""
+    return "format" in (request.get("output_config") or {})
+
+
+def system_text(request: Request) -> str:
+    """The system prompt as one string."""
+    system = request.get("system", "")
+    return system if isinstance(system, str) else "\n".join(block["text"] for block in system)
+
+
+def last_text(request: Request) -> str:
+    """The last message's text."""
+    content = request["messages"][-1]["content"]
+    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
+
+
+_HEADER = re.compile(r"\[(\d+)\] \S+, .*")
+
+
+def new_messages(prompt: str) -> list[tuple[int, str, str]]:
+    """The exchanges under an extraction prompt's last `## New Messages`: (number, user's text, assistant's text)."""
+    section = prompt.split("\n\n## New Messages\n", 1)[1].rsplit("\n\n## Observation Date\n", 1)[0]
+    exchanges: list[tuple[int, str, str]] = []
+    number, texts, role = 0, {"user": "", "assistant": ""}, "user"
+    for line in section.split("\n"):
+        if header := _HEADER.fullmatch(line):
+            if number:
+                exchanges.append((number, texts["user"], texts["assistant"]))
+            number, texts = int(header.group(1)), {"user": "", "assistant": ""}
+        elif line.startswith(("user: ", "assistant: ")):
+            role, _, texts[role] = line.partition(": ")
+        elif line.startswith("    "):
+            texts[role] += "\n" + line[4:]
+    return [*exchanges, (number, texts["user"], texts["assistant"])] if number else exchanges
+
+
+def existing_memories(prompt: str) -> list[dict[str, str]]:
+    """The memories that an extraction prompt shows: `id` and `text`."""
+    section = prompt.split("\n\n## Existing Memories\n", 1)[1].split("\n\n", 1)[0]
+    memories: list[dict[str, str]] = json.loads(section)
+    return memories
+
+
+def facts(*found: dict[str, Any]) -> str:
+    """An extraction's answer; `id` and `attributed_to` are filled in."""
+    numbered = [{"id": str(index), "attributed_to": "user", **fact} for index, fact in enumerate(found)]
+    return json.dumps({"memory": numbered})
+
+
+def default(request: Request) -> str:
+    """Each exchange's user text as a fact with its source; in a chat, an echo."""
+    prompt = last_text(request)
+    if is_extraction(request):
+        return facts(*({"text": user, "source": number} for number, user, _ in new_messages(prompt) if user.strip()))
+    return f"You said: {prompt}"
+
+
+def _refused(request: Request) -> str | None:
+    """What the documents say is answered with 400, None where the request is well formed."""
+    model, thinking = str(request.get("model", "")), (request.get("thinking") or {}).get("type")
+    if not request.get("max_tokens") or not request.get("messages"):
+        return "max_tokens and messages: Field required"
+    if not all(str(last_text({"messages": [message]})).strip() for message in request["messages"]):
+        return "messages: text content blocks must contain non-whitespace text"
+    if request["messages"][-1]["role"] == "assistant":
+        return "This model does not support assistant message prefill."
+    if {"temperature", "top_p", "top_k"} & set(request):
+        return "`temperature` is not supported for this model."
+    accepted = {"sonnet-5-5": ("adaptive", "between_tools"), "opus-5-5": ("adaptive",)}
+    for name, types in accepted.items():
+        if name in model and thinking not in (None, *types):
+            return f'"thinking.type.{thinking}" is not supported for this model.'
+    if thinking == "between_tools" and "sonnet-5-5" not in model:
+        return '"thinking.type.between_tools" is not supported for this model.'
+    return None
+
+
+class FakeClaude:
+    """The server. `async with FakeClaude() as claude: … claude.url`.
+
+    Attributes:
+        script: Replies that are given first, one a request, whoever asks.
+        requests: The bodies of all requests, in order of arrival (with `record`).
+        calls: Requests so far; `most_at_once` is how many of them were ever open together.
+        tokens: Billed so far, characters / 4: `input`, `output`, `cache_read`, `cache_creation`.
+    """
+
+    def __init__(
+        self,
+        handler: Handler = default,
+        *,
+        chat_delay: float = 0.0,
+        extraction_delay: float = 0.0,
+        gap: float = 0.0,
+        key: str | None = None,
+        record: bool = True,
+    ) -> None:
+        self.handler = handler
+        self.script: deque[Reply | str] = deque()
+        self.requests: list[Request] = []
+        self.calls = 0
+        self.open = 0
+        self.most_at_once = 0
+        self.tokens = {"input": 0, "output": 0, "cache_read": 0, "cache_creation": 0}
+        self.models = {"claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5"}
+        self.url = ""
+        self._delays = (chat_delay, extraction_delay)
+        self._gap = gap
+        self._key = key
+        self._record = record
+        self._prefixes: set[str] = set()
+        self._released = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def chats(self) -> list[Request]:
+        """The recorded requests of the chat."""
+        return [request for request in self.requests if not is_extraction(request)]
+
+    @property
+    def extractions(self) -> list[Request]:
+        """The recorded requests of extractions."""
+        return [request for request in self.requests if is_extraction(request)]
+
+    async def start(self, port: int = 0) -> str:
+        """Listen on 127.0.0.1 and return the address."""
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_post("/v1/messages", self._messages)
+        app.router.add_get("/v1/models/{model}", self._model)
+        # A request ends with its connection, as the service's does.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=1024)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self.url
+
+    def release(self) -> None:
+        """Let go of all connections that hang."""
+        self._released.set()
+
+    async def idle(self) -> None:
+        """Return once a request has come and none is open."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.calls and not self.open)
+
+    async def busy(self, requests: int) -> None:
+        """Return once so many requests are open together."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.open >= requests)
+
+    async def stop(self) -> None:
+        """Stop listening and let go of what hangs."""
+        self.release()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def __aenter__(self) -> "FakeClaude":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _denied(self, request: web.Request) -> web.Response | None:
+        key = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        return _error(UNAUTHORIZED) if not key or (self._key is not None and key != self._key) else None
+
+    async def _model(self, request: web.Request) -> web.Response:
+        model = request.match_info["model"]
+        if denied := self._denied(request):
+            return denied
+        if self.script and not isinstance(self.script[0], str) and self.script[0].status != 200:
+            fault = self.script.popleft()
+            assert isinstance(fault, Reply)
+            return _error(fault)
+        if model not in self.models:
+            return _error(Reply(f"model: {model}", status=404, error="not_found_error"))
+        return web.json_response(
+            {"type": "model", "id": model, "display_name": model, "created_at": "2026-09-28T00:00:00Z"}
+        )
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        if denied := self._denied(request):
+            return denied
+        body: Request = await request.json()
+        self.calls += 1
+        if self._record:
+            self.requests.append(body)
+        await self._count(1)
+        try:
+            return await self._answer(request, body)
+        finally:
+            await self._count(-1)
+
+    async def _count(self, change: int) -> None:
+        self.open += change
+        self.most_at_once = max(self.most_at_once, self.open)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
+        if refused := _refused(body):
+            return _error(Reply(refused, status=400, error="invalid_request_error"))
+        given: Any = self.script.popleft() if self.script else self.handler(body)
+        if inspect.isawaitable(given):
+            given = await given
+        reply: Reply = Reply(given) if isinstance(given, str) else given
+        delay = reply.delay if reply.delay is not None else self._delays[is_extraction(body)]
+        if delay:
+            await asyncio.sleep(delay)
+        if reply.status != 200:
+            return _error(reply)
+        usage = self._usage(body, reply.text)
+        if body.get("stream"):
+            return await self._stream(request, body, reply, usage)
+        if reply.hang_after is not None:
+            await self._released.wait()
+        return await self._whole(request, body, reply, usage)
+
+    def _usage(self, body: Request, text: str) -> dict[str, int]:
+        """As billed: the prefix up to the last `cache_control` is written once, then read; the rest is input."""
+        system = body.get("system", "")
+        blocks = [{"text": system}] if isinstance(system, str) else list(system)
+        marked = [index for index, block in enumerate(blocks) if block.get("cache_control")]
+        prefix = "".join(block["text"] for block in blocks[: marked[-1] + 1]) if marked else ""
+        rest = "".join(block["text"] for block in blocks[marked[-1] + 1 if marked else 0 :])
+        rest += "".join(last_text({"messages": [message]}) for message in body["messages"])
+        usage = {"input": len(rest) // 4, "output": len(text) // 4 + 1, "cache_read": 0, "cache_creation": 0}
+        if len(prefix) >= 512 * 4:
+            digest = hashlib.sha256(f"{body['model']}\0{prefix}".encode()).hexdigest()
+            usage["cache_read" if digest in self._prefixes else "cache_creation"] = len(prefix) // 4
+            self._prefixes.add(digest)
+        else:
+            usage["input"] += len(prefix) // 4
+        for kind, count in usage.items():
+            self.tokens[kind] += count
+        return {
+            "input_tokens": usage["input"],
+            "cache_creation_input_tokens": usage["cache_creation"],
+            "cache_read_input_tokens": usage["cache_read"],
+            "output_tokens": usage["output"],
+        }
+
+    async def _whole(
+        self, request: web.Request, body: Request, reply: Reply, usage: dict[str, int]
+    ) -> web.StreamResponse:
+        message = _message(body, usage)
+        message["content"] = [{"type": "text", "text": reply.text}] if reply.text else []
+        message["stop_reason"] = reply.stop_reason
+        if reply.cut_after is None:
+            return web.json_response(message)
+        response = web.StreamResponse(headers={"content-type": "application/json"})
+        await response.prepare(request)
+        await response.write(json.dumps(message).encode()[:-20])
+        _break(request)
+        return response
+
+    async def _stream(
+        self, request: web.Request, body: Request, reply: Reply, usage: dict[str, int]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        start = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
+        await response.write(_event(start) + _event(block) + _event({"type": "ping"}))
+        for sent, piece in enumerate([*_pieces(reply), None]):
+            if sent == reply.cut_after:
+                _break(request)
+                return response
+            if sent == reply.hang_after:
+                await self._released.wait()
+            if sent == reply.error_after:
+                error = {"type": reply.error, "message": "the stream ends here"}
+                await response.write(_event({"type": "error", "error": error}))
+                return response
+            if piece is not None:
+                delta = {"type": "text_delta", "text": piece}
+                await response.write(_event({"type": "content_block_delta", "index": 0, "delta": delta}))
+                if self._gap:
+                    await asyncio.sleep(self._gap)
+        end = {"stop_reason": reply.stop_reason, "stop_sequence": None}
+        counted = {"output_tokens": usage["output_tokens"]}
+        await response.write(
+            _event({"type": "content_block_stop", "index": 0})
+            + _event({"type": "message_delta", "delta": end, "usage": counted})
+            + _event({"type": "message_stop"})
+        )
+        await response.write_eof()
+        return response
+
+
+def _pieces(reply: Reply) -> Iterator[str]:
+    for start in range(0, len(reply.text), reply.piece):
+        yield reply.text[start : start + reply.piece]
+
+
+def _message(body: Request, usage: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": "msg_01",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"event: {data['type']}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _error(reply: Reply) -> web.Response:
+    body = {"type": "error", "error": {"type": reply.error, "message": reply.text}, "request_id": "req_01"}
+    # `retry-after-ms` is what the SDKs look at first: its own back-off of seconds would slow every test.
+    return web.json_response(body, status=reply.status, headers={"retry-after-ms": "5"})
+
+
+def _break(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    claude = FakeClaude(chat_delay=options.delay, extraction_delay=options.extraction_delay, record=False)
+    print(await claude.start(options.port), flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve until ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before a chat's answer begins")
+    parser.add_argument("--extraction-delay", type=float, default=0.0, help="seconds that an extraction takes")
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The Web API of the Slack on loopback: its state, its methods, its limits and its faults."""
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+
+TEAM = "T0FAKE001"
+BOT = "U0FAKEBOT"
+BOT_ID = "B0FAKEBOT"
+
+_PING = re.compile(r"<(?:!(?:channel|here|everyone|subteam)|@[UW]|#C)[^>]*>")
+
+
+def would_ping(message: Json) -> list[str]:
+    """The mentions that Slack would act on in a message's text or blocks."""
+    texts = [message.get("text") or ""]
+    for block in message.get("blocks") or ():
+        parts = [block.get("text"), *block.get("elements", ())]
+        for part in parts:
+            if isinstance(part, str):
+                texts.append(part)
+            elif isinstance(part, dict) and part.get("type") == "mrkdwn":
+                texts.append(part["text"])
+    found = [token for text in texts for token in _PING.findall(text)]
+    if message.get("link_names") or message.get("parse") == "full":
+        found += re.findall(r"@(?:channel|here|everyone)", texts[0])
+    return found
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the next call of a method meets.
+
+    `error` is Slack's own; `status` an HTTP status (429 with `retry_after` seconds); `drop` cuts the connection,
+    `after` having done what was asked; `delay` is in seconds.
+    """
+
+    error: str = ""
+    status: int = 0
+    retry_after: int = 1
+    drop: bool = False
+    after: bool = False
+    delay: float = 0.0
+
+
+class WebApi:
+    """State and methods. Ephemeral messages are kept apart: nobody else sees them."""
+
+    def __init__(self) -> None:
+        self.bot_token = "xoxb-fake-bot"
+        self.app_token = "xapp-fake-app"
+        self.markdown_blocks = True
+        self.users: dict[str, str] = {}
+        self.channels: dict[str, Json] = {}
+        self.messages: dict[str, list[Json]] = {}
+        self.ephemerals: list[Json] = []
+        self.calls: deque[tuple[str, Json]] = deque(maxlen=100_000)
+        self.counts: Counter[str] = Counter()
+        self.tickets: set[str] = set()
+        self.url = ""
+        self._faults: dict[str, deque[Fault]] = {}
+        self._ticks = itertools.count(1)
+        self._epoch = int(time.time())
+        self.add_channel("C0GENERAL", "general")
+        self.add_channel("G0SECRET0", "secret", is_private=True)
+
+    def add_channel(self, channel: str, name: str, **signs: Any) -> str:
+        """A channel; public unless `signs` (fields of Slack's conversation object) say otherwise."""
+        plain = {"is_channel": True, "is_group": False, "is_im": False, "is_mpim": False, "is_private": False}
+        shared = {"is_ext_shared": False, "is_org_shared": False, "is_shared": False, "is_pending_ext_shared": False}
+        self.channels[channel] = {"id": channel, "name": name, **plain, **shared, **signs}
+        return channel
+
+    def add_user(self, user: str, display_name: str) -> str:
+        """A person with a display name."""
+        self.users[user] = display_name
+        return user
+
+    def dm_channel(self, user: str) -> str:
+        """The direct message between a person and the bot."""
+        channel = f"D{user[1:]}"
+        if channel not in self.channels:
+            self.channels[channel] = {"id": channel, "is_im": True, "user": user}
+        return channel
+
+    def channel_type(self, channel: str) -> str:
+        """The `channel_type` that Slack puts into message events."""
+        about = self.channels.get(channel, {})
+        if about.get("is_im"):
+            return "im"
+        return "mpim" if about.get("is_mpim") else "group" if about.get("is_private") else "channel"
+
+    def fail(self, method: str, *faults: Fault) -> None:
+        """Let the next calls of a method meet these faults, in order."""
+        self._faults.setdefault(method, deque()).extend(faults)
+
+    def answers(self, channel: str, thread: str | None = None) -> list[Json]:
+        """The bot's messages there, oldest first."""
+        return [
+            message
+            for message in self.messages.get(channel, [])
+            if message.get("user") == BOT and message.get("thread_ts") == thread
+        ]
+
+    def next_ts(self) -> str:
+        """A ts later than all before."""
+        tick = next(self._ticks)
+        return f"{self._epoch + tick // 1_000_000}.{tick % 1_000_000:06d}"
+
+    def store(self, channel: str, message: Json, thread_ts: str | None) -> Json:
+        """Add a message to a channel, with a ts."""
+        message = {**message, "ts": self.next_ts()}
+        if thread_ts:
+            message["thread_ts"] = thread_ts
+        self.messages.setdefault(channel, []).append(message)
+        return message
+
+    async def posted(self, channel: str, event: Json) -> None:
+        """Called for each message of the bot's that comes or changes."""
+
+    async def call(self, request: web.Request, method: str) -> web.StreamResponse:
+        """One call of the Web API, with the next fault that is set for it."""
+        if request.content_type == "application/json":
+            args: Json = await request.json()
+        else:
+            args = dict(await request.post())
+        args |= dict(request.query)
+        self.calls.append((method, args))
+        self.counts[method] += 1
+        queue = self._faults.get(method)
+        fault = queue.popleft() if queue else Fault()
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.drop and not fault.after:
+            return _cut(request)
+        if fault.status and not fault.after:
+            headers = {"Retry-After": str(fault.retry_after)} if fault.status == 429 else {}
+            error = "ratelimited" if fault.status == 429 else "internal_error"
+            return web.json_response({"ok": False, "error": error}, status=fault.status, headers=headers)
+        if fault.error:
+            return web.json_response({"ok": False, "error": fault.error})
+        result = await self._run(request, method, args)
+        if fault.drop:
+            return _cut(request)
+        if fault.status:
+            return web.json_response({"ok": False, "error": "internal_error"}, status=fault.status)
+        return web.json_response(result)
+
+    async def _run(self, request: web.Request, method: str, args: Json) -> Json:
+        expected = self.app_token if method == "apps.connections.open" else self.bot_token
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or args.get("token")
+        if token != expected:
+            return _error("invalid_auth")
+        handler: Callable[[Json], Any] | None = getattr(self, f"_{method.replace('.', '_')}", None)
+        if handler is None:
+            return _error("unknown_method")
+        result: Json = await handler(args)
+        return {"ok": True, **result} if "ok" not in result else result
+
+    async def _auth_test(self, args: Json) -> Json:
+        team = {"url": "https://fake.slack.com/", "team": "Fake", "team_id": TEAM}
+        return {**team, "user": "memory", "user_id": BOT, "bot_id": BOT_ID, "is_enterprise_install": False}
+
+    async def _apps_connections_open(self, args: Json) -> Json:
+        ticket = f"t{next(self._ticks)}"
+        self.tickets.add(ticket)
+        return {"url": f"{self.url.replace('http', 'ws', 1)}/socket/{ticket}"}
+
+    async def _chat_postMessage(self, args: Json) -> Json:
+        if problem := self._problem(args):
+            return _error(problem)
+        channel = args["channel"]
+        kept = {key: args[key] for key in ("text", "metadata", "link_names", "parse") if args.get(key)}
+        author = {"type": "message", "user": BOT, "bot_id": BOT_ID, "text": ""}
+        message = self.store(channel, {**author, **kept, "blocks": _list(args.get("blocks"))}, args.get("thread_ts"))
+        await self.posted(channel, message)
+        return {"channel": channel, "ts": message["ts"], "message": message}
+
+    async def _chat_update(self, args: Json) -> Json:
+        if problem := self._problem(args):
+            return _error(problem)
+        message = self._message(args)
+        if message is None:
+            return _error("message_not_found")
+        message |= {"text": args.get("text", ""), "blocks": _list(args.get("blocks")), "edited": {"user": BOT}}
+        changed = {"type": "message", "subtype": "message_changed", "hidden": True, "ts": self.next_ts()}
+        await self.posted(args["channel"], {**changed, "message": message})
+        return {"channel": args["channel"], "ts": args["ts"], "text": message["text"]}
+
+    async def _chat_delete(self, args: Json) -> Json:
+        message = self._message(args)
+        if message is None:
+            return _error("message_not_found")
+        self.messages[args["channel"]].remove(message)
+        return {"channel": args["channel"], "ts": args["ts"]}
+
+    async def _chat_postEphemeral(self, args: Json) -> Json:
+        if problem := self._problem(args):
+            return _error(problem)
+        self.ephemerals.append({**args, "blocks": _list(args.get("blocks"))})
+        return {"message_ts": self.next_ts()}
+
+    async def _conversations_info(self, args: Json) -> Json:
+        channel = self.channels.get(args["channel"])
+        return {"channel": channel} if channel else _error("channel_not_found")
+
+    async def _conversations_history(self, args: Json) -> Json:
+        top = [m for m in self.messages.get(args["channel"], []) if m.get("thread_ts") in (None, m["ts"])]
+        found = [m for m in top if m["ts"] > str(args.get("oldest") or "")]
+        return {"messages": found[::-1][: int(args.get("limit") or 100)], "has_more": False}
+
+    async def _conversations_replies(self, args: Json) -> Json:
+        found = [m for m in self.messages.get(args["channel"], []) if args["ts"] in (m["ts"], m.get("thread_ts"))]
+        if not found:
+            return _error("thread_not_found")
+        found = [m for m in found if m["ts"] > str(args.get("oldest") or "")]
+        start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
+        more = str(start + limit) if start + limit < len(found) else ""
+        page = found[start : start + limit]
+        return {"messages": page, "has_more": bool(more), "response_metadata": {"next_cursor": more}}
+
+    async def _users_info(self, args: Json) -> Json:
+        user = args["user"]
+        name = self.users.get(user, "")
+        profile = {"display_name": name, "real_name": name or user.lower()}
+        return {"user": {"id": user, "team_id": TEAM, "name": user.lower(), "profile": profile}}
+
+    async def _assistant_threads_setStatus(self, args: Json) -> Json:
+        return {}
+
+    def _message(self, args: Json) -> Json | None:
+        messages = self.messages.get(args["channel"], [])
+        return next((m for m in messages if m["ts"] == args["ts"] and m.get("user") == BOT), None)
+
+    def _problem(self, args: Json) -> str:
+        if args.get("channel") not in self.channels:
+            return "channel_not_found"
+        blocks = _list(args.get("blocks"))
+        if not (args.get("text") or "").strip() and not blocks:
+            return "no_text"
+        if len(args.get("text") or "") > 40_000:
+            return "msg_too_long"
+        markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
+        if markdown > 12_000 or (markdown and not self.markdown_blocks) or len(blocks) > 50:
+            return "invalid_blocks"
+        sections = [block["text"]["text"] for block in blocks if block["type"] in ("section", "header")]
+        return "invalid_blocks" if any(not 0 < len(text) <= 3_000 for text in sections) else ""
+
+
+def _error(error: str) -> Json:
+    return {"ok": False, "error": error}
+
+
+def _list(value: Any) -> list[Json]:
+    found: list[Json] = json.loads(value) if isinstance(value, str) else value or []
+    return found
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

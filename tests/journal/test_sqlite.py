@@ -1,0 +1,153 @@
+"""SQLite: many operations in one commit, none harmed by another's failure, and a full disk survived."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.journal.sqlite import SqliteRunner
+from bot.ports import JournalUnavailable
+from bot.sqlite import connect, write_lock
+
+
+def put(conn: sa.Connection, value: str) -> int:
+    """Add a row; return how many there are."""
+    conn.exec_driver_sql("INSERT INTO kept (value) VALUES (?)", (value,))
+    return count(conn)
+
+
+def count(conn: sa.Connection) -> int:
+    """How many rows there are."""
+    return int(conn.exec_driver_sql("SELECT count(*) FROM kept").scalar_one())
+
+
+def stumble(conn: sa.Connection, value: str) -> int:
+    """Add a row, then fail."""
+    put(conn, value)
+    raise LookupError(value)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A database file with one table, on which only different values can be kept."""
+    file = tmp_path / "test.db"
+    conn = connect(file)
+    conn.execute("CREATE TABLE kept (value TEXT UNIQUE)")
+    conn.close()
+    return file
+
+
+@pytest.fixture
+async def runner(path: Path) -> AsyncIterator[SqliteRunner]:
+    """A runner over that file."""
+    running = SqliteRunner(path)
+    yield running
+    await running.close()
+
+
+async def test_what_waits_for_a_commit_shares_the_next(runner: SqliteRunner, path: Path) -> None:
+    """200 operations queued behind a slow one become visible to another connection in one step, not one by one."""
+    watcher = connect(path)
+    with write_lock(path):
+        waiting = [asyncio.create_task(runner.write(put, str(number))) for number in range(200)]
+        await asyncio.sleep(0)
+        seen = watcher.execute("SELECT count(*) FROM kept").fetchone()
+    assert seen == (0,)
+    assert sorted(await asyncio.gather(*waiting)) == list(range(1, 201))
+    (frames,) = watcher.execute("SELECT count(DISTINCT value) FROM kept").fetchone()
+    assert frames == 200
+    watcher.close()
+
+
+async def test_one_failure_harms_no_other(runner: SqliteRunner) -> None:
+    """Of many operations in one commit the failing ones raise their own error, and all others are kept."""
+    tasks = [runner.write(stumble if number % 10 == 0 else put, str(number)) for number in range(100)]
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    failed = [str(error) for error in found if isinstance(error, LookupError)]
+    assert failed == [str(number) for number in range(0, 100, 10)]
+    assert await runner.read(count) == 90
+
+
+async def test_a_refused_statement_is_named_without_its_data(runner: SqliteRunner) -> None:
+    """What the database refuses raises JournalUnavailable, whose text, cause and all, holds no value."""
+    await runner.write(put, "sesame")
+    with pytest.raises(JournalUnavailable) as caught:
+        await runner.write(put, "sesame")
+    assert str(caught.value) == "IntegrityError: SQLITE_CONSTRAINT_UNIQUE"
+    assert "sesame" not in repr(caught.value.__cause__) + str(caught.value.__cause__)
+
+
+async def test_a_cancelled_wait_undoes_nothing(runner: SqliteRunner, path: Path) -> None:
+    """An operation whose caller is cancelled is still committed, and those beside it are told of theirs."""
+    with write_lock(path):
+        impatient = asyncio.create_task(runner.write(put, "impatient"))
+        patient = asyncio.create_task(runner.write(put, "patient"))
+        await asyncio.sleep(0)
+        impatient.cancel()
+    assert await patient == 2
+
+
+async def test_closing_commits_what_is_queued(runner: SqliteRunner, path: Path) -> None:
+    """What was queued before the close is on disk after it; what comes later is refused."""
+    waiting = [asyncio.create_task(runner.write(put, str(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    await runner.close()
+    await asyncio.gather(*waiting)
+    conn = sqlite3.connect(path)
+    assert conn.execute("SELECT count(*) FROM kept").fetchone() == (50,)
+    conn.close()
+    with pytest.raises(JournalUnavailable):
+        await runner.write(put, "late")
+
+
+async def test_reads_do_not_wait_for_a_writer(runner: SqliteRunner, path: Path) -> None:
+    """While another connection holds the file for writing, what is committed can still be read."""
+    await runner.write(put, "early")
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO kept VALUES ('in flight')")
+    assert await asyncio.wait_for(runner.read(count), 5) == 1
+    other.execute("ROLLBACK")
+    other.close()
+
+
+async def test_the_memory_store_writes_in_turn(runner: SqliteRunner, path: Path) -> None:
+    """A thread that writes to the same file under its lock, as the memory store does, meets no busy database."""
+
+    def store() -> None:
+        conn = connect(path)
+        for number in range(50):
+            with write_lock(path):
+                conn.execute("BEGIN IMMEDIATE")
+                conn.execute("INSERT INTO kept VALUES (?)", (f"fact {number}",))
+                conn.execute("COMMIT")
+        conn.close()
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    for number in range(50):
+        await runner.write(put, str(number))
+    await asyncio.to_thread(thread.join)
+    assert await runner.read(count) == 100
+
+
+async def test_a_full_disk_is_an_error_and_no_end(path: Path) -> None:
+    """Where the disk is full, a write raises JournalUnavailable; with room again the same runner goes on."""
+    runner = SqliteRunner(path)
+    await runner.write(put, "before")
+    await runner.write(limit, 8)
+    with pytest.raises(JournalUnavailable, match="SQLITE_FULL"):
+        await runner.write(put, "x" * 100_000)
+    assert await runner.read(count) == 1
+    await runner.write(limit, 1_000_000)
+    assert await runner.write(put, "x" * 100_000) == 2
+    await runner.close()
+
+
+def limit(conn: sa.Connection, pages: int) -> None:
+    """Give the file no more room than so many pages."""
+    conn.exec_driver_sql(f"PRAGMA max_page_count={pages}")

@@ -1,0 +1,80 @@
+"""Processes that end: killed, closed or started at the same time."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import pytest
+
+from bot.journal import workers
+from tests.journal.conftest import Database, Open
+from tests.journal.makers import told
+from tests.makers import message
+
+
+async def child(mode: str, database: Database) -> Process:
+    """Start `tests.journal.child` over the database."""
+    args = [sys.executable, "-m", "tests.journal.child", mode, str(database.folder), *([database.url or ""])]
+    return await asyncio.create_subprocess_exec(*[arg for arg in args if arg], stdout=PIPE)
+
+
+async def line(process: Process) -> str:
+    """The next line that a child prints."""
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+
+
+@pytest.mark.parametrize("after", [1, 7, 30])
+async def test_a_kill_loses_nothing_that_was_committed(database: Database, open_: Open, after: int) -> None:
+    """A process killed at once after it has committed an answer has lost no turn and no exchange."""
+    process = await child("answer", database)
+    for _ in range(after):
+        number = int(await line(process))
+    process.kill()
+    await process.wait()
+    journal = await open_(bot_turns=1000, bot_turns_ttl_hours=10**6)
+    backlog = await journal.backlog()
+    assert backlog.waiting >= number + 1
+    assert backlog.unanswered <= 1
+    for known in range(number + 1):
+        assert await journal.admit(message(f"told {known}", number=known)) is None
+    conversation = await told(journal, "told again", 10_001)
+    said = [turn.text for turn in await journal.recent(conversation) if turn.author == "user"]
+    assert said == [*(f"told {known}" for known in range(backlog.waiting)), "told again"]
+
+
+async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -> None:
+    """What a killed process had in hand goes to another within 15 s, once; not while it lives."""
+    process = await child("hold", database)
+    assert await line(process) == "held"
+    first, second = await open_(), await open_()
+    assert await first.unanswered() == []
+    process.kill()
+    await process.wait()
+    found = []
+    async with asyncio.timeout(15):
+        while not found:
+            found = [taken for one in (first, second) for taken in await one.unanswered()]
+            await asyncio.sleep(0.1)
+    assert [taken.event.text for taken in found] == ["hold on"]
+    await asyncio.sleep(workers.BEAT * 2)
+    assert [taken for one in (first, second) for taken in await one.unanswered()] == []
+
+
+async def test_a_start_finds_what_a_killed_process_left(database: Database, open_: Open) -> None:
+    """On one machine, the next start has a killed process's events at hand at once."""
+    if database.url is not None:
+        pytest.skip("on PostgreSQL a process may be on another machine: its lease has to run out")
+    process = await child("hold", database)
+    assert await line(process) == "held"
+    process.kill()
+    await process.wait()
+    assert [taken.event.text for taken in await (await open_()).unanswered()] == ["hold on"]
+    assert len(list(database.folder.glob("worker-*.lock"))) == 1
+
+
+async def test_processes_that_start_at_once_migrate_once(database: Database) -> None:
+    """Four processes over one empty database all come up, over the same tables."""
+    processes = [await child("open", database) for _ in range(4)]
+    assert {await line(process) for process in processes} == {"Backlog(unanswered=0, waiting=0, failed=0)"}
+    assert [await process.wait() for process in processes] == [0, 0, 0, 0]
