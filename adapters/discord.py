@@ -3,28 +3,23 @@
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
 
 import discord
-import yarl
-from discord import app_commands
-from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord_reply import TROUBLE, Pace, Reply
-from adapters.discord_text import to_event
-from adapters.discord_views import Interactions, add_commands
+from adapters.discord_client import Client, Shards
+from adapters.discord_intake import CLOSE_SECONDS, Intake
+from adapters.discord_messages import TROUBLE, Pace
+from adapters.discord_reply import Reply
 from bot.config import Settings, SettingsError
+from bot.events import MessageEvent
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
-#: Seconds: between two tries to connect at most; for what is in flight at the stop; for the farewell after that.
+#: Seconds between two tries to connect, at most.
 LONGEST_WAIT = 60.0
-STOP_SECONDS = 20.0
-CLOSE_SECONDS = 3.0
 #: A connection that held for so long (seconds) is a good one: the next loss starts from the shortest wait again.
 HELD_SECONDS = 120.0
 #: Below so many IDENTIFYs left of the day's 1,000, reconnecting waits for new ones: the last would reset the token.
@@ -49,7 +44,7 @@ class DiscordAdapter:
     def __init__(self, settings: Settings, core: Core, *, pace: Pace | None = None, first_wait: float = 1.0) -> None:
         """`first_wait` is the shortest wait between two tries to connect, in seconds.
 
-        Raises SettingsError where DISCORD_TOKEN is missing or no token at all.
+        Raises SettingsError where DISCORD_TOKEN is missing or no token at all, or the shards are no division.
         """
         if settings.discord_token is None:
             raise SettingsError("DISCORD_TOKEN: missing")
@@ -58,17 +53,18 @@ class DiscordAdapter:
         self._token = settings.discord_token.get_secret_value().strip()
         if not (self._token.isascii() and self._token.isprintable() and " " not in self._token):
             raise SettingsError(REFUSED)  # no HTTP header can hold it
-        self._core = core
-        self._pace = pace or Pace()
+        self._shards = Shards.of(settings)
         self._first_wait = first_wait
-        self._client: _Client | None = None
+        self._client: Client | None = None
         self._online = asyncio.Event()
         self._session: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
-        self._synced = False
-        self.ready = asyncio.Event()
-        self.interactions = Interactions(core, self.intake)
+        self._intake = Intake(core, self.online, pace or Pace(), settings.bot_catch_up_hours)
+        self.ready = self._intake.ready
+
+    def respond(self, event: MessageEvent) -> Reply:
+        """A way back to a message that an earlier process (or try) left unanswered: it goes on from what is shown."""
+        return self._intake.reply(event, again=True)
 
     async def run(self) -> None:
         """Stay connected until stopped.
@@ -105,13 +101,7 @@ class DiscordAdapter:
     async def stop(self) -> None:
         """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
         self._stopping.set()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            if late:
-                log.warning("discord: %d still unanswered at the stop", len(late))
-                await asyncio.wait(late, timeout=CLOSE_SECONDS)
+        await self._intake.stop()
         if self._session:
             if self._client:
                 await self._close(self._client)
@@ -128,7 +118,7 @@ class DiscordAdapter:
 
     async def _connect(self, failures: int) -> None:
         """One connection, from login to loss. Raises SettingsError where Discord refuses token or intents."""
-        client = self._client = _Client(self)
+        client = self._client = Client(self._intake, self._shards)
         try:
             await client.login(self._token)
             self._online.set()
@@ -162,84 +152,3 @@ class DiscordAdapter:
                 await client.close()
         except TROUBLE as exc:
             log.warning("discord: closing failed: %s", type(exc).__name__)
-
-    async def intake(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
-        task = asyncio.current_task()
-        if self._stopping.is_set() or task is None:
-            work.close()
-            return
-        self._tasks.add(task)
-        try:
-            await work
-        finally:
-            self._tasks.discard(task)
-
-    async def on_connect(self, client: "_Client") -> None:
-        """The gateway has accepted the session (READY); guilds are still coming in."""
-        log.info("discord: listening as %s in %d guilds", client.user, len(client.guilds))
-        self.ready.set()
-        if not self._synced:
-            self._synced = True
-            await self._sync(client)
-
-    async def _sync(self, client: "_Client") -> None:
-        try:
-            await client.tree.sync()
-        except TROUBLE as exc:
-            self._synced = False
-            log.warning("discord: the commands aren't registered: %s", type(exc).__name__)
-
-    async def on_message(self, message: discord.Message, me: int) -> None:
-        """Hand a message that is meant for the bot to the core."""
-        event = to_event(message, me)
-        if event is not None:
-            reply = Reply(self.online, message.channel.id, message.id, self._pace)
-            await self.intake(self._core.on_message(event, reply))
-
-
-class _Client(discord.AutoShardedClient):
-    """One connection's client: no caches but channels and roles, which tell a place's audience."""
-
-    def __init__(self, adapter: DiscordAdapter) -> None:
-        # The default intents, which need no approval, less those whose events nobody here reads.
-        intents = discord.Intents.default()
-        intents.typing = intents.reactions = intents.voice_states = intents.invites = False
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here: nothing to warn of
-        super().__init__(
-            intents=intents,
-            member_cache_flags=discord.MemberCacheFlags.none(),
-            chunk_guilds_at_startup=False,
-            max_messages=None,
-            allowed_mentions=discord.AllowedMentions.none(),
-        )
-        self._adapter = adapter
-        self._launched: set[int] = set()
-        self.tree: app_commands.CommandTree[discord.AutoShardedClient] = app_commands.CommandTree(self)
-        add_commands(self.tree, adapter.interactions)
-
-    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
-        """Connect a shard to the gateway that REST named.
-
-        discord.py keeps trying here by itself, every 5 s and for ever; its second try is handed to the supervisor.
-        Once connected it would take its built-in address for a session that can't be resumed, not REST's.
-        """
-        if shard_id in self._launched:
-            raise ConnectionError("the gateway can't be reached")
-        self._launched.add(shard_id)
-        DiscordWebSocket.DEFAULT_GATEWAY = gateway
-        await super().launch_shard(gateway, shard_id, initial=initial)
-
-    async def on_connect(self) -> None:
-        await self._adapter.on_connect(self)
-
-    async def on_message(self, message: discord.Message) -> None:
-        if self.user:
-            await self._adapter.on_message(message, self.user.id)
-
-    async def on_interaction(self, interaction: discord.Interaction) -> None:
-        await self._adapter.interactions.press(interaction)
-
-    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
-        """An error in a handler above: it is logged with its place, without the event."""
-        log.exception("discord: %s failed", event_method)

@@ -22,15 +22,13 @@ def to_event(message: discord.Message, me: int) -> MessageEvent | None:
 
     For the bot are direct messages, mentions of it and replies to it, from people. Roles and @everyone are no mention.
     """
-    if message.author.bot or message.webhook_id is not None:
-        return None
-    if message.type not in (discord.MessageType.default, discord.MessageType.reply):
+    if not written(message):
         return None
     replied = message.reference
     answered = replied.resolved if replied and message.type is discord.MessageType.reply else None
     to_me = isinstance(answered, discord.Message) and answered.author.id == me
     mentioned = any(user.id == me for user in message.mentions)
-    if not (isinstance(message.channel, discord.DMChannel) or mentioned or to_me):
+    if not (_direct(message.channel) or mentioned or to_me):
         return None
     # Without the message-content intent, what doesn't mention the bot arrives empty and is let pass here.
     text = readable(message, me)
@@ -49,6 +47,13 @@ def to_event(message: discord.Message, me: int) -> MessageEvent | None:
         link=message.jump_url,
         reply_to=message_key(reply_to) if reply_to else None,
     )
+
+
+def written(message: discord.Message) -> bool:
+    """Whether a person wrote it: no bot, no webhook, and not Discord itself."""
+    if message.author.bot or message.webhook_id is not None:
+        return False
+    return message.type in (discord.MessageType.default, discord.MessageType.reply)
 
 
 def message_key(message_id: int) -> str:
@@ -89,7 +94,7 @@ def place(channel: object, guild: discord.Guild | None) -> Place:
     """
     channel_id = str(getattr(channel, "id", "") or "")
     guild_id = guild.id if guild else getattr(channel, "guild_id", None)
-    if isinstance(channel, discord.DMChannel) and guild_id is None:
+    if _direct(channel) and guild_id is None:
         return Place(PLATFORM, "", channel_id, None, Audience.PRIVATE, "DM")
     name = getattr(channel, "name", None)
     return Place(
@@ -100,6 +105,12 @@ def place(channel: object, guild: discord.Guild | None) -> Place:
         _audience(channel),
         f"#{clean(name)}" if name else "",
     )
+
+
+def _direct(channel: object) -> bool:
+    """Whether it is a direct message's channel, of which no more than id and type need be known."""
+    partial = isinstance(channel, discord.PartialMessageable) and channel.type is discord.ChannelType.private
+    return partial or isinstance(channel, discord.DMChannel)
 
 
 def _audience(channel: object) -> Audience:

@@ -1,134 +1,91 @@
-"""Slash commands and buttons: interactions become common events, and views are shown to the caller alone."""
+"""The parts of a view that Discord calls components: buttons, a menu, and the form that a button opens.
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
-from typing import Any, cast
+Which of them was used, and for what, stands in its custom id, so that it is understood after a restart too.
+"""
+
+import io
+from enum import StrEnum
 
 import discord
-from discord import app_commands
 
-from adapters.discord_reply import SILENT, TROUBLE
-from adapters.discord_text import LIMIT, person, place, render
 from adapters.text import clean
-from bot.events import Audience, CommandEvent, Place, PressEvent, View
-from bot.ports import Core
+from bot.events import Ask, Button, File, View
 
-log = logging.getLogger(__name__)
-
-SORRY = "Something went wrong on my side. Please try again."
-
-#: Before a button's action in its custom id (100 characters at most), so that it is known after a restart.
-_MARK = "m:"
+#: Discord's limits: buttons in a row, rows, choices of a menu; and characters.
+_IN_ROW = 5
+_ROWS = 5
 _CHOICES = 25
-_CHOICE_LENGTH = 100
-#: Discord gives an autocompletion 3 seconds.
-_SUGGEST_SECONDS = 2.5
+_BUTTON_LABEL = 80
+_CHOICE_LABEL = 100
+_PLACEHOLDER = 150
+_FORM_LABEL = 45
+_FORM_TEXT = 4000
 
 
-class Interactions:
-    """Answers commands, button presses and autocompletions, each within `intake`, which drops those that come late."""
+class Kind(StrEnum):
+    """What a custom id begins with. The action follows: 100 characters at most in all."""
 
-    def __init__(self, core: Core, intake: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
-        self._core = core
-        self._intake = intake
-
-    async def command(self, interaction: discord.Interaction, name: str, argument: str) -> None:
-        """Run a command and show its view, to the caller alone."""
-
-        async def run() -> View:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            return await self._core.on_command(_command(interaction, name, argument))
-
-        await self._intake(self._show(interaction, run))
-
-    async def press(self, interaction: discord.Interaction) -> None:
-        """Act on one of our buttons for whoever clicked it, and put the outcome in the view's place."""
-        data = cast("dict[str, object]", interaction.data or {})
-        custom_id = str(data.get("custom_id", ""))
-        if interaction.type is not discord.InteractionType.component or not custom_id.startswith(_MARK):
-            return
-        action = custom_id.removeprefix(_MARK)
-
-        async def run() -> View:
-            await interaction.response.defer()
-            where = place(interaction.channel, interaction.guild)
-            return await self._core.on_press(
-                PressEvent(person(interaction.user), where, action, interaction.created_at)
-            )
-
-        await self._intake(self._show(interaction, run))
-
-    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """The caller's memories that match what is typed into `/forget`."""
-        try:
-            async with asyncio.timeout(_SUGGEST_SECONDS):
-                found = await self._core.suggest(_command(interaction, "forget", typed))
-        except TimeoutError:
-            log.warning("discord: suggestions took too long")
-            return []
-        texts = dict.fromkeys(clean(text).strip()[:_CHOICE_LENGTH] for text in found)
-        return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
-
-    async def _show(self, interaction: discord.Interaction, run: Callable[[], Awaitable[View]]) -> None:
-        try:
-            view = await run()
-            await interaction.edit_original_response(content=render(view), view=_buttons(view), allowed_mentions=SILENT)
-        except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
-            log.error("discord: an interaction failed: %s", type(exc).__name__)
-            await _apologise(interaction)
+    PRESS = "m:"
+    ASK = "a:"
+    MENU = "menu"
+    FORM = "f:"
 
 
-def _place(interaction: discord.Interaction) -> Place:
-    where = place(interaction.channel, interaction.guild)
-    # A DM or group between people, reached by a user's own installation of the app: not a DM with the bot.
-    return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
-
-
-def _command(interaction: discord.Interaction, name: str, argument: str) -> CommandEvent:
-    return CommandEvent(
-        person(interaction.user), _place(interaction), name, clean(argument).strip(), interaction.created_at
-    )
-
-
-def _buttons(view: View) -> discord.ui.View:
-    """A view's buttons. It is stopped, so that discord.py keeps nothing of it: presses are known by custom id."""
+def components(view: View) -> discord.ui.View:
+    """A view's menu and buttons. It is stopped, so that discord.py keeps nothing of it."""
     shown = discord.ui.View(timeout=None)
-    for button in view.buttons[:25]:
-        style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
-        shown.add_item(discord.ui.Button(label=clean(button.label)[:80], style=style, custom_id=_MARK + button.action))
+    # Two choices of one value are refused.
+    choices = {
+        option.action: discord.SelectOption(label=_short(option.label, _CHOICE_LABEL), value=option.action)
+        for option in view.menu[:_CHOICES]
+    }
+    if choices:
+        placeholder = _short(view.menu_label, _PLACEHOLDER) if view.menu_label.strip() else None
+        shown.add_item(
+            discord.ui.Select(custom_id=Kind.MENU, placeholder=placeholder, options=list(choices.values()), row=0)
+        )
+    room = _IN_ROW * (_ROWS - bool(choices))
+    for button in view.buttons[:room]:
+        shown.add_item(_button(button))
     shown.stop()
     return shown
 
 
-async def _apologise(interaction: discord.Interaction) -> None:
-    try:
-        if interaction.response.is_done():
-            await interaction.followup.send(SORRY, ephemeral=True, allowed_mentions=SILENT)
-        else:
-            await interaction.response.send_message(SORRY, ephemeral=True, allowed_mentions=SILENT)
-    except TROUBLE as exc:
-        log.warning("discord: nor could an apology be shown: %s", type(exc).__name__)
+def _button(button: Button) -> "discord.ui.Button[discord.ui.View]":
+    style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
+    kind = Kind.ASK if button.asks else Kind.PRESS
+    return discord.ui.Button(label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=kind + button.action)
 
 
-def add_commands(tree: app_commands.CommandTree[discord.AutoShardedClient], interactions: Interactions) -> None:
-    """Put `/memories` and `/forget` on the tree: for servers and people who install the app, in any channel or DM."""
+def form(ask: Ask) -> discord.ui.Modal:
+    """A form with one field for several lines, stopped like a view's components."""
+    most = max(1, min(ask.most, _FORM_TEXT))
+    field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
+        custom_id="text", style=discord.TextStyle.paragraph, default=clean(ask.value)[:most] or None, max_length=most
+    )
+    modal = discord.ui.Modal(title=_short(ask.title, _FORM_LABEL), custom_id=Kind.FORM + ask.action)
+    modal.add_item(discord.ui.Label(text=_short(ask.label, _FORM_LABEL), component=field))
+    modal.stop()
+    return modal
 
-    @tree.command(name="memories", description="See what I remember about you. Only you see the answer.")
-    @app_commands.describe(search="Only memories that hold these words")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def memories(interaction: discord.Interaction, search: app_commands.Range[str, 0, LIMIT] = "") -> None:
-        await interactions.command(interaction, "memories", search)
 
-    @tree.command(name="forget", description="Make me forget something, or everything, about you.")
-    @app_commands.describe(what="Words or a number from /memories; leave it empty to forget everything")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def forget(interaction: discord.Interaction, what: app_commands.Range[str, 0, LIMIT] = "") -> None:
-        await interactions.command(interaction, "forget", what)
+def filled_in(components: object) -> str:
+    """What was typed into a form, found in its payload: Discord wraps the field in a label, or in a row."""
+    if isinstance(components, list):
+        return next((text for one in components if (text := filled_in(one))), "")
+    if not isinstance(components, dict):
+        return ""
+    if isinstance(value := components.get("value"), str):
+        return clean(value).strip()
+    return filled_in(components.get("component")) or filled_in(components.get("components"))
 
-    @forget.autocomplete("what")
-    async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        return await interactions.suggest(interaction, typed)
+
+def attachment(file: File) -> discord.File:
+    """A view's file, to be sent along."""
+    return discord.File(io.BytesIO(file.content), filename=file.name)
+
+
+def _short(text: str, width: int) -> str:
+    """A label as Discord takes it: one line, cut with an ellipsis, never empty."""
+    text = " ".join(clean(text).split()) or "…"
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"

@@ -3,46 +3,33 @@
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters import slack_views
+from adapters.slack_app import listening_app, sdk_logger
+from adapters.slack_catchup import CatchUp
 from adapters.slack_directory import Directory
 from adapters.slack_errors import FAILURES, REFUSED, code
-from adapters.slack_events import Body, draft
 from adapters.slack_intake import Intake
-from adapters.slack_respond import Wire
+from adapters.slack_private import Private
 from adapters.slack_socket import HEARTBEAT, Backoff, Envelope, Socket
+from adapters.slack_wire import Wire
 from bot.config import Settings, SettingsError
-from bot.ports import Core
+from bot.events import MessageEvent
+from bot.ports import Core, Respond
 
 log = logging.getLogger(__name__)
 
-COMMANDS = ("memories", "forget")
 EVENTS_PATH = "/slack/events"
 #: Seconds that answers under way get when the bot stops.
 GRACE = 20.0
-_ANYTHING = re.compile(".*")
-
-
-def _sdk_logger(name: str) -> logging.Logger:
-    """A logger for the SDK: its debug records are built before they are filtered, and quote bodies and texts.
-
-    Its warnings are about the environment (a token that we pass by ourselves) and about what we handle.
-    """
-    logger = logging.getLogger(name)
-    logger.setLevel(logging.ERROR)
-    return logger
 
 
 class SlackAdapter:
@@ -61,7 +48,13 @@ class SlackAdapter:
         self._wire: Wire
         self._directory: Directory
         self._intake: Intake
+        self._private: Private
+        self._catch_up: CatchUp
         self.ready = asyncio.Event()
+
+    def respond(self, event: MessageEvent) -> Respond:
+        """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
+        return self._intake.respond(event, unsure=True)
 
     async def run(self) -> None:
         """Connect, and hand events to the core until stopped. Raises SettingsError where Slack refuses a token."""
@@ -74,7 +67,7 @@ class SlackAdapter:
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
                 base_url = f"{self._settings.slack_api_base}/"
-                self._wire = Wire.open(http, base_url, token.get_secret_value(), _sdk_logger("slack_sdk.web"))
+                self._wire = Wire.open(http, base_url, token.get_secret_value(), sdk_logger("slack_sdk.web"))
                 await self._until_stopped(self._serve())
                 await self._finish()
         finally:
@@ -115,14 +108,19 @@ class SlackAdapter:
 
     async def _serve(self) -> None:
         await self._identify()
-        app = self._app()
+        app = listening_app(self._settings, self._wire, self._me, self._intake, self._private, self._spawn)
         app_token, secret = self._settings.slack_app_token, self._settings.slack_signing_secret
-        if app_token is not None:
-            await self._serve_socket(app, app_token.get_secret_value())
-        elif secret is not None:
-            await self._serve_http(app)
-        else:
-            raise SettingsError("SLACK_APP_TOKEN: missing (Slack needs it, or SLACK_SIGNING_SECRET for HTTP)")
+        catching_up = asyncio.create_task(self._catch_up.run())
+        try:
+            if app_token is not None:
+                await self._serve_socket(app, app_token.get_secret_value())
+            elif secret is not None:
+                await self._serve_http(app)
+            else:
+                raise SettingsError("SLACK_APP_TOKEN: missing (Slack needs it, or SLACK_SIGNING_SECRET for HTTP)")
+        finally:
+            catching_up.cancel()
+            await asyncio.gather(catching_up, return_exceptions=True)
 
     async def _identify(self) -> None:
         me = await self._checked(self._wire.edits.auth_test, "SLACK_BOT_TOKEN")
@@ -131,7 +129,12 @@ class SlackAdapter:
         }
         self._wire.bot_user = self._me["user_id"]
         self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"])
-        self._intake = Intake(self._core, self._wire, self._directory, self._me["url"])
+        self._private = Private(self._core, self._wire, self._directory)
+        self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
+        self._catch_up = CatchUp(
+            self._core, self._wire, self._directory, self._intake, self._spawn, self._settings.bot_catch_up_hours
+        )
+        await self._core.on_returned("slack", self._me["team_id"])
 
     @staticmethod
     async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:
@@ -168,7 +171,7 @@ class SlackAdapter:
             return acknowledgement
 
         url = await self._checked(open_url, "SLACK_APP_TOKEN")
-        socket = Socket(self._wire.http, open_url, handle, heartbeat=self._heartbeat)
+        socket = Socket(self._wire.http, open_url, handle, self._catch_up, heartbeat=self._heartbeat)
         connection = asyncio.create_task(socket.run(url))
         greeted = asyncio.create_task(socket.greeted.wait())
         try:
@@ -187,6 +190,7 @@ class SlackAdapter:
         server = web.Application(client_max_size=4 * 2**20)
         server.router.add_post(EVENTS_PATH, events)
         runner = web.AppRunner(server, access_log=None)
+        await self._catch_up.note()
         await runner.setup()
         try:
             site = web.TCPSite(runner, port=self._settings.port)
@@ -195,6 +199,7 @@ class SlackAdapter:
             except OSError as exc:
                 raise SettingsError(f"PORT: can't listen there ({type(exc).__name__})") from exc
             self._listening()
+            self._catch_up.begin()
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
@@ -202,61 +207,6 @@ class SlackAdapter:
     def _listening(self) -> None:
         log.info("slack: listening as %s in %s", self._me["user"], self._me["team"])
         self.ready.set()
-
-    # -- what arrives: written down as a task at once, so that the acknowledgement never waits for an answer
-
-    def _app(self) -> AsyncApp:
-        authorized = AuthorizeResult(
-            enterprise_id=None, team_id=self._me["team_id"], bot_user_id=self._me["user_id"], bot_id=self._me["bot_id"]
-        )
-
-        async def authorize() -> AuthorizeResult:
-            return authorized
-
-        secret = self._settings.slack_signing_secret
-        sdk = _sdk_logger("slack_sdk.bot")
-        app = AsyncApp(
-            logger=_sdk_logger("slack_bolt.bot"),
-            authorize=authorize,
-            client=AsyncWebClient(base_url=self._wire.reads.base_url, session=self._wire.http, logger=sdk),
-            signing_secret=secret.get_secret_value() if secret else None,
-            # The acknowledgement follows the listener, and our listeners only start a task.
-            process_before_response=True,
-            request_verification_enabled=self._settings.slack_app_token is None,
-            ignoring_self_events_enabled=False,
-            attaching_function_token_enabled=False,
-            attaching_conversation_kwargs_enabled=False,
-        )
-
-        async def on_message(body: Body) -> None:
-            try:
-                found = draft(body, self._wire.bot_user)
-            except (KeyError, TypeError, ValueError, AttributeError) as exc:
-                log.warning("slack: a message event was not as documented: %s", type(exc).__name__)
-                return
-            if found is not None:
-                self._spawn(self._intake.message(found))
-
-        async def on_command(body: Body, ack: AsyncAck) -> None:
-            await ack()
-            self._spawn(self._intake.command(body))
-
-        async def on_press(body: Body, ack: AsyncAck) -> None:
-            await ack()
-            self._spawn(self._intake.press(body))
-
-        async def ignore(ack: AsyncAck) -> None:
-            await ack()
-
-        app.event("message")(on_message)
-        app.event("app_mention")(on_message)
-        for name in COMMANDS:
-            app.command(f"/{name}")(on_command)
-        app.action(re.compile(f"^{slack_views.PREFIX}"))(on_press)
-        # An event that nobody takes is never acknowledged, and comes again.
-        for unhandled in (app.event, app.action, app.command, app.shortcut, app.view, app.options):
-            unhandled(_ANYTHING)(ignore)
-        return app
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -267,5 +217,5 @@ class SlackAdapter:
     async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
-            log.exception("slack: an event failed")
+        except Exception as exc:  # noqa: BLE001 - the event boundary: one event's trouble stops no other
+            log.error("slack: an event failed: %s", type(exc).__name__)

@@ -15,8 +15,8 @@ from bot.events import Audience
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a name may hold up an answer.
-NAME_WAIT = 1.0
+#: Seconds that a question to Slack may hold up an event: it has to be acknowledged within three.
+WAIT = 1.0
 #: Seconds that an answer of Slack's is taken for true.
 NAME_TTL = 3600.0
 CHANNEL_TTL = 300.0
@@ -116,13 +116,26 @@ class Directory:
         found = await asyncio.gather(*(self._name(user) for user in wanted))
         return dict(zip(wanted, found, strict=True))
 
-    async def channel(self, channel: str) -> Channel:
-        """The channel's audience and name; the narrowest audience that a channel can have where Slack won't tell."""
-        return await self._channels.get(channel)
+    async def where(self, channel: str, kind: str = "", external: bool = False) -> tuple[Audience, str]:
+        """A channel's audience and name, by what an event says of it and what Slack says within a second.
+
+        The narrower of both; the narrowest that a channel can have where Slack doesn't tell. `kind` is Slack's
+        `channel_type`, `external` whether the event calls the channel shared with another organisation.
+        """
+        if kind == "im" or channel.startswith("D"):
+            return Audience.PRIVATE, "DM"
+        try:
+            known = await asyncio.wait_for(self._channels.get(channel), WAIT)
+        except TimeoutError:
+            log.warning("slack: conversations.info is slow, so the channel counts as closed")
+            return Audience.MEMBERS, ""
+        if external or kind in ("mpim", "group"):
+            return Audience.MEMBERS, known.name
+        return known.audience, known.name
 
     async def joined(self, channel: str, thread: str) -> bool:
-        """Whether the bot has written in a thread."""
-        return await self._threads.get((channel, thread))
+        """Whether the bot has written in a thread. Raises TimeoutError where Slack doesn't say within a second."""
+        return await asyncio.wait_for(self._threads.get((channel, thread)), WAIT)
 
     def join(self, channel: str, thread: str) -> None:
         """Note that the bot takes part in a thread."""
@@ -137,7 +150,7 @@ class Directory:
         if name := self._names.known(user):
             return name
         try:
-            return await asyncio.wait_for(self._names.get(user), NAME_WAIT) or user
+            return await asyncio.wait_for(self._names.get(user), WAIT) or user
         except TimeoutError:
             log.info("slack: users.info is slow; a user's id stands for the name")
             return user

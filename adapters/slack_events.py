@@ -21,6 +21,7 @@ class Draft:
     Attributes:
         kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
         raw: The text with Slack's escapes and tokens.
+        named: Whether it was delivered as `app_mention`.
         external: Whether the event says that the channel is shared with another organisation.
     """
 
@@ -34,6 +35,7 @@ class Draft:
     files: tuple[str, ...]
     mentioned: bool
     others: bool
+    named: bool
     external: bool
 
     @property
@@ -83,6 +85,8 @@ def draft(body: Body, bot_user: str) -> Draft | None:
     people = mentioned(raw)
     ts, thread = str(event["ts"]), event.get("thread_ts")
     float(ts)
+    if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
+        thread = None
     return Draft(
         person=Person("slack", event.get("user_team") or event.get("source_team") or team, user),
         team=team,
@@ -94,5 +98,38 @@ def draft(body: Body, bot_user: str) -> Draft | None:
         files=tuple(clean(file.get("name") or file.get("title") or "file") for file in event.get("files") or ()),
         mentioned=event["type"] == "app_mention" or bot_user in people,
         others=mentions_group(raw) or any(person != bot_user for person in people),
+        named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message that was edited (`new` is what it says now) or deleted (`new` is None); `old` is what it said."""
+
+    id: str
+    new: Draft | None
+    old: Draft | None
+
+
+def change(body: Body, bot_user: str) -> Change | None:
+    """A deletion, or an edit of a person's text; None where the text is what it was (an unfurl, the bot's own edit).
+
+    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    """
+    event = body["event"]
+    before, now = event.get("previous_message") or {}, event.get("message") or {}
+    deleted = event["subtype"] == "message_deleted"
+    identity = message_id(team_of(body), str(event["channel"]), str(event["deleted_ts"] if deleted else now["ts"]))
+    # A message with answers in its thread isn't deleted, but becomes a tombstone.
+    if deleted or now.get("subtype") == "tombstone":
+        return Change(identity, None, None)
+    if (now.get("text") or "") == (before.get("text") or ""):
+        return None
+
+    def read(message: Body) -> Draft | None:
+        around = {"type": "message", "channel": event["channel"], "channel_type": event.get("channel_type")}
+        return draft({**body, "event": {**message, **around}}, bot_user) if message else None
+
+    new = read(now)
+    return None if new is None else Change(identity, new, read(before))

@@ -1,59 +1,117 @@
-"""From Slack's payloads to the core, and from the core's views back: one method a kind of payload."""
+"""From Slack's messages to the core: written down first, answered then."""
 
 import asyncio
+import logging
 from collections import OrderedDict
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from adapters import slack_text
 from adapters.slack_directory import Directory
-from adapters.slack_events import Body, Draft, team_of
-from adapters.slack_respond import SlackRespond, Wire
-from bot.events import Audience, CommandEvent, MessageEvent, Person, Place, PressEvent
+from adapters.slack_events import Body, Change, Draft, change, draft, team_of
+from adapters.slack_private import Private
+from adapters.slack_respond import SlackRespond
+from adapters.slack_wire import Wire
+from bot.events import CommandEvent, MessageEvent, Place
 from bot.ports import Core
+
+log = logging.getLogger(__name__)
 
 #: Commands given in words that are remembered, since Slack sends a mention twice.
 SEEN = 1_000
 
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
 
 class Intake:
-    """Hands what arrives to the core. `url` is the workspace's own, for links."""
+    """Hands messages to the core. `url` is the workspace's own, for links; `spawn` runs what may take its time."""
 
-    def __init__(self, core: Core, wire: Wire, directory: Directory, url: str) -> None:
+    def __init__(self, core: Core, wire: Wire, directory: Directory, private: Private, url: str, spawn: Spawn) -> None:
         self._core = core
         self._wire = wire
         self._directory = directory
+        self._private = private
         self._url = url.rstrip("/")
+        self._spawn = spawn
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    async def message(self, found: Draft) -> None:
-        """Answer a message that is for the bot."""
-        if not await self._is_for_us(found):
+    async def take(self, body: Body) -> None:
+        """Take in a message event. Where this returns, it may be acknowledged: nothing of it can be lost any more.
+
+        Raises JournalUnavailable where it could not be written down, TimeoutError where Slack didn't say in time
+        whether it is for the bot: either way it has to come again.
+        """
+        try:
+            changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
+            bot = self._wire.bot_user
+            found: Change | Draft | None = change(body, bot) if changed else draft(body, bot)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            log.warning("slack: a message event was not as documented: %s", type(exc).__name__)
             return
+        if isinstance(found, Change):
+            await self._change(found)
+        elif found is not None:
+            await self._message(found)
+
+    async def _message(self, found: Draft) -> None:
+        event = await self.read(found)
+        if isinstance(event, CommandEvent):
+            # In a channel the same mention comes as a message too.
+            if (found.named or not found.mentioned or found.kind not in ("channel", "group")) and self._first(found.id):
+                self._spawn(self._private.words(event))
+        elif event is not None and await self._core.admit(event):
+            self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+
+    async def _change(self, found: Change) -> None:
+        if found.new is None:
+            await self._core.on_deleted([found.id])
+        elif await self._concerns_us(found.new, found.old):
+            await self._core.on_edited(await self._event(found.new))
+
+    async def removed(self, body: Body) -> None:
+        """Tell the core that the workspace has removed the app, or revoked its token."""
+        event = body.get("event") or {}
+        if event.get("type") == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
+            return  # some person's own token, of which the bot has none
+        log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
+        await self._core.on_removed("slack", team_of(body))
+
+    def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
+        """The way back to a message; `unsure` where some of its answer may be there already."""
+        return SlackRespond(self._wire, event.place, event.person, event.id, event.id.rpartition(":")[2], unsure=unsure)
+
+    async def read(self, found: Draft) -> MessageEvent | CommandEvent | None:
+        """What the core is told of a message; None where it isn't for the bot. Takes about two seconds at most.
+
+        Raises TimeoutError where that would not be enough to tell.
+        """
+        if not await self._is_for_us(found):
+            return None
+        event = await self._event(found)
+        given = self._command_in(found, event.text)
+        if given is None:
+            return event
+        at = event.place
+        # A command is answered where it was given, not in a thread of its own.
+        place = Place("slack", found.team, found.channel, found.thread, at.audience, at.name)
+        return CommandEvent(found.person, place, *given, at=found.at)
+
+    async def _event(self, found: Draft) -> MessageEvent:
         (audience, place_name), names = await asyncio.gather(
-            self._where(found.channel, found.kind, found.external),
+            self._directory.where(found.channel, found.kind, found.external),
             self._directory.names([found.person.user, *self._others(found)]),
         )
-        text = slack_text.plain(found.raw, self._wire.bot_user, names)
         thread = found.thread if found.direct else found.thread or found.ts
-        place = Place("slack", found.team, found.channel, thread, audience, place_name)
-        if (given := self._command_in(found, text)) is not None:
-            if self._first_time(found.id):
-                own = Place("slack", found.team, found.channel, found.thread, audience, place_name)
-                event = CommandEvent(found.person, own, *given, at=found.at)
-                view = await self._core.on_command(event)
-                await self._wire.show(None, own, found.person, view, replace=False)
-            return
-        event_ = MessageEvent(
+        return MessageEvent(
             id=found.id,
             person=found.person,
-            place=place,
-            text=text,
+            place=Place("slack", found.team, found.channel, thread, audience, place_name),
+            text=slack_text.plain(found.raw, self._wire.bot_user, names),
             name=names[found.person.user],
             at=found.at,
             attachments=found.files,
             link=self._link(found),
         )
-        await self._core.on_message(event_, SlackRespond(self._wire, place, found.person, found.id, found.ts))
 
     async def _is_for_us(self, found: Draft) -> bool:
         if found.direct:
@@ -65,6 +123,12 @@ class Intake:
             return False
         return await self._directory.joined(found.channel, found.thread)
 
+    async def _concerns_us(self, new: Draft, old: Draft | None) -> bool:
+        """Whether a message that was edited may have been for the bot."""
+        if new.direct or new.mentioned or (old is not None and old.mentioned):
+            return True
+        return new.thread is not None and await self._directory.joined(new.channel, new.thread)
+
     def _others(self, found: Draft) -> list[str]:
         return [user for user in slack_text.mentioned(found.raw) if user != self._wire.bot_user]
 
@@ -74,21 +138,16 @@ class Intake:
         if given is None:
             return None
         name, argument, slash = given
-        return (name, argument) if found.mentioned or slash or (found.direct and not argument) else None
+        alone = found.direct and (not argument or name == "link")
+        return (name, argument) if found.mentioned or slash or alone else None
 
-    def _first_time(self, message: str) -> bool:
+    def _first(self, message: str) -> bool:
         if message in self._seen:
             return False
         self._seen[message] = None
         if len(self._seen) > SEEN:
             self._seen.popitem(last=False)
         return True
-
-    async def _where(self, channel: str, kind: str, external: bool = False) -> tuple[Audience, str]:
-        if kind == "im" or channel.startswith("D"):
-            return Audience.PRIVATE, "DM"
-        known = await self._directory.channel(channel)
-        return audience_of(kind, external, known.audience), known.name
 
     def _link(self, found: Draft) -> str:
         if not self._url:
@@ -97,43 +156,3 @@ class Intake:
         if found.thread and found.thread != found.ts:
             link += f"?thread_ts={found.thread}&cid={found.channel}"
         return link
-
-    async def command(self, body: Body) -> None:
-        """Answer a slash command, to who gave it."""
-        team, channel = team_of(body), str(body["channel_id"])
-        audience, name = await self._where(channel, "")
-        place = Place("slack", team, channel, body.get("thread_ts") or None, audience, name)
-        person = Person("slack", team, str(body["user_id"]))
-        event = CommandEvent(
-            person,
-            place,
-            str(body["command"]).lstrip("/"),
-            slack_text.plain(body.get("text") or "", self._wire.bot_user, {}),
-            at=datetime.now(UTC),
-        )
-        view = await self._core.on_command(event)
-        await self._wire.show(body.get("response_url"), place, person, view, replace=False)
-
-    async def press(self, body: Body) -> None:
-        """Act on a button, for who clicked it."""
-        user = body["user"]
-        container = body.get("container") or {}
-        channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
-        thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
-        audience, name = await self._where(channel, "")
-        team = team_of(body)
-        place = Place("slack", team, channel, thread or None, audience, name)
-        # Who clicked decides, never what the button says.
-        person = Person("slack", str(user.get("team_id") or team), str(user["id"]))
-        action = str(body["actions"][0].get("value") or "")
-        view = await self._core.on_press(PressEvent(person, place, action, at=datetime.now(UTC)))
-        await self._wire.show(body.get("response_url"), place, person, view, replace=True)
-
-
-def audience_of(kind: str, external: bool, known: Audience) -> Audience:
-    """The audience of a place, by what the event says of it and what Slack says of the channel; the narrower wins."""
-    if kind == "im":
-        return Audience.PRIVATE
-    if external or kind in ("mpim", "group"):
-        return Audience.MEMBERS
-    return known

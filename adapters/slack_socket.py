@@ -9,7 +9,7 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -47,6 +47,18 @@ class Backoff:
         await asyncio.sleep(pause * random.uniform(0.5, 1))
 
 
+class Gaps(Protocol):
+    """Told of times in which no connection stood, so that Slack had none to send messages on."""
+
+    async def note(self) -> None:
+        """No connection stands; the next is about to be made. Never raises."""
+        ...
+
+    def begin(self) -> None:
+        """The next stands."""
+        ...
+
+
 class Socket:
     """Reads envelopes and acknowledges those that `handle` returns an acknowledgement for."""
 
@@ -55,12 +67,15 @@ class Socket:
         http: aiohttp.ClientSession,
         open_url: Callable[[], Awaitable[str]],
         handle: Callable[[Envelope], Awaitable[Envelope | None]],
+        gaps: Gaps,
         *,
         heartbeat: float = HEARTBEAT,
     ) -> None:
         self._http = http
         self._open_url = open_url
         self._handle = handle
+        self._gaps = gaps
+        self._gap = True
         self._heartbeat = heartbeat
         self._backoff = Backoff()
         self._connections: set[aiohttp.ClientWebSocketResponse] = set()
@@ -71,6 +86,7 @@ class Socket:
     async def run(self, url: str) -> None:
         """Stay connected until cancelled, then acknowledge what is being handled. `url` is the first address."""
         try:
+            await self._gaps.note()
             while True:
                 connection = await self._connect(url)
                 url = ""
@@ -92,8 +108,14 @@ class Socket:
             return await self._http.ws_connect(url, heartbeat=self._heartbeat)
         except FAILURES as exc:
             log.warning("slack: can't connect, trying again: %s", code(exc))
+            await self._lost()
             await self._backoff.wait()
             return None
+
+    async def _lost(self) -> None:
+        if not self._gap:
+            self._gap = True
+            await self._gaps.note()
 
     async def _read(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         """Take envelopes in until the connection ends or Slack asks for another, and pause where that came early."""
@@ -110,6 +132,7 @@ class Socket:
         else:
             log.warning("slack: connection lost, reconnecting")
             await self._close(connection)
+            await self._lost()
         if now() - began >= STEADY:
             self._backoff.reset()
         if not renewed or now() - began < STEADY:
@@ -121,6 +144,9 @@ class Socket:
             message = _parse(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else {}
             if message.get("type") == "hello":
                 self.greeted.set()
+                if self._gap:
+                    self._gap = False
+                    self._gaps.begin()
             elif message.get("type") == "disconnect":
                 return True
             elif "envelope_id" in message:

@@ -14,7 +14,9 @@ TEXT = 39_000
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^")
-_COMMAND = re.compile(r"/?(memories|forget)(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
+_COMMAND = re.compile(r"/?(memories|forget|link|unlink)(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
+#: A code for `/link`: "link me to the plan" is talk.
+_CODE_WORD = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z0-9]*[0-9])[A-Z0-9]{8}", re.IGNORECASE)
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>|]+)>")
 #: What Slack would read as a mention, a channel or a link with a label of its own.
@@ -67,7 +69,10 @@ def command(text: str) -> tuple[str, str, bool] | None:
     found = _COMMAND.fullmatch(text)
     if found is None:
         return None
-    return found[1].lower(), (found[2] or "").strip(), text.startswith("/")
+    name, argument, slash = found[1].lower(), (found[2] or "").strip(), text.startswith("/")
+    if argument and not slash and (name == "unlink" or (name == "link" and not _CODE_WORD.fullmatch(argument))):
+        return None
+    return name, argument, slash
 
 
 def escape(text: str) -> str:

@@ -1,10 +1,11 @@
 """A view as Slack's Block Kit: plain text throughout, so that no memory can format, link or ping."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.slack_text import TEXT, escape
 from adapters.text import clean
-from bot.events import Button, Item, View
+from bot.events import Ask, Button, Item, Option, View
 
 Block = dict[str, Any]
 
@@ -13,8 +14,19 @@ SECTION = 3_000
 HEADER = 150
 LABEL = 75
 BUTTONS = 25
-#: The prefix of our buttons' action ids.
+MENU_LABEL = 150
+OPTIONS = 100
+HOME_BLOCKS = 100
+FORM_TITLE = 24
+FORM_LABEL = 48
+FORM_TEXT = 3_000
+#: The prefix of our buttons' and menus' action ids; the second is that of buttons that open a form.
 PREFIX = "m:"
+ASKS = "m:ask:"
+#: The callback id of our forms.
+FORM = "m:form"
+#: The name of a form's one field.
+_FIELD = "text"
 
 
 def blocks(view: View) -> list[Block]:
@@ -25,6 +37,8 @@ def blocks(view: View) -> list[Block]:
     elif view.title:
         head.append(_section(view.title))
     tail: list[Block] = []
+    if view.menu:
+        tail.append({"type": "actions", "elements": [_menu(view.menu_label, view.menu)]})
     if view.footer:
         tail.append({"type": "context", "elements": [_plain(view.footer, SECTION)]})
     if view.buttons:
@@ -38,6 +52,37 @@ def blocks(view: View) -> list[Block]:
 def text(view: View) -> str:
     """The view as the text of notifications and of readers that show no blocks."""
     return escape("\n".join(view.lines()))[:TEXT]
+
+
+def home(view: View, beneath: View | None, metadata: str) -> Block:
+    """The App Home with a view, and another beneath it."""
+    content = blocks(view)
+    if beneath is not None:
+        content += [{"type": "divider"}, *blocks(beneath)]
+    return {"type": "home", "private_metadata": metadata, "blocks": content[:HOME_BLOCKS]}
+
+
+def form(ask: Ask, metadata: str) -> Block:
+    """A form as a modal with one field."""
+    most = min(max(ask.most, 1), FORM_TEXT)
+    element: Block = {"type": "plain_text_input", "action_id": _FIELD, "multiline": True, "max_length": most}
+    if value := clean(ask.value)[:most]:
+        element["initial_value"] = value
+    return {
+        "type": "modal",
+        "callback_id": FORM,
+        "title": _plain(ask.title, FORM_TITLE),
+        "submit": _plain("Save", FORM_TITLE),
+        "close": _plain("Cancel", FORM_TITLE),
+        "private_metadata": metadata,
+        "blocks": [{"type": "input", "block_id": _FIELD, "label": _plain(ask.label, FORM_LABEL), "element": element}],
+    }
+
+
+def filled_in(view: Mapping[str, Any]) -> str:
+    """What stands in the field of a form that was sent."""
+    values = (view.get("state") or {}).get("values") or {}
+    return clean(str(((values.get(_FIELD) or {}).get(_FIELD) or {}).get("value") or ""))
 
 
 def _plain(value: str, limit: int) -> Block:
@@ -74,10 +119,19 @@ def _dense(items: tuple[Item, ...], room: int) -> list[Block]:
 def _button(index: int, button: Button) -> Block:
     block: Block = {
         "type": "button",
-        "action_id": f"{PREFIX}{index}",
+        "action_id": f"{ASKS if button.asks else PREFIX}{index}",
         "text": _plain(button.label, LABEL),
         "value": button.action,
     }
     if button.danger:
         block["style"] = "danger"
     return block
+
+
+def _menu(label: str, options: tuple[Option, ...]) -> Block:
+    return {
+        "type": "static_select",
+        "action_id": f"{PREFIX}menu",
+        "placeholder": _plain(label or "Choose", MENU_LABEL),
+        "options": [{"text": _plain(option.label, LABEL), "value": option.action} for option in options[:OPTIONS]],
+    }

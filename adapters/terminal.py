@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
@@ -12,7 +13,21 @@ from typing import TextIO
 from uuid import uuid4
 
 from adapters.terminal_input import Input, Keyboard, Pipe, printable, unicode
-from bot.events import Audience, Button, CommandEvent, Learned, MessageEvent, Person, Place, PressEvent, Recalled, View
+from bot.events import (
+    Ask,
+    Audience,
+    Button,
+    CommandEvent,
+    File,
+    Learned,
+    MessageEvent,
+    Person,
+    Place,
+    PressEvent,
+    Recalled,
+    SubmitEvent,
+    View,
+)
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
@@ -22,13 +37,15 @@ WELCOME = "Talk to me. /help shows the commands, quit leaves."
 HELP = """\
 /memories [words]  what I remember about you, or what of it holds these words
 /forget [what]     forget one memory (its number), those that hold these words, or everything
+/link [code]       share memories with your account on another platform; /unlink parts them again
 /help              this
 quit               leave (also exit, or Ctrl-D)"""
 
 _COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
-_COMMANDS = ("memories", "forget")
+_COMMANDS = ("memories", "forget", "link", "unlink")
 _QUIT = ("quit", "exit", "/quit", "/exit")
 _CHOICE = re.compile(r"\[?(\d{1,3})\]?")
+_ITEM = re.compile(r"#(\d{1,6})")
 
 
 class _Answer:
@@ -56,6 +73,10 @@ class _Answer:
             if printed:
                 self._write("\n")
         return (f"terminal:{uuid4().hex}",) if printed else ()
+
+    async def found(self) -> None:
+        """Nothing is shown any more of what an earlier process printed."""
+        return
 
     async def whisper(self, text: str) -> None:
         """Say one sentence on a line of its own."""
@@ -95,6 +116,8 @@ class TerminalAdapter:
             self._typed and self._out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
         self._choices: tuple[Button, ...] = ()
+        self._menu: dict[int, str] = {}
+        self._form: Ask | None = None
         self._input: Input | None = None
         self._stopping = False
 
@@ -127,11 +150,14 @@ class TerminalAdapter:
 
     async def _take(self, line: str) -> None:
         text = unicode(line).strip()
+        if self._form is not None:
+            await self._submit(self._form, text)
+            return
         if not text:
             return
-        if await self._press(text):
+        if await self._choose(text) or await self._press(text):
             return
-        self._choices = ()
+        self._choices, self._menu = (), {}
         command = _COMMAND.fullmatch(text)
         if command is None:
             await self._say(text)
@@ -147,6 +173,17 @@ class TerminalAdapter:
         event = MessageEvent(f"terminal:{uuid4().hex}", self._person, self._place, text, self._name, _now())
         await self._core.on_message(event, _Answer(self._write))
 
+    async def _choose(self, text: str) -> bool:
+        """Choose the memory that a line names as `#number` from what was shown; False where it is something else."""
+        if not self._menu or (named := _ITEM.fullmatch(text)) is None:
+            return False
+        action = self._menu.get(int(named[1]))
+        if action is None:
+            self._write(f"There is no {text} in this list.\n")
+        else:
+            self._show(await self._core.on_press(self._pressed(action)))
+        return True
+
     async def _press(self, text: str) -> bool:
         """Press the button that a line names by its number or label; False where the line is something else."""
         if not self._choices:
@@ -160,17 +197,52 @@ class TerminalAdapter:
             button = self._choices[index]
         if button is None:
             return False
-        self._choices = ()
-        self._show(await self._core.on_press(PressEvent(self._person, self._place, button.action, _now())))
+        self._choices, self._menu = (), {}
+        event = self._pressed(button.action)
+        if button.asks:
+            asked = await self._core.ask(event)
+            if isinstance(asked, Ask):
+                self._form = asked
+                self._write(f"{printable(asked.title)}. {printable(asked.label)} now: {printable(asked.value)}\n")
+                self._write("Type it anew on one line, or leave the line empty to keep it.\n")
+                return True
+            self._show(asked)
+            return True
+        self._show(await self._core.on_press(event))
         if button.danger and self._input is not None:
             self._input.forget()
         return True
 
+    async def _submit(self, form: Ask, text: str) -> None:
+        self._form = None
+        if not text:
+            self._write("Nothing was changed.\n")
+            return
+        self._show(await self._core.on_submit(SubmitEvent(self._person, self._place, form.action, text, _now())))
+
+    def _pressed(self, action: str) -> PressEvent:
+        return PressEvent(self._person, self._place, action, _now())
+
     def _show(self, view: View) -> None:
         self._write("".join(f"{printable(line)}\n" for line in view.lines()))
         self._choices = view.buttons
+        self._menu = {item.number: option.action for item, option in zip(view.items, view.menu, strict=False)}
         if view.buttons:
-            self._write(f"{_choices(view.buttons)}\n")
+            hint = "  (or #number to change one)" if self._menu else ""
+            self._write(f"{_choices(view.buttons)}{hint}\n")
+        if view.file is not None:
+            self._save(view.file)
+
+    def _save(self, file: File) -> None:
+        """Write a file into the current folder, readable by its owner alone, beside any of that name."""
+        try:
+            with tempfile.NamedTemporaryFile("wb", prefix="memories-", suffix=".json", dir=".", delete=False) as saved:
+                saved.write(file.content)
+        except OSError as exc:
+            log.warning("the file could not be written: %s", type(exc).__name__)
+            self._write("The file could not be written into the current folder.\n")
+        else:
+            self._write(f"Written to {Path(saved.name).name}\n")
 
     def _aside(self, text: str) -> None:
         self._write(f"\x1b[2m{text}\x1b[0m\n" if self._coloured else f"{text}\n")

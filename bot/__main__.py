@@ -3,20 +3,29 @@
 import argparse
 import asyncio
 import getpass
+import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from bot import config, logs, prompt
+from bot.commands import Commands, kept
 from bot.config import Settings, SettingsError
 from bot.core import MemoryBot
 from bot.events import Learned, Recalled
+from bot.identity import Identities
 from bot.journal import mark_learned, open_journal
 from bot.lazy import Later, LaterChat, LaterMemory
 from bot.learning import Learner
-from bot.ports import Adapter, Chat, Journal, MemoryStore
+from bot.ports import Adapter, Chat, MemoryStore, Notify
+from bot.recovery import Recovery
+from bot.rights import Rights, parse_person
+
+if TYPE_CHECKING:
+    from bot.journal.journal import SqlJournal  # SQLAlchemy is imported with the first journal that is opened
 
 log = logging.getLogger("bot")
 
@@ -24,8 +33,11 @@ log = logging.getLogger("bot")
 MISCONFIGURED = 2
 #: Seconds that recall may take before the answer goes out without memories.
 RECALL_BUDGET = 2.0
-#: Hosts kill a process 30 s after SIGTERM: adapters have 20 s for answers in flight, the learner what then remains.
+#: Hosts kill a process 30 s after SIGTERM: answers in flight have 20 s (adapters hold to the same), lessons at most 5 s
+#: of what then remains of 27.
+ANSWERING_GRACE = 20.0
 LEARNING_GRACE = 5.0
+STOPPING = 27.0
 #: The slow imports begin when the platforms listen, or so many seconds after the start.
 HEAD_START = 3.0
 
@@ -40,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat = commands.add_parser("chat", help="talk in the terminal")
     chat.add_argument("--as", dest="name", metavar="NAME", help="who you are (each name has memories of its own)")
     commands.add_parser("doctor", help="check each setting against its service")
+    for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("person", metavar="PERSON", help="discord:<id>, slack:<team>:<user> or terminal:<name>")
     options = parser.parse_args(arguments)
     try:
         settings = config.load()
@@ -49,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "chat":
             logs.setup("WARNING")
             return _loop(_chat(settings, options.name or _login()))
+        if options.command in ("export", "erase"):
+            logs.setup("WARNING")
+            return _loop(_person(settings, options.command, options.person))
         logs.setup(settings.bot_log_level)
         config.require_platforms(settings)
         return _loop(_serve(settings))
@@ -92,36 +110,49 @@ async def _doctor(settings: Settings) -> int:
 async def _chat(settings: Settings, name: str) -> int:
     from adapters.terminal import TerminalAdapter
 
-    journal = await open_journal(settings)
-    parts = _Parts(settings, journal)
-
     def notify(notice: Recalled | Learned) -> None:
         terminal.notify(notice)
 
-    learner = Learner(journal, parts.memory, notify)
-    bot = MemoryBot(
-        journal,
-        parts.memory,
-        parts.chat,
-        learner,
-        persona=settings.persona() or prompt.PERSONA,
-        notify=notify,
-        remember=settings.bot_memory,
-    )
-    # No history file: what was typed would lie on the disk as it was said, forgotten or not.
-    terminal = TerminalAdapter(bot, name=name, notebook=settings.anthropic_api_key is None)
-    ending: list[asyncio.Future[None]] = []
-    _on_stop(lambda: ending.append(asyncio.ensure_future(terminal.stop())))
+    async with _opened(settings, notify=notify, later=False) as parts:
+        # No history file: what was typed would lie on the disk as it was said, forgotten or not.
+        terminal = TerminalAdapter(parts.bot, name=name, notebook=settings.anthropic_api_key is None)
+        ending: list[asyncio.Future[None]] = []
+        _on_stop(lambda: ending.append(asyncio.ensure_future(terminal.stop())))
+        building = asyncio.create_task(parts.build(), name="start")
+        talking = asyncio.create_task(terminal.run(), name="terminal")
+        try:
+            if settings.bot_memory:
+                await parts.learner.resume()
+            await asyncio.wait((building, talking), return_when=asyncio.FIRST_COMPLETED)
+            if building.done():
+                building.result()
+            await talking
+            await parts.learner.flush()
+        finally:
+            for task in (building, talking):
+                task.cancel()
+            await asyncio.gather(building, talking, return_exceptions=True)
+            await parts.learner.stop(LEARNING_GRACE)
+    return 0
+
+
+async def _person(settings: Settings, command: str, named: str) -> int:
+    """`export PERSON` and `erase PERSON`: for the operator, what /memories and /forget are for the person."""
     try:
-        parts.start()
-        if settings.bot_memory:
-            await learner.resume()
-        await terminal.run()
-        await learner.flush()
-    finally:
-        await learner.stop(LEARNING_GRACE)
-        await parts.memory.close()
-        await journal.close()
+        person = parse_person(named)
+    except ValueError as exc:
+        raise SettingsError(f"PERSON: {exc}") from None
+    async with _opened(settings) as parts:
+        user_id = await parts.identities.user_id(person)
+        if command == "export":
+            kept = await parts.rights.export(user_id)
+            print(json.dumps(kept, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+            return 0
+        outcome = await parts.rights.forget_everything(user_id)
+    if outcome.memories is None:
+        print("error: the memories can't be erased now; the bot tries again until they are", file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"erased: {outcome.memories} memories, {outcome.entries} entries of conversations")  # noqa: T201
     return 0
 
 
@@ -137,36 +168,27 @@ def _on_stop(stop: Callable[[], object]) -> None:
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     _on_stop(stop.set)
-    persona = settings.persona() or prompt.PERSONA
-    journal = await open_journal(settings)
-    parts = _Parts(settings, journal)
-    learner = Learner(journal, parts.memory)
-    bot = MemoryBot(
-        journal,
-        parts.memory,
-        parts.chat,
-        learner,
-        persona=persona,
-        allowance=settings.bot_messages_per_minute,
-        remember=settings.bot_memory,
-    )
-    adapters = _adapters(settings, bot)
-    running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
-    work = asyncio.create_task(_begin(adapters, parts, learner if settings.bot_memory else None), name="start")
-    stopped = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        # A platform's supervisor only ends by stopping or by a setting that its service refuses; so does the start.
-        await _first_end([stopped, *running], work)
-    finally:
-        log.info("stopping")
-        await asyncio.gather(*(adapter.stop() for adapter in adapters), return_exceptions=True)
-        for task in (work, stopped, *running):
-            task.cancel()
-        await asyncio.gather(work, stopped, *running, return_exceptions=True)
-        await learner.stop(LEARNING_GRACE)
-        await parts.memory.close()
-        await journal.close()
-        log.info("stopped")
+    async with _opened(settings) as parts:
+        adapters = _adapters(settings, parts.bot)
+        running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
+        learner = parts.learner if settings.bot_memory else None
+        recovery = Recovery(parts.journal, parts.bot, {adapter.name: adapter for adapter in adapters}, learner)
+        work = asyncio.create_task(_begin(adapters, parts, recovery), name="start")
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            # A platform's supervisor only ends by stopping or by a setting that its service refuses; so does the start.
+            await _first_end([stopped, *running], work)
+        finally:
+            log.info("stopping")
+            deadline = asyncio.get_running_loop().time() + STOPPING
+            work.cancel()
+            stops = [recovery.finish(ANSWERING_GRACE), *(adapter.stop() for adapter in adapters)]
+            await asyncio.gather(*stops, return_exceptions=True)
+            for task in (stopped, *running):
+                task.cancel()
+            await asyncio.gather(work, stopped, *running, return_exceptions=True)
+            await parts.learner.stop(min(LEARNING_GRACE, max(0.0, deadline - asyncio.get_running_loop().time())))
+    log.info("stopped")
     return 0
 
 
@@ -180,16 +202,15 @@ async def _first_end(tasks: Sequence[asyncio.Task[Any]], start: asyncio.Task[Non
             return
 
 
-async def _begin(adapters: Sequence[Adapter], parts: "_Parts", learner: Learner | None) -> None:
-    """Build the slow parts once the platforms listen, then take up what an earlier process left."""
+async def _begin(adapters: Sequence[Adapter], parts: "_Parts", recovery: Recovery) -> None:
+    """Build the slow parts once the platforms listen, then take up what was left behind, now and later."""
     ready = [asyncio.ensure_future(adapter.ready.wait()) for adapter in adapters]
     await asyncio.wait(ready, timeout=HEAD_START)
     for waiter in ready:
         waiter.cancel()
     await parts.build()
     log.info("memory is ready")
-    if learner is not None:
-        await learner.resume()
+    await asyncio.gather(recovery.run(), parts.rights.run())
 
 
 def _adapters(settings: Settings, bot: MemoryBot) -> list[Adapter]:
@@ -205,25 +226,65 @@ def _adapters(settings: Settings, bot: MemoryBot) -> list[Adapter]:
     return adapters
 
 
-class _Parts:
-    """The chat model and the memory, whose libraries are slow to import, built in threads."""
+@asynccontextmanager
+async def _opened(settings: Settings, *, notify: Notify | None = None, later: bool = True) -> AsyncIterator["_Parts"]:
+    """Everything but the platforms, on an open journal; closed at the end."""
+    persona = settings.persona() or prompt.PERSONA
+    journal = await open_journal(settings)
+    parts = _Parts(settings, journal, persona, notify, later=later)
+    try:
+        yield parts
+    finally:
+        await parts.close()
+        await journal.close()
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+
+class _Parts:
+    """The objects, bound together. The chat model and the memory, slow to import, are built in threads."""
+
+    def __init__(
+        self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
+    ) -> None:
         self._chat: Later[Chat] = Later(lambda: asyncio.to_thread(_build_chat, settings))
         self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
         self.chat = LaterChat(self._chat)
         self.memory = LaterMemory(self._memory, RECALL_BUDGET)
-
-    def start(self) -> None:
-        """Begin to build both."""
-        self._chat.start()
-        self._memory.start()
+        self.journal = journal
+        self.identities = Identities(journal)
+        self.learner = Learner(journal, self.memory, notify)
+        self.rights = Rights(
+            journal,
+            self.memory,
+            self.identities,
+            self.learner if settings.bot_memory else None,
+            grace=settings.bot_erase_grace_hours * 3600,
+        )
+        told = kept(settings.bot_turns_ttl_hours, hosted=settings.mem0_api_key is not None)
+        self.bot = MemoryBot(
+            journal,
+            self.memory,
+            self.chat,
+            self.learner,
+            Commands(journal, self.memory, self.identities, self.rights, kept=told),
+            self.rights,
+            persona=persona,
+            allowance=settings.bot_messages_per_minute,
+            notify=notify,
+            remember=settings.bot_memory,
+            later=later,
+        )
 
     async def build(self) -> None:
-        """Wait for both; raise SettingsError where a setting is wrong."""
-        self.start()
+        """Wait for the slow parts; raise SettingsError where a setting is wrong."""
+        self._chat.start()
+        self._memory.start()
         await self._chat.get()
         await self._memory.get()
+
+    async def close(self) -> None:
+        """Release what was built."""
+        await self.chat.close()
+        await self.memory.close()
 
 
 def _build_chat(settings: Settings) -> Chat:
@@ -236,7 +297,7 @@ def _build_chat(settings: Settings) -> Chat:
     return ClaudeChat(settings)
 
 
-async def _build_memory(settings: Settings, journal: Journal) -> MemoryStore:
+async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStore:
     if not settings.bot_memory:
         from bot.memory.off import NoMemory
 

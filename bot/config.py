@@ -34,6 +34,8 @@ class Settings(BaseSettings):
 
     discord_token: SecretStr | None = None
     discord_api_base: Url = "https://discord.com/api/v10"
+    discord_shard_ids: str | None = None
+    discord_shard_count: int | None = Field(default=None, ge=1)
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
@@ -53,6 +55,8 @@ class Settings(BaseSettings):
     bot_messages_per_minute: int = Field(default=0, ge=0)
     bot_turns: int = Field(default=20, ge=0, le=1000)
     bot_turns_ttl_hours: float = Field(default=24, ge=0)
+    bot_catch_up_hours: float = Field(default=24, ge=0, le=24 * 14)
+    bot_erase_grace_hours: float = Field(default=72, ge=0)
     bot_log_level: str = "INFO"
 
     @property

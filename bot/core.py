@@ -3,38 +3,48 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from bot import prompt
 from bot.allowance import Allowance
+from bot.answer import FOLLOWS, HOPELESS, Answer
 from bot.commands import Commands
-from bot.events import CommandEvent, Memory, MessageEvent, PressEvent, Prompt, Recalled, Turn, View
+from bot.events import (
+    Account,
+    Ask,
+    CommandEvent,
+    Memory,
+    MessageEvent,
+    Person,
+    PressEvent,
+    Recalled,
+    SubmitEvent,
+    Turn,
+    View,
+)
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
-from bot.ports import (
-    Chat,
-    ChatError,
-    ChatMisconfigured,
-    ChatOverloaded,
-    ChatRefused,
-    ChatTooLong,
-    Journal,
-    MemoryStore,
-    MemoryUnavailable,
-    Notify,
-    Respond,
-)
+from bot.ports import Chat, Journal, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify, Respond
+from bot.rights import PAUSED_LINE, Rights
 
 log = logging.getLogger(__name__)
 
-#: Tries at a whole answer; the SDK's own retries of a refused connection come on top.
-ATTEMPTS = 2
-#: What another try at once would not mend.
-HOPELESS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatOverloaded)
 #: Texts of the conversation that help the recall's query.
 CONTEXT = 3
+#: How old a question may be that is still asked again in an outage.
+ANSWER_WITHIN = timedelta(hours=1)
+#: Seconds before an event is taken up again: the first time, doubled each time, and at most.
+AGAIN_FIRST = 4.0
+AGAIN_MOST = 60.0
+#: Failures that nobody foresaw, of one event, before the person is told.
+FAILURES = 3
+#: What a later try may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
+PASSING = (OSError, JournalUnavailable)
+#: Ways back kept for events that are taken up again.
+WAYS_BACK = 1000
 
 SORRY = "Something went wrong on my side. Please try again."
 
@@ -48,15 +58,20 @@ class MemoryBot:
         memory: MemoryStore,
         chat: Chat,
         learner: Learner,
+        commands: Commands,
+        rights: Rights,
         *,
         persona: str = prompt.PERSONA,
         allowance: int = 0,
         notify: Notify | None = None,
         remember: bool = True,
+        later: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Answer through `chat` with what `memory` recalls.
 
         `allowance` is a person's messages a minute (0: no limit); without `remember` nothing is kept to be learned.
+        `later` says that what can't be answered now is taken up again (by `bot.recovery`).
         """
         self._journal = journal
         self._memory = memory
@@ -66,35 +81,94 @@ class MemoryBot:
         self._allowance = Allowance(allowance)
         self._notify = notify
         self._remember = remember
+        self._later = later
+        self._clock = clock
         self._identities = Identities(journal)
-        self._commands = Commands(journal, memory, self._identities)
+        self._commands = commands
+        self._rights = rights
+        self._conversations: dict[str, str] = {}
+        self._ways_back: OrderedDict[str, Respond] = OrderedDict()
+        self._failures: OrderedDict[str, int] = OrderedDict()
 
-    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
-        """Answer one message, once; whatever fails is logged without its text and told to the person."""
-        try:
-            await self._answer(event, respond)
-        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
-            log.error("%s: no answer: %s", event.id, describe(exc))
-            await self._apologise(event, respond)
-
-    async def _answer(self, event: MessageEvent, respond: Respond) -> None:
+    async def admit(self, event: MessageEvent) -> bool:
+        """Write the event down; False where it was seen before, or holds nothing to answer."""
         if not event.text.strip() and not event.attachments:
-            return
+            return False
         conversation = await self._journal.admit(event)
         if conversation is None:  # already seen, here or in another process
+            return False
+        self._conversations[event.id] = conversation
+        return True
+
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        """Answer one message, once; whatever fails is logged without its text and told to the person."""
+        try:
+            if not admitted and not await self.admit(event):
+                return
+            conversation = self._conversations.pop(event.id)
+            if wait := self._allowance.wait(event.person.key, asyncio.get_running_loop().time()):
+                await respond.whisper(f"That's a lot at once. Please write again in {math.ceil(wait)} seconds.")
+                await self._journal.dismiss(event.id)
+                return
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
+            log.error("%s: not taken in: %s", event.id, describe(exc))
+            await self._apologise(event, respond)
             return
-        if wait := self._allowance.wait(event.person.key, asyncio.get_running_loop().time()):
-            await respond.whisper(f"That's a lot at once. Please write again in {math.ceil(wait)} seconds.")
+        await self._attempt(event, conversation, 0, respond)
+
+    async def take_up(
+        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], Respond]
+    ) -> None:
+        """Answer an event that a process, or an earlier try, left behind: in place, if any of it is already there."""
+        # Looked at even on a way that we have been: the answer may be there and only its commit have failed, or
+        # another process may have been at it since.
+        respond = self._ways_back.pop(event.id, None) or make(event)
+        try:
+            found = await respond.found()
+            # A word that the answer will follow is none.
+            if found is not None and not found[0].rstrip().endswith(FOLLOWS):
+                await self._written(event, conversation, *found, await self._identities.account(event.person))
+                return
+        except Exception as exc:  # noqa: BLE001 - the message boundary, as in `_attempt`
+            log.error("%s: can't be taken up: %s", event.id, describe(exc))
+            await self._failed(event, attempts, respond, exc)
             return
-        user_id = await self._identities.user_id(event.person)
+        await self._attempt(event, conversation, attempts, respond)
+
+    async def _attempt(self, event: MessageEvent, conversation: str, attempts: int, respond: Respond) -> None:
+        try:
+            if await self._answer(event, conversation, respond):
+                self._failures.pop(event.id, None)
+            else:
+                await self._put_off(event, attempts, respond)
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
+            log.error("%s: no answer: %s", event.id, describe(exc))
+            await self._failed(event, attempts, respond, exc)
+
+    async def _answer(self, event: MessageEvent, conversation: str, respond: Respond) -> bool:
+        """Recall, ask, reply, write down. False where the answer is to follow later."""
+        account = await self._identities.account(event.person)
+        again = self._later and self._fresh(event)
         async with respond.working():
             turns = await self._journal.recent(conversation)
-            memories = await self._recall(user_id, event, turns)
-            answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns))
-            message_ids = await respond.stream(answer.snapshots())
-        await self._journal.answered(event, user_id, conversation, answer.text, message_ids, learn=self._remember)
-        if self._remember:
-            self._learner.noticed(user_id, event.place.scope)
+            memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
+            answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns), again=again)
+            snapshots = answer.snapshots()
+            if account.paused and not account.told and await self._journal.tell_paused(account.user_id):
+                snapshots = _behind(PAUSED_LINE, snapshots)
+            message_ids = await respond.stream(snapshots)
+        if again and answer.failure is not None and not isinstance(answer.failure, HOPELESS):
+            return False
+        await self._written(event, conversation, answer.text, message_ids, account)
+        return True
+
+    async def _written(
+        self, event: MessageEvent, conversation: str, text: str, message_ids: Sequence[str], account: Account
+    ) -> None:
+        learn = self._remember and not account.paused
+        await self._journal.answered(event, account.user_id, conversation, text, message_ids, learn=learn)
+        if learn:
+            self._learner.noticed(account.user_id, event.place.scope)
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
         query = prompt.said(event)
@@ -108,11 +182,47 @@ class MemoryBot:
             self._notify(Recalled(event.id, len(memories)))
         return memories
 
+    def _fresh(self, event: MessageEvent) -> bool:
+        return self._clock() - event.at < ANSWER_WITHIN
+
+    async def _put_off(self, event: MessageEvent, attempts: int, respond: Respond) -> None:
+        """Have the event taken up again: after a pause, or at the journal's next look where that can't be noted."""
+        self._ways_back[event.id] = respond
+        if len(self._ways_back) > WAYS_BACK:
+            self._ways_back.popitem(last=False)
+        try:
+            await self._journal.postpone(event.id, min(AGAIN_FIRST * 2.0 ** min(attempts, 10), AGAIN_MOST))
+        except JournalUnavailable as exc:
+            log.error("%s: can't be put off: %s", event.id, describe(exc))
+
+    async def _failed(self, event: MessageEvent, attempts: int, respond: Respond, failure: Exception) -> None:
+        """Put the event off where it may yet be answered; else say so and end it."""
+        # A platform or a disk that is out of reach is an outage like any other; what nobody foresaw is given up soon.
+        if self._later and isinstance(failure, PASSING) and self._fresh(event):
+            await self._put_off(event, attempts, respond)
+            return
+        failures = self._failures[event.id] = self._failures.pop(event.id, 0) + 1
+        if len(self._failures) > WAYS_BACK:
+            self._failures.popitem(last=False)
+        if self._later and failures <= FAILURES:
+            await self._put_off(event, attempts, respond)
+            return
+        del self._failures[event.id]
+        try:
+            await self._journal.dismiss(event.id)
+        except JournalUnavailable as exc:
+            log.error("%s: can't be ended: %s", event.id, describe(exc))
+        await self._apologise(event, respond)
+
     async def _apologise(self, event: MessageEvent, respond: Respond) -> None:
         try:
             await respond.whisper(SORRY)
         except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
             log.error("%s: nor could an apology be sent: %s", event.id, describe(exc))
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each place spoken in before: its key, the newest seen message's id, when it came."""
+        return await self._journal.last_seen(platform)
 
     async def on_command(self, event: CommandEvent) -> View:
         """Run a command for the caller alone."""
@@ -122,44 +232,36 @@ class MemoryBot:
         """Act on a button for the person who clicked it."""
         return await self._commands.press(event)
 
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """The form that a button opens, for the person who clicked it."""
+        return await self._commands.ask(event)
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        """Act on a form for the person who filled it in."""
+        return await self._commands.submit(event)
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        """Forget what deleted messages alone taught."""
+        await self._rights.deleted(event_ids)
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        """Learn an edited message anew."""
+        await self._rights.edited(event)
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """Erase what belongs to a workspace that the bot was removed from, after a grace."""
+        await self._rights.removed(platform, workspace, person)
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """Erase nothing of a workspace that the bot is back in."""
+        await self._rights.returned(platform, workspace, person)
+
     async def suggest(self, event: CommandEvent) -> list[str]:
         """The caller's memories that match what is typed so far."""
         return await self._commands.suggest(event)
 
 
-class Answer:
-    """One answer as it grows. `text` is what the model said, empty where it gave no whole answer."""
-
-    def __init__(self, chat: Chat, request: Prompt) -> None:
-        self._chat = chat
-        self._request = request
-        self.text = ""
-
-    async def snapshots(self) -> AsyncIterator[str]:
-        """Yield the text so far, each time more of it has come; end with a plain sentence where it broke.
-
-        A stream that is cut is asked for anew (an answer can't be continued). What was shown stays until the new
-        text is longer than it, so that nothing shows twice and nothing is taken back.
-        """
-        shown = ""
-        for attempt in range(1, ATTEMPTS + 1):
-            text = ""
-            try:
-                async with aclosing(self._chat.answer(self._request)) as pieces:
-                    async for piece in pieces:
-                        text += piece
-                        if len(text) > len(shown):
-                            shown = text
-                            yield text
-                if not text.strip():
-                    raise ChatError("an empty answer")
-            except ChatError as exc:
-                log.warning("the answer broke off: %s (attempt %d)", type(exc).__name__, attempt)
-                if isinstance(exc, HOPELESS) or attempt == ATTEMPTS:
-                    yield f"{shown}\n\n{exc.sentence}".strip()
-                    return
-            else:
-                self.text = text
-                if text != shown:
-                    yield text
-                return
+async def _behind(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The snapshots, each with `line` before it."""
+    async for snapshot in snapshots:
+        yield f"{line}\n\n{snapshot}"

@@ -3,10 +3,11 @@
 All values are frozen. Ids come from the platform's own event, never from text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Audience(StrEnum):
@@ -105,7 +106,7 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True)
 class CommandEvent:
-    """A command: `name` is `memories` or `forget`, `argument` the words behind it (may be empty)."""
+    """A command: `name` is `memories`, `forget`, `link` or `unlink`; `argument` the words behind it (may be empty)."""
 
     person: Person
     place: Place
@@ -121,6 +122,17 @@ class PressEvent:
     person: Person
     place: Place
     action: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitEvent:
+    """A form that the bot had opened (`Ask`), filled in. `person` is who did; `action` is the form's own string."""
+
+    person: Person
+    place: Place
+    action: str
+    text: str
     at: datetime
 
 
@@ -151,16 +163,18 @@ class Exchange:
     place: str
     conversation: str
     attempts: int = 0
+    person_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An event that taught a memory: its id, when it was said, where, and a link to it."""
+    """An event that taught a memory: its id, when it was said, where, a link to it, and by which account."""
 
     event_id: str
     at: datetime
     place: str = ""
     link: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,57 @@ class Memory:
     sources: tuple[Source, ...] = ()
     superseded_by: str | None = None
     edited_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it is found on the way of each message.
+
+    Attributes:
+        user_id: The mem0 user id whose memories it has: its own key, unless it is linked.
+        paused: Its person wants nothing recalled and nothing learned; `told` says whether an answer has said so.
+        erasing: Something is still being forgotten in the memory store: until then nothing may be recalled.
+    """
+
+    user_id: str
+    paused: bool = False
+    told: bool = True
+    erasing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Something to be erased from (or moved in) the memory store. `what` holds ids, never text.
+
+    `user_id` is set where that person's memories may not be recalled meanwhile; `id` once it is written down.
+    """
+
+    kind: str
+    what: Mapping[str, Any]
+    user_id: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Accounts were linked or parted: their memories go from `former` to `user_id`, by `moving`."""
+
+    user_id: str
+    former: str
+    moving: Erasure
+
+
+class Edit(StrEnum):
+    """What a message that was edited on its platform is to us."""
+
+    #: Never meant for us, or so long ago that only its memories are left.
+    UNKNOWN = "unknown"
+    #: Its text is what it was.
+    SAME = "same"
+    #: It is still being answered.
+    OPEN = "open"
+    #: It was answered, and its text is another now.
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +271,42 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button of a view. `action` comes back in a `PressEvent`; at most 90 characters."""
+    """A button of a view. `action` comes back in a `PressEvent`; at most 90 characters.
+
+    With `asks` a press opens a form: the platform gets it from `Core.ask` and sends back a `SubmitEvent`.
+    """
 
     label: str
     action: str
     danger: bool = False
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a view's menu; choosing it is a press of `action` (at most 90 characters)."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A form with one text field: its title, the field's label, what stands in it, and how much it takes."""
+
+    title: str
+    label: str
+    value: str
+    action: str
+    most: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file handed to the caller alone."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +323,17 @@ class Item:
 class View:
     """A private answer to a command, the same on every platform: a title, numbered items, a footer, buttons.
 
-    All strings are plain text, to be escaped by the platform's adapter; none is markup.
+    `menu` is a drop-down of choices under the items (`menu_label` stands in it until one is chosen), at most 25; `file`
+    is sent along. All strings are plain text, to be escaped by the platform's adapter; none is markup.
     """
 
     title: str
     items: tuple[Item, ...] = ()
     footer: str = ""
     buttons: tuple[Button, ...] = field(default=())
+    menu: tuple[Option, ...] = ()
+    menu_label: str = ""
+    file: File | None = None
 
     def lines(self) -> Iterator[str]:
         """The view as plain lines, for platforms and readers that show nothing else."""

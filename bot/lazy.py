@@ -11,6 +11,9 @@ from bot.ports import Chat, MemoryStore
 
 Part = TypeVar("Part")
 
+#: Seconds that a recall waits for a memory that is still being opened.
+START_BUDGET = 30.0
+
 
 class Later(Generic[Part]):
     """A part that is being built. Building begins at `start()`; its failure is raised to everyone who asks."""
@@ -54,6 +57,11 @@ class LaterChat:
             async for piece in pieces:
                 yield piece
 
+    async def close(self) -> None:
+        """Close what was built."""
+        if chat := self._chat.built:
+            await chat.close()
+
 
 class LaterMemory:
     """A memory store that is still being built. See `bot.ports.MemoryStore` for each method."""
@@ -65,9 +73,13 @@ class LaterMemory:
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
     ) -> list[Memory]:
-        """Recall within the budget (else TimeoutError). Waiting for the start isn't counted: who writes first
-        after a restart is remembered too."""
-        memory = await self._memory.get()
+        """Recall within the budget (else TimeoutError).
+
+        Waiting for the start isn't counted, so that who writes first after a restart is remembered too; but a start
+        that takes long (all memories are embedded anew) keeps nobody waiting for ever.
+        """
+        async with asyncio.timeout(START_BUDGET):
+            memory = await self._memory.get()
         async with asyncio.timeout(self._recall_budget):
             return await memory.recall(user_id, scopes, query, context, now)
 
@@ -86,6 +98,26 @@ class LaterMemory:
     async def forget_all(self, user_id: str) -> int:
         """Forget all, see the port."""
         return await (await self._memory.get()).forget_all(user_id)
+
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        """Edit, see the port."""
+        return await (await self._memory.get()).edit(user_id, memory_id, text, now)
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        """Share, see the port."""
+        return await (await self._memory.get()).share(user_id, memory_id, shared=shared)
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget by source, see the port."""
+        return await (await self._memory.get()).forget_sources(event_ids, user_id)
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        """Move, see the port."""
+        return await (await self._memory.get()).move(user_id, to, accounts)
+
+    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+        """Forget a workspace, see the port."""
+        return await (await self._memory.get()).forget_workspace(platform, workspace, people)
 
     async def close(self) -> None:
         """Close what was built."""

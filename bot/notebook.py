@@ -46,3 +46,6 @@ class Notebook:
             yield f"Noted. Related, from before:\n{_noted(prompt.memories)}"
         else:
             yield "Noted."
+
+    async def close(self) -> None:
+        """Nothing is held open."""

@@ -4,24 +4,47 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from bot.events import CommandEvent, Exchange, Learned, Memory, MessageEvent, PressEvent, Prompt, Recalled, Turn, View
+from bot.events import (
+    Account,
+    Ask,
+    CommandEvent,
+    Edit,
+    Erasure,
+    Exchange,
+    Joined,
+    Learned,
+    Memory,
+    MessageEvent,
+    Person,
+    PressEvent,
+    Prompt,
+    Recalled,
+    SubmitEvent,
+    Turn,
+    View,
+)
 
 #: Told of what the memory does, for platforms that show it (the terminal).
 Notify = Callable[[Recalled | Learned], None]
 
 
 class ChatError(Exception):
-    """The chat model gave no whole answer. `sentence` is what the person is told."""
+    """The chat model gave no whole answer.
 
-    sentence = "I can't reach Claude right now. Please try again in a little while."
+    `sentence` is what the person is told where that is the end of it; `reason` where the answer will follow.
+    """
+
+    reason = "I can't reach Claude right now."
+    sentence = f"{reason} Please try again in a little while."
 
 
 class ChatOverloaded(ChatError):
     """The model's service is overloaded or rate-limits us (429, 529) after the SDK's own retries."""
 
-    sentence = "Claude is overloaded right now. Please try again in a minute."
+    reason = "Claude is overloaded right now."
+    sentence = f"{reason} Please try again in a minute."
 
 
 class ChatRefused(ChatError):
@@ -48,6 +71,10 @@ class MemoryUnavailable(Exception):
 
 class JournalUnavailable(Exception):
     """The journal's database can't be read or written now (disk full, connection lost). Nothing was committed."""
+
+
+class TooManyCodes(Exception):
+    """An account has entered too many wrong codes: for a while no code counts."""
 
 
 class LearningFailed(MemoryUnavailable):
@@ -81,6 +108,14 @@ class Respond(Protocol):
         """
         ...
 
+    async def found(self) -> tuple[str, tuple[str, ...]] | None:
+        """The answer that an earlier process has already shown in full: its text and its messages' ids; else None.
+
+        Asked before an event is answered that a process left behind. What is only partly shown counts as not shown:
+        `stream` then finishes it in place.
+        """
+        ...
+
     async def whisper(self, text: str) -> None:
         """Say one plain sentence to the person alone where the platform can (ephemeral), else in place."""
         ...
@@ -94,6 +129,10 @@ class Chat(Protocol):
 
         Closing the generator ends the request behind it.
         """
+        ...
+
+    async def close(self) -> None:
+        """Release the connections."""
         ...
 
 
@@ -136,6 +175,38 @@ class MemoryStore(Protocol):
         """Erase everything the store holds about that person; return how many memories there were."""
         ...
 
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        """Give a memory of that person another text, embedded anew; the former is erased. None where it is gone.
+
+        The memory that comes back may have another id.
+        """
+        ...
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        """Open a memory of that person to every channel, or close it to where it was learned. None where it is gone."""
+        ...
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget that these events taught anything, to that person or (None) to anybody the store knows of.
+
+        A memory goes with its last source. Returns how many memories were touched.
+        """
+        ...
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        """Give another mem0 user a person's memories: all, or what these accounts taught; return how many.
+
+        What others have taught too stays here with those sources, and goes there with the accounts' own.
+        """
+        ...
+
+    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+        """Erase what was learned in a workspace alone; return how many memories went.
+
+        `people` are mem0 user ids that may have some, for a store that can't look through everybody's.
+        """
+        ...
+
     async def close(self) -> None:
         """Release files and connections."""
         ...
@@ -150,6 +221,22 @@ class Journal(Protocol):
 
     async def user_id(self, person_key: str) -> str:
         """The mem0 user id of an account: its own key unless it is linked."""
+        ...
+
+    async def dismiss(self, event_id: str) -> None:
+        """End an event that gets no answer (and is not to be taken up again)."""
+        ...
+
+    async def postpone(self, event_id: str, seconds: float) -> None:
+        """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
+        ...
+
+    async def unanswered(self) -> Sequence[tuple[MessageEvent, str, int]]:
+        """Claim events that no living process answers, oldest first: (event, conversation, how often taken up)."""
+        ...
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each known place of a platform: (its `Place.key`, the newest seen message's id, when it came)."""
         ...
 
     async def recent(self, conversation: str) -> list[Turn]:
@@ -193,12 +280,109 @@ class Journal(Protocol):
         """Take (action, ids) of a token once, if it is that person's and not stale (15 minutes); else None."""
         ...
 
+    async def account(self, person_key: str) -> Account:
+        """Whose memories an account has, and whether they may be used now: one read on the way of each message."""
+        ...
+
+    async def pause(self, user_id: str, paused: bool) -> None:
+        """Switch a person's memory off or on."""
+        ...
+
+    async def tell_paused(self, user_id: str) -> bool:
+        """Whether this answer is the one that says so: True once after each pausing, in whatever process."""
+        ...
+
+    async def accounts(self, user_id: str) -> list[str]:
+        """The accounts linked to a mem0 user id, that id's own not among them."""
+        ...
+
+    async def export(self, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
+        """All that is kept here about a person, ready for JSON."""
+        ...
+
     async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
         """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
         ...
 
+    async def forget_since(self, user_id: str, person_keys: Sequence[str], start: datetime, end: datetime) -> int:
+        """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
+        ...
+
     async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
-        """Erase a person's turns (and the answers to them), exchanges and intents; return how many rows went."""
+        """Erase a person's turns (and the answers to them), exchanges and intents; return how many rows went.
+
+        Links, settings and codes go too; what is in flight brings nothing back.
+        """
+        ...
+
+    async def known(self, message_ids: Sequence[str]) -> bool:
+        """Whether anything may be kept here of any of these messages."""
+        ...
+
+    async def forget_messages(self, message_ids: Sequence[str]) -> int:
+        """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went.
+
+        Of the bot's own messages, the answer's turn goes.
+        """
+        ...
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        """Erase what belongs to a workspace alone; return how many rows went. Raises ValueError without an id."""
+        ...
+
+    async def compare(self, event: MessageEvent) -> Edit:
+        """What an edit on the platform is to us."""
+        ...
+
+    async def edited(self, event: MessageEvent, user_id: str, *, learn: bool) -> None:
+        """Let the kept text follow an edit. What is to be learned anew is held until `release`."""
+        ...
+
+    async def release(self, event_ids: Sequence[str]) -> None:
+        """What these events taught before is forgotten: their new texts may be learned."""
+        ...
+
+    async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
+        """Whom events taught something (mem0 user ids), where it was noted."""
+        ...
+
+    async def learners(self) -> list[str]:
+        """Every mem0 user id of whom it was noted that an event taught them something."""
+        ...
+
+    async def owe(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
+        """Write erasures down before they are tried; they are due in `delay` seconds (one minute)."""
+        ...
+
+    async def owed(self) -> list[Erasure]:
+        """Take up the erasures that are due, oldest first."""
+        ...
+
+    async def settle(self, erasure_id: int) -> None:
+        """An erasure is done."""
+        ...
+
+    async def put_off(self, erasure_id: int) -> None:
+        """An erasure failed: it is due again later."""
+        ...
+
+    async def excuse(self, wanted: Erasure) -> int:
+        """Let an erasure that is not yet due be; return how many there were."""
+        ...
+
+    async def offer_code(self, person_key: str, digest: str) -> None:
+        """Keep the digest of a code that joins another account to this one, for ten minutes and one use."""
+        ...
+
+    async def redeem_code(self, person_key: str, digest: str) -> Joined | None:
+        """Join the account to the one that showed the code; None where there is no such code (any more).
+
+        Raises TooManyCodes where this account has entered too many wrong ones.
+        """
+        ...
+
+    async def part(self, person_key: str) -> Joined | None:
+        """Part an account from those it is linked with; None where it isn't."""
         ...
 
     async def close(self) -> None:
@@ -209,8 +393,18 @@ class Journal(Protocol):
 class Core(Protocol):
     """What an adapter hands its events to."""
 
-    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
-        """Answer one message. Never raises: failures are logged without text and told to the person."""
+    async def admit(self, event: MessageEvent) -> bool:
+        """Write the event down, so that it may be acknowledged; False where it was seen before.
+
+        Raises JournalUnavailable where it can't be written: the platform should send it again.
+        """
+        ...
+
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        """Answer one message (`admitted`: it was written down by `admit`, which returned True).
+
+        Never raises: failures are logged without text and told to the person.
+        """
         ...
 
     async def on_command(self, event: CommandEvent) -> View:
@@ -219,6 +413,34 @@ class Core(Protocol):
 
     async def on_press(self, event: PressEvent) -> View:
         """Act on a button for the person who clicked it. Never raises."""
+        ...
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """The form that a button with `asks` opens; a View where it may not be opened. Answers within a second."""
+        ...
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        """Act on a form for the person who filled it in. Never raises."""
+        ...
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        """Messages were deleted on the platform (the bot's own too): forget what they alone taught. Never raises."""
+        ...
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        """A message's text was changed on the platform: learn it anew where it had been meant for us. Never raises."""
+        ...
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was removed from a workspace (or by one person): erase what belongs to it alone, after a grace."""
+        ...
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was added again: nothing of it is erased any more. Never raises."""
+        ...
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
         ...
 
     async def suggest(self, event: CommandEvent) -> list[str]:
@@ -232,6 +454,10 @@ class Adapter(Protocol):
     name: str
     #: Set once the platform's events arrive.
     ready: asyncio.Event
+
+    def respond(self, event: MessageEvent) -> Respond:
+        """A way back to a message that an earlier process (or try) left unanswered."""
+        ...
 
     async def run(self) -> None:
         """Connect, and hand events to the core until stopped."""

@@ -3,15 +3,19 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from bot.events import Exchange, Memory, MessageEvent, Prompt, Turn
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Turn
+from tests.stub_rights import StubRights
 
 
-class StubJournal:
+class StubJournal(StubRights):
     """A journal that forgets with the process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.seen: set[str] = set()
         self.turns: dict[str, list[Turn]] = defaultdict(list)
         self.kept: list[Exchange] = []
@@ -20,6 +24,7 @@ class StubJournal:
         self.intents: dict[str, tuple[str, str, list[str]]] = {}
         self.forgotten: list[str] = []
         self.log: list[str] = []
+        self.postponed: list[tuple[str, float]] = []
 
     async def admit(self, event: MessageEvent) -> str | None:
         if event.id in self.seen:
@@ -28,7 +33,7 @@ class StubJournal:
         return event.place.key
 
     async def user_id(self, person_key: str) -> str:
-        return person_key
+        return self.links.get(person_key, person_key)
 
     async def recent(self, conversation: str) -> list[Turn]:
         return list(self.turns[conversation])
@@ -50,6 +55,18 @@ class StubJournal:
             scope = event.place.scope
             row = (len(self.kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
             self.kept.append(Exchange(*row, event.link, event.place.name, conversation))
+
+    async def dismiss(self, event_id: str) -> None:
+        self.log.append(f"dismissed {event_id}")
+
+    async def postpone(self, event_id: str, seconds: float) -> None:
+        self.postponed.append((event_id, seconds))
+
+    async def unanswered(self) -> list[tuple[MessageEvent, str, int]]:
+        return []
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        return []
 
     async def waiting(self) -> list[tuple[str, str]]:
         return list({(one.user_id, one.scope): None for one in self.kept})
@@ -130,6 +147,43 @@ class StubMemory:
         self._check()
         return len(self.of.pop(user_id, []))
 
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        return self._change(user_id, memory_id, text=text, edited_at=now)
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        return self._change(user_id, memory_id, scope=SHARED_SCOPE if shared else PRIVATE_SCOPE)
+
+    def _change(self, user_id: str, memory_id: str, **changed: Any) -> Memory | None:
+        self._check()
+        for place, row in enumerate(self.of[user_id]):
+            if row.id == memory_id:
+                self.of[user_id][place] = replace(row, **changed)
+                return self.of[user_id][place]
+        return None
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        self._check()
+        touched = 0
+        for owner in [user_id] if user_id is not None else list(self.of):
+            kept = []
+            for row in self.of[owner]:
+                left = tuple(source for source in row.sources if source.event_id not in event_ids)
+                touched += left != row.sources
+                if left or not row.sources:
+                    kept.append(replace(row, sources=left))
+            self.of[owner] = kept
+        return touched
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        self._check()
+        moved = self.of.pop(user_id, [])
+        self.of[to] += moved
+        return len(moved)
+
+    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+        self._check()
+        return 0
+
     async def close(self) -> None:
         self._check()
 
@@ -152,6 +206,9 @@ class StubChat:
                 raise piece
             yield piece
 
+    async def close(self) -> None:
+        self.script.clear()
+
 
 class StubRespond:
     """Keeps what a person would see."""
@@ -162,6 +219,10 @@ class StubRespond:
         self.busy: list[bool] = []
         self.failure: Exception | None = None
         self.journal = journal
+        self.there: tuple[str, tuple[str, ...]] | None = None
+
+    async def found(self) -> tuple[str, tuple[str, ...]] | None:
+        return self.there
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

@@ -1,11 +1,15 @@
 """`/memories` and `/forget`."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from bot.commands import CANCELLED, EMPTY, STALE, UNAVAILABLE, Commands
-from bot.events import CommandEvent, Person, PressEvent, View
+from bot.events import SHARED_SCOPE, Ask, CommandEvent, Person, PressEvent, SubmitEvent, View
 from bot.identity import Identities
 from bot.ports import MemoryUnavailable
+from bot.rights import Rights
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, memory
 from tests.stubs import StubJournal, StubMemory
 
@@ -18,6 +22,7 @@ class Desk:
         self.memory = StubMemory()
         self.memory.of[ANN.key] = [memory(f"fact {number}", number=number) for number in range(1, count + 1)]
         self.commands = Commands(self.journal, self.memory, Identities(self.journal))
+        self.form: Ask | None = None
 
     async def run(self, name: str, argument: str = "", person: Person = ANN) -> View:
         return await self.commands.run(CommandEvent(person, GENERAL, name, argument, MONDAY))
@@ -25,6 +30,23 @@ class Desk:
     async def press(self, view: View, label: str, person: Person = ANN) -> View:
         action = next(button.action for button in view.buttons if button.label == label)
         return await self.commands.press(PressEvent(person, DM, action, MONDAY))
+
+    async def choose(self, view: View, place: int, person: Person = ANN) -> View:
+        return await self.commands.press(PressEvent(person, DM, view.menu[place].action, MONDAY))
+
+    async def fill(self, view: View, label: str, text: str, person: Person = ANN) -> View:
+        """Press a button that opens a form, and send the form with that text."""
+        action = next(button.action for button in view.buttons if button.label == label and button.asks)
+        form = await self.commands.ask(PressEvent(person, DM, action, MONDAY))
+        if isinstance(form, View):
+            return form
+        self.form = form
+        return await self.commands.submit(SubmitEvent(person, DM, form.action, text, MONDAY))
+
+
+def actions(view: View) -> list[str]:
+    """All that a view's buttons and choices say when they are pressed."""
+    return [button.action for button in view.buttons] + [option.action for option in view.menu]
 
 
 async def test_memories_are_numbered_newest_first_with_date_and_place() -> None:
@@ -41,20 +63,21 @@ async def test_memories_are_numbered_newest_first_with_date_and_place() -> None:
 
 async def test_nothing_remembered_is_said_plainly() -> None:
     """An empty memory is told in a sentence, without an empty list."""
-    assert await Desk().run("memories") == EMPTY
+    view = await Desk().run("memories")
+    assert (view.title.startswith(EMPTY), view.items, view.menu) == (True, (), ())
 
 
 async def test_long_lists_have_pages() -> None:
     """Ten a page, with buttons to the older and back to the newer ones, numbers going on."""
     desk = Desk(25)
     first = await desk.run("memories")
-    assert [button.label for button in first.buttons] == ["Older"]
+    assert [button.label for button in first.buttons] == ["Older", "Pause memory", "Export"]
     second = await desk.press(first, "Older")
     assert [item.number for item in second.items] == list(range(11, 21))
-    assert [button.label for button in second.buttons] == ["Newer", "Older"]
+    assert [button.label for button in second.buttons][:2] == ["Newer", "Older"]
     last = await desk.press(second, "Older")
     assert [item.text for item in last.items] == [f"fact {number}" for number in range(5, 0, -1)]
-    assert [button.label for button in last.buttons] == ["Newer"]
+    assert [button.label for button in last.buttons][:2] == ["Newer", "Pause memory"]
 
 
 async def test_a_search_keeps_the_numbers_of_the_whole_list() -> None:
@@ -72,7 +95,9 @@ async def test_actions_fit_into_a_button() -> None:
     desk = Desk(25)
     for search in ("fact", "fact " * 40):
         view = await desk.run("memories", search)
-        assert all(len(button.action) <= 90 for button in view.buttons)
+        assert all(len(action) <= 90 for action in actions(view))
+        shown = await desk.choose(view, 0)
+        assert all(len(action) <= 90 for action in actions(shown))
 
 
 async def test_forget_by_words_acts_with_one_click() -> None:
@@ -97,6 +122,7 @@ async def test_forget_everything_asks_first() -> None:
     assert "3 things" in done.title
     assert desk.memory.of[ANN.key] == []
     assert desk.journal.forgotten == [ANN.key]
+    assert desk.journal.owing == {}
 
 
 async def test_only_the_callers_own_click_counts() -> None:
@@ -150,3 +176,151 @@ async def test_unknown_buttons_are_refused() -> None:
     desk = Desk(1)
     for action in ("forget:", "forget:t99", "drop everything", ""):
         assert await desk.commands.press(PressEvent(ANN, DM, action, MONDAY)) == STALE
+
+
+async def test_a_memory_is_shown_whole_with_its_messages() -> None:
+    """Choosing a row shows the whole text, each message that taught it with its link, and what can be done."""
+    desk = Desk(2)
+    view = await desk.choose(await desk.run("memories"), 0)
+    assert view.title == "1. fact 2"
+    assert [(item.note, item.link) for item in view.items] == [("DM", "https://example.org/2")]
+    assert [button.label for button in view.buttons] == ["Edit", "Forget", "May be used in channels", "Back"]
+    assert "direct messages only" in view.footer
+
+
+async def test_back_leads_to_the_page_that_was_left() -> None:
+    """From a memory on the third page, Back shows the third page; from a search, the search."""
+    desk = Desk(25)
+    third = await desk.press(await desk.press(await desk.run("memories"), "Older"), "Older")
+    assert await desk.press(await desk.choose(third, 2), "Back") == third
+    found = await desk.run("memories", "fact 2")
+    assert await desk.press(await desk.choose(found, 0), "Back") == found
+
+
+async def test_a_memory_is_edited_in_a_form() -> None:
+    """The form holds the text; what is sent takes its place and is marked as edited."""
+    desk = Desk(2)
+    opened = await desk.choose(await desk.run("memories"), 0)
+    view = await desk.fill(opened, "Edit", "  likes green tea ")
+    assert desk.form is not None
+    assert (desk.form.value, view.title) == ("fact 2", "1. likes green tea")
+    assert "You edited it on 2026-11-16" in view.footer
+    assert "edited" in (await desk.run("memories")).items[0].note
+
+
+@pytest.mark.parametrize("text", ["", "  ", "fact 1", "\0"])
+async def test_an_edit_that_changes_nothing_is_none(text: str) -> None:
+    """An empty or equal text leaves the memory as it is."""
+    desk = Desk(1)
+    view = await desk.fill(await desk.choose(await desk.run("memories"), 0), "Edit", text)
+    assert "Nothing was changed" in view.footer
+    assert desk.memory.of[ANN.key][0].edited_at is None
+
+
+async def test_a_memory_is_opened_to_channels_and_closed_again() -> None:
+    """Its owner's click lets a memory be used in channels, and another click takes that back."""
+    desk = Desk(1)
+    opened = await desk.press(await desk.choose(await desk.run("memories"), 0), "May be used in channels")
+    assert desk.memory.of[ANN.key][0].scope == SHARED_SCOPE
+    assert "may be used in channels" in opened.footer
+    closed = await desk.press(opened, "Keep to where I learned it")
+    assert desk.memory.of[ANN.key][0].scope == "private"
+    assert "May be used in channels" in [button.label for button in closed.buttons]
+
+
+async def test_one_memory_is_forgotten_from_its_own_view() -> None:
+    """Forget in a memory's view takes that one and its messages; the others stay."""
+    desk = Desk(2)
+    done = await desk.press(await desk.choose(await desk.run("memories"), 1), "Forget")
+    assert done.title.startswith("Forgotten: 1 thing")
+    assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 2"]
+    assert desk.journal.forgotten == ["e1"]
+
+
+@pytest.mark.parametrize("label", ["Forget", "May be used in channels", "Edit", "Back"])
+async def test_nobody_reaches_anothers_memory(label: str) -> None:
+    """With another's view before them, a stranger's clicks and forms neither show nor change anything of it."""
+    desk = Desk(1)
+    listed = await desk.run("memories")
+    opened = await desk.choose(listed, 0)
+    before = list(desk.memory.of[ANN.key])
+    views = [await desk.choose(listed, 0, person=BOB)]
+    if label == "Edit":
+        views.append(await desk.fill(opened, label, "Bob was here", person=BOB))
+        stolen = SubmitEvent(BOB, DM, opened.buttons[0].action, "Bob was here", MONDAY)
+        views.append(await desk.commands.submit(stolen))
+    else:
+        views.append(await desk.press(opened, label, person=BOB))
+    assert desk.memory.of[ANN.key] == before
+    assert all("fact 1" not in line for view in views for line in view.lines())
+
+
+async def test_memory_is_paused_and_resumed() -> None:
+    """A click pauses, the list says so, and a click resumes; nothing is lost by it."""
+    desk = Desk(2)
+    assert "paused" in (await desk.press(await desk.run("memories"), "Pause memory")).title
+    assert (await desk.journal.account(ANN.key)).paused
+    listed = await desk.run("memories")
+    assert "Memory is paused" in listed.footer
+    assert len(listed.items) == 2
+    await desk.press(listed, "Resume memory")
+    assert not (await desk.journal.account(ANN.key)).paused
+
+
+async def test_everything_can_be_taken_along() -> None:
+    """Export gives a JSON file with the memories, superseded ones too, their messages, and what the journal holds."""
+    desk = Desk(2)
+    view = await desk.press(await desk.run("memories"), "Export")
+    assert view.file is not None
+    assert view.file.name == "memories-2026-11-16.json"
+    exported = json.loads(view.file.content)
+    assert [row["text"] for row in exported["memories"]] == ["fact 2", "fact 1"]
+    assert exported["memories"][0]["sources"][0]["link"] == "https://example.org/2"
+    assert exported["linked_accounts"] == []
+
+
+async def test_the_list_says_what_is_kept() -> None:
+    """Under the list stands where things are kept, and for how long."""
+    footer = (await Desk(1).run("memories")).footer
+    assert "24 hours" in footer
+    assert "database" in footer
+
+
+async def test_everything_since_a_time_is_forgotten() -> None:
+    """Words that name a time propose what was learned since then; older memories stay."""
+    desk = Desk(5)  # learned on the five days after Monday, the 16th
+    now = MONDAY + timedelta(days=5, hours=1)
+    for words, count in (("today", 1), ("everything since yesterday", 2), ("since Wednesday", 4)):
+        view = await desk.commands.run(CommandEvent(ANN, DM, "forget", words, now))
+        assert f"That is {count} thing" in view.title, words
+    done = await desk.press(view, "Forget")
+    assert done.title.startswith("Forgotten: 4 things")
+    assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1"]
+    ((start, end),) = desk.journal.stretches
+    assert start.isoformat() == "2026-11-18T00:00:00+00:00"
+    assert end >= now
+
+
+async def test_a_stretch_that_is_over_can_be_meant_alone() -> None:
+    """For "yesterday" there is a second button, which leaves what was learned since."""
+    desk = Desk(3)
+    now = MONDAY + timedelta(days=3, hours=1)
+    view = await desk.commands.run(CommandEvent(ANN, DM, "forget", "yesterday", now))
+    assert [button.label for button in view.buttons][1] == "Only until 2026-11-19 (UTC) (1)"
+    await desk.press(view, view.buttons[1].label)
+    assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1", "fact 3"]
+
+
+async def test_a_failed_part_is_told_and_done_later() -> None:
+    """Where the memories can't be reached, the person is told that it goes on, and it does."""
+    desk = Desk(3)
+    view = await desk.run("forget")
+    desk.memory.failure = MemoryUnavailable("down")
+    told = await desk.press(view, "Forget everything")
+    assert "go on erasing" in told.footer
+    assert desk.journal.forgotten == [ANN.key]
+    assert (await desk.journal.account(ANN.key)).erasing
+    desk.memory.failure = None
+    await Rights(desk.journal, desk.memory, Identities(desk.journal)).tick()
+    assert desk.memory.of[ANN.key] == []
+    assert not (await desk.journal.account(ANN.key)).erasing

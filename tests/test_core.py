@@ -1,29 +1,52 @@
 """The memory loop."""
 
+import asyncio
 import logging
+from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 
 import pytest
 
+from bot.answer import FOLLOWS, SLOW, Answer
+from bot.commands import Commands
 from bot.core import SORRY, MemoryBot
-from bot.events import Learned, Recalled
+from bot.events import Learned, MessageEvent, Prompt, Recalled
+from bot.identity import Identities
 from bot.learning import Learner
-from bot.ports import ChatError, ChatOverloaded, ChatRefused, MemoryUnavailable
-from tests.makers import ANN, BOB, DM, GENERAL, SECRET, memory, message
+from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable
+from bot.rights import PAUSED_LINE, Rights
+from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message
 from tests.stubs import StubChat, StubJournal, StubMemory, StubRespond
 
 
 class World:
     """A bot on stubs."""
 
-    def __init__(self, chat: StubChat | None = None, *, allowance: int = 0) -> None:
-        self.journal = StubJournal()
+    def __init__(self, chat: StubChat | None = None, *, allowance: int = 0, journal: StubJournal | None = None) -> None:
+        self.journal = journal or StubJournal()
         self.memory = StubMemory()
         self.chat = chat or StubChat()
         self.heard: list[Recalled | Learned] = []
+        self.now = MONDAY + timedelta(minutes=10)
         learner = Learner(self.journal, self.memory)
+        identities = Identities(self.journal)
+        rights = Rights(self.journal, self.memory, identities, learner)
         self.bot = MemoryBot(
-            self.journal, self.memory, self.chat, learner, allowance=allowance, notify=self.heard.append
+            self.journal,
+            self.memory,
+            self.chat,
+            learner,
+            Commands(self.journal, self.memory, identities, rights),
+            rights,
+            allowance=allowance,
+            notify=self.heard.append,
+            clock=lambda: self.now,
         )
+
+    async def again(self, text: str, respond: StubRespond, *, attempts: int = 1) -> None:
+        """Take the message up again, as another process would."""
+        event = message(text)
+        await self.bot.take_up(event, event.place.key, attempts, lambda _: respond)
 
     async def say(self, text: str, **kwargs: object) -> StubRespond:
         respond = StubRespond()
@@ -93,16 +116,71 @@ async def test_failing_memory_leaves_a_plain_answer() -> None:
     assert len(world.journal.kept) == 1
 
 
-@pytest.mark.parametrize(
-    ("failure", "sentence"),
-    [(ChatOverloaded(), ChatOverloaded.sentence), (ChatRefused(), ChatRefused.sentence)],
-)
-async def test_a_failing_model_is_told_in_a_sentence(failure: Exception, sentence: str) -> None:
-    """Overloaded or refusing, the person reads one plain sentence and what they said is kept."""
-    world = World(StubChat([failure]))
+async def test_a_refusal_is_told_in_a_sentence() -> None:
+    """Where the model declines, the person reads one plain sentence and what they said is kept."""
+    world = World(StubChat([ChatRefused()]))
     respond = await world.say("remember my cat Tom")
-    assert respond.shown == [sentence]
+    assert respond.shown == [ChatRefused.sentence]
     assert [(one.text, one.answer) for one in world.journal.kept] == [("remember my cat Tom", "")]
+
+
+@pytest.mark.parametrize("failure", [ChatOverloaded(), ChatError("down")])
+async def test_in_an_outage_the_answer_follows_in_place(failure: ChatError) -> None:
+    """Overloaded or down, the person is told that the answer will follow, and gets it on the same way back."""
+    world = World(StubChat([failure], [failure] if not isinstance(failure, ChatOverloaded) else ["here"], ["here"]))
+    respond = await world.say("hi")
+    assert respond.shown == [f"{failure.reason} {FOLLOWS}"]
+    assert [event_id for event_id, _ in world.journal.postponed] == ["slack:T1:D1:1"]
+    assert world.journal.kept == []
+    stranger = StubRespond()
+    await world.again("hi", stranger)
+    assert respond.shown[1:] == ["here"]
+    assert stranger.shown == []
+    assert [one.answer for one in world.journal.kept] == ["here"]
+
+
+async def test_after_an_hour_the_question_is_closed() -> None:
+    """An outage that lasts ends with a plain sentence; what was asked is kept to be learned."""
+    world = World(StubChat([ChatOverloaded()]))
+    world.now += timedelta(hours=2)
+    respond = await world.say("hi")
+    assert respond.shown == [ChatOverloaded.sentence]
+    assert len(world.journal.kept) == 1
+
+
+async def test_a_silent_model_is_excused_until_it_speaks() -> None:
+    """A person who waits long for the first word is told that the answer will follow, and then gets it in place."""
+    gate = asyncio.Event()
+
+    class Slow(StubChat):
+        async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+            await gate.wait()
+            yield "late"
+
+    shown = []
+    async for snapshot in Answer(Slow(), Prompt("", ()), again=True, patience=0.01).snapshots():
+        shown.append(snapshot)
+        gate.set()
+    assert shown == [SLOW, "late"]
+
+
+async def test_an_answer_that_is_there_is_not_given_again() -> None:
+    """After a crash behind the last send, the answer that is shown is written down, and the model isn't asked."""
+    world = World()
+    respond = StubRespond()
+    respond.there = ("it was 42", ("reply:7",))
+    await world.again("what was it?", respond)
+    assert (respond.shown, world.chat.prompts) == ([], [])
+    assert [one.answer for one in world.journal.kept] == ["it was 42"]
+
+
+async def test_a_word_that_it_will_follow_is_no_answer() -> None:
+    """After a restart amid an outage the question is still answered."""
+    world = World(StubChat(["42"]))
+    respond = StubRespond()
+    respond.there = (f"{ChatError.reason} {FOLLOWS}", ("reply:7",))
+    await world.again("what was it?", respond)
+    assert respond.shown == ["42"]
 
 
 async def test_a_cut_stream_is_redone_in_place() -> None:
@@ -117,16 +195,20 @@ async def test_a_stream_cut_for_good_says_so() -> None:
     """Where the second try breaks too, the part that came stays, and a sentence tells that it isn't all."""
     world = World(StubChat(["Half", ChatError("cut")], ["Ha", ChatError("cut")]))
     respond = await world.say("a story")
-    assert respond.shown[-1] == f"Half\n\n{ChatError.sentence}"
+    assert respond.shown[-1] == f"Half\n\n{ChatError.reason} {FOLLOWS}"
 
 
 async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pytest.LogCaptureFixture) -> None:
-    """A failing platform costs an apology, never a traceback, and what was said stays out of the log."""
+    """A failing platform is tried again, then told, never a traceback, and what was said stays out of the log."""
     caplog.set_level(logging.DEBUG)
     world = World()
     respond = StubRespond()
     respond.failure = RuntimeError("the canary sang")
     await world.bot.on_message(message("canary"), respond)
+    for attempt in (1, 2, 3):
+        assert respond.whispers == []
+        assert len(world.journal.postponed) == attempt
+        await world.again("canary", respond, attempts=attempt)
     assert respond.whispers == [SORRY]
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
@@ -141,3 +223,75 @@ async def test_an_allowance_is_told_privately() -> None:
     assert third.shown == []
     assert "Please write again in" in third.whispers[0]
     assert (await world.say("hi", number=4, person=BOB)).shown == ["ok"]
+
+
+async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> None:
+    """While memory is paused nothing is recalled or learned; the first answer tells it in its first line."""
+    world = World()
+    world.memory.of[ANN.key] = [memory("Prefers Celsius")]
+    await world.journal.pause(ANN.key, True)
+    first, second = await world.say("hi", number=1), await world.say("hi again", number=2)
+    assert first.shown == [f"{PAUSED_LINE}\n\nok"]
+    assert second.shown == ["ok"]
+    assert "Celsius" not in world.chat.prompts[0].system
+    assert world.journal.kept == []
+    await world.journal.pause(ANN.key, False)
+    await world.say("hi", number=3)
+    assert "Celsius" in world.chat.prompts[-1].system
+    assert len(world.journal.kept) == 1
+
+
+async def test_a_platform_out_of_reach_is_an_outage() -> None:
+    """However often it fails, the answer is put off and never given up within the hour; after that it is."""
+    world = World()
+    respond = StubRespond()
+    respond.failure = ConnectionError("no way through")
+    await world.bot.on_message(message("hi"), respond)
+    for attempt in range(1, 8):
+        await world.again("hi", respond, attempts=attempt)
+    assert len(world.journal.postponed) == 8
+    assert respond.whispers == []
+    respond.failure = None
+    await world.again("hi", respond, attempts=8)
+    assert respond.shown == ["ok"]
+    assert len(world.journal.kept) == 1
+
+
+class SometimesFull(StubJournal):
+    """A journal whose disk is full while `full` is set."""
+
+    full = True
+
+    async def answered(
+        self,
+        event: MessageEvent,
+        user_id: str,
+        conversation: str,
+        answer: str,
+        message_ids: Sequence[str],
+        *,
+        learn: bool,
+    ) -> None:
+        self._check()
+        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn)
+
+    async def postpone(self, event_id: str, seconds: float) -> None:
+        self._check()
+        await super().postpone(event_id, seconds)
+
+    def _check(self) -> None:
+        if self.full:
+            raise JournalUnavailable("SQLITE_FULL")
+
+
+async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
+    """Where the journal fails behind the last send, nobody reads an apology, and the model isn't asked again."""
+    journal = SometimesFull()
+    world = World(StubChat(["here"]), journal=journal)
+    respond = await world.say("hi")
+    assert (respond.shown, respond.whispers) == (["here"], [])
+    journal.full = False
+    respond.there = ("here", ("reply:1",))
+    await world.again("hi", StubRespond())
+    assert [one.answer for one in journal.kept] == ["here"]
+    assert len(world.chat.prompts) == 1

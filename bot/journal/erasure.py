@@ -1,7 +1,7 @@
 """Erasing raw text: a person's, or that of single messages.
 
-What is in flight doesn't bring it back: an answer whose event is no longer in the inbox keeps no text, and a lesson
-whose exchanges are gone may not be committed.
+What is in flight doesn't bring it back: an answer whose event is no longer in the inbox keeps no text, a lesson whose
+exchanges are gone may not be committed, and where a store can't share that transaction, tombstones tell it.
 """
 
 from collections.abc import Sequence
@@ -9,34 +9,135 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from bot.journal import people
-from bot.journal.tables import exchanges, inbox, intents, turns
+from bot.journal.tables import (
+    codes,
+    exchanges,
+    guesses,
+    inbox,
+    intents,
+    links,
+    messages,
+    settings,
+    taught,
+    tombstones,
+    turns,
+)
+
+_BURY = "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
 
 
-def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> int:
-    """Erase a person's turns, the answers to them, exchanges, open events and intents; return how many rows went."""
+def drop_exchanges(conn: sa.Connection, which: sa.ColumnElement[bool], now: float) -> int:
+    """Erase exchanges and note that what is being learned of them is void; return how many there were."""
+    ids = list(conn.scalars(sa.select(exchanges.c.id).where(which)))
+    if ids:
+        conn.execute(sa.text(_BURY), [{"id": exchange_id, "now": now} for exchange_id in ids])
+    return conn.execute(sa.delete(exchanges).where(which)).rowcount
+
+
+def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], now: float = 0.0) -> int:
+    """Erase all that is here about a person; return how many rows of turns, exchanges, open events and intents went.
+
+    Their links, settings and codes go too.
+    """
     keys = list(person_keys)
     people.bump_epoch(conn, user_id)
-    count = 0
-    for table in (turns, exchanges):
-        theirs = sa.or_(table.c.user_id == user_id, table.c.person_key.in_(keys))
-        count += conn.execute(sa.delete(table).where(theirs)).rowcount
+    count = drop_exchanges(conn, sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys)), now)
+    theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
+    count += conn.execute(sa.delete(turns).where(theirs)).rowcount
     for kept in (inbox, intents):
         count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
+    for named in (links, codes, guesses):
+        conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
+    for owned in (settings, taught, links):
+        conn.execute(sa.delete(owned).where(owned.c.user_id == user_id))
     return count
 
 
-def forget_events(conn: sa.Connection, user_id: str, event_ids: Sequence[str]) -> int:
+def forget_since(
+    conn: sa.Connection, user_id: str, person_keys: Sequence[str], start: float, end: float, now: float
+) -> int:
+    """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
+    keys = list(person_keys)
+    theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
+    said = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
+    count = conn.execute(sa.delete(turns).where(turns.c.event_id.in_(said))).rowcount
+    owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
+    count += drop_exchanges(conn, sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end), now)
+    opened = sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end)
+    return count + conn.execute(sa.delete(inbox).where(opened)).rowcount
+
+
+def forget_events(conn: sa.Connection, user_id: str, event_ids: Sequence[str], now: float = 0.0) -> int:
     """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
-    count = 0
-    for table in (turns, exchanges):
-        theirs = sa.and_(table.c.user_id == user_id, table.c.event_id.in_(list(event_ids)))
-        count += conn.execute(sa.delete(table).where(theirs)).rowcount
+    ids = list(event_ids)
+    count = conn.execute(sa.delete(turns).where(turns.c.user_id == user_id, turns.c.event_id.in_(ids))).rowcount
+    theirs = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
+    return count + drop_exchanges(conn, theirs, now)
+
+
+def known(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
+    """Whether anything may be kept here of any of these messages."""
+    ids = list(message_ids)
+    tables = ((messages, messages.c.message_id), (turns, turns.c.event_id), (exchanges, exchanges.c.event_id))
+    return any(conn.execute(sa.select(sa.literal(1)).where(column.in_(ids)).limit(1)).first() for _, column in tables)
+
+
+def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) -> int:
+    """Erase all that is kept of messages deleted on the platform; return how many rows went.
+
+    Of an answer of the bot's own, that answer alone goes: what its person said stays.
+    """
+    ids = list(message_ids)
+    answers = sa.and_(messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id)
+    answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
+    count = drop_exchanges(conn, exchanges.c.event_id.in_(ids), now)
+    for table in (turns, inbox):
+        count += conn.execute(sa.delete(table).where(table.c.event_id.in_(ids))).rowcount
+    if answered:
+        replies = sa.and_(turns.c.event_id.in_(answered), turns.c.author == "assistant")
+        count += conn.execute(sa.delete(turns).where(replies)).rowcount
+        told = sa.and_(exchanges.c.event_id.in_(answered), exchanges.c.answer != "")
+        count += conn.execute(sa.update(exchanges).where(told).values(answer="")).rowcount
     return count
 
 
-def forget_messages(conn: sa.Connection, event_ids: Sequence[str]) -> int:
-    """Erase all that is kept of messages deleted on the platform; return how many rows went."""
-    ids = list(event_ids)
-    return sum(
-        conn.execute(sa.delete(table).where(table.c.event_id.in_(ids))).rowcount for table in (turns, exchanges, inbox)
-    )
+def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: float) -> int:
+    """Erase all that belongs to a workspace alone; return how many rows went.
+
+    Where the platform's accounts are the workspace's own (Slack), they go with their links and settings.
+    """
+    if not workspace:
+        raise ValueError("a workspace has an id: without one, direct messages would be meant")
+    prefix = f"{platform}:{workspace}:"
+    there = sa.select(messages.c.event_id).where(messages.c.place.startswith(prefix, autoescape=True))
+    count = 0
+    for table in (turns, inbox):
+        own = sa.or_(table.c.event_id.in_(there), table.c.person_key.startswith(prefix, autoescape=True))
+        count += conn.execute(sa.delete(table).where(own)).rowcount
+    said = sa.or_(exchanges.c.event_id.in_(there), exchanges.c.person_key.startswith(prefix, autoescape=True))
+    count += drop_exchanges(conn, said, now)
+    count += conn.execute(sa.delete(messages).where(messages.c.place.startswith(prefix, autoescape=True))).rowcount
+    for named in (intents, links, codes, guesses):
+        conn.execute(sa.delete(named).where(named.c.person_key.startswith(prefix, autoescape=True)))
+    # Accounts elsewhere may still share the memories under such an id.
+    shared = sa.select(links.c.user_id)
+    own_settings = settings.c.user_id.startswith(prefix, autoescape=True)
+    conn.execute(sa.delete(settings).where(own_settings, settings.c.user_id.not_in(shared)))
+    return count
+
+
+def buried(conn: sa.Connection, exchange_id: int) -> bool:
+    """Whether an exchange was erased or replaced while it waited to be learned."""
+    found = sa.select(tombstones.c.exchange_id).where(tombstones.c.exchange_id == exchange_id)
+    return conn.execute(found).first() is not None
+
+
+def taught_whom(conn: sa.Connection, event_ids: Sequence[str]) -> dict[str, str]:
+    """Event: the mem0 user whom it taught something, where that was noted."""
+    rows = conn.execute(sa.select(taught.c.event_id, taught.c.user_id).where(taught.c.event_id.in_(list(event_ids))))
+    return {event_id: user_id for event_id, user_id in rows}  # noqa: C416 - rows, not pairs
+
+
+def learners(conn: sa.Connection) -> list[str]:
+    """Every mem0 user of whom it was noted that an event taught them something."""
+    return list(conn.scalars(sa.select(taught.c.user_id).distinct().order_by(taught.c.user_id)))

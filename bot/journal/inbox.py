@@ -74,6 +74,15 @@ def _conversation(conn: sa.Connection, event: MessageEvent) -> str:
 _DONE = sa.delete(inbox).where(inbox.c.event_id == sa.bindparam("event"))
 
 
+_TAKE = _DONE.returning(inbox.c.payload)
+
+
+def take(conn: sa.Connection, event_id: str) -> str | None:
+    """Drop an event's payload and return it; None where it isn't open, see `finish`."""
+    payload: str | None = conn.execute(_TAKE, {"event": event_id}).scalar()
+    return payload
+
+
 def finish(conn: sa.Connection, event_id: str) -> bool:
     """Drop an event's payload: it is answered, or there is nothing to answer. False where it isn't open.
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.events import Exchange, MessageEvent, Turn
-from bot.journal import erasure, inbox, outbox, people, retention, turns, workers
+from bot.journal import inbox, outbox, people, retention, turns, workers
 from bot.journal.inbox import Unanswered
 from bot.journal.presence import Presence
 from bot.journal.retention import Backlog
+from bot.journal.rights import JournalOfRights
 from bot.journal.runner import Runner
 from bot.journal.turns import Answered
 from bot.journal.values import when
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 PRUNE_EVERY = 3600.0
 
 
-class SqlJournal:
+class SqlJournal(JournalOfRights):
     """What must outlive a crash, in SQLite or PostgreSQL. Every method raises JournalUnavailable where that fails.
 
     Args:
@@ -55,9 +56,15 @@ class SqlJournal:
 
     async def admit(self, event: MessageEvent) -> str | None:
         """Write the event down and return its conversation's key; None where it was seen before."""
-        conversation = await self._runner.write(inbox.admit, event, self._worker, self._clock())
-        if conversation is not None:
-            self._busy.add(event.id)
+        # In hand before it is written: `unanswered` must not take it for one that nobody answers.
+        first = event.id not in self._busy
+        self._busy.add(event.id)
+        conversation = None
+        try:
+            conversation = await self._runner.write(inbox.admit, event, self._worker, self._clock())
+        finally:
+            if first and conversation is None:
+                self._busy.discard(event.id)
         return conversation
 
     async def recent(self, conversation: str) -> list[Turn]:
@@ -91,8 +98,9 @@ class SqlJournal:
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
-        await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
+        # Given back even where that can't be written: a look at the journal then finds it again, still claimed by us.
         self._busy.discard(event_id)
+        await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
 
     async def unanswered(self, most: int = 100) -> list[Unanswered]:
         """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first."""
@@ -100,9 +108,10 @@ class SqlJournal:
         self._busy.update(pending.event.id for pending in found)
         return found
 
-    async def last_messages(self, platform: str) -> list[tuple[str, str, datetime]]:
-        """Each known place of a platform: (its key, the id of its newest message meant for the bot, when it came)."""
-        found = await self._runner.read(retention.last_messages, platform)
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
+        # By `write`, since it looks at two weeks of messages: SQLite's reads hold the event loop.
+        found = await self._runner.write(retention.last_seen, platform)
         return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
 
     # Learning
@@ -144,10 +153,6 @@ class SqlJournal:
         """Let an account have its own memories again; False where it wasn't linked."""
         return await self._runner.write(people.unlink, person_key)
 
-    async def accounts(self, user_id: str) -> list[str]:
-        """The accounts linked to a mem0 user id."""
-        return await self._runner.read(people.accounts, user_id)
-
     async def epoch(self, user_id: str) -> int:
         """How often that mem0 user has had everything forgotten: for stores that can't share a transaction."""
         return await self._runner.read(people.epoch, user_id)
@@ -159,23 +164,6 @@ class SqlJournal:
     async def take_intent(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
         """Take (action, ids) of a token once, if it is that person's and not stale (15 minutes); else None."""
         return await self._runner.write(people.take_intent, token, person_key, now.timestamp())
-
-    # Forgetting
-
-    async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
-        """Erase a person's turns (and the answers to them), exchanges, open events and intents; return how many rows.
-
-        To be called before the memories are erased: a lesson in flight can't be committed any more after it.
-        """
-        return await self._runner.erase(erasure.forget_raw, user_id, person_keys)
-
-    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
-        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
-        return await self._runner.erase(erasure.forget_events, user_id, event_ids)
-
-    async def forget_messages(self, event_ids: Sequence[str]) -> int:
-        """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went."""
-        return await self._runner.erase(erasure.forget_messages, event_ids)
 
     # Housekeeping
 

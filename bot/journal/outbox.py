@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from bot.events import Exchange
-from bot.journal.tables import exchanges
+from bot.journal.tables import erasures, exchanges, taught
 from bot.journal.values import when
 
 #: Back-off after a failed attempt: seconds, doubled each time.
@@ -14,6 +14,8 @@ RETRY_MOST = 600.0
 
 _waiting = exchanges.c.state == "waiting"
 _older = exchanges.alias("older")
+#: While a person's memories are still being erased, nothing new is learned: the erasure would take it along.
+_settled = ~sa.exists().where(erasures.c.user_id == exchanges.c.user_id, erasures.c.kind == "everything")
 
 
 def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str]]:
@@ -28,6 +30,7 @@ def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str
         sa.select(exchanges.c.user_id, exchanges.c.scope)
         .where(
             _waiting,
+            _settled,
             exchanges.c.next_try <= now,
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(others.exists()),
@@ -51,6 +54,7 @@ def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exc
             exchanges.c.user_id == user_id,
             exchanges.c.scope == scope,
             _waiting,
+            _settled,
             # Said twice on purpose: PostgreSQL checks the row itself again after waiting for a rival's claim.
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(elsewhere.exists()),
@@ -69,6 +73,7 @@ def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exc
             exchanges.c.place,
             exchanges.c.conversation,
             exchanges.c.attempts,
+            exchanges.c.person_key,
         )
     ).all()
     found = [Exchange(**{**row._mapping, "at": when(row.at)}) for row in rows]
@@ -76,7 +81,14 @@ def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exc
 
 
 def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
-    """Drop exchanges that are learned; unknown ids are let pass."""
+    """Drop exchanges that are learned; unknown ids are let pass.
+
+    Whom they taught is noted: those of our own stores, which know it by themselves, are gone by now (`mark_learned`).
+    """
+    rows = conn.execute(sa.select(exchanges.c.event_id, exchanges.c.user_id).where(exchanges.c.id.in_(list(ids)))).all()
+    for event_id, user_id in rows:
+        conn.execute(sa.delete(taught).where(taught.c.event_id == event_id))
+        conn.execute(sa.insert(taught), {"event_id": event_id, "user_id": user_id})
     conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
 
 

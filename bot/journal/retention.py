@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from bot.journal.linking import CODE_TTL
 from bot.journal.people import INTENT_TTL
-from bot.journal.tables import exchanges, inbox, intents, messages, turns
+from bot.journal.tables import codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
 #: How long a message is known as seen, in seconds: longer than any platform sends one again.
 SEEN_TTL = 14 * 24 * 3600.0
@@ -34,12 +35,17 @@ def prune(conn: sa.Connection, now: float, turns_since: float, most: int) -> int
             messages.c.at < now - SEEN_TTL,
             sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, _event(newer)),
         ),
+        # Nobody waits for such an answer any more; the rule when to close it with a sentence is the core's.
+        sa.delete(inbox).where(inbox.c.at < now - SEEN_TTL),
         sa.delete(intents).where(intents.c.at < now - INTENT_TTL),
+        sa.delete(codes).where(codes.c.at < now - CODE_TTL),
+        sa.delete(guesses).where(guesses.c.at < now - CODE_TTL),
+        sa.delete(tombstones).where(tombstones.c.at < now - SEEN_TTL),
     )
     return sum(conn.execute(statement).rowcount for statement in doomed)
 
 
-def last_messages(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]]:
+def last_seen(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]]:
     """Each known place of a platform, its newest message of a person there, and when that came (seconds since 1970)."""
     newest = (
         sa.select(messages.c.place, sa.func.max(messages.c.at).label("at"))

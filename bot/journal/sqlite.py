@@ -9,6 +9,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 #: Operations in one transaction at most, so that the memory store gets its turn at the file.
 BATCH = 256
+#: Where somebody holds the write-ahead log: milliseconds to wait for them, and seconds until the next try.
+LOG_WAIT_MS = 1000
+LOG_PAUSE = 5.0
 
 
 class _Job(NamedTuple):
@@ -53,6 +57,7 @@ class SqliteRunner:
         self._closing = False
         #: Whether pages of the write-ahead log may hold what was erased: at the start, an earlier process's erasures.
         self._stained = True
+        self._next_try = 0.0
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -104,8 +109,8 @@ class SqliteRunner:
     def _work(self) -> None:
         while (batch := self._batch()) is not None:
             outcomes = self._commit(batch)
-            self._stained = self._stained or any(job.erases for job in batch)
-            if self._stained:
+            erased = any(job.erases and result for job, (_, result, _) in zip(batch, outcomes, strict=True))
+            if erased or (self._stained and time.monotonic() >= self._next_try):
                 self._empty_log()
             try:
                 self._loop.call_soon_threadsafe(_resolve, outcomes)
@@ -149,9 +154,13 @@ class SqliteRunner:
         assert isinstance(raw, sqlite3.Connection)
         try:
             with self._lock:
-                self._stained = not checkpoint(raw)
+                self._stained = not checkpoint(raw, wait_ms=LOG_WAIT_MS)
         except sqlite3.Error as exc:
-            log.warning("the write-ahead log can't be emptied yet: %s", type(exc).__name__)
+            self._stained = True
+            log.warning("the write-ahead log can't be emptied: %s", type(exc).__name__)
+        if self._stained:
+            self._next_try = time.monotonic() + LOG_PAUSE
+            log.warning("what was erased is still in the write-ahead log; it is emptied as soon as nobody reads it")
 
     def _transaction(self, batch: list[_Job]) -> list[Any]:
         with self._lock, self._writer.begin():

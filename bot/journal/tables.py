@@ -57,7 +57,8 @@ turns = sa.Table(
     sa.Index("turns_by_user", "user_id"),
 )
 
-#: The outbox: what was said and answered, waiting to be learned. `state` is `waiting` or `failed`.
+#: The outbox: what was said and answered, waiting to be learned. `state` is `waiting`, `failed`, or `held` while
+#: what an earlier version of the message taught is being forgotten.
 #: Ids are never used twice (AUTOINCREMENT): a lesson in flight must not mark a later exchange as learned.
 exchanges = sa.Table(
     "exchanges",
@@ -110,6 +111,67 @@ epochs = sa.Table(
     metadata,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("epoch", sa.Integer, nullable=False),
+)
+
+#: What people have set, per mem0 user; a row stands for `paused`. `told` is 1 once an answer has said so.
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("paused_at", sa.Double, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False, server_default="0"),
+)
+
+#: What is still to be erased from (or moved in) the memory store: written before it is tried, dropped once it is done.
+#: `what` is JSON of ids, never text; `user_id` is set where that person's memories may not be used meanwhile.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("due", sa.Double, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("erasures_by_user", "user_id"),
+)
+
+#: Codes that join accounts, as digests; `tries` counts those that found the code and could not use it.
+codes = sa.Table(
+    "codes",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+#: Wrong codes, by whom and when.
+guesses = sa.Table(
+    "guesses",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("guesses_by_person", "person_key"),
+)
+
+#: Whom an event taught something, for a memory store that can't tell by itself (hosted mem0).
+taught = sa.Table(
+    "taught",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Index("taught_by_user", "user_id"),
+)
+
+#: Exchanges that were erased or replaced while they waited: what an extraction under way makes of them is void.
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("exchange_id", _Id, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
 )
 
 #: Processes at work. A claim whose worker isn't here is void. `seen` is the database's clock (PostgreSQL).

@@ -1,14 +1,15 @@
 """Recent turns of a conversation, and the commit of an answer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from bot.events import MessageEvent, Turn
 from bot.journal import inbox
-from bot.journal.tables import exchanges, turns
-from bot.journal.values import home, storable, when
+from bot.journal.tables import exchanges, links, turns
+from bot.journal.values import from_json, home, storable, to_json, when
 
 _RECENT = (
     sa.select(turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
@@ -16,8 +17,13 @@ _RECENT = (
     .order_by(turns.c.id.desc())
     .limit(sa.bindparam("most"))
 )
-_KEEP_TURN = sa.insert(turns)
-_KEEP_EXCHANGE = sa.insert(exchanges)
+#: Whose it is is decided here, and not when the message came: accounts may have been linked meanwhile.
+_OWNER = sa.func.coalesce(
+    sa.select(links.c.user_id).where(links.c.person_key == sa.bindparam("account")).scalar_subquery(),
+    sa.bindparam("owner", type_=sa.Text),
+)
+_KEEP_TURN = sa.insert(turns).values(user_id=_OWNER)
+_KEEP_EXCHANGE = sa.insert(exchanges).values(user_id=_OWNER)
 
 
 def recent(conn: sa.Connection, conversation: str, since: float, most: int) -> list[Turn]:
@@ -53,8 +59,11 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     place = home(event.place)
     for message_id in done.message_ids:
         inbox.record(conn, message_id, event.id, done.conversation, place, now)
-    if not inbox.finish(conn, event.id):
+    payload = inbox.take(conn, event.id)
+    if payload is None:
         return False
+    if payload != to_json(event):  # edited on its platform while it was being answered
+        event = replace(event, text=from_json(payload).text)
     text, name, answer = storable(event.text), storable(event.name), storable(done.answer)
     if done.keep_turns:
         said = {
@@ -63,7 +72,8 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
             "author": "user",
             "name": name,
             "person_key": event.person.key,
-            "user_id": done.user_id,
+            "account": event.person.key,
+            "owner": done.user_id,
             "text": text,
             "at": event.at.timestamp(),
             "kept_at": now,
@@ -76,7 +86,8 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
             {
                 "event_id": event.id,
                 "person_key": event.person.key,
-                "user_id": done.user_id,
+                "account": event.person.key,
+                "owner": done.user_id,
                 "scope": event.place.scope,
                 "name": name,
                 "text": text,

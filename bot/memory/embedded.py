@@ -9,19 +9,20 @@ import logging
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from bot.config import Settings, SettingsError
-from bot.events import Exchange, Memory, Source
+from bot.events import Exchange, Memory
 from bot.logs import describe
-from bot.memory import mem0_env
+from bot.memory import belonging, mem0_env
+from bot.memory.belonging import Sources
 from bot.memory.embedder import WORDLLAMA, Embedder, make_embedder
 from bot.memory.extraction_prompt import messages
 from bot.memory.learning_loop import LearningLoop
-from bot.memory.lesson import Fact, Lesson, Superseded, current, text_hash
+from bot.memory.lesson import Fact, Lesson, Superseded, current, source_of, text_hash
 from bot.memory.recall import Row, recall, to_memory
 from bot.memory.recall import Store as ReadableStore
 from bot.notebook import is_question
@@ -56,6 +57,28 @@ class Store(ReadableStore, Protocol):
 
     def forget_user(self, user_id: str) -> int:
         """Erase a person's memories."""
+        ...
+
+    def amend(
+        self,
+        user_id: str,
+        memory_id: str,
+        change: Callable[[dict[str, Any]], dict[str, Any]],
+        vector: Sequence[float] | None = None,
+    ) -> Row | None:
+        """Change a memory of a person; None where there is none."""
+        ...
+
+    def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget that events taught anything, to one person or to anybody."""
+        ...
+
+    def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
+        """Give memories of a person to another."""
+        ...
+
+    def sweep(self, judge: Callable[[dict[str, Any]], Sources | None]) -> int:
+        """Look at everybody's memories and keep the sources that `judge` leaves."""
         ...
 
     def settle(self, lesson: Lesson) -> None:
@@ -116,6 +139,44 @@ class EmbeddedMemory:
         """Forget all, see the port."""
         return await self._in(self._erasers, lambda: self._store.forget_user(_id(user_id)))
 
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        """Edit, see the port."""
+
+        def change() -> Memory | None:
+            vector = self._embedder.embed(text, "update")
+            row = self._store.amend(_id(user_id), memory_id, lambda old: belonging.edited(old, text, now), vector)
+            return to_memory(row) if row is not None else None
+
+        return await self._in(self._erasers, change)
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        """Share, see the port."""
+
+        def change() -> Memory | None:
+            row = self._store.amend(_id(user_id), memory_id, lambda old: belonging.shared(old, wide=shared))
+            return to_memory(row) if row is not None else None
+
+        return await self._in(self._erasers, change)
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget by source, see the port."""
+        person = None if user_id is None else _id(user_id)
+        return await self._in(self._erasers, lambda: self._store.forget_sources(event_ids, person))
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        """Move, see the port."""
+        return await self._in(self._erasers, lambda: self._store.move(_id(user_id), _id(to), accounts, user_id))
+
+    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+        """Forget a workspace, see the port. Everybody's memories are looked through."""
+        if not workspace:
+            raise ValueError("a workspace has an id")
+
+        def judge(payload: dict[str, Any]) -> Sources | None:
+            return belonging.outside(payload, platform, workspace)
+
+        return await self._in(self._erasers, lambda: self._store.sweep(judge))
+
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
         """Learn, see the port.
 
@@ -154,8 +215,8 @@ class EmbeddedMemory:
                 if exc.smaller and len(batch) > 1:
                     half = len(batch) // 2
                     waiting.extendleft((batch[half:], batch[:half]))
-                elif exc.smaller or exc.final:
-                    exc.ids = tuple(each.id for each in batch)
+                elif exc.smaller or exc.final or exc.ids == ():
+                    exc.ids = tuple(each.id for each in batch) if exc.ids is None else exc.ids
                     failed = failed or exc
                 else:  # the service is down: the others would fail too
                     raise
@@ -184,6 +245,8 @@ class EmbeddedMemory:
         except Exception as exc:
             if superseded:  # forgotten meanwhile, or learned by another process: either way there is nothing to do
                 log.info("a lesson of %d exchanges was superseded", len(batch))
+                if len(batch) > 1:  # those of them that are still waiting are learned anew
+                    raise LearningFailed("superseded", ids=()) from None
                 return 0
             for cause in (exc, exc.__cause__):
                 if isinstance(cause, LearningFailed):
@@ -200,8 +263,7 @@ class EmbeddedMemory:
         if self._llm is None:
             said = [each for each in said if each["role"] == "user" and _tells(each["content"])]
             for each in said:
-                source = Source(last.event_id, last.at, last.place, last.link)
-                lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source,))
+                lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source_of(last),))
         if not said:
             return
         await self._mem0.add(
@@ -267,6 +329,19 @@ def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
     return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
 
 
+class _Progress:
+    """Logs how far re-embedding has come: at the start, at every tenth, and at the end."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 10
+        if tenth != self._shown:
+            self._shown = tenth
+            log.info("memories embedded anew: %d of %d", done, total)
+
+
 def _open_store(settings: Settings, embedder: Embedder) -> Any:
     from bot.memory.schema import EmbedderChanged
 
@@ -278,7 +353,15 @@ def _open_store(settings: Settings, embedder: Embedder) -> Any:
         from bot.journal import database_path
         from bot.memory.sqlite_store import SqliteStore
 
-        return SqliteStore(database_path(settings), embedder.dims, embedder.name)
+        path = database_path(settings)
+        try:
+            return SqliteStore(path, embedder.dims, embedder.name)
+        except EmbedderChanged as exc:
+            from bot.memory.reembed import reembed
+
+            log.info("BOT_EMBEDDER has changed: %s", exc)
+            reembed(path, embedder, _Progress())
+            return SqliteStore(path, embedder.dims, embedder.name)
     except EmbedderChanged as exc:
         raise SettingsError(f"BOT_EMBEDDER: {exc}") from exc
     except (sqlite3.Error, OSError) as exc:

@@ -19,7 +19,7 @@ from bot.claude_api import Thinking, is_too_long
 from bot.events import Source
 from bot.memory import mem0_env
 from bot.memory.extraction_prompt import NUMBERED, SCHEMA, numbered
-from bot.memory.lesson import Fact, Lesson, current, text_hash
+from bot.memory.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.ports import LearningFailed
 from bot.printable import printable
 
@@ -151,7 +151,7 @@ def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
     exchanges: Sequence[Any] = lesson.exchanges
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= len(exchanges):
         exchanges = [exchanges[number - 1]]
-    return tuple(Source(each.event_id, each.at, each.place, each.link) for each in exchanges)
+    return tuple(map(source_of, exchanges))
 
 
 def _superseded(ids: object, lesson: Lesson) -> tuple[str, ...]:

@@ -1,20 +1,20 @@
 """Long-term memory at hosted mem0: it extracts by itself, and carries our audience and sources in its metadata.
 
 Every request is about one person: an empty user id, or `*`, would mean everybody to mem0, so all methods pass
-`_person` before anything is sent. What comes back is checked again here: it must be that person's, and of an audience
+`person_id` before anything is sent. What comes back is checked again here: it must be that person's, and of an audience
 that was asked for, whatever the service's filters let through.
 """
 
 import asyncio
 import logging
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from bot.events import PRIVATE_SCOPE, Exchange, Memory, Source
+from bot.events import Exchange, Memory
 from bot.memory.hosted_client import ATTEMPTS, HostedClient, Lost, Refused, Row, Sleep
+from bot.memory.hosted_rights import HostedRights
+from bot.memory.hosted_rows import audiences, clean, fields, filters, memory_of, messages, metadata_of, owned, person_id
 from bot.memory.keywords import Words
 from bot.memory.ranking import fit
 from bot.ports import LearningFailed, MemoryUnavailable
@@ -31,15 +31,24 @@ DELETES_AT_ONCE = 8
 CLOCKS = timedelta(minutes=2)
 
 Learned = Callable[[Sequence[int]], Awaitable[None]]
+#: Whether an exchange was erased or replaced while it waited: what was learned of it is void.
+Buried = Callable[[int], Awaitable[bool]]
 
 
-class HostedMemory:
+class HostedMemory(HostedRights):
     """`bot.ports.MemoryStore` on hosted mem0. Made by `open`; used on one event loop."""
 
     def __init__(
-        self, client: HostedClient, learned: Learned, *, tokens: int = 1000, patience: float = PATIENCE
+        self,
+        client: HostedClient,
+        learned: Learned,
+        *,
+        buried: Buried | None = None,
+        tokens: int = 1000,
+        patience: float = PATIENCE,
     ) -> None:
         """`learned` drops exchanges by their ids once they are learned; `tokens` is the budget of one recall."""
+        self._buried = buried
         self._client = client
         self._learned = learned
         self._tokens = tokens
@@ -56,30 +65,31 @@ class HostedMemory:
         host: str,
         learned: Learned,
         *,
+        buried: Buried | None = None,
         tokens: int = 1000,
         patience: float = PATIENCE,
         sleep: Sleep = asyncio.sleep,
     ) -> "HostedMemory":
         """Connect; raise SettingsError where mem0 refuses the key. A service that is down only logs a warning."""
         client = await HostedClient.open(api_key, host, sleep=sleep)
-        return cls(client, learned, tokens=tokens, patience=patience)
+        return cls(client, learned, buried=buried, tokens=tokens, patience=patience)
 
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
     ) -> list[Memory]:
         """As many memories as fit the budget, best first: mem0's own hybrid search, or the newest without a query."""
-        person = _person(user_id)
+        person = person_id(user_id)
         if not query.strip():
             found = [m for m in await self.list(person) if scopes is None or m.scope in scopes]
             return self._fitting(found)
         rows = await self._client.search(
-            _clean("\n".join((*context[-2:], query))[-2000:]),
-            filters=_filters(person, _audiences(scopes)),
+            clean("\n".join((*context[-2:], query))[-2000:]),
+            filters=filters(person, audiences(scopes)),
             top_k=max(20, min(self._tokens // 5, 1000)),
             threshold=0.0,
             reference_date=int(now.timestamp()),
         )
-        memories = (_memory(row, person) for row in rows)
+        memories = (memory_of(row, person) for row in rows)
         return self._fitting([m for m in memories if m and (scopes is None or m.scope in scopes)])
 
     def _fitting(self, memories: Sequence[Memory]) -> list[Memory]:
@@ -97,7 +107,7 @@ class HostedMemory:
         facts = 0
         failures: dict[int, LearningFailed] = {}
         for exchange in exchanges:
-            person = _person(exchange.user_id)
+            person = person_id(exchange.user_id)
             generation = self._forgotten[person]
             try:
                 facts += await self._learn(person, exchange)
@@ -107,6 +117,9 @@ class HostedMemory:
             if self._forgotten[person] != generation:
                 await self._delete([row["id"] for row in await self._taught_by(person, exchange.event_id)])
                 return 0
+            if self._buried is not None and await self._buried(exchange.id):
+                await self._delete([row["id"] for row in await self._taught_by(person, exchange.event_id)])
+                continue
             await self._learned([exchange.id])
         if failures:
             reasons = [*failures.values()]
@@ -137,7 +150,7 @@ class HostedMemory:
         """Queue one exchange; after an answer that got lost, look before adding again."""
         for attempt in range(ATTEMPTS):
             try:
-                return await self._client.add(_messages(exchange), **_fields(person, exchange))
+                return await self._client.add(messages(exchange), **fields(person, exchange))
             except Refused as exc:
                 raise LearningFailed(str(exc), final=exc.status in (400, 413, 422)) from None
             except Lost as exc:
@@ -149,26 +162,26 @@ class HostedMemory:
         raise AssertionError("unreachable")
 
     async def _taught_by(self, person: str, event_id: str) -> list[Row]:
-        rows = await self._client.all(_filters(person, [{"metadata": {"source": event_id}}]))
-        return [row for row in rows if _owned(row, person) and _metadata(row).get("source") == event_id]
+        rows = await self._client.all(filters(person, [{"metadata": {"source": event_id}}]))
+        return [row for row in rows if owned(row, person) and metadata_of(row).get("source") == event_id]
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """All of a person's memories, newest first; with `search`, those that hold all its words."""
-        person = _person(user_id)
-        rows = await self._client.all(_filters(person))
-        memories = [memory for row in rows if (memory := _memory(row, person))]
+        person = person_id(user_id)
+        rows = await self._client.all(filters(person))
+        memories = [memory for row in rows if (memory := memory_of(row, person))]
         memories.sort(key=lambda memory: (memory.learned_at, memory.id), reverse=True)
         words = Words(search)
         return [memory for memory in memories if words.match(memory.text)]
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
         """Erase these memories where they are that person's; return how many there were."""
-        person = _person(user_id)
+        person = person_id(user_id)
 
         async def own(memory_id: str) -> str | None:
             async with self._deletes:
                 row = await self._client.get(memory_id) if memory_id.strip() else None
-            return memory_id if row and _owned(row, person) else None
+            return memory_id if row and owned(row, person) else None
 
         found = await asyncio.gather(*(own(memory_id) for memory_id in dict.fromkeys(ids)))
         return await self._delete([memory_id for memory_id in found if memory_id])
@@ -178,7 +191,7 @@ class HostedMemory:
 
         Raises MemoryUnavailable where something is left, or may still be coming.
         """
-        person = _person(user_id)
+        person = person_id(user_id)
         self._forgotten[person] += 1
         unfinished = await self._settle(person)
         before = await self._own(person)
@@ -201,7 +214,7 @@ class HostedMemory:
         return bool(unfinished)
 
     async def _own(self, person: str) -> Sequence[Row]:
-        return [row for row in await self._client.all(_filters(person)) if _owned(row, person)]
+        return [row for row in await self._client.all(filters(person)) if owned(row, person)]
 
     async def _delete(self, ids: Sequence[str]) -> int:
         async def one(memory_id: str) -> bool:
@@ -213,95 +226,3 @@ class HostedMemory:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
-
-
-def _person(user_id: str) -> str:
-    """The one guard before every request: the user id as mem0 takes it, without white space and wildcards.
-
-    Raises ValueError for an empty or blank one, which mem0 would read as "everybody".
-    """
-    if not user_id.strip():
-        raise ValueError("a request to mem0 must be about one person: the user id is empty")
-    return re.sub(r"[\s%*]", lambda found: f"%{ord(found.group()):02X}", user_id)
-
-
-def _filters(person: str, conditions: Sequence[Row] = ()) -> Row:
-    """That person's memories. A filter naming no run finds only those without one, and `*` only those with one."""
-    own = [{"user_id": person}, *conditions]
-    return {"OR": [{"AND": own}, {"AND": [*own, {"run_id": "*"}]}]}
-
-
-def _audiences(scopes: frozenset[str] | None) -> list[Row]:
-    """Metadata takes no `in`: several audiences are an OR of equalities."""
-    if scopes is None:
-        return []
-    return [{"OR": [{"metadata": {"audience": scope}} for scope in sorted(scopes)]}]
-
-
-def _clean(text: str) -> str:
-    """Text that can go over the wire and into the service's database: no lone surrogates, no null characters."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
-
-
-def _messages(exchange: Exchange) -> list[dict[str, str]]:
-    """mem0 drops a message's `name`: the speaker stands in the text."""
-    said = {"role": "user", "content": _clean(f"{one_line(exchange.name)}: {exchange.text}")}
-    answered = {"role": "assistant", "content": _clean(exchange.answer)}
-    return [said, answered] if exchange.answer.strip() else [said]
-
-
-def _fields(person: str, exchange: Exchange) -> dict[str, Any]:
-    """What goes with an add. The run keeps audiences apart: mem0 reads what one run holds as context.
-
-    It names the person too, so that no two people ever share a run.
-    """
-    return {
-        "user_id": person,
-        "run_id": f"{person}/{exchange.scope}",
-        "timestamp": int(exchange.at.timestamp()),
-        "metadata": {
-            "owner": person,
-            "audience": exchange.scope,
-            "source": exchange.event_id,
-            "at": exchange.at.isoformat(),
-            "place": _clean(exchange.place),
-            "link": _clean(exchange.link),
-            "conversation": exchange.conversation,
-        },
-    }
-
-
-def _metadata(row: Row) -> Row:
-    metadata = row.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _owned(row: Row, person: str) -> bool:
-    """Whether a memory is that person's, by mem0's word, or by ours where mem0 names nobody."""
-    return (row.get("user_id") or _metadata(row).get("owner")) == person
-
-
-def _memory(row: Row, person: str) -> Memory | None:
-    """A memory of that person; None where the row is not theirs or holds none. No audience means the narrowest."""
-    text = row.get("memory") or row.get("text")
-    if not _owned(row, person) or not isinstance(text, str) or not row.get("id"):
-        return None
-    metadata = _metadata(row)
-    at = _time(metadata.get("at")) or _time(row.get("created_at")) or datetime.fromtimestamp(0, UTC)
-    source = metadata.get("source")
-    place, link = str(metadata.get("place") or ""), str(metadata.get("link") or "")
-    return Memory(
-        id=str(row["id"]),
-        text=text,
-        learned_at=at,
-        scope=str(metadata.get("audience") or PRIVATE_SCOPE),
-        sources=(Source(str(source), at, place, link),) if source else (),
-    )
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -23,6 +23,11 @@ def text_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def source_of(exchange: Exchange) -> Source:
+    """An exchange as the source of what it taught."""
+    return Source(exchange.event_id, exchange.at, exchange.place, exchange.link, exchange.person_key)
+
+
 @dataclass(slots=True)
 class Fact:
     """One extracted fact: its text, who taught it, and the ids of the memories that it replaces."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.events import Source
 from bot.memory import keywords, rows
-from bot.memory.lesson import Fact, Lesson, text_hash
+from bot.memory.lesson import Fact, Lesson, source_of, text_hash
 from bot.memory.rows import Layout, Person, Record
 from bot.memory.schema import signature_key
 from bot.ports import MemoryUnavailable
@@ -48,12 +48,12 @@ def write(conn: sqlite3.Connection, layout: Layout, lesson: Lesson, records: Seq
         edited |= _supersede(conn, layout, person, lesson.scope, fact.supersedes, memory_id)
     added = seq - person.next_seq
     if added or edited:
-        rows.finish(conn, person, next_seq=seq, change=added, edited=edited)
+        rows.finish(conn, layout, person, next_seq=seq, change=added, edited=edited)
     return added
 
 
 def _all_sources(lesson: Lesson) -> tuple[Source, ...]:
-    return tuple(Source(each.event_id, each.at, each.place, each.link) for each in lesson.exchanges)
+    return tuple(map(source_of, lesson.exchanges))
 
 
 def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
@@ -72,16 +72,20 @@ def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
 
 def _stored(source: Source) -> dict[str, Any]:
     at = source.at.astimezone(UTC).isoformat()
-    return {"event_id": source.event_id, "at": at, "place": source.place, "link": source.link}
+    stored = {"event_id": source.event_id, "at": at, "place": source.place, "link": source.link}
+    return {**stored, "account": source.account} if source.account else stored
 
 
 def _same(conn: sqlite3.Connection, layout: Layout, person: Person, scope: str, text: str) -> tuple[int, str] | None:
-    """The row and id of the live memory of that person and scope that says the same."""
+    """The row and id of the live memory of that person that says the same and was learned in that scope.
+
+    By `run`, which stays when its owner opens the memory to a wider audience.
+    """
     signature = signature_key(person.salt, keywords.signature(text))
     found: tuple[int, str] | None = conn.execute(
         "SELECT id, memory_id FROM memories"
-        " WHERE id BETWEEN ? AND ? AND signature = ? AND audience = ? AND superseded_by IS NULL LIMIT 1",
-        (*person.rows, signature, layout.meta.digest("audience", scope)),
+        " WHERE id BETWEEN ? AND ? AND signature = ? AND run = ? AND superseded_by IS NULL LIMIT 1",
+        (*person.rows, signature, layout.meta.digest("run", scope)),
     ).fetchone()
     return found
 
@@ -92,12 +96,12 @@ def _add_sources(conn: sqlite3.Connection, layout: Layout, person: Person, row: 
         "SELECT payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memories.id = ?", (row,)
     )
     payload = rows.decode(stored)
-    listed = list(payload.get("sources") or ())
+    listed = rows.sources_of(payload)
     known = {source["event_id"] for source in listed}
     new = [_stored(source) for source in sources if source.event_id not in known]
     if not new:
         return False
-    payload["sources"] = listed + new
+    payload["sources"] = [*listed, *new]
     rows.replace(conn, layout, person, row, payload)
     return True
 
@@ -112,7 +116,7 @@ def _supersede(
             continue
         marked += conn.execute(
             "UPDATE memories SET superseded_by = ?"
-            " WHERE memory_id = ? AND id BETWEEN ? AND ? AND audience = ? AND superseded_by IS NULL",
-            (by, memory_id, *person.rows, layout.meta.digest("audience", scope)),
+            " WHERE memory_id = ? AND id BETWEEN ? AND ? AND run = ? AND superseded_by IS NULL",
+            (by, memory_id, *person.rows, layout.meta.digest("run", scope)),
         ).rowcount
     return marked > 0

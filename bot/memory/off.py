@@ -8,7 +8,7 @@ from bot.ports import MemoryUnavailable
 
 
 class NoMemory:
-    """A `bot.ports.MemoryStore` that holds nothing and says so: every list is empty, every count is 0."""
+    """A `bot.ports.MemoryStore` that shows nothing: every list is empty, and what is to be forgotten waits."""
 
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
@@ -25,12 +25,32 @@ class NoMemory:
         return []
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Forget nothing."""
-        return 0
+        """Refuse: what is stored can't be reached, so it is forgotten once memory is switched on again."""
+        raise MemoryUnavailable("memory is switched off")
 
     async def forget_all(self, user_id: str) -> int:
-        """Forget nothing."""
-        return 0
+        """Refuse, as `forget`."""
+        raise MemoryUnavailable("memory is switched off")
+
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        """There is nothing to edit."""
+        return None
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        """There is nothing to share."""
+        return None
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Refuse, as `forget`."""
+        raise MemoryUnavailable("memory is switched off")
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        """Refuse, as `forget`."""
+        raise MemoryUnavailable("memory is switched off")
+
+    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+        """Refuse, as `forget`."""
+        raise MemoryUnavailable("memory is switched off")
 
     async def close(self) -> None:
         """Hold nothing open."""

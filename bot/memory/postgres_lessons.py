@@ -42,9 +42,9 @@ def write(conn: Connection, meta: Meta, lesson: Lesson, records: Sequence[Record
     for fact, memory_id in learned:
         conn.execute(
             f"UPDATE {postgres_rows.table_of(person)} SET superseded_by = %s"
-            " WHERE person = %s AND memory_id = ANY(%s) AND memory_id <> %s AND audience = %s"
+            " WHERE person = %s AND memory_id = ANY(%s) AND memory_id <> %s AND run = %s"
             " AND superseded_by IS NULL",
-            (memory_id, person, list(fact.supersedes), memory_id, meta.digest("audience", lesson.scope)),
+            (memory_id, person, list(fact.supersedes), memory_id, meta.digest("run", lesson.scope)),
         )
     return added
 
@@ -53,8 +53,8 @@ def _same(conn: Connection, meta: Meta, person: UUID, scope: str, text: str) -> 
     """The row and id of the live memory of that person and scope that says the same."""
     found = conn.execute(
         f"SELECT seq, memory_id FROM {postgres_rows.table_of(person)}"
-        " WHERE person = %s AND signature = %s AND audience = %s AND superseded_by IS NULL ORDER BY seq LIMIT 1",
-        (person, postgres_rows.signature(person, text), meta.digest("audience", scope)),
+        " WHERE person = %s AND signature = %s AND run = %s AND superseded_by IS NULL ORDER BY seq LIMIT 1",
+        (person, postgres_rows.signature(person, text), meta.digest("run", scope)),
     ).fetchone()
     return (found[0], found[1]) if found else None
 

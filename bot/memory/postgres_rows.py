@@ -9,13 +9,14 @@ from uuid import UUID
 
 import numpy as np
 
-from bot.memory import keywords
+from bot.memory import keywords, postgres_erasure
 from bot.memory.filters import Query
 from bot.memory.people import K1, ROW, B, Floats, Rows
 from bot.memory.postgres_pool import Connection
 from bot.memory.postgres_schema import PARTS, part_of, person_key, table
-from bot.memory.rows import Record, Vector, encode, epoch
+from bot.memory.rows import Record, Vector, decode, encode, epoch, sources_of
 from bot.memory.schema import Meta, signature_key, term_key
+from bot.memory.sqlite_store import Row
 
 _COLUMNS = "seq, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
 #: What a memory's payload is read with: its number, id, what replaced it, the payload.
@@ -129,7 +130,7 @@ def text_of(payload: Mapping[str, Any]) -> str:
 def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Everything a row holds that comes from the payload."""
     text = text_of(payload)
-    sources = payload.get("sources") or ()
+    sources = sources_of(payload)
     created = epoch(payload.get("created_at"))
     terms = term_keys(person, keywords.terms(text))
     values: dict[str, Any] = {
@@ -184,10 +185,24 @@ def erase(conn: Connection, person: UUID, condition: str = "true", params: Seque
     """Delete a person's memories that meet a condition, and note that their part is to be rewritten."""
     gone = conn.execute(f"DELETE FROM {table_of(person)} WHERE person = %s AND {condition}", (person, *params)).rowcount
     if gone:
-        note(conn, part_of(person))
+        postgres_erasure.note(conn, part_of(person))
     return gone
 
 
-def note(conn: Connection, part: int) -> None:
-    """Note within the transaction that a part holds rows whose bytes must go."""
-    conn.execute("INSERT INTO memory_erasures (part) VALUES (%s)", (part,))
+def fetch(conn: Connection, wanted: Sequence[int]) -> dict[int, Row]:
+    """The memories with these numbers, by number."""
+    found: dict[int, Row] = {}
+    for part in {seq % PARTS for seq in wanted}:
+        own = [seq for seq in wanted if seq % PARTS == part]
+        rows = conn.cursor(binary=True).execute(f"{STORED} {table(part)} WHERE seq = ANY(%s::bigint[])", (own,))
+        found |= {row[0]: to_row(row) for row in rows}
+    return found
+
+
+def to_row(found: Any) -> Row:
+    """What STORED reads, as mem0 reads it."""
+    _, memory_id, superseded_by, stored = found
+    payload = decode(bytes(stored))
+    if superseded_by is not None:
+        payload["superseded_by"] = superseded_by
+    return Row(memory_id, None, payload)

@@ -5,7 +5,6 @@ each one's cosine; keywords are scored by BM25 over that person's memories alone
 """
 
 import logging
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,27 +12,35 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psycopg
-from mem0.vector_stores.base import VectorStoreBase
 
-from bot.memory import keywords, people, postgres_lessons, postgres_pool, postgres_rows, postgres_schema
+from bot.memory import (
+    keywords,
+    mem0_env,
+    people,
+    postgres_erasure,
+    postgres_lessons,
+    postgres_pool,
+    postgres_rows,
+    postgres_schema,
+)
 from bot.memory.filters import Query, compile_filters
 from bot.memory.lesson import Lesson, current
 from bot.memory.postgres_pool import Connection, Pool
-from bot.memory.postgres_rows import STORED, Found, Stored
-from bot.memory.postgres_schema import PARTS, person_key, table
+from bot.memory.postgres_rights import PostgresRights
+from bot.memory.postgres_rows import STORED, Found, Stored, fetch, to_row
+from bot.memory.postgres_schema import person_key
 from bot.memory.rows import Record, decode, unit
 from bot.memory.sqlite_store import Candidates, Listing, Names, Numbers, Row, Rows
 from bot.ports import MemoryUnavailable
 
+mem0_env.prepare()
+
+from mem0.vector_stores.base import VectorStoreBase  # noqa: E402 - mem0 decides on import what it writes and sends
+
 log = logging.getLogger(__name__)
 
-#: How long the rewriting of a part waits for those who read it, in milliseconds.
-REWRITE_WAIT_MS = 5000
-_STILL_SEEN = re.compile(r"(\d+) dead row versions cannot be removed")
 
-
-class PostgresStore(VectorStoreBase):  # type: ignore[misc]
+class PostgresStore(PostgresRights, VectorStoreBase):  # type: ignore[misc]
     """mem0's vector store in the database at `url`, for vectors of `dims` dimensions by the embedder called `model`.
 
     Beyond mem0's interface it has what `SqliteStore` has. All methods may be called from any thread, and any number of
@@ -72,15 +79,9 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
             self._scrub()
 
     def _scrub(self) -> None:
-        """Rewrite the parts that hold deleted rows. What can't be done now is done after the next erasure or start."""
         try:
             with self._pool.connection() as conn:
-                due: dict[int, list[int]] = {}
-                for note, part in conn.execute("SELECT id, part FROM memory_erasures"):
-                    due.setdefault(part, []).append(note)
-                for part, notes in due.items():
-                    if _rewritten(conn, part):
-                        conn.execute("DELETE FROM memory_erasures WHERE id = ANY(%s)", (notes,))
+                postgres_erasure.scrub(conn)
         except MemoryUnavailable as exc:
             log.warning("deleted memories are not yet vacuumed: %s", exc)
 
@@ -112,24 +113,22 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
             self._learn(lesson, [*records.values()])
             return
         owners = {memory_id: _owner(record.payload) for memory_id, record in records.items()}
-        replaced = 0
         with self._writing() as conn:
+            people_of = {owner: person_key(self._meta, owner) for owner in owners.values()}
             # In one order, so that two processes wait for each other and never cross.
-            for person in sorted({person_key(self._meta, owner) for owner in owners.values()}):
+            for person in sorted(people_of.values()):
                 postgres_rows.lock(conn, person)
+            there = conn.execute(
+                "SELECT memory_id, person FROM memories WHERE memory_id = ANY(%s)", ([*records],)
+            ).fetchall()
+            for memory_id, person in there:
+                if person != people_of[owners[memory_id]]:
+                    raise ValueError("the id is another person's memory")
+                postgres_rows.erase(conn, person, "memory_id = %s", [memory_id])
             for memory_id, record in records.items():
-                person = person_key(self._meta, owners[memory_id])
-                replaced += self._make_way(conn, person, memory_id)
-                postgres_rows.add(conn, self._meta, person, record)
-        if replaced:
+                postgres_rows.add(conn, self._meta, people_of[owners[memory_id]], record)
+        if there:
             self._scrub()
-
-    @staticmethod
-    def _make_way(conn: Connection, person: uuid.UUID, memory_id: str) -> int:
-        there = conn.execute("SELECT person FROM memories WHERE memory_id = %s", (memory_id,)).fetchone()
-        if there is not None and there[0] != person:
-            raise ValueError("the id is another person's memory")
-        return postgres_rows.erase(conn, person, "memory_id = %s", [memory_id]) if there is not None else 0
 
     def _learn(self, lesson: Lesson, records: Sequence[Record]) -> None:
         lesson.attempted = True
@@ -169,7 +168,7 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
                 if new["user_id"] != former["user_id"]:
                     raise ValueError("a memory doesn't change its person")
                 postgres_rows.replace(conn, self._meta, person, seq, new)
-                postgres_rows.note(conn, postgres_schema.part_of(person))
+                postgres_erasure.note(conn, postgres_schema.part_of(person))
             if wanted is not None:
                 postgres_rows.revector(conn, self._meta, person, seq, wanted)
 
@@ -231,7 +230,7 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
         """The memory with that id, None where there is none."""
         with self._reading() as conn:
             found = conn.execute(f"{STORED} memories WHERE memory_id = %s", (str(vector_id),)).fetchone()
-        return _row(found) if found else None
+        return to_row(found) if found else None
 
     def search(
         self, query: str, vectors: Sequence[float], top_k: int = 5, filters: Mapping[str, Any] | None = None
@@ -267,7 +266,7 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
         with self._reading() as conn:
             if wanted.user_id is None:
                 everybody = f"{STORED} memories ORDER BY created_at DESC, seq DESC LIMIT %s"
-                return [[_row(row) for row in conn.execute(everybody, (top_k,))]]
+                return [[to_row(row) for row in conn.execute(everybody, (top_k,))]]
             read = postgres_rows.read(conn, self._meta, wanted)
             limit = len(read.rows) if top_k is None else top_k
             found = self._top(conn, read, read.rows["created_at"], limit, wanted, later_first=True)
@@ -316,7 +315,7 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
         """The memories with these row numbers, in that order; those erased meanwhile are left out."""
         seqs = [int(row) for row in wanted]
         with self._reading() as conn:
-            found = _fetch(conn, seqs)
+            found = fetch(conn, seqs)
         return [found[seq] for seq in seqs if seq in found]
 
     def find(self, user_id: str, words: str) -> Rows:
@@ -330,13 +329,13 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
                 " ORDER BY created_at DESC, seq DESC",
                 (person, held),
             ).fetchall()
-        memories = map(_row, found)
+        memories = map(to_row, found)
         return [memory for memory in memories if sought.match(postgres_rows.text_of(memory.payload))]
 
     def by_source(self, event_id: str) -> Rows:
         """The memories that an event taught."""
         with self._reading() as conn:
-            return [_row(row) for row in self._taught(conn, event_id)]
+            return [to_row(row) for row in self._taught(conn, event_id)]
 
     def count(self, user_id: str) -> int:
         """How many memories of that person are stored, replaced ones included."""
@@ -374,7 +373,7 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
         for start in range(0, len(places), 500):
             batch = places[start : start + 500]
             ids = read.rows["id"][batch].tolist()
-            stored = _fetch(conn, ids)
+            stored = fetch(conn, ids)
             for place, seq in zip(batch, ids, strict=True):
                 memory = stored.get(seq)
                 if memory is None or (wanted.rest is not None and not wanted.rest(memory.payload)):
@@ -384,23 +383,6 @@ class PostgresStore(VectorStoreBase):  # type: ignore[misc]
                 if len(found) == limit:
                     return found
         return found
-
-
-def _fetch(conn: Connection, wanted: Sequence[int]) -> dict[int, Row]:
-    found: dict[int, Row] = {}
-    for part in {seq % PARTS for seq in wanted}:
-        own = [seq for seq in wanted if seq % PARTS == part]
-        rows = conn.cursor(binary=True).execute(f"{STORED} {table(part)} WHERE seq = ANY(%s::bigint[])", (own,))
-        found |= {row[0]: _row(row) for row in rows}
-    return found
-
-
-def _row(found: Any) -> Row:
-    _, memory_id, superseded_by, stored = found
-    payload = decode(bytes(stored))
-    if superseded_by is not None:
-        payload["superseded_by"] = superseded_by
-    return Row(memory_id, None, payload)
 
 
 def _storable(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -413,24 +395,3 @@ def _owner(payload: Mapping[str, Any]) -> str:
     if not isinstance(user_id, str) or not user_id:
         raise ValueError("the payload holds no user_id: a memory belongs to a person")
     return user_id
-
-
-def _rewritten(conn: Connection, part: int) -> bool:
-    """Rewrite a part without its deleted rows; False where an older snapshot (a backup, say) still sees some."""
-    said: list[str] = []
-
-    def listen(notice: psycopg.errors.Diagnostic) -> None:
-        said.append(notice.message_detail or "")
-
-    conn.add_notice_handler(listen)
-    try:
-        conn.execute(f"SET lock_timeout = {REWRITE_WAIT_MS}")
-        conn.execute(f"VACUUM (FULL, VERBOSE) {table(part)}")
-    finally:
-        conn.remove_notice_handler(listen)
-        if not conn.closed:
-            conn.execute("RESET lock_timeout")
-    kept = sum(int(found) for text in said for found in _STILL_SEEN.findall(text))
-    if kept:
-        log.warning("%d deleted rows are still seen by an older transaction; they are vacuumed later", kept)
-    return not kept

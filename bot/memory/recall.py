@@ -64,16 +64,29 @@ def recall(
         ranking.Match(found.semantic, found.keyword),
         found.created_at,
         now=now.timestamp(),
+        seen_at=found.seen_at,
         group=found.audience,
         context=_context(store, embedder, user_id, scopes, context, found),
         words=len(terms(asked)),
         window=window,
         limit=ranking.most(tokens),
     )
-    memories = [to_memory(row) for row in store.fetch(found.rows[order])]
+    wanted = found.rows[order]
+    # A third of the rows that could fit nearly always fills the budget. The others are read where there is still room
+    # for one of them, if it is no longer than those.
+    first = max(len(wanted) // 3, 60)
+    memories = _fitting(store.fetch(wanted[:first]), tokens)
+    lines = [ranking.LINE + len(one_line(memory.text)) for memory in memories]
+    left = tokens * ranking.CHARACTERS_PER_TOKEN - sum(lines)
+    if len(wanted) > first and left * len(lines) >= sum(lines):
+        memories = _fitting(store.fetch(wanted), tokens)
+    return memories
+
+
+def _fitting(rows: Sequence[Row], tokens: int) -> list[Memory]:
+    memories = [to_memory(row) for row in rows]
     texts = [one_line(memory.text) for memory in memories]
-    kept = ranking.fit(texts, [memory.learned_at for memory in memories], tokens)
-    return [memories[place] for place in kept]
+    return [memories[place] for place in ranking.fit(texts, [each.learned_at for each in memories], tokens)]
 
 
 def _context(
@@ -97,7 +110,9 @@ def to_memory(row: Row) -> Memory:
     """A stored memory as a value. Where it was said more than once, its date is the last time."""
     payload = row.payload
     sources = tuple(
-        Source(each["event_id"], _time(each["at"]), each.get("place", ""), each.get("link", ""))
+        Source(
+            each["event_id"], _time(each["at"]), each.get("place", ""), each.get("link", ""), each.get("account", "")
+        )
         for each in payload.get("sources") or ()
     )
     learned_at = max((source.at for source in sources), default=_time(payload.get("created_at")))

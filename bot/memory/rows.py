@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory import keywords
+from bot.memory import keywords, schema
 from bot.memory.schema import MAX_PEOPLE, SEQ_BITS, TERM_BITS, Blocks, Meta, signature_key, term_key
 
 Vector = npt.NDArray[np.float32]
@@ -117,11 +117,19 @@ def _text(payload: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
+def sources_of(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The events that a payload names as its sources; somebody else's metadata under that name counts for none."""
+    listed = payload.get("sources")
+    if not isinstance(listed, list):
+        return []
+    return [source for source in listed if isinstance(source, Mapping) and source.get("event_id")]
+
+
 def _columns(layout: Layout, person: Person, payload: Mapping[str, Any], length: int) -> tuple[float | int, ...]:
     """Everything a memory's row says about its payload, in the order of the table."""
     meta = layout.meta
     created = epoch(payload.get("created_at"))
-    seen = max((epoch(source.get("at")) for source in payload.get("sources") or ()), default=created)
+    seen = max((epoch(source.get("at")) for source in sources_of(payload)), default=created)
     kinds = (("audience", "audience"), ("run", "run_id"), ("conversation", "conversation"))
     hashes = (meta.digest(kind, str(payload[key])) if payload.get(key) is not None else 0 for kind, key in kinds)
     return created, max(seen, created), length, *hashes, signature_key(person.salt, keywords.signature(_text(payload)))
@@ -145,19 +153,23 @@ def add(conn: sqlite3.Connection, layout: Layout, person: Person, seq: int, reco
             for number, (row, record) in enumerate(zip(rows, records, strict=True))
         ],
     )
-    _write_vectors(conn, layout.blocks, rows[0], [record.vector for record in records])
+    write_vectors(conn, layout.blocks, rows[0], [record.vector for record in records])
     _add_postings(conn, person, dict(enumerate(counts, seq)))
     for row, record in zip(rows, records, strict=True):
         _add_sources(conn, layout, row, record.payload)
 
 
-def finish(conn: sqlite3.Connection, person: Person, *, next_seq: int, change: int, edited: bool) -> None:
+def finish(
+    conn: sqlite3.Connection, layout: Layout, person: Person, *, next_seq: int, change: int, edited: bool
+) -> None:
     """Count what a transaction changed: `change` memories more, and whether stored rows were `edited`."""
     conn.execute(
         "UPDATE memory_people"
         " SET next_seq = ?, count = count + ?, version = version + 1, edits = edits + ? WHERE id = ?",
         (next_seq, change, edited, person.id),
     )
+    if edited:
+        schema.drop_next(conn, layout.meta, person.id)
 
 
 def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, payload: Mapping[str, Any]) -> None:
@@ -184,7 +196,7 @@ def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, 
 
 def revector(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, vector: Vector) -> None:
     """Give a memory another vector."""
-    _write_vectors(conn, layout.blocks, row, [vector])
+    write_vectors(conn, layout.blocks, row, [vector])
     conn.execute("UPDATE memory_people SET revectored = revectored + 1 WHERE id = ?", (person.id,))
 
 
@@ -206,7 +218,7 @@ def erase(conn: sqlite3.Connection, layout: Layout, person: Person, rows: Iterab
         conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
         conn.execute("DELETE FROM memories WHERE id = ?", (row,))
         conn.execute("DELETE FROM memory_sources WHERE memory = ?", (row,))
-        _write_vectors(conn, layout.blocks, row, [np.zeros(layout.blocks.dims, dtype=np.float32)])
+        write_vectors(conn, layout.blocks, row, [np.zeros(layout.blocks.dims, dtype=np.float32)])
         erased += 1
     _remove_postings(conn, person, counts)
     return erased
@@ -226,10 +238,11 @@ def erase_person(conn: sqlite3.Connection, layout: Layout, person: Person) -> in
         (person.id << TERM_BITS, ((person.id + 1) << TERM_BITS) - 1),
     )
     conn.execute("DELETE FROM memory_people WHERE id = ?", (person.id,))
+    schema.drop_next(conn, layout.meta, person.id)
     return erased
 
 
-def _write_vectors(conn: sqlite3.Connection, blocks: Blocks, first: int, vectors: Sequence[Vector]) -> None:
+def write_vectors(conn: sqlite3.Connection, blocks: Blocks, first: int, vectors: Sequence[Vector]) -> None:
     """Write the vectors of neighbouring rows in place, where they stay for ever."""
     person, seq, done = first >> SEQ_BITS, first & _SEQ_MASK, 0
     while done < len(vectors):
@@ -246,7 +259,7 @@ def _write_vectors(conn: sqlite3.Connection, blocks: Blocks, first: int, vectors
 
 
 def _add_sources(conn: sqlite3.Connection, layout: Layout, row: int, payload: Mapping[str, Any]) -> None:
-    events = {layout.meta.digest("event", str(source["event_id"])) for source in payload.get("sources") or ()}
+    events = {layout.meta.digest("event", str(source["event_id"])) for source in sources_of(payload)}
     conn.executemany("INSERT INTO memory_sources VALUES (?, ?)", [(event, row) for event in events])
 
 

@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS memory_postings (id INTEGER PRIMARY KEY, postings BLO
 CREATE TABLE IF NOT EXISTS memory_sources (event INTEGER NOT NULL, memory INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS memory_sources_event ON memory_sources (event, memory);
 CREATE INDEX IF NOT EXISTS memory_sources_memory ON memory_sources (memory);
+CREATE TABLE IF NOT EXISTS memory_reembedded (
+    person INTEGER PRIMARY KEY, embedded INTEGER NOT NULL, done INTEGER NOT NULL
+);
 """
 
 
@@ -129,13 +132,10 @@ def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
     for statement in _TABLES.split(";"):
         if statement.strip():
             conn.execute(statement)
-    found = dict(conn.execute("SELECT key, value FROM memory_meta"))
-    if not found:
+    if conn.execute("SELECT 1 FROM memory_meta").fetchone() is None:
         found = {"schema": SCHEMA_VERSION, "secret": secrets.token_bytes(32), "model": model, "dims": dims, "number": 1}
         conn.executemany("INSERT INTO memory_meta VALUES (?, ?)", found.items())
-    if found["schema"] != SCHEMA_VERSION:
-        raise RuntimeError(f"the memory store has format {found['schema']}; this version reads {SCHEMA_VERSION}")
-    meta = Meta(bytes(found["secret"]), str(found["model"]), int(found["dims"]), int(found["number"]))
+    meta = read(conn)
     if (meta.model, meta.dims) != (model, dims):
         if conn.execute("SELECT 1 FROM memories LIMIT 1").fetchone():
             raise EmbedderChanged(f"{meta.model} ({meta.dims})", f"{model} ({dims})")
@@ -144,9 +144,51 @@ def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
     return meta
 
 
+def read(conn: sqlite3.Connection) -> Meta:
+    """The meta of a store. Raises RuntimeError where a later version has written it."""
+    found = dict(conn.execute("SELECT key, value FROM memory_meta"))
+    if found["schema"] != SCHEMA_VERSION:
+        raise RuntimeError(f"the memory store has format {found['schema']}; this version reads {SCHEMA_VERSION}")
+    return Meta(bytes(found["secret"]), str(found["model"]), int(found["dims"]), int(found["number"]))
+
+
 def create_vectors(conn: sqlite3.Connection, number: int) -> None:
     """Make the table of an embedder's vectors."""
     conn.execute(f"CREATE TABLE IF NOT EXISTS memory_vectors_{number} (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL)")
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The embedder that a change under way (`bot.memory.reembed`) leads to."""
+
+    model: str
+    dims: int
+
+
+def read_next(conn: sqlite3.Connection) -> Next | None:
+    """The embedder of a change under way, None where there is none."""
+    found = dict(conn.execute("SELECT key, value FROM memory_meta WHERE key IN ('next_model', 'next_dims')"))
+    return Next(str(found["next_model"]), int(found["next_dims"])) if found else None
+
+
+def begin_next(conn: sqlite3.Connection, meta: Meta, wanted: Next) -> None:
+    """Begin a change of the embedder; another one under way is given up."""
+    conn.execute(f"DROP TABLE IF EXISTS memory_vectors_{meta.number + 1}")
+    conn.execute("DELETE FROM memory_reembedded")
+    create_vectors(conn, meta.number + 1)
+    conn.executemany(
+        "INSERT OR REPLACE INTO memory_meta VALUES (?, ?)",
+        [("next_model", wanted.model), ("next_dims", wanted.dims)],
+    )
+
+
+def drop_next(conn: sqlite3.Connection, meta: Meta, person: int) -> None:
+    """Let a change under way begin anew with a person whose stored memories have changed."""
+    if read_next(conn) is None:
+        return
+    span = (person << SEQ_BITS, ((person + 1) << SEQ_BITS) - 1)
+    conn.execute(f"DELETE FROM memory_vectors_{meta.number + 1} WHERE id BETWEEN ? AND ?", span)
+    conn.execute("DELETE FROM memory_reembedded WHERE person = ?", (person,))
 
 
 def switch(conn: sqlite3.Connection, meta: Meta, model: str, dims: int) -> Meta:
@@ -157,5 +199,7 @@ def switch(conn: sqlite3.Connection, meta: Meta, model: str, dims: int) -> Meta:
         "UPDATE memory_meta SET value = ? WHERE key = ?",
         [(new.model, "model"), (new.dims, "dims"), (new.number, "number")],
     )
+    conn.execute("DELETE FROM memory_meta WHERE key IN ('next_model', 'next_dims')")
+    conn.execute("DELETE FROM memory_reembedded")
     conn.execute(f"DROP TABLE IF EXISTS memory_vectors_{meta.number}")
     return new

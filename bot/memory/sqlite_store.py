@@ -7,72 +7,35 @@ pool; writing goes through one connection under the file's lock, one transaction
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory import keywords, lessons, mem0_env, people, rows
+from bot.memory import keywords, lessons, mem0_env, people, reading, rows, schema
 from bot.memory.filters import Query, compile_filters
 from bot.memory.lesson import Lesson, current
-from bot.memory.people import Floats, Mask, Matrix
+from bot.memory.people import Mask, Matrix
+from bot.memory.reading import Candidates, Listing, Names, Numbers, Row, Rows, Stored
 from bot.memory.rows import Person, Record
+from bot.memory.sqlite_rights import SqliteRights
 from bot.memory.store_file import StoreFile
 
 mem0_env.prepare()
 
 from mem0.vector_stores.base import VectorStoreBase  # noqa: E402 - mem0 decides on import what it writes and sends
 
+__all__ = ["CACHE_BYTES", "Candidates", "Listing", "Names", "Numbers", "Row", "Rows", "SqliteStore"]
+
 #: What the cache of people's vectors may take, in bytes: 50,000 memories of one person, or a thousand people with 50.
 CACHE_BYTES = 60 << 20
 
 
-@dataclass(slots=True)
-class Row:
-    """A memory as mem0 reads it; `score` is None where nothing was searched for."""
-
-    id: str
-    score: float | None
-    payload: dict[str, Any]
+_NOBODY = Person(0, b"", 0, 0, 0, 0, 0)
 
 
-#: Named here, for `list` is a method below.
-Rows = list[Row]
-Listing = list[list[Row]]
-Names = list[str]
-Numbers = list[int]
-Stored = list[tuple[int, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """All live memories of a person that may be recalled, as parallel arrays in the order of their insertion.
-
-    Attributes:
-        rows: Numbers to `fetch` by; ascending, of dtype int64.
-        semantic: Cosine with the query's vector, float32, -1 to 1.
-        keyword: BM25 for the query's words, float32, 0 where none occurs.
-        created_at, seen_at: When it was first and last said, seconds since 1970, float64.
-        signature: Equal for texts that say the same but for case, punctuation and word endings; int64.
-        audience: Equal for memories of one scope, 0 where it isn't known; int64.
-        conversation: Equal for memories of one conversation, 0 where it isn't known; int64.
-        length: Keywords in the text, int32.
-    """
-
-    rows: npt.NDArray[np.int64]
-    semantic: Floats
-    keyword: Floats
-    created_at: npt.NDArray[np.float64]
-    seen_at: npt.NDArray[np.float64]
-    signature: npt.NDArray[np.int64]
-    audience: npt.NDArray[np.int64]
-    conversation: npt.NDArray[np.int64]
-    length: npt.NDArray[np.int32]
-
-
-class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
+class SqliteStore(SqliteRights, VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     """mem0's vector store over `path`, for vectors of `dims` dimensions by the embedder called `model`.
 
     Beyond mem0's interface: `candidates` and `fetch` for ranking, `find`, `by_source`, `count`, `settle`, and erasure
@@ -113,7 +76,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         if not len(vectors) == len(payloads) == len(ids):
             raise ValueError("vectors, payloads and ids differ in number")
         records = [
-            Record(str(memory_id), rows.unit(vector, self._layout.blocks.dims), _storable(payload))
+            Record(str(memory_id), rows.unit(vector, self._layout.blocks.dims), reading.storable(payload))
             for vector, payload, memory_id in zip(vectors, payloads, ids, strict=True)
         ]
         if lesson is not None:
@@ -121,7 +84,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
             return
         by_user: dict[str, dict[str, Record]] = {}
         for record in records:
-            by_user.setdefault(_owner(record.payload), {})[record.memory_id] = record
+            by_user.setdefault(reading.owner(record.payload), {})[record.memory_id] = record
         with self._writing() as conn:
             for user_id, wanted in by_user.items():
                 self._insert(conn, user_id, [*wanted.values()])
@@ -129,13 +92,13 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     def _insert(self, conn: sqlite3.Connection, user_id: str, records: Sequence[Record]) -> None:
         person = rows.ensure_person(conn, self._layout, user_id)
         first, last = person.rows
-        there = [found for each in records for found in _numbers(conn, each.memory_id)]
+        there = [found for each in records for found in reading.numbers(conn, each.memory_id)]
         if not all(first <= row <= last for row in there):
             raise ValueError("an id is another person's memory")
         replaced = rows.erase(conn, self._layout, person, there)
         rows.add(conn, self._layout, person, person.next_seq, records)
         end = person.next_seq + len(records)
-        rows.finish(conn, person, next_seq=end, change=len(records) - replaced, edited=replaced > 0)
+        rows.finish(conn, self._layout, person, next_seq=end, change=len(records) - replaced, edited=replaced > 0)
 
     def _learn(self, lesson: Lesson, records: Sequence[Record]) -> None:
         lesson.attempted = True
@@ -165,27 +128,27 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         """
         wanted = None if vector is None else rows.unit(vector, self._layout.blocks.dims)
         with self._writing(erases=payload is not None) as conn:
-            found = _located(conn, vector_id)
+            found = reading.located(conn, vector_id)
             if found is None:
                 return
             row, stored = found
             former = rows.decode(stored)
-            person = self._person(conn, _owner(former))
+            person = self._person(conn, reading.owner(former))
             if payload is not None:
-                new = {"user_id": former["user_id"], **_storable(payload)}
+                new = {"user_id": former["user_id"], **reading.storable(payload)}
                 if new["user_id"] != former["user_id"]:
                     raise ValueError("a memory doesn't change its person")
                 rows.replace(conn, self._layout, person, row, new)
             if wanted is not None:
                 rows.revector(conn, self._layout, person, row, wanted)
-            rows.finish(conn, person, next_seq=person.next_seq, change=0, edited=True)
+            rows.finish(conn, self._layout, person, next_seq=person.next_seq, change=0, edited=True)
 
     def delete(self, vector_id: str) -> None:
         """Erase a memory; nothing happens where it is gone."""
         with self._writing(erases=True) as conn:
-            found = _located(conn, vector_id)
+            found = reading.located(conn, vector_id)
             if found is not None:
-                self._erase(conn, self._person(conn, _owner(rows.decode(found[1]))), [found[0]])
+                self._erase(conn, self._person(conn, reading.owner(rows.decode(found[1]))), [found[0]])
 
     def _person(self, conn: sqlite3.Connection, user_id: str) -> Person:
         person = rows.find_person(conn, self._layout, user_id)
@@ -196,7 +159,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     def _erase(self, conn: sqlite3.Connection, person: Person, wanted: Sequence[int]) -> int:
         erased = rows.erase(conn, self._layout, person, wanted)
         if erased:
-            rows.finish(conn, person, next_seq=person.next_seq, change=-erased, edited=True)
+            rows.finish(conn, self._layout, person, next_seq=person.next_seq, change=-erased, edited=True)
             self._cache.drop(person.id)
         return erased
 
@@ -208,7 +171,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
             person = rows.find_person(conn, self._layout, user_id)
             if person is None:
                 return 0
-            wanted = [row for memory_id in dict.fromkeys(ids) for row in _numbers(conn, memory_id)]
+            wanted = [row for memory_id in dict.fromkeys(ids) for row in reading.numbers(conn, memory_id)]
             return self._erase(conn, person, wanted)
 
     def forget_source(self, user_id: str, event_id: str) -> int:
@@ -221,7 +184,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
             changed = False
             for row, stored in self._taught(conn, event_id, person):
                 payload = rows.decode(stored)
-                sources = [source for source in payload["sources"] if source["event_id"] != event_id]
+                sources = [each for each in rows.sources_of(payload) if each["event_id"] != event_id]
                 if not sources:
                     orphans.append(row)
                     continue
@@ -230,7 +193,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
                 rows.replace(conn, self._layout, person, row, payload)
                 changed = True
             if changed:
-                rows.finish(conn, person, next_seq=person.next_seq, change=0, edited=True)
+                rows.finish(conn, self._layout, person, next_seq=person.next_seq, change=0, edited=True)
             return self._erase(conn, person, orphans)
 
     def forget_user(self, user_id: str) -> int:
@@ -248,8 +211,8 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     def get(self, vector_id: str) -> Row | None:
         """The memory with that id, None where there is none."""
         with self._reading() as conn:
-            found = conn.execute(f"{_SELECT} WHERE memory_id = ?", (str(vector_id),)).fetchone()
-        return _row(found) if found else None
+            found = conn.execute(f"{reading.SELECT} WHERE memory_id = ?", (str(vector_id),)).fetchone()
+        return reading.row(found) if found else None
 
     def search(
         self, query: str, vectors: Sequence[float], top_k: int = 5, filters: Mapping[str, Any] | None = None
@@ -270,7 +233,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
                     people.semantic(conn, self._layout, matrix, vector),
                     people.keyword(conn, matrix, among, keywords.terms(query)),
                 )
-                found = self._top(conn, matrix, scores, among, top_k, wanted)
+                found = reading.top(conn, matrix, scores, among, top_k, wanted)
         lesson = current.get()
         if lesson is not None:
             lesson.existing[:] = [row.id for row in found]
@@ -285,7 +248,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
                 return []
             among = self._mask(matrix, wanted)
             scores = people.keyword(conn, matrix, among, keywords.terms(query))
-            return self._top(conn, matrix, scores, among & (scores > 0), top_k, wanted)
+            return reading.top(conn, matrix, scores, among & (scores > 0), top_k, wanted)
 
     def list(self, filters: Mapping[str, Any] | None = None, top_k: int | None = None) -> Listing:
         """The person's memories, newest first, replaced ones included, as the one item of a list (mem0's form).
@@ -296,13 +259,18 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         with self._reading() as conn:
             if wanted.user_id is None:
                 limit = -1 if top_k is None else top_k
-                return [[_row(row) for row in conn.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))]]
+                return [
+                    [
+                        reading.row(row)
+                        for row in conn.execute(f"{reading.SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
+                    ]
+                ]
             matrix = self._matrix(conn, wanted.user_id)
             if matrix is None:
                 return [[]]
             limit = len(matrix.rows) if top_k is None else top_k
             newest = matrix.rows["created_at"]
-            found = self._top(conn, matrix, newest, self._mask(matrix, wanted), limit, wanted, later_first=True)
+            found = reading.top(conn, matrix, newest, self._mask(matrix, wanted), limit, wanted, later_first=True)
         for row in found:
             row.score = None
         return [found]
@@ -330,6 +298,8 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         """Erase everybody's memories."""
         with self._writing(erases=True) as conn:
             conn.execute("UPDATE memory_texts SET payload = NULL WHERE payload IS NOT NULL")
+            for (person,) in conn.execute("SELECT id FROM memory_people").fetchall():
+                schema.drop_next(conn, self._layout.meta, person)
             for table in ("memories", "memory_sources", "memory_postings", "memory_people", self._layout.blocks.table):
                 conn.execute(f"DELETE FROM {table}")
         self._cache.clear()
@@ -360,7 +330,7 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     def fetch(self, wanted: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
         """The memories with these row numbers, in that order; those erased meanwhile are left out."""
         with self._reading() as conn:
-            found = _fetch(conn, [int(row) for row in wanted])
+            found = reading.fetch(conn, [int(row) for row in wanted])
         return [found[int(row)] for row in wanted if int(row) in found]
 
     def find(self, user_id: str, words: str) -> Rows:
@@ -376,13 +346,13 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
                 among = np.isin(matrix.rows["id"], held)
             order = people.best(matrix.rows["created_at"], among, len(matrix.rows), later_first=True)
             ids = [int(row) for row in matrix.rows["id"][order]]
-            found = _fetch(conn, ids)
+            found = reading.fetch(conn, ids)
         return [found[row] for row in ids if row in found and sought.match(str(found[row].payload.get("data", "")))]
 
     def by_source(self, event_id: str) -> Rows:
         """The memories that an event taught."""
         with self._reading() as conn:
-            found = _fetch(conn, [row for row, _ in self._taught(conn, event_id)])
+            found = reading.fetch(conn, [row for row, _ in self._taught(conn, event_id)])
         return [*found.values()]
 
     def count(self, user_id: str) -> int:
@@ -415,81 +385,3 @@ class SqliteStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         if wanted.superseded is not None:
             mask &= matrix.rows["superseded"] == wanted.superseded
         return mask
-
-    @staticmethod
-    def _top(
-        conn: sqlite3.Connection,
-        matrix: Matrix,
-        scores: npt.NDArray[Any],
-        among: Mask,
-        limit: int,
-        wanted: Query,
-        *,
-        later_first: bool = False,
-    ) -> Rows:
-        """The best rows that satisfy the whole filter, with their payloads."""
-        most = limit if wanted.rest is None else len(scores)
-        places = people.best(scores, among, most, later_first=later_first)
-        found: Rows = []
-        for start in range(0, len(places), 500):
-            batch = places[start : start + 500]
-            ids = matrix.rows["id"][batch].tolist()
-            stored = _fetch(conn, ids)
-            for place, row in zip(batch, ids, strict=True):
-                memory = stored.get(row)
-                if memory is None or (wanted.rest is not None and not wanted.rest(memory.payload)):
-                    continue
-                memory.score = float(scores[place])
-                found.append(memory)
-                if len(found) == limit:
-                    return found
-        return found
-
-
-_NOBODY = Person(0, b"", 0, 0, 0, 0, 0)
-_SELECT = (
-    "SELECT memories.id, memory_id, superseded_by, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
-)
-
-
-def _row(found: tuple[int, str, str | None, bytes]) -> Row:
-    _, memory_id, superseded_by, stored = found
-    payload = rows.decode(stored)
-    if superseded_by is not None:
-        payload["superseded_by"] = superseded_by
-    return Row(memory_id, None, payload)
-
-
-def _fetch(conn: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Row]:
-    found: dict[int, Row] = {}
-    for start in range(0, len(wanted), 500):
-        batch = wanted[start : start + 500]
-        marks = ",".join("?" * len(batch))
-        for stored in conn.execute(f"{_SELECT} WHERE memories.id IN ({marks})", batch):
-            found[stored[0]] = _row(stored)
-    return found
-
-
-def _numbers(conn: sqlite3.Connection, memory_id: str) -> list[int]:
-    """The row number of that id, or none."""
-    return [row for (row,) in conn.execute("SELECT id FROM memories WHERE memory_id = ?", (memory_id,))]
-
-
-def _located(conn: sqlite3.Connection, memory_id: str) -> tuple[int, bytes] | None:
-    found: tuple[int, bytes] | None = conn.execute(
-        "SELECT memories.id, payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memory_id = ?",
-        (str(memory_id),),
-    ).fetchone()
-    return found
-
-
-def _storable(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A payload without what is derived: mem0's lemmas (keywords are made here), and a mark that the row itself has."""
-    return {key: value for key, value in payload.items() if key not in ("text_lemmatized", "superseded_by")}
-
-
-def _owner(payload: Mapping[str, Any]) -> str:
-    user_id = payload.get("user_id")
-    if not isinstance(user_id, str) or not user_id:
-        raise ValueError("the payload holds no user_id: a memory belongs to a person")
-    return user_id

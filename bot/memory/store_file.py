@@ -109,12 +109,14 @@ class StoreFile:
                 conn.rollback()
                 raise
             if erases or self._scrub_due:
-                self._scrub()
+                # A reader in the way may stay there for minutes (a backup): later writes hardly wait for it.
+                self._scrub(wait_ms=2000 if erases else 20)
 
-    def _scrub(self) -> None:
-        self._scrub_due = not sqlite.checkpoint(self._writer)
-        if self._scrub_due:
-            logger.warning("a reader keeps the write-ahead log from being emptied; the next write tries again")
+    def _scrub(self, wait_ms: int = 2000) -> None:
+        due = self._scrub_due
+        self._scrub_due = not sqlite.checkpoint(self._writer, wait_ms=wait_ms)
+        if self._scrub_due and not due:
+            logger.warning("a reader keeps the write-ahead log from being emptied; later writes try again")
 
     def _check_embedder(self, conn: sqlite3.Connection) -> None:
         # Another process may have embedded everything again since this one opened the file.

@@ -297,6 +297,31 @@ def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Spa
     return start, second[1]
 
 
+#: What may stand around an expression of time that is all there is: "everything that I told you since …".
+_AROUND = re.compile(
+    r"everything|all|anything|what|that|which|i|we|you|told|said|have|has|was|were|been|learn(?:ed|t)|remember(?:ed)?"
+    r"|know|about|me|my|from|since|after|starting|on|in|of|during|the|and|to|until|till|through|between"
+)
+
+
+def alone(text: str, now: datetime) -> TimeWindow | None:
+    """What a text speaks of where that is a stretch of time alone ("since Monday", "all from last week"), else None."""
+    low = _lower(text)
+    found = _expressions(low, now)
+    kept, at = [], 0
+    for one in sorted(found, key=lambda one: one.begin):
+        kept.append(low[at : one.begin])
+        at = one.stop
+    rest = " ".join([*kept, low[at:]])
+    others = [word for word in re.findall(r"\w+", rest) if not _AROUND.fullmatch(word)]
+    return find(text, now) if found and not others else None
+
+
+def _lower(text: str) -> str:
+    """Lower case letter by letter, so that positions hold: "İ" has a lower case of two characters."""
+    return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
+
+
 def find(query: str, now: datetime) -> TimeWindow | None:
     """The stretch of the past that a question speaks of, None where it speaks of none.
 
@@ -304,8 +329,7 @@ def find(query: str, now: datetime) -> TimeWindow | None:
     the most telling expression counts. A date without a year is its last occurrence. What lies ahead is None: nothing
     was learned there yet. `now` should be in the asker's time zone.
     """
-    # Letter by letter, so that positions hold: "İ" has a lower case of two characters.
-    text = "".join(low if len(low := letter.lower()) == 1 else letter for letter in query)
+    text = _lower(query)
     found = _expressions(text, now)
     if not found:
         return None

@@ -1,21 +1,33 @@
 """A core that answers what the test says, and an adapter that runs against the fake Discord."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 from adapters.discord import DiscordAdapter
-from adapters.discord_reply import Pace
+from adapters.discord_messages import Pace
 from bot.config import Settings
-from bot.events import CommandEvent, MessageEvent, PressEvent, View
-from bot.ports import Respond
-from tests.fakes.discord import FakeDiscord
+from bot.events import Ask, CommandEvent, MessageEvent, Person, PressEvent, SubmitEvent, View
+from bot.ports import JournalUnavailable, Respond
+from tests.fakes.discord import Channel, FakeDiscord
 
 #: Quick enough for tests, slow enough to tell one edit from the next.
 QUICK = Pace(first=0.15, every=0.1, typing=5.0, retry=0.02)
 
 Speech = Callable[[MessageEvent], AsyncIterator[str]]
+
+
+def text_snapshots(*texts: str) -> AsyncIterator[str]:
+    """An answer whose snapshots are there at once."""
+
+    async def snapshots() -> AsyncIterator[str]:
+        for text in texts:
+            yield text
+
+    return snapshots()
 
 
 async def echo(event: MessageEvent) -> AsyncIterator[str]:
@@ -26,19 +38,41 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 
 @dataclass
 class StubCore:
-    """The port `bot.ports.Core`, with a record of what it was handed."""
+    """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
+
+    `seen` is what `last_seen` tells; `asked` is what `ask` does. Of its next looks into the journal, so many fail:
+    `journal_failures`.
+    """
 
     speech: Speech = echo
-    view: Callable[[CommandEvent | PressEvent], View] = lambda event: View("Nothing is remembered.")
+    view: Callable[[CommandEvent | PressEvent | SubmitEvent], View] = lambda event: View("Nothing is remembered.")
+    asked: Ask | View = field(default_factory=lambda: View("Not now."))
+    seen: list[tuple[str, str, datetime]] = field(default_factory=list)
+    journal_failures: int = 0
     suggestions: list[str] = field(default_factory=list)
     events: list[MessageEvent] = field(default_factory=list)
     commands: list[CommandEvent] = field(default_factory=list)
     presses: list[PressEvent] = field(default_factory=list)
+    submits: list[SubmitEvent] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    edited: list[MessageEvent] = field(default_factory=list)
+    removed: list[tuple[str, str]] = field(default_factory=list)
+    returned: list[tuple[str, str]] = field(default_factory=list)
     sent: list[tuple[str, ...]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
-    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
+    async def admit(self, event: MessageEvent) -> bool:
+        if self.journal_failures:
+            self.journal_failures -= 1
+            raise JournalUnavailable("no journal")
+        if event.id in [known.id for known in self.events]:
+            return False
         self.events.append(event)
+        return True
+
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        if not admitted and not await self.admit(event):
+            return
         try:
             async with respond.working():
                 self.sent.append(await respond.stream(self.speech(event)))
@@ -53,21 +87,58 @@ class StubCore:
         self.presses.append(event)
         return self.view(event)
 
+    async def ask(self, event: PressEvent) -> Ask | View:
+        self.presses.append(event)
+        return self.asked
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        self.submits.append(event)
+        return self.view(event)
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        self.deleted.extend(event_ids)
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        self.edited.append(event)
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        self.removed.append((platform, workspace))
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        self.returned.append((platform, workspace))
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        if self.journal_failures:
+            self.journal_failures -= 1
+            raise JournalUnavailable("no journal")
+        return self.seen
+
     async def suggest(self, event: CommandEvent) -> list[str]:
         self.commands.append(event)
         return self.suggestions
 
 
-def adapter_for(fake: FakeDiscord, core: StubCore, token: str | None = None, pace: Pace = QUICK) -> DiscordAdapter:
+def last_seen(channel: Channel, message_id: str) -> tuple[str, str, datetime]:
+    """What the journal tells of a channel, thread or DM whose newest known message is that one."""
+    guild = channel.guild.id if channel.guild else ""
+    thread = channel.id if channel.parent else ""
+    return f"discord:{guild}:{channel.id}:{thread}", f"discord:{message_id}", datetime.now(UTC)
+
+
+def adapter_for(
+    fake: FakeDiscord, core: StubCore, token: str | None = None, pace: Pace = QUICK, **settings: Any
+) -> DiscordAdapter:
     """An adapter whose settings point at the fake."""
-    settings = Settings.model_validate({"discord_token": token or fake.token, "discord_api_base": fake.url})
-    return DiscordAdapter(settings, core, pace=pace, first_wait=0.05)
+    written = {"discord_token": token or fake.token, "discord_api_base": fake.url} | settings
+    return DiscordAdapter(Settings.model_validate(written), core, pace=pace, first_wait=0.05)
 
 
 @asynccontextmanager
-async def running(fake: FakeDiscord, core: StubCore, pace: Pace = QUICK) -> AsyncIterator[DiscordAdapter]:
+async def running(
+    fake: FakeDiscord, core: StubCore, pace: Pace = QUICK, **settings: Any
+) -> AsyncIterator[DiscordAdapter]:
     """A connected adapter, stopped at the end of the block."""
-    adapter = adapter_for(fake, core, pace=pace)
+    adapter = adapter_for(fake, core, pace=pace, **settings)
     run = asyncio.create_task(adapter.run())
     ready = asyncio.create_task(adapter.ready.wait())
     try:

@@ -1,24 +1,40 @@
 """A core by hand for the Slack tests: it writes down what it is handed, and answers as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from adapters.slack import SlackAdapter
 from bot.config import Settings
-from bot.events import Button, CommandEvent, Item, MessageEvent, PressEvent, View
-from bot.ports import Respond
+from bot.events import Ask, Button, CommandEvent, Item, MessageEvent, Person, PressEvent, SubmitEvent, View
+from bot.ports import JournalUnavailable, Respond
 from tests.fakes.slack import FakeSlack
 
 
 class StubCore:
-    """Answers each event id once. `reply` makes the answer, `pieces` the snapshots before the last."""
+    """Answers each event id once. `reply` makes the answer, `pieces` the snapshots before the last.
+
+    With `breaks` an answer ends in the middle, as in a process that is killed.
+    """
 
     def __init__(self) -> None:
         self.messages: list[MessageEvent] = []
         self.copies: list[str] = []
         self.commands: list[CommandEvent] = []
         self.presses: list[PressEvent] = []
+        self.asked: list[PressEvent] = []
+        self.submits: list[SubmitEvent] = []
+        self.deleted: list[str] = []
+        self.edited: list[MessageEvent] = []
+        self.removed: list[str] = []
+        self.returned: list[str] = []
+        self.places: list[tuple[str, str, datetime]] = []
+        self.form: Ask | View = Ask("Edit what I remember", "What I should remember", "Likes tea", "edit:7")
+        self.pressed: Callable[[PressEvent], View] = lambda event: View(f"Pressed {event.action}")
+        self.full = 0
+        self.breaks = False
+        self.writing: asyncio.Event | None = None
         self.ids: list[tuple[str, ...]] = []
         self.errors: list[Exception] = []
         self.reply: Callable[[MessageEvent], str] = lambda event: f"You said: {event.text}"
@@ -37,12 +53,23 @@ class StubCore:
             (Button("Forget", "forget:7", danger=True), Button("Cancel", "cancel:7")),
         )
 
-    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
-        """Answer once."""
+    async def admit(self, event: MessageEvent) -> bool:
+        """Write it down, once; the next `full` times there is no room."""
         self.copies.append(event.id)
+        if self.writing is not None:
+            await self.writing.wait()
+        if self.full:
+            self.full -= 1
+            raise JournalUnavailable("the disk is full")
         if any(event.id == known.id for known in self.messages):
-            return
+            return False
         self.messages.append(event)
+        return True
+
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        """Answer once."""
+        if not admitted and not await self.admit(event):
+            return
         try:
             if self.whisper:
                 await respond.whisper(self.whisper)
@@ -61,6 +88,8 @@ class StubCore:
             await asyncio.sleep(self.pause)
         if self.gate is not None:
             await self.gate.wait()
+        if self.breaks:
+            raise ConnectionError
         yield self.reply(event)
 
     async def on_command(self, event: CommandEvent) -> View:
@@ -71,7 +100,37 @@ class StubCore:
     async def on_press(self, event: PressEvent) -> View:
         """Note it."""
         self.presses.append(event)
-        return View(f"Pressed {event.action}")
+        return self.pressed(event)
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """Open the form."""
+        self.asked.append(event)
+        return self.form
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        """Note it."""
+        self.submits.append(event)
+        return View(f"Now it says {event.text}")
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        """Note it."""
+        self.deleted += event_ids
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        """Note it."""
+        self.edited.append(event)
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """Note it."""
+        self.removed.append(workspace)
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """Note it."""
+        self.returned.append(workspace)
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """What the test says."""
+        return self.places
 
     async def suggest(self, event: CommandEvent) -> list[str]:
         """Nothing."""

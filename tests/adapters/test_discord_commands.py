@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.discord_text import render
-from bot.events import Audience, Button, CommandEvent, Item, PressEvent, View
+from bot.events import Audience, Button, CommandEvent, Item, PressEvent, SubmitEvent, View
 from tests.adapters.discord_support import StubCore, running
 from tests.fakes.discord import FakeDiscord, until
 
@@ -23,20 +23,21 @@ async def fake() -> AsyncIterator[FakeDiscord]:
         yield server
 
 
-def answer(event: CommandEvent | PressEvent) -> View:
+def answer(event: CommandEvent | PressEvent | SubmitEvent) -> View:
     return LIST if isinstance(event, CommandEvent) else View(f"Done: {event.action}")
 
 
 async def test_commands_work_everywhere_for_everyone(fake: FakeDiscord) -> None:
-    """Both commands are registered for servers and people, in channels, DMs and group DMs, with one option each."""
+    """Every command is registered for servers and people, in channels, DMs and group DMs; no option is required."""
     async with running(fake, StubCore()):
         await until(lambda: fake.commands, "no commands")
     known = {command["name"]: command for command in fake.commands}
-    assert set(known) == {"memories", "forget"}
+    assert set(known) == {"memories", "forget", "link", "unlink"}
     for command in known.values():
         assert (command["contexts"], command["integration_types"]) == ([0, 1, 2], [0, 1])
-        assert not command["options"][0]["required"]
+        assert not any(option["required"] for option in command.get("options", []))
     assert known["forget"]["options"][0]["autocomplete"]
+    assert known["link"]["options"][0]["name"] == "code"
 
 
 async def test_memories_are_shown_to_the_caller_alone(fake: FakeDiscord) -> None:
@@ -108,7 +109,7 @@ async def test_forget_suggests_what_is_remembered(fake: FakeDiscord) -> None:
 async def test_a_failing_command_says_so_privately(fake: FakeDiscord) -> None:
     """Where the core breaks, the caller gets a plain sentence that nobody else sees."""
 
-    def broken(event: CommandEvent | PressEvent) -> View:
+    def broken(event: CommandEvent | PressEvent | SubmitEvent) -> View:
         raise RuntimeError("broken")
 
     core = StubCore(view=broken)

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.discord_reply import Pace, Reply
+from adapters.discord_messages import Pace
+from adapters.discord_reply import Reply
 from bot.events import MessageEvent
 from tests.adapters.discord_support import QUICK, StubCore, running
 from tests.fakes.discord import FakeDiscord, until
@@ -40,7 +41,7 @@ async def test_a_slow_answer_grows_by_edits(fake: FakeDiscord) -> None:
 
     async with running(fake, StubCore(slow)):
         message = await fake.dm("Ana", "hi")
-        assert (await fake.first_answer(message))["content"] == "First"
+        assert (await fake.first_answer(message))["content"] == "First ▌"
         go_on.set()
         assert await fake.answer_to(message, contains="last") == "First and last"
         assert len(fake.answers(message)) == 1

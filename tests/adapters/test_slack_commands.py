@@ -112,8 +112,8 @@ async def test_follow_up_is_no_command(slack: FakeSlack, core: StubCore) -> None
 
 async def test_unknown_things_are_acknowledged(slack: FakeSlack, core: StubCore) -> None:
     """Commands, buttons and events that are not the bot's are acknowledged, so that they don't come again."""
-    await slack._deliver("slash_commands", {"command": "/other", "user_id": ANN, "team_id": TEAM, "channel_id": "D1"})
-    await slack._deliver(
+    await slack.deliver("slash_commands", {"command": "/other", "user_id": ANN, "team_id": TEAM, "channel_id": "D1"})
+    await slack.deliver(
         "interactive",
         {
             "type": "block_actions",
@@ -122,10 +122,10 @@ async def test_unknown_things_are_acknowledged(slack: FakeSlack, core: StubCore)
             "actions": [{"action_id": "else", "type": "button"}],
         },
     )
-    await slack._deliver(
+    await slack.deliver(
         "interactive", {"type": "shortcut", "callback_id": "x", "team": {"id": TEAM}, "user": {"id": ANN}}
     )
-    await slack.event({"type": "app_home_opened", "user": ANN, "channel": "D1", "tab": "home"})
+    await slack.event({"type": "app_home_opened", "user": ANN, "channel": "D1", "tab": "messages"})
     await slack.acknowledged()
     assert (core.commands, core.presses) == ([], [])
 
@@ -134,7 +134,7 @@ async def test_response_url_gone(slack: FakeSlack, core: StubCore) -> None:
     """Where the response URL fails, the view is shown ephemerally."""
     slack.add_channel("D1", "")
     payload = {"command": "/memories", "text": "", "user_id": ANN, "team_id": TEAM, "channel_id": "D1"}
-    await slack._deliver("slash_commands", payload | {"response_url": f"{slack.url}/nowhere"})
+    await slack.deliver("slash_commands", payload | {"response_url": f"{slack.url}/nowhere"})
     assert "Likes tea" in (await slack.whispered(ANN))["text"]
 
 

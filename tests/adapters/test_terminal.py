@@ -5,7 +5,9 @@ import io
 import os
 import re
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -13,14 +15,19 @@ import pytest
 from adapters.terminal import NOTEBOOK, TerminalAdapter
 from adapters.terminal_input import printable
 from bot.events import (
+    Ask,
     Audience,
     Button,
     CommandEvent,
+    File,
     Item,
     Learned,
     MessageEvent,
+    Option,
+    Person,
     PressEvent,
     Recalled,
+    SubmitEvent,
     View,
 )
 from bot.ports import Respond
@@ -41,13 +48,14 @@ class ScriptedCore:
         self.messages: list[MessageEvent] = []
         self.commands: list[CommandEvent] = []
         self.presses: list[PressEvent] = []
+        self.submits: list[SubmitEvent] = []
         self.answers: list[tuple[str, ...]] = []
         self.asked = asyncio.Event()
         self.answered = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def on_message(self, event: MessageEvent, respond: Respond) -> None:
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
         self.messages.append(event)
         self.asked.set()
         await self.gate.wait()
@@ -67,7 +75,32 @@ class ScriptedCore:
         self.presses.append(event)
         return View("Done.")
 
+    async def admit(self, event: MessageEvent) -> bool:
+        return True
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        return Ask("Edit this memory", "Memory", "Likes tea", "edit:m1")
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        self.submits.append(event)
+        return View("Changed.")
+
     async def suggest(self, event: CommandEvent) -> list[str]:
+        return []
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        raise AssertionError("nothing is deleted in a terminal")
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        raise AssertionError("nothing is edited in a terminal")
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        raise AssertionError("nobody removes a terminal")
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        raise AssertionError("nobody adds a terminal")
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         return []
 
 
@@ -153,7 +186,7 @@ async def test_an_answer_that_breaks_still_ends_its_line() -> None:
     out = io.StringIO()
 
     class BreakingCore(ScriptedCore):
-        async def on_message(self, event: MessageEvent, respond: Respond) -> None:
+        async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
             with pytest.raises(ConnectionError):
                 await respond.stream(self._break())
             await respond.whisper("Sorry.")
@@ -286,3 +319,48 @@ async def test_output_that_is_not_unicode_gets_replacements() -> None:
 def test_printable(text: str, shown: str) -> None:
     """Lone surrogates are replaced; direction marks, tabs and line ends stay."""
     assert printable(text) == shown
+
+
+LIST = View(
+    "I remember 1 thing about you:",
+    (Item(3, "Likes tea", "2026-11-23, terminal"),),
+    buttons=(Button("Edit", "edit:m1", asks=True),),
+    menu=(Option("3. Likes tea", "open:m1"),),
+    menu_label="Choose one…",
+)
+
+
+async def test_a_memory_is_chosen_by_its_number() -> None:
+    """`#3` opens the memory that the list shows under that number; another number is told."""
+    core = ScriptedCore(view=LIST)
+    printed = await talk(core, b"/memories\n#9\n#3\n")
+    assert "[1] Edit  (or #number to change one)" in printed
+    assert "There is no #9 in this list." in printed
+    assert [event.action for event in core.presses] == ["open:m1"]
+
+
+@pytest.mark.parametrize(("line", "texts"), [("Likes coffee", ["Likes coffee"]), ("", [])])
+async def test_a_form_takes_the_next_line(line: str, texts: list[str]) -> None:
+    """A button with a form shows what stands in it; the next line replaces that, and an empty one leaves it."""
+    core = ScriptedCore(view=LIST)
+    printed = await talk(core, f"/memories\nedit\n{line}\n".encode())
+    assert "Memory now: Likes tea" in printed
+    assert [event.text for event in core.submits] == texts
+    assert ("Changed." if texts else "Nothing was changed.") in printed
+    assert core.messages == []
+
+
+async def test_an_export_is_written_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view's file is written into the current folder, readable by nobody else, and named."""
+    monkeypatch.chdir(tmp_path)
+    printed = await talk(ScriptedCore(view=View("Here.", file=File("memories.json", b"{}"))), b"/memories\n")
+    name, content, mode = only_file(tmp_path)
+    assert content == b"{}"
+    assert mode & 0o077 == 0
+    assert name in printed
+
+
+def only_file(folder: Path) -> tuple[str, bytes, int]:
+    """The name, content and mode of the one file in a folder."""
+    (file,) = folder.iterdir()
+    return file.name, file.read_bytes(), file.stat().st_mode

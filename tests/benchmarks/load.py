@@ -13,9 +13,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -23,7 +24,7 @@ from tests.benchmarks.load_bots import BOTS, Bot, Child
 from tests.benchmarks.load_claude import ClaudeProcess
 from tests.benchmarks.load_people import Discord, Platform, Slack, talk
 
-PLATFORMS: dict[str, type[Discord | Slack]] = {"discord": Discord, "slack": Slack}
+PLATFORMS: dict[str, Callable[[], Platform]] = {"discord": Discord, "slack": Slack}
 #: Seconds: for the start, for one answer, and without a new fact until no more is awaited.
 START, ANSWER, QUIET = 60.0, 150.0, 20.0
 
@@ -78,7 +79,6 @@ COLUMNS = (
 
 async def measure(bot: Bot, folder: Path, options: argparse.Namespace) -> Measured:
     """Run one bot under the load. Raises RuntimeError where it ends, TimeoutError where it never listens."""
-    platform: Platform
     async with (
         ClaudeProcess(options.delay, options.extraction_delay) as claude,
         PLATFORMS[options.platform]() as platform,
@@ -91,7 +91,7 @@ async def measure(bot: Bot, folder: Path, options: argparse.Namespace) -> Measur
         under = options.under if bot is BOTS["ours"] else ""
         async with Child(bot, folder, settings, options.platform, under) as child:
             async with asyncio.timeout(START):
-                while not platform.listening():  # noqa: ASYNC110 - seen from outside, with no event to wait on
+                while not platform.listening():
                     child.check()
                     await asyncio.sleep(0.005)
             listening = time.perf_counter() - child.spawned
@@ -147,7 +147,7 @@ def _percentile(ordered: Sequence[float], percent: int) -> float:
 
 def median(runs: Sequence[Measured]) -> Measured:
     """The medians of each number."""
-    values = {}
+    values: dict[str, Any] = {}
     for each in fields(Measured):
         found = [value for run in runs if (value := getattr(run, each.name)) is not None]
         values[each.name] = statistics.median(found) if found else None
@@ -168,7 +168,9 @@ def table(results: dict[str, Measured]) -> str:
             row.append(cell)
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 

@@ -91,8 +91,9 @@ class Child:
         assert self._process is not None
         if self._looker:
             self._looker.cancel()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+        with suppress(psutil.Error):
+            # The bot itself, which is the last of them: a profiler around it ends with it.
+            self._family()[-1].send_signal(signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), END)
         with suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 import anthropic
+import uvloop
 
 PERSONA = "You are a helpful assistant in a chat. Be brief and friendly."
 MODEL = "claude-sonnet-5-5"
@@ -114,7 +115,6 @@ async def on_slack(chatter: Chatter) -> None:
     """Answer direct messages on Slack until the process ends."""
     from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
     from slack_bolt.app.async_app import AsyncApp
-    from slack_sdk.socket_mode.aiohttp import SocketModeClient
     from slack_sdk.web.async_client import AsyncWebClient
 
     base = os.environ["SLACK_API_BASE"] + "/"
@@ -135,8 +135,7 @@ async def on_slack(chatter: Chatter) -> None:
         await chatter.learn(user, said, answer)
 
     token = os.environ["SLACK_APP_TOKEN"]
-    handler = AsyncSocketModeHandler(app, token, web_client=AsyncWebClient(token, base_url=base))
-    assert isinstance(handler.client, SocketModeClient)
+    handler: Any = AsyncSocketModeHandler(app, token, web_client=AsyncWebClient(token, base_url=base))
     await handler.start_async()
 
 
@@ -146,8 +145,8 @@ def run(chatter: Callable[[], Chatter]) -> None:
     async def serve() -> None:
         await (on_slack if sys.argv[1:] == ["slack"] else on_discord)(chatter())
 
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
 
 
 if __name__ == "__main__":

@@ -77,6 +77,10 @@ class Slack(FakeSlack):
         """Whether a socket is open."""
         return self.opened > 0
 
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
     async def posted(self, channel: str, event: Json) -> None:
         """Wake the one who waits for this answer: `answer` would wake everybody at every call."""
         wanted, there = self._marks.get(channel, ("", None))

@@ -23,6 +23,7 @@ class Session:
 
     id: str
     intents: int
+    shard: tuple[int, int]
     socket: web.WebSocketResponse | None
     sequence: int = 0
     events: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_REPLAYED))
@@ -46,7 +47,7 @@ class Gateway:
     Counts: `connections` asked for, `identifies` and `resumes` accepted.
     """
 
-    def __init__(self, token: str, bot_id: str, hello: Callable[[], list[tuple[str, Payload]]]) -> None:
+    def __init__(self, token: str, bot_id: str, hello: Callable[[int, int], list[tuple[str, Payload]]]) -> None:
         self._token = token
         self._bot_id = bot_id
         self._hello = hello
@@ -63,14 +64,21 @@ class Gateway:
         return [session for session in self.sessions.values() if session.socket and not session.socket.closed]
 
     async def dispatch(self, name: str, data: Payload) -> None:
-        """Send an event to every session; message content only where Discord would."""
+        """Send an event to every session of its shard; message content only where Discord would."""
+        guild = int(data["id"] if name.startswith("GUILD_") else data.get("guild_id") or 0)
         for session in list(self.sessions.values()):
-            await session.send(name, _withheld(data) if self._hides(name, data, session.intents) else data)
+            number, count = session.shard
+            if (guild >> 22) % count != number:
+                continue
+            hides = name in ("MESSAGE_CREATE", "MESSAGE_UPDATE") and not session.intents & MESSAGE_CONTENT
+            await session.send(name, self.withheld(data) if hides else data)
 
-    def _hides(self, name: str, data: Payload, intents: int) -> bool:
-        if name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or intents & MESSAGE_CONTENT or "guild_id" not in data:
-            return False
-        return all(user["id"] != self._bot_id for user in [data["author"], *data["mentions"]])
+    def withheld(self, message: Payload) -> Payload:
+        """A message as who lacks the message-content intent gets it: empty where it isn't the bot's business."""
+        people = [message["author"], *message["mentions"]]
+        if "guild_id" not in message or any(user["id"] == self._bot_id for user in people):
+            return message
+        return message | {"content": "", "attachments": [], "embeds": [], "components": []}
 
     async def send_raw(self, frame: str) -> None:
         """Send a frame as it is to every live session: a malformed one, if need be."""
@@ -127,11 +135,11 @@ class Gateway:
             return None
         self.identifies += 1
         self.seen_identify.append(data)
-        session = Session(uuid.uuid4().hex, data["intents"], socket)
-        for name, payload in self._hello():
+        number, count = data.get("shard", (0, 1))
+        session = Session(uuid.uuid4().hex, data["intents"], (number, count), socket)
+        for name, payload in self._hello(number, count):
             if name == "READY":
-                shard = data.get("shard", [0, 1])
-                payload = payload | {"session_id": session.id, "resume_gateway_url": self.url, "shard": shard}
+                payload = payload | {"session_id": session.id, "resume_gateway_url": self.url, "shard": [number, count]}
             await session.send(name, payload)
         self.sessions[session.id] = session
         return session
@@ -148,10 +156,6 @@ class Gateway:
                 await socket.send_str(frame)
         await session.send("RESUMED", {})
         return session
-
-
-def _withheld(data: Payload) -> Payload:
-    return data | {"content": "", "attachments": [], "embeds": [], "components": []}
 
 
 async def until(condition: Callable[[], Any], what: str, within: float = 10.0) -> Any:

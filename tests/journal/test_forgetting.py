@@ -142,7 +142,7 @@ async def test_seen_messages_are_forgotten_after_two_weeks(journal: SqlJournal, 
     await told(journal, "newest", 2)
     clock.now += 15 * 24 * 3600
     await journal.prune()
-    assert [message_id for _, message_id, _ in await journal.last_messages("slack")] == ["slack:T1:D1:2"]
+    assert [message_id for _, message_id, _ in await journal.last_seen("slack")] == ["slack:T1:D1:2"]
     assert await journal.admit(message("newest", number=2)) is None
 
 

@@ -221,5 +221,5 @@ async def test_where_the_bot_was_spoken_to(journal: SqlJournal) -> None:
     await told(journal, "two", 2)
     await told(journal, "three", 3, place=GENERAL)
     await heard(journal, in_channel("elsewhere", 4))
-    found = {place: message_id for place, message_id, _ in await journal.last_messages("slack")}
+    found = {place: message_id for place, message_id, _ in await journal.last_seen("slack")}
     assert found == {DM.key: "slack:T1:D1:2", GENERAL.key: "slack:T1:C1:3"}

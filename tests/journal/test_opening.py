@@ -102,18 +102,16 @@ async def test_a_wrong_database_url_is_named_and_not_shown(tmp_path: Path, url: 
     assert "\n" not in str(caught.value)
 
 
-async def test_a_missing_database_is_said_to_be_missing(tmp_path: Path, postgres: str) -> None:
+async def test_a_missing_database_is_said_to_be_missing(tmp_path: Path, postgres_server: str) -> None:
     """Where the server answers but has no such database, the line says that."""
     with pytest.raises(SettingsError, match=r"^DATABASE_URL: the server has no database of that name$"):
-        await open_journal(with_url(tmp_path, postgres.replace("/postgres?", "/elsewhere?")))
+        await open_journal(with_url(tmp_path, postgres_server.replace("/postgres?", "/elsewhere?")))
 
 
-async def test_herokus_url_works(database: Database, open_: Open) -> None:
+async def test_herokus_url_works(tmp_path: Path, postgres_only: Database) -> None:
     """A URL that begins with `postgres://`, as Heroku hands it out, is understood."""
-    if database.url is None:
-        pytest.skip("SQLite has no URL")
-    url = database.url.replace("postgresql://", "postgres://")
-    journal = await open_journal(with_url(database.folder, url))
+    url = (postgres_only.url or "").replace("postgresql://", "postgres://")
+    journal = await open_journal(with_url(tmp_path, url))
     assert await journal.backlog() == (0, 0, 0)
     await journal.close()
 

@@ -6,7 +6,8 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-from bot.journal import workers
+from bot.journal import open_journal, workers
+from bot.journal.inbox import Unanswered
 from tests.journal.conftest import Database, Open
 from tests.journal.makers import told
 from tests.makers import message
@@ -51,7 +52,7 @@ async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -
     assert await first.unanswered() == []
     process.kill()
     await process.wait()
-    found = []
+    found: list[Unanswered] = []
     async with asyncio.timeout(15):
         while not found:
             found = [taken for one in (first, second) for taken in await one.unanswered()]
@@ -61,16 +62,16 @@ async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -
     assert [taken for one in (first, second) for taken in await one.unanswered()] == []
 
 
-async def test_a_start_finds_what_a_killed_process_left(database: Database, open_: Open) -> None:
+async def test_a_start_finds_what_a_killed_process_left(sqlite_only: Database) -> None:
     """On one machine, the next start has a killed process's events at hand at once."""
-    if database.url is not None:
-        pytest.skip("on PostgreSQL a process may be on another machine: its lease has to run out")
-    process = await child("hold", database)
+    process = await child("hold", sqlite_only)
     assert await line(process) == "held"
     process.kill()
     await process.wait()
-    assert [taken.event.text for taken in await (await open_()).unanswered()] == ["hold on"]
-    assert len(list(database.folder.glob("worker-*.lock"))) == 1
+    journal = await open_journal(sqlite_only.settings)
+    assert [taken.event.text for taken in await journal.unanswered()] == ["hold on"]
+    assert len(list(sqlite_only.folder.glob("worker-*.lock"))) == 1
+    await journal.close()
 
 
 async def test_processes_that_start_at_once_migrate_once(database: Database) -> None:

@@ -120,6 +120,12 @@ class StoreContract:
         assert (row.id, row.payload) == ("one", written)
         assert store.get("other") is None
 
+    @pytest.mark.parametrize("sources", ["a book", ["a book"], [{"page": 1}], {"a": 1}, None])
+    def test_other_peoples_metadata_may_be_called_sources(self, store: Any, sources: Any) -> None:
+        """Metadata that happens to be called as ours is kept as it is, and means nothing."""
+        store.insert([vector(1)], [payload("likes tea", sources=sources)], ["one"])
+        assert store.get("one").payload["sources"] == sources
+
     def test_an_id_inserted_again_replaces_the_memory(self, store: Any) -> None:
         """Inserting an id that is there replaces that memory, in every index."""
         store.insert([vector(1)], [payload("likes tea")], ["one"])

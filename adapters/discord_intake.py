@@ -1,0 +1,145 @@
+"""What Discord tells, as the core's events: messages, edits, deletions, and the guilds that come and go."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Collection, Coroutine
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from adapters.discord_catch_up import CatchUp
+from adapters.discord_interactions import Interactions
+from adapters.discord_messages import TROUBLE, Online, Pace
+from adapters.discord_reply import Reply
+from adapters.discord_text import PLATFORM, message_key, to_event, written
+from bot.events import MessageEvent
+from bot.ports import Core
+
+if TYPE_CHECKING:
+    from adapters.discord_client import Client
+
+log = logging.getLogger(__name__)
+
+#: Seconds that are given to what is in flight at the stop, and to what was cancelled then.
+STOP_SECONDS = 20.0
+CLOSE_SECONDS = 3.0
+#: So many edits are known, to tell a new one from a link preview that is added to an edited message.
+_EDITS = 1000
+
+
+class Intake:
+    """Hands events to the core, each within a task that the stop waits for.
+
+    Attributes:
+        ready: Set once the gateway has first accepted a session.
+    """
+
+    def __init__(self, core: Core, online: Online, pace: Pace, catch_up_hours: float) -> None:
+        self._core = core
+        self._online = online
+        self._pace = pace
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+        self._synced = False
+        self._guilds: set[int] = set()
+        self._edits: OrderedDict[int, datetime] = OrderedDict()
+        self.ready = asyncio.Event()
+        self.interactions = Interactions(core, self.take)
+        self.catch_up = CatchUp(core, catch_up_hours, online, self._late, pace)
+
+    async def take(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
+        task = asyncio.current_task()
+        if self._stopping or task is None:
+            work.close()
+            return
+        self._tasks.add(task)
+        try:
+            await work
+        finally:
+            self._tasks.discard(task)
+
+    async def stop(self) -> None:
+        """Take in nothing new, and let answers under way finish (20 s at most)."""
+        self._stopping = True
+        self.catch_up.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("discord: %d still unanswered at the stop", len(late))
+                await asyncio.wait(late, timeout=CLOSE_SECONDS)
+
+    async def connected(self, client: "Client", shard: int) -> None:
+        """A shard's new session is accepted (READY); its guilds are still coming in."""
+        guilds = [guild.id for guild in client.guilds if guild.shard_id == shard]
+        log.info("discord: listening as %s in %d guilds (shard %d)", client.user, len(guilds), shard)
+        self.ready.set()
+        gone = await self.catch_up.begin(client, shard)
+        for guild in guilds:
+            await self.joined(guild)
+        for guild in gone:
+            await self.removed(guild)
+        if not self._synced:
+            self._synced = True
+            try:
+                await client.tree.sync()
+            except TROUBLE as exc:
+                self._synced = False
+                log.warning("discord: the commands aren't registered: %s", type(exc).__name__)
+
+    async def message(self, message: discord.Message, me: int) -> None:
+        """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
+        event = to_event(message, me)
+        if event is not None:
+            await self.catch_up.turn(message.channel.id, event.id)
+            await self.take(self._core.on_message(event, self.reply(event)))
+
+    async def _late(self, event: MessageEvent) -> None:
+        await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+
+    def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
+        """The way back to a message; `again` where it may have been answered before, in whole or in part."""
+        message_id = int(event.id.rpartition(":")[2])
+        return Reply(self._online, int(event.place.channel), message_id, self._pace, again=again)
+
+    async def edited(self, message: discord.Message, me: int) -> None:
+        """A message was changed: its text by its author, or what Discord shows with it, which is no edit.
+
+        Where nothing readable in it is meant for the bot any more, what was said before is withdrawn.
+        """
+        at = message.edited_at
+        if at is None or not written(message) or self._edits.get(message.id) == at:
+            return
+        self._edits[message.id] = at
+        self._edits.move_to_end(message.id)
+        if len(self._edits) > _EDITS:
+            self._edits.popitem(last=False)
+        await self.catch_up.turn(message.channel.id)
+        event = to_event(message, me)
+        if event is None:
+            await self.deleted({message.id})
+        else:
+            await self.take(self._core.on_edited(event))
+
+    async def deleted(self, message_ids: Collection[int]) -> None:
+        """Messages were deleted, one or many at once."""
+        await self.take(self._core.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
+
+    async def joined(self, guild: int) -> None:
+        """The bot is in a guild, perhaps again.
+
+        discord.py tells of one that is joined in a session's first seconds as of one that is available again.
+        """
+        if guild not in self._guilds:
+            self._guilds.add(guild)
+            await self.take(self._core.on_returned(PLATFORM, str(guild)))
+
+    async def removed(self, guild: int) -> None:
+        """The bot is no longer in a guild."""
+        self._guilds.discard(guild)
+        log.info("discord: no longer in guild %d", guild)
+        await self.take(self._core.on_removed(PLATFORM, str(guild)))

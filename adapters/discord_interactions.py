@@ -1,0 +1,136 @@
+"""Interactions become common events, and views are shown to the caller alone."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, cast
+
+import discord
+from discord import app_commands
+
+from adapters.discord_messages import SILENT, TROUBLE
+from adapters.discord_text import person, place, render
+from adapters.discord_views import Kind, attachment, components, filled_in, form
+from adapters.text import clean
+from bot.events import Ask, Audience, CommandEvent, Place, PressEvent, SubmitEvent, View
+from bot.ports import Core
+
+log = logging.getLogger(__name__)
+
+SORRY = "Something went wrong on my side. Please try again."
+
+_CHOICES = 25
+_CHOICE_LENGTH = 100
+#: Discord gives an autocompletion, and a form's opening, 3 seconds.
+_ANSWER_SECONDS = 2.5
+
+
+class Interactions:
+    """Answers what people use, each within `take`, which drops what comes too late. Whoever used it is who is meant."""
+
+    def __init__(self, core: Core, take: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
+        self._core = core
+        self._take = take
+
+    async def command(self, interaction: discord.Interaction, name: str, argument: str) -> None:
+        """Run a command and show its view, to the caller alone."""
+
+        async def run() -> View:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            return await self._core.on_command(_command(interaction, name, argument))
+
+        await self._take(_show(interaction, run))
+
+    async def used(self, interaction: discord.Interaction) -> None:
+        """One of our buttons, menus or forms was used: the outcome takes the place of the view that it belongs to."""
+        data = cast("dict[str, Any]", interaction.data or {})
+        custom_id = str(data.get("custom_id", ""))
+        kind = next((kind for kind in Kind if custom_id.startswith(kind)), None)
+        action = custom_id.removeprefix(kind or "")
+        if interaction.type is discord.InteractionType.modal_submit and kind is Kind.FORM:
+            await self._submit(interaction, action, filled_in(data.get("components")))
+        elif interaction.type is discord.InteractionType.component and kind is Kind.ASK:
+            await self._ask(interaction, action)
+        elif interaction.type is discord.InteractionType.component and kind is Kind.MENU:
+            await self._press(interaction, str((data.get("values") or [""])[0]))
+        elif interaction.type is discord.InteractionType.component and kind is Kind.PRESS:
+            await self._press(interaction, action)
+
+    async def _press(self, interaction: discord.Interaction, action: str) -> None:
+        async def run() -> View:
+            await interaction.response.defer()
+            return await self._core.on_press(_pressed(interaction, action))
+
+        await self._take(_show(interaction, run))
+
+    async def _ask(self, interaction: discord.Interaction, action: str) -> None:
+        async def run() -> View | None:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                asked = await self._core.ask(_pressed(interaction, action))
+            if isinstance(asked, Ask):
+                await interaction.response.send_modal(form(asked))
+                return None
+            await interaction.response.defer()
+            return asked
+
+        await self._take(_show(interaction, run))
+
+    async def _submit(self, interaction: discord.Interaction, action: str, text: str) -> None:
+        async def run() -> View:
+            await interaction.response.defer()
+            return await self._core.on_submit(
+                SubmitEvent(person(interaction.user), _place(interaction), action, text, interaction.created_at)
+            )
+
+        await self._take(_show(interaction, run))
+
+    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """The caller's memories that match what is typed into `/forget`."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                found = await self._core.suggest(_command(interaction, "forget", typed))
+        except TimeoutError:
+            log.warning("discord: suggestions took too long")
+            return []
+        texts = dict.fromkeys(clean(text).strip()[:_CHOICE_LENGTH] for text in found)
+        return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
+
+
+def _place(interaction: discord.Interaction) -> Place:
+    where = place(interaction.channel, interaction.guild)
+    # A DM or group between people, reached by a user's own installation of the app: not a DM with the bot.
+    return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
+
+
+def _command(interaction: discord.Interaction, name: str, argument: str) -> CommandEvent:
+    return CommandEvent(
+        person(interaction.user), _place(interaction), name, clean(argument).strip(), interaction.created_at
+    )
+
+
+def _pressed(interaction: discord.Interaction, action: str) -> PressEvent:
+    return PressEvent(person(interaction.user), _place(interaction), action, interaction.created_at)
+
+
+async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[View | None]]) -> None:
+    try:
+        view = await run()
+        if view is None:
+            return
+        await interaction.edit_original_response(content=render(view), view=components(view), allowed_mentions=SILENT)
+        if view.file:
+            await interaction.followup.send(file=attachment(view.file), ephemeral=True, allowed_mentions=SILENT)
+    except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
+        log.error("discord: an interaction failed: %s", type(exc).__name__)
+        await _apologise(interaction)
+
+
+async def _apologise(interaction: discord.Interaction) -> None:
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(SORRY, ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.response.send_message(SORRY, ephemeral=True, allowed_mentions=SILENT)
+    except TROUBLE as exc:
+        log.warning("discord: nor could an apology be shown: %s", type(exc).__name__)

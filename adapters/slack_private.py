@@ -1,0 +1,184 @@
+"""What one person alone is shown: answers to commands, buttons, menus and forms, and the App Home."""
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from adapters import slack_text, slack_views
+from adapters.slack_directory import Directory
+from adapters.slack_errors import FAILURES, code
+from adapters.slack_events import Body, team_of
+from adapters.slack_wire import Wire
+from bot.events import Ask, CommandEvent, Person, Place, PressEvent, SubmitEvent, View
+from bot.ports import Core
+
+log = logging.getLogger(__name__)
+
+LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
+HANDED_OVER = "The file is in our direct messages."
+NOT_HANDED_OVER = "The file could not be sent here. Whoever runs me will find the reason in my log."
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a view is shown: in the App Home, or through a response URL, or else in a channel or thread."""
+
+    channel: str
+    thread: str | None = None
+    url: str | None = None
+    home: bool = False
+
+    def written(self, action: str = "") -> str:
+        """The spot, and a form's action, as Slack keeps it with a view of ours."""
+        return json.dumps({"action": action, **dataclasses.asdict(self)})
+
+    @classmethod
+    def read(cls, written: str) -> tuple["Spot", str]:
+        """The spot and the action of what `written` made."""
+        try:
+            kept: dict[str, Any] = json.loads(written)
+        except ValueError:
+            kept = {}
+        names = [field.name for field in dataclasses.fields(cls)]
+        spot = cls(**{"channel": "", **{name: kept[name] for name in names if name in kept}})
+        return spot, str(kept.get("action") or "")
+
+
+class Private:
+    """Hands commands, presses and forms to the core, and shows what it says to who gave them."""
+
+    def __init__(self, core: Core, wire: Wire, directory: Directory) -> None:
+        self._core = core
+        self._wire = wire
+        self._directory = directory
+
+    async def words(self, event: CommandEvent) -> None:
+        """Answer a command that was given in words."""
+        spot = Spot(event.place.channel, event.place.thread)
+        await self._show(await self._core.on_command(event), spot, event.place, event.person, replace=False)
+
+    async def command(self, body: Body) -> None:
+        """Answer a slash command."""
+        spot = Spot(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
+        team = team_of(body)
+        place, person = await self._place(team, spot), Person("slack", team, str(body["user_id"]))
+        name = str(body["command"]).lstrip("/")
+        argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
+        view = await self._core.on_command(CommandEvent(person, place, name, argument, at=datetime.now(UTC)))
+        await self._show(view, spot, place, person, replace=False)
+
+    async def press(self, body: Body) -> None:
+        """Act on a button or a menu's choice, for who clicked it."""
+        spot, team, person = _spot(body), team_of(body), _person(body)
+        place = await self._place(team, spot)
+        pressed = body["actions"][0]
+        action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
+        event = PressEvent(person, place, action, at=datetime.now(UTC))
+        if str(pressed.get("action_id")).startswith(slack_views.ASKS):
+            form = await self._core.ask(event)
+            if isinstance(form, Ask):
+                if not await self._open(str(body.get("trigger_id")), form, spot):
+                    await self._show(LATE, spot, place, person, replace=False)
+                return
+            view = form
+        else:
+            view = await self._core.on_press(event)
+        await self._show(view, spot, place, person, replace=True)
+
+    async def submit(self, body: Body) -> None:
+        """Act on a form, for who filled it in."""
+        spot, action = Spot.read(str(body["view"].get("private_metadata") or ""))
+        team, person = team_of(body), _person(body)
+        place = await self._place(team, spot)
+        text = slack_views.filled_in(body["view"])
+        view = await self._core.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
+        await self._show(view, spot, place, person, replace=True)
+
+    async def home(self, body: Body) -> None:
+        """Show what is remembered in the App Home of who has opened it."""
+        event = body["event"]
+        if event.get("tab") != "home":
+            return
+        team = team_of(body)
+        spot, person = Spot(str(event.get("channel") or ""), home=True), Person("slack", team, str(event["user"]))
+        await self._publish(await self._list(person, await self._place(team, spot)), spot, person)
+
+    async def _list(self, person: Person, place: Place) -> View:
+        return await self._core.on_command(CommandEvent(person, place, "memories", "", at=datetime.now(UTC)))
+
+    async def _place(self, team: str, spot: Spot) -> Place:
+        audience, name = await self._directory.where(spot.channel, "im" if spot.home else "")
+        return Place("slack", team, spot.channel, spot.thread, audience, name)
+
+    async def _open(self, trigger: str, form: Ask, spot: Spot) -> bool:
+        try:
+            await self._wire.edits.views_open(
+                trigger_id=trigger, view=slack_views.form(form, spot.written(form.action))
+            )
+        except FAILURES as exc:
+            log.warning("slack: a form could not be opened: %s", code(exc))
+            return False
+        return True
+
+    async def _show(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+        """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally."""
+        if view.file is not None:
+            view = await self._hand_over(view, person)
+        if spot.home:
+            # What leads nowhere further has the list beneath it.
+            ends = not (view.items or view.buttons or view.menu)
+            await self._publish(view, spot, person, await self._list(person, place) if ends else None)
+            return
+        text, blocks = slack_views.text(view), slack_views.blocks(view)
+        if spot.url:
+            body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
+            try:
+                async with self._wire.http.post(spot.url, json=body) as response:
+                    if response.status < 300:
+                        return
+                    log.warning("slack: a response URL answered HTTP %d", response.status)
+            except (aiohttp.ClientError, TimeoutError) as exc:
+                log.warning("slack: a response URL failed: %s", type(exc).__name__)
+        try:
+            await self._wire.whisper(place, person, text, blocks)
+        except FAILURES as exc:
+            log.error("slack: an answer to a command could not be shown: %s", code(exc))
+
+    async def _hand_over(self, view: View, person: Person) -> View:
+        assert view.file is not None
+        try:
+            await self._wire.hand_over(person, view.file)
+            said = HANDED_OVER
+        except FAILURES as exc:
+            log.error("slack: a file could not be sent: %s", code(exc))
+            said = NOT_HANDED_OVER
+        return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
+
+    async def _publish(self, view: View, spot: Spot, person: Person, beneath: View | None = None) -> None:
+        try:
+            await self._wire.reads.views_publish(
+                user_id=person.user, view=slack_views.home(view, beneath, spot.written())
+            )
+        except FAILURES as exc:
+            log.error("slack: the App Home could not be shown: %s", code(exc))
+
+
+def _person(body: Body) -> Person:
+    """Who clicked, or filled in: never what the button or the form says."""
+    user = body["user"]
+    return Person("slack", str(user.get("team_id") or team_of(body)), str(user["id"]))
+
+
+def _spot(body: Body) -> Spot:
+    container = body.get("container") or {}
+    view = body.get("view") or {}
+    if container.get("type") == "view" or view.get("type") == "home":
+        return dataclasses.replace(Spot.read(str(view.get("private_metadata") or ""))[0], home=True)
+    channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
+    thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
+    return Spot(channel, thread or None, body.get("response_url"))

@@ -1,0 +1,190 @@
+"""Runs commands, presses and forms, each about the caller alone."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bot.commands import listing
+from bot.commands.forgetting import SUGGESTION, Forgetting
+from bot.commands.words import GONE, PAUSED, STALE, UNAVAILABLE, kept, row
+from bot.events import Ask, Button, CommandEvent, File, Memory, Person, PressEvent, SubmitEvent, View
+from bot.identity import Identities
+from bot.linking import Linking
+from bot.logs import describe
+from bot.ports import Journal, MemoryStore
+from bot.rights import Rights
+
+log = logging.getLogger(__name__)
+
+SUGGESTIONS = 25
+#: Characters that a memory may have once it is edited.
+EDITED = 2000
+RESUMED = "Memory is on again: I use what I know about you, and learn from what you tell me."
+
+
+class Commands:
+    """Never raises: a failing memory is told in a sentence. Whose memories: those of who calls, clicks or submits."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        memory: MemoryStore,
+        identities: Identities,
+        rights: Rights | None = None,
+        *,
+        kept: str = kept(),
+    ) -> None:
+        """`kept` is the sentence that says what is kept, where and how long (`bot.commands.kept`)."""
+        self._journal = journal
+        self._memory = memory
+        self._identities = identities
+        self._rights = rights or Rights(journal, memory, identities)
+        self._kept = kept
+        self._forgetting = Forgetting(journal, memory, identities, self._rights)
+        self._linking = Linking(journal, identities, self._rights)
+
+    async def run(self, event: CommandEvent) -> View:
+        """Answer `/memories [search]`, `/forget [what]`, `/link [code]` or `/unlink`."""
+        argument = " ".join(event.argument.split())
+
+        async def answer() -> View:
+            match event.name:
+                case "memories":
+                    return await self._list(event.person, argument, 1)
+                case "forget":
+                    return await self._forgetting.propose(event, argument)
+                case "link":
+                    return await self._linking.link(event.person, argument)
+                case "unlink":
+                    return await self._linking.unlink(event.person)
+            return View(f"I don't know /{event.name[:20]}. I know /memories, /forget, /link and /unlink.")
+
+        return await _told(f"/{event.name[:20]}", answer)
+
+    async def press(self, event: PressEvent) -> View:
+        """Act on a button or a choice: on memories of whoever clicked, and nobody else's."""
+        kind, _, rest = event.action.partition(":")
+
+        async def answer() -> View:
+            match kind:
+                case "page":
+                    number, _, search = rest.partition(":")
+                    page = int(number) if number.isdecimal() and len(number) < 10 else 1
+                    return await self._list(event.person, search, page)
+                case "pause" | "resume":
+                    return await self._pause(event.person, paused=kind == "pause")
+                case "export":
+                    return await self._export(event)
+                case "forget" | "cancel":
+                    return await self._forgetting.act(event, rest, cancel=kind == "cancel")
+                case "open" | "share" | "close" | "drop" | "back":
+                    return await self._about(event.person, kind, *listing.about(rest))
+            return STALE
+
+        return await _told("a button", answer)
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """The form for a button with `asks`: a memory's text, to be edited by its owner."""
+        kind, _, rest = event.action.partition(":")
+
+        async def answer() -> Ask | View:
+            if kind != "edit":
+                return STALE
+            memory_id, _ = listing.about(rest)
+            _, _, memory = await self._find(event.person, memory_id)
+            if memory is None:
+                return GONE
+            if len(memory.text) > EDITED:
+                return View("That is too long to edit here. Forget it, and tell me anew what matters.")
+            return Ask("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
+
+        return await _told("a form", answer)
+
+    async def submit(self, event: SubmitEvent) -> View:
+        """Take the form's text as the memory's own; the former text is gone."""
+        kind, _, rest = event.action.partition(":")
+        memory_id, search = listing.about(rest)
+        text = event.text.replace("\0", "").strip()[:EDITED]
+
+        async def answer() -> View:
+            if kind != "edit":
+                return STALE
+            user_id, number, memory = await self._find(event.person, memory_id)
+            if memory is None:
+                return GONE
+            if not text or text == memory.text:
+                return listing.detail(memory, number, search, "Nothing was changed.")
+            changed = await self._memory.edit(user_id, memory_id, text, event.at)
+            return listing.detail(changed, number, search, "Changed.") if changed is not None else GONE
+
+        return await _told("a form", answer)
+
+    async def suggest(self, event: CommandEvent) -> list[str]:
+        """Up to 25 of the caller's memories whose words match what is typed so far, at most 100 characters each."""
+        try:
+            user_id = await self._identities.user_id(event.person)
+            typed = " ".join(event.argument.split()).casefold()
+            memories = await self._memory.list(user_id)
+        except Exception as exc:  # noqa: BLE001 - a suggestion that fails is an empty one
+            log.warning("no suggestions: %s", describe(exc))
+            return []
+        texts = (row(memory.text, SUGGESTION) for memory in memories)
+        return [text for text in dict.fromkeys(texts) if typed in text.casefold()][:SUGGESTIONS]
+
+    async def _list(self, person: Person, search: str, page: int, around: str | None = None) -> View:
+        """A page of the list; with `around`, the one that shows that memory."""
+        account = await self._identities.account(person)
+        everything = await self._memory.list(account.user_id)
+        found = await self._memory.list(account.user_id, search) if search and everything else everything
+        if around is not None:
+            page = listing.page_of(found, around)
+        return listing.listed(everything, found, search, page, paused=account.paused, kept=self._kept)
+
+    async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
+        """The caller's mem0 user id, and their memory of that id with its number; None where it isn't theirs."""
+        user_id = await self._identities.user_id(person)
+        for number, memory in enumerate(await self._memory.list(user_id), 1):
+            if memory.id == memory_id:
+                return user_id, number, memory
+        return user_id, 0, None
+
+    async def _about(self, person: Person, kind: str, memory_id: str, search: str) -> View:
+        if kind == "back":
+            return await self._list(person, search, 1, around=memory_id)
+        user_id, number, memory = await self._find(person, memory_id)
+        if memory is None:
+            return GONE
+        if kind == "open":
+            return listing.detail(memory, number, search)
+        if kind == "drop":
+            view = await self._forgetting.these(user_id, [memory])
+            return View(view.title, footer=view.footer, buttons=(Button("Back", f"page:1:{search}"),))
+        changed = await self._memory.share(user_id, memory_id, shared=kind == "share")
+        return listing.detail(changed, number, search, "Done.") if changed is not None else GONE
+
+    async def _pause(self, person: Person, *, paused: bool) -> View:
+        user_id = await self._identities.user_id(person)
+        await self._journal.pause(user_id, paused)
+        switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
+        return View(PAUSED if paused else RESUMED, buttons=(switch, Button("Back", "page:1:")))
+
+    async def _export(self, event: PressEvent) -> View:
+        user_id = await self._identities.user_id(event.person)
+        everything = await self._rights.export(user_id, event.at)
+        content = json.dumps(everything, ensure_ascii=True, indent=2).encode()
+        file = File(f"memories-{event.at:%Y-%m-%d}.json", content)
+        title = "Everything that I keep about you, as a file: memories, recent conversation, linked accounts, settings."
+        return View(title, buttons=(Button("Back", "page:1:"),), file=file)
+
+
+Shown = TypeVar("Shown", bound=Ask | View)
+
+
+async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | View:
+    """The answer, or that there is none now."""
+    try:
+        return await answer()
+    except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
+        log.error("%s failed: %s", what, describe(exc))
+        return UNAVAILABLE

@@ -1,0 +1,132 @@
+"""`/forget`: what would go is shown first, and one click by the caller makes it so."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.commands.listing import PAGE
+from bot.commands.words import CANCELLED, LATER, STALE, item, row, things
+from bot.events import Button, CommandEvent, Memory, PressEvent, View
+from bot.identity import Identities
+from bot.memory import timewords
+from bot.ports import Journal, MemoryStore
+from bot.rights import Outcome, Rights, Stretch
+
+SUGGESTION = 100
+
+
+class Forgetting:
+    """Proposes what to forget, and does it. Raises what the memory and the journal raise."""
+
+    def __init__(self, journal: Journal, memory: MemoryStore, identities: Identities, rights: Rights) -> None:
+        self._journal = journal
+        self._memory = memory
+        self._identities = identities
+        self._rights = rights
+
+    async def propose(self, event: CommandEvent, what: str) -> View:
+        """Show what would go: everything, one, what matches, or what is of a stretch of time."""
+        user_id = await self._identities.user_id(event.person)
+        everything = await self._memory.list(user_id)
+        if not what or what.casefold() in ("everything", "all"):
+            return await self._everything(event, user_id, len(everything))
+        numbers = {memory.id: number for number, memory in enumerate(everything, 1)}
+        found = _named(everything, what)
+        if not found and (window := timewords.alone(what, event.at)):
+            return await self._stretch(event, everything, window, numbers)
+        if not found:
+            found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
+        if found:
+            shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
+            more = f"; the first {PAGE} are shown" if len(found) > PAGE else ""
+            view = View(f"Forget {_these(len(found))}{more}?", shown, "What you said in these messages goes too.")
+            return await self._confirm(event, view, ("Forget", "these", [memory.id for memory in found]))
+        return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
+
+    async def _everything(self, event: CommandEvent, user_id: str, count: int) -> View:
+        linked = await self._journal.accounts(user_id)
+        together = f" It goes on all {len(linked) + 1} of your linked accounts, which are parted." if linked else ""
+        title = (
+            f"Forget everything? I remember {things(count)} about you. They go for good, with their earlier versions, "
+            f"our recent conversations and your settings.{together}"
+        )
+        return await self._confirm(event, View(title), ("Forget everything", "everything", []))
+
+    async def _stretch(
+        self, event: CommandEvent, everything: Sequence[Memory], window: timewords.TimeWindow, numbers: dict[str, int]
+    ) -> View:
+        """What was told since then; and where the words name a stretch that is over, that alone as well."""
+        since = Stretch.of(everything, window.start, max(window.end, event.at))
+        only = Stretch.of(everything, window.start, window.end)
+        shown = tuple(item(memory, numbers[memory.id]) for memory in since.whole[:PAGE])
+        title = f"Forget everything since {_moment(window.start)}? That is {things(len(since.whole))} that I learned"
+        title += " and what we said since then."
+        footer = "Where you had told me the same before, I go on remembering it." if since.parts else ""
+        if len(since.whole) > PAGE:
+            footer = f"The first {PAGE} are shown. {footer}".strip()
+        choices = [("Forget", "stretch", _span(window.start, max(window.end, event.at)))]
+        if window.end <= event.at:
+            label = f"Only until {_moment(window.end)} ({len(only.whole)})"
+            choices.append((label, "stretch", _span(window.start, window.end)))
+        return await self._confirm(event, View(title, shown, footer), *choices)
+
+    async def _confirm(self, event: CommandEvent, view: View, *choices: tuple[str, str, list[str]]) -> View:
+        buttons = []
+        for label, action, ids in choices:
+            token = await self._journal.keep_intent(event.person.key, action, ids, event.at)
+            buttons.append(Button(label, f"forget:{token}", danger=True))
+        buttons.append(Button("Cancel", buttons[0].action.replace("forget:", "cancel:", 1)))
+        return View(view.title, view.items, view.footer, tuple(buttons))
+
+    async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View:
+        """Do what a button was shown for, once, for the one it was shown to."""
+        intent = await self._journal.take_intent(token, event.person.key, event.at)
+        if intent is None:
+            return STALE
+        if cancel:
+            return CANCELLED
+        action, ids = intent
+        user_id = await self._identities.user_id(event.person)
+        if action == "everything":
+            outcome = await self._rights.forget_everything(user_id)
+            return _done("Everything is forgotten", outcome, ", our recent conversations and your settings")
+        memories = await self._memory.list(user_id)
+        if action == "stretch":
+            start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
+            outcome = await self._rights.forget_stretch(user_id, Stretch.of(memories, start, end))
+            return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
+        return await self.these(user_id, [memory for memory in memories if memory.id in set(ids)])
+
+    async def these(self, user_id: str, memories: Sequence[Memory]) -> View:
+        """Forget these memories, and tell."""
+        return _done(
+            "Forgotten", await self._rights.forget_memories(user_id, memories), ", and the messages that told me"
+        )
+
+
+def _done(what: str, outcome: Outcome, also: str) -> View:
+    if outcome.memories is None:
+        return View(f"{what}, but not all of it is erased yet.", footer=LATER)
+    return View(f"{what}: {things(outcome.memories)} that I remembered{also}.")
+
+
+def _named(everything: Sequence[Memory], what: str) -> list[Memory]:
+    """The one memory of that number, or those that autocompletion has shown as that very row."""
+    number = what.removeprefix("#")
+    if number.isdecimal() and number.isascii():
+        index = int(number) if len(number) < 10 else 0
+        if 1 <= index <= len(everything):
+            return [everything[index - 1]]
+    return [memory for memory in everything if row(memory.text, SUGGESTION) == what]
+
+
+def _these(count: int) -> str:
+    return "this" if count == 1 else f"these {count} things"
+
+
+def _moment(at: datetime) -> str:
+    clock = "" if (at.hour, at.minute) == (0, 0) else f" {at:%H:%M}"
+    return f"{at:%Y-%m-%d}{clock} ({at.tzname() or 'UTC'})"
+
+
+def _span(start: datetime, end: datetime) -> list[str]:
+    return [repr(start.timestamp()), repr(end.timestamp())]

@@ -1,0 +1,106 @@
+"""`/memories`: the list with its pages, and one memory with what can be done about it."""
+
+from collections.abc import Sequence
+
+from bot.commands.words import (
+    EMPTY,
+    FORGET_HINT,
+    PAUSED,
+    WHOLE,
+    item,
+    row,
+    source_items,
+    standing,
+    things,
+)
+from bot.events import SHARED_SCOPE, Button, Memory, Option, View
+
+PAGE = 10
+#: An action holds 90 characters: `page:<number>:` and so much of a search, or `share:<memory id>:` and less.
+SEARCH_WITH_PAGE = 70
+SEARCH_WITH_ID = 44
+ACTION = 90
+LABEL = 80
+
+
+def listed(
+    everything: Sequence[Memory], found: Sequence[Memory], search: str, page: int, *, paused: bool, kept: str
+) -> View:
+    """A page of the memories found among all; both newest first."""
+    switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
+    always = (switch, Button("Export", "export:"))
+    state = f"{PAUSED} " if paused else ""
+    if not everything:
+        title = EMPTY if paused else f"{EMPTY} Talk to me, and I will."
+        return View(title, footer=f"{state}{kept}", buttons=always)
+    numbers = {memory.id: number for number, memory in enumerate(everything, 1)}
+    found = [memory for memory in found if memory.id in numbers]
+    if not found:
+        title = f"Nothing that I remember about you matches “{row(search, 80)}”."
+        return View(title, footer=state.strip(), buttons=(Button("Show all", "page:1:"),))
+    pages = -(-len(found) // PAGE)
+    page = min(max(page, 1), pages)
+    shown = found[(page - 1) * PAGE : page * PAGE]
+    title = f"I remember {things(len(everything))} about you"
+    title += f"; {len(found)} match “{row(search, 80)}”:" if search else ", newest first:"
+    where = f"Page {page} of {pages}. " if pages > 1 else ""
+    buttons = []
+    if len(search) <= SEARCH_WITH_PAGE:
+        if page > 1:
+            buttons.append(Button("Newer", f"page:{page - 1}:{search}"))
+        if page < pages:
+            buttons.append(Button("Older", f"page:{page + 1}:{search}"))
+    elif pages > 1:
+        where = f"{len(found) - PAGE} more match: search with fewer words to page through them. "
+    return View(
+        title,
+        tuple(item(memory, numbers[memory.id]) for memory in shown),
+        f"{state}{where}{FORGET_HINT} {kept}",
+        (*buttons, *always),
+        tuple(Option(_label(memory, numbers[memory.id]), _about("open", memory.id, search)) for memory in shown),
+        "Choose one to change…",
+    )
+
+
+def _label(memory: Memory, number: int) -> str:
+    return row(f"{number}. {memory.text}", LABEL)
+
+
+def page_of(found: Sequence[Memory], memory_id: str) -> int:
+    """The page that shows a memory; the first where it is gone."""
+    place = next((place for place, memory in enumerate(found) if memory.id == memory_id), 0)
+    return place // PAGE + 1
+
+
+def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
+    """One memory, whole, with the messages that taught it and what can be done; `done` tells what has been."""
+
+    def button(label: str, kind: str, *, danger: bool = False, asks: bool = False) -> Button:
+        return Button(label, _about(kind, memory.id, search), danger, asks)
+
+    wide = memory.scope == SHARED_SCOPE
+    share = button("Keep to where I learned it", "close") if wide else button("May be used in channels", "share")
+    buttons = (
+        button("Edit", "edit", asks=True),
+        button("Forget", "drop", danger=True),
+        share,
+        button("Back", "back"),
+    )
+    footer = " ".join(part for part in (done, standing(memory)) if part)
+    return View(f"{number}. {_whole(memory.text)}", source_items(memory), footer, buttons)
+
+
+def _whole(text: str) -> str:
+    return text if len(text) <= WHOLE else text[: WHOLE - 1] + "…"
+
+
+def _about(kind: str, memory_id: str, search: str) -> str:
+    """An action about a memory, with the search to go back to where there is room for it."""
+    action = f"{kind}:{memory_id}:{search}"
+    return action if len(search) <= SEARCH_WITH_ID and len(action) <= ACTION else f"{kind}:{memory_id}:"
+
+
+def about(rest: str) -> tuple[str, str]:
+    """The memory's id and the search of such an action."""
+    memory_id, _, search = rest.partition(":")
+    return memory_id, search

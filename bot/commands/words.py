@@ -1,0 +1,105 @@
+"""The sentences and rows of the commands' views."""
+
+from datetime import datetime
+
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Button, Item, Memory, Source, View
+
+#: What one row may show of a memory, in characters; the whole text is kept.
+ROW = 300
+#: What a view of one memory shows of it.
+WHOLE = 1500
+#: Sources shown with a memory.
+SOURCES = 8
+
+PAUSED = "Memory is paused: I neither use nor keep anything about you."
+UNAVAILABLE = View("I can't reach my memory right now. Nothing was changed; please try again in a little while.")
+STALE = View("That button is no longer valid, and nothing was changed. Please run the command again.")
+CANCELLED = View("Nothing was forgotten.")
+GONE = View("I no longer remember that, so there is nothing to change.", buttons=(Button("Back", "page:1:"),))
+EMPTY = "I don't remember anything about you yet."
+FORGET_HINT = "Forget one with /forget and its number or its words; /forget alone forgets everything."
+LATER = "A part of it could not be reached just now: it is not used any more, and I go on erasing until it is gone."
+
+
+def kept(hours: float = 24, *, hosted: bool = False) -> str:
+    """What is kept, where and how long: `hours` are those of recent turns."""
+    where = "with mem0, a service that this bot uses" if hosted else "in this bot's own database"
+    return (
+        f"I keep facts like these, {where}, until you forget them; recent conversation for {hours:g} hours; "
+        "and what you write only until I have learned from it."
+    )
+
+
+def things(count: int) -> str:
+    """So many memories, in words."""
+    return "1 thing" if count == 1 else f"{count} things"
+
+
+def row(text: str, most: int) -> str:
+    """A text on one line, cut to so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def day(at: datetime) -> str:
+    """A date as people read it."""
+    return f"{at:%Y-%m-%d}"
+
+
+def item(memory: Memory, number: int) -> Item:
+    """A memory as a row of a list."""
+    source = newest(memory)
+    marks = [day(memory.learned_at), source.place if source else "", *_marks(memory)]
+    return Item(number, row(memory.text, ROW), ", ".join(mark for mark in marks if mark), source.link if source else "")
+
+
+def newest(memory: Memory) -> Source | None:
+    """The last message that taught a memory."""
+    return max(memory.sources, key=lambda source: source.at, default=None)
+
+
+def _marks(memory: Memory) -> list[str]:
+    marks = []
+    if memory.scope == SHARED_SCOPE:
+        marks.append("may be used in channels")
+    if memory.superseded_by:
+        marks.append("earlier, no longer used")
+    if memory.edited_at:
+        marks.append("edited")
+    return marks
+
+
+def source_items(memory: Memory) -> tuple[Item, ...]:
+    """The messages that taught a memory, newest first, each with its link."""
+    sources = sorted(memory.sources, key=lambda source: source.at, reverse=True)[:SOURCES]
+    return tuple(
+        Item(
+            number,
+            f"You said so on {source.at:%Y-%m-%d at %H:%M} ({source.at.tzname() or 'UTC'})",
+            _there(source),
+            source.link,
+        )
+        for number, source in enumerate(sources, 1)
+    )
+
+
+def _there(source: Source) -> str:
+    return source.place or ("the message" if source.link else "")
+
+
+def standing(memory: Memory) -> str:
+    """Where a memory is used, and what has become of it."""
+    said = []
+    if memory.edited_at:
+        said.append(f"You edited it on {day(memory.edited_at)}.")
+    if memory.superseded_by:
+        said.append("Something newer has replaced it, so it is no longer used.")
+    elif memory.scope == SHARED_SCOPE:
+        said.append("It may be used in channels, where others read along.")
+    elif memory.scope == PRIVATE_SCOPE:
+        said.append("It is used in direct messages only.")
+    elif memory.scope.startswith("public:"):
+        said.append("It is used in this workspace's channels and in direct messages.")
+    else:
+        said.append("It is used in the place where I learned it and in direct messages.")
+    return " ".join(said)

@@ -1,0 +1,78 @@
+"""A message whose text was changed on the platform: what is kept of it follows, and it is learned anew."""
+
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.events import Edit, MessageEvent
+from bot.journal.erasure import drop_exchanges
+from bot.journal.linking import renew
+from bot.journal.tables import exchanges, inbox, messages, turns
+from bot.journal.values import from_json, storable, to_json
+
+_ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
+_WAITING = sa.select(exchanges).where(exchanges.c.event_id == sa.bindparam("event"))
+
+
+def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
+    """What an edit is to us."""
+    asked = {"event": event.id}
+    payload = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
+    if payload is not None:
+        return Edit.SAME if from_json(payload).text == event.text else Edit.OPEN
+    found = conn.execute(_WAITING, asked).first() or conn.execute(_ASKED, asked).first()
+    if found is not None:
+        return Edit.SAME if found.text == storable(event.text) else Edit.CHANGED
+    seen = sa.select(messages.c.event_id).where(messages.c.message_id == event.id, messages.c.event_id == event.id)
+    return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
+
+
+def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, now: float) -> int:
+    """Let the kept text follow; return how many rows changed.
+
+    With `learn`, the new text is held to be learned until `release`, when what the old one taught is forgotten.
+    """
+    text = storable(event.text)
+    open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
+    if open_ is not None:
+        changed = to_json(replace(from_json(open_), text=event.text))
+        return conn.execute(sa.update(inbox).where(inbox.c.event_id == event.id).values(payload=changed)).rowcount
+    said = conn.execute(_ASKED, {"event": event.id}).first()
+    count = 0
+    if said is not None:
+        count = conn.execute(sa.update(turns).where(turns.c.id == said.id).values(text=text)).rowcount
+    waiting = conn.execute(_WAITING, {"event": event.id}).mappings().one_or_none()
+    if waiting is not None:
+        if not text.strip():
+            return count + drop_exchanges(conn, exchanges.c.id == waiting["id"], now)
+        renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
+        return count + 1
+    if learn and text.strip():
+        conn.execute(sa.insert(exchanges), _exchange(conn, event, user_id, said))
+        count += 1
+    return count
+
+
+def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.Row[Any] | None) -> dict[str, Any]:
+    answer = sa.select(turns.c.text).where(turns.c.event_id == event.id, turns.c.author == "assistant")
+    return {
+        "event_id": event.id,
+        "person_key": event.person.key,
+        "user_id": user_id,
+        "scope": event.place.scope,
+        "name": storable(event.name),
+        "text": storable(event.text),
+        "answer": conn.execute(answer).scalar() or "",
+        "at": event.at.timestamp(),
+        "link": event.link,
+        "place": storable(event.place.name),
+        "conversation": said.conversation if said is not None else event.id,
+        "state": "held",
+    }
+
+
+def release(conn: sa.Connection, event_ids: list[str]) -> int:
+    """What these events taught before is forgotten: their new texts may be learned. Returns how many wait now."""
+    held = sa.and_(exchanges.c.event_id.in_(event_ids), exchanges.c.state == "held")
+    return conn.execute(sa.update(exchanges).where(held).values(state="waiting")).rowcount

@@ -1,0 +1,38 @@
+"""What the journal holds about a person, for that person."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.journal.tables import exchanges, inbox, links, settings, turns
+from bot.journal.values import from_json, when
+
+
+def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
+    """Recent turns, what waits to be learned, open messages, linked accounts and settings; times in ISO form."""
+    keys = list(person_keys)
+    theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
+    said = conn.execute(sa.select(turns).where(theirs).order_by(turns.c.id)).all()
+    owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
+    waiting = conn.execute(sa.select(exchanges).where(owned).order_by(exchanges.c.id)).all()
+    payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
+    linked = conn.execute(sa.select(links.c.person_key, links.c.at).where(links.c.user_id == user_id)).all()
+    paused = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
+    return {
+        "turns": [{"event": row.event_id, "by": row.author, "at": _iso(row.at), "text": row.text} for row in said],
+        "waiting_to_be_learned": [
+            {"event": row.event_id, "at": _iso(row.at), "place": row.place, "text": row.text, "answer": row.answer}
+            for row in waiting
+        ],
+        "waiting_to_be_answered": [
+            {"event": event.id, "at": event.at.isoformat(), "place": event.place.name, "text": event.text}
+            for event in map(from_json, payloads)
+        ],
+        "linked_accounts": [{"account": row.person_key, "since": _iso(row.at)} for row in linked],
+        "settings": {"memory_paused_since": None if paused is None else _iso(paused)},
+    }
+
+
+def _iso(seconds: float) -> str:
+    return when(seconds).isoformat()

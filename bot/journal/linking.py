@@ -1,0 +1,102 @@
+"""Joining accounts by a code, and parting them: the links, and what waits under the former mem0 user."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.events import Erasure, Joined
+from bot.journal import erasures, people, settings
+from bot.journal.tables import codes, exchanges, guesses, taught, tombstones, turns
+from bot.ports import TooManyCodes
+
+#: How long a code joins, in seconds, and how often it may be found by one who can't use it.
+CODE_TTL = 600.0
+CODE_TRIES = 5
+#: Wrong codes that one account may enter within CODE_TTL.
+GUESSES = 5
+
+
+def offer(conn: sa.Connection, person_key: str, digest: str, now: float) -> None:
+    """Keep a code's digest for an account, in place of any earlier one."""
+    conn.execute(sa.delete(codes).where(sa.or_(codes.c.person_key == person_key, codes.c.at < now - CODE_TTL)))
+    conn.execute(sa.insert(codes), {"digest": digest, "person_key": person_key, "at": now})
+
+
+def redeem(conn: sa.Connection, person_key: str, digest: str, now: float) -> Joined | None:
+    """Join the account to the one that a code was shown to; None where the code is unknown, used, expired, or its own.
+
+    Raises TooManyCodes where the account has entered too many wrong ones, whatever this one is.
+    """
+    conn.execute(sa.delete(guesses).where(guesses.c.at < now - CODE_TTL))
+    mine = sa.select(sa.func.count()).select_from(guesses).where(guesses.c.person_key == person_key)
+    if conn.execute(mine).scalar_one() >= GUESSES:
+        raise TooManyCodes
+    valid = sa.and_(codes.c.digest == digest, codes.c.at >= now - CODE_TTL, codes.c.tries < CODE_TRIES)
+    owner = conn.execute(sa.select(codes.c.person_key).where(valid)).scalar()
+    to = people.user_id(conn, owner) if owner is not None else None
+    former = people.user_id(conn, person_key)
+    if to is None or to == former:
+        conn.execute(sa.update(codes).where(codes.c.digest == digest).values(tries=codes.c.tries + 1))
+        conn.execute(sa.insert(guesses), {"person_key": person_key, "at": now})
+        return None
+    if not conn.execute(sa.delete(codes).where(valid)).rowcount:  # used elsewhere at this very moment
+        return None
+    conn.execute(sa.delete(guesses).where(guesses.c.person_key == person_key))
+    return _join(conn, former, to, now)
+
+
+def _join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
+    keys = [former, *people.accounts(conn, former)]
+    for key in keys:
+        people.link(conn, key, to, now)
+    rehome(conn, former, to, keys, now)
+    settings.move(conn, former, to, keep=False)
+    conn.execute(sa.update(taught).where(taught.c.user_id == former).values(user_id=to))
+    (moving,) = erasures.owe(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
+    return Joined(to, former, moving)
+
+
+def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
+    """Part an account from those it is linked with; None where it isn't. The others stay together.
+
+    Where the others share this account's mem0 user, they move to one of their own; `Joined.user_id` is where what
+    moves goes.
+    """
+    user = people.user_id(conn, person_key)
+    others = people.accounts(conn, user)
+    if user != person_key:
+        to, moved = person_key, [person_key]
+    elif others:
+        to, moved = others[0], others
+    else:
+        return None
+    for key in moved:
+        people.unlink(conn, key)
+        if key != to:
+            people.link(conn, key, to, now)
+    rehome(conn, user, to, moved, now)
+    settings.move(conn, user, to, keep=True)
+    (moving,) = erasures.owe(conn, [Erasure("move", {"from": user, "to": to, "accounts": sorted(moved)})], now)
+    return Joined(to, user, moving)
+
+
+def rehome(conn: sa.Connection, former: str, to: str, keys: Sequence[str], now: float) -> None:
+    """Let another mem0 user have what those accounts said and what waits to be learned of it.
+
+    What waits is written anew under new ids: a lesson of the former user that is under way can't be committed.
+    """
+    for table in (turns, exchanges):
+        theirs = sa.and_(table.c.user_id == former, table.c.person_key.in_(list(keys)))
+        conn.execute(sa.update(table).where(theirs).values(user_id=to))
+    moved = sa.and_(exchanges.c.user_id == to, exchanges.c.person_key.in_(list(keys)))
+    for row in conn.execute(sa.select(exchanges).where(moved).order_by(exchanges.c.id)).mappings().all():
+        renew(conn, row, now)
+
+
+def renew(conn: sa.Connection, row: sa.RowMapping, now: float, **changed: Any) -> None:
+    """Give an exchange a new id; what an extraction under way makes of the old one is void."""
+    conn.execute(sa.delete(exchanges).where(exchanges.c.id == row["id"]))
+    conn.execute(sa.insert(tombstones), {"exchange_id": row["id"], "at": now})
+    kept = {name: value for name, value in row.items() if name != "id"}
+    conn.execute(sa.insert(exchanges), {**kept, "claimed_by": None, **changed})

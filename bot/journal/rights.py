@@ -1,0 +1,136 @@
+"""The journal's part in people's rights: settings, forgetting, linked accounts, and what is still to be erased."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.events import Account, Edit, Erasure, Joined, MessageEvent
+from bot.journal import edits, erasure, erasures, export, linking, people, settings
+from bot.journal.runner import Runner
+
+
+class JournalOfRights:
+    """Methods of `SqlJournal`. Every one raises JournalUnavailable where the database fails."""
+
+    _runner: Runner
+    _clock: Callable[[], float]
+
+    # Settings
+
+    async def account(self, person_key: str) -> Account:
+        """Whose memories an account has, and whether they may be used now: one read on the way of each message."""
+        return await self._runner.read(settings.account, person_key)
+
+    async def pause(self, user_id: str, paused: bool) -> None:
+        """Switch a person's memory off or on."""
+        await self._runner.write(settings.pause, user_id, paused, self._clock())
+
+    async def tell_paused(self, user_id: str) -> bool:
+        """Whether this answer is the one that says so: True once after each pausing, in whatever process."""
+        return await self._runner.write(settings.tell_paused, user_id)
+
+    async def export(self, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
+        """All that is kept here about a person, ready for JSON."""
+        return await self._runner.read(export.export, user_id, person_keys)
+
+    # Forgetting
+
+    async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
+        """Erase a person's turns (and the answers to them), exchanges, open events and intents; return how many rows.
+
+        Links, settings and codes go too. To be called before the memories are erased: a lesson in flight can't be
+        committed any more after it.
+        """
+        return await self._runner.erase(erasure.forget_raw, user_id, person_keys, self._clock())
+
+    async def forget_since(self, user_id: str, person_keys: Sequence[str], start: datetime, end: datetime) -> int:
+        """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
+        span = start.timestamp(), end.timestamp()
+        return await self._runner.erase(erasure.forget_since, user_id, person_keys, *span, self._clock())
+
+    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
+        return await self._runner.erase(erasure.forget_events, user_id, event_ids, self._clock())
+
+    async def known(self, message_ids: Sequence[str]) -> bool:
+        """Whether anything may be kept here of any of these messages."""
+        return await self._runner.read(erasure.known, message_ids)
+
+    async def forget_messages(self, message_ids: Sequence[str]) -> int:
+        """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went.
+
+        Of the bot's own messages, the answer's turn goes.
+        """
+        return await self._runner.erase(erasure.forget_messages, message_ids, self._clock())
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        """Erase what belongs to a workspace alone; return how many rows went. Raises ValueError without an id."""
+        return await self._runner.erase(erasure.forget_workspace, platform, workspace, self._clock())
+
+    async def compare(self, event: MessageEvent) -> Edit:
+        """What an edit on the platform is to us."""
+        return await self._runner.read(edits.compare, event)
+
+    async def edited(self, event: MessageEvent, user_id: str, *, learn: bool) -> None:
+        """Let the kept text follow an edit. What is to be learned anew is held until `release`."""
+        await self._runner.erase(edits.edited, event, user_id, learn, self._clock())
+
+    async def release(self, event_ids: Sequence[str]) -> None:
+        """What these events taught before is forgotten: their new texts may be learned."""
+        await self._runner.write(edits.release, list(event_ids))
+
+    async def buried(self, exchange_id: int) -> bool:
+        """Whether an exchange was erased or replaced while it waited: what was learned of it meanwhile is void."""
+        return await self._runner.read(erasure.buried, exchange_id)
+
+    async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
+        """Whom events taught something, where it was noted (hosted mem0 can't tell)."""
+        return await self._runner.read(erasure.taught_whom, event_ids)
+
+    async def learners(self) -> list[str]:
+        """Everybody for whom it was noted that an event taught them something."""
+        return await self._runner.read(erasure.learners)
+
+    # What is still to be erased in the memory store
+
+    async def owe(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
+        """Write erasures down before they are tried; they are due in `delay` seconds (one minute)."""
+        wait = erasures.LEASE if delay is None else delay
+        return await self._runner.write(erasures.owe, wanted, self._clock(), wait)
+
+    async def owed(self) -> list[Erasure]:
+        """Take up the erasures that are due, oldest first."""
+        return await self._runner.write(erasures.due, self._clock())
+
+    async def settle(self, erasure_id: int) -> None:
+        """An erasure is done."""
+        await self._runner.write(erasures.settle, erasure_id)
+
+    async def put_off(self, erasure_id: int) -> None:
+        """An erasure failed: it is due again later."""
+        await self._runner.write(erasures.put_off, erasure_id, self._clock())
+
+    async def excuse(self, wanted: Erasure) -> int:
+        """Let an erasure that is not yet due be; return how many there were."""
+        return await self._runner.write(erasures.excuse, wanted)
+
+    # Linked accounts
+
+    async def accounts(self, user_id: str) -> list[str]:
+        """The accounts linked to a mem0 user id."""
+        return await self._runner.read(people.accounts, user_id)
+
+    async def offer_code(self, person_key: str, digest: str) -> None:
+        """Keep the digest of a code that joins another account to this one, for ten minutes and one use."""
+        await self._runner.write(linking.offer, person_key, digest, self._clock())
+
+    async def redeem_code(self, person_key: str, digest: str) -> Joined | None:
+        """Join the account to the one that showed the code; None where there is no such code (any more).
+
+        Raises TooManyCodes where this account has entered too many wrong ones.
+        """
+        return await self._runner.write(linking.redeem, person_key, digest, self._clock())
+
+    async def part(self, person_key: str) -> Joined | None:
+        """Part an account from those it is linked with; None where it isn't."""
+        return await self._runner.write(linking.part, person_key, self._clock())

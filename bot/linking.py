@@ -1,0 +1,87 @@
+"""`/link` and `/unlink`: one set of memories for a person's accounts, joined by a code that only they can see."""
+
+import asyncio
+import hashlib
+import secrets
+
+from bot.events import Button, Item, Person, View
+from bot.identity import Identities
+from bot.ports import Journal, TooManyCodes
+from bot.rights import Rights
+
+#: Without letters and digits that are taken for each other.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 8
+
+WRONG = View("That code doesn't work: it is wrong, used or too old. Run /link on your other account for a new one.")
+ENOUGH = View("That were too many codes that didn't work. Please try again in ten minutes.")
+ALONE = View("This account isn't linked with another.")
+
+
+class Linking:
+    """Shows codes, takes them, parts accounts. Raises what the journal raises."""
+
+    def __init__(self, journal: Journal, identities: Identities, rights: Rights) -> None:
+        self._journal = journal
+        self._identities = identities
+        self._rights = rights
+
+    async def link(self, person: Person, code: str) -> View:
+        """Show a code, or join this account to the one that the code was shown to."""
+        account = await self._identities.account(person)
+        return await self._join(person, code) if code else await self._offer(person, account.user_id)
+
+    async def _offer(self, person: Person, user_id: str) -> View:
+        code = new_code()
+        await self._journal.offer_code(person.key, await digest(code))
+        others = [key for key in await self._identities.everybody(user_id) if key != person.key]
+        items = tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(others, 1))
+        footer = (
+            f"On your other account, within ten minutes: /link {code} . It works once. Show it to nobody: whoever "
+            "enters it shares one set of memories with you."
+        )
+        return View(f"Your code is {code}", items, footer + (" /unlink parts this account again." if others else ""))
+
+    async def _join(self, person: Person, code: str) -> View:
+        try:
+            joined = await self._journal.redeem_code(person.key, await digest(code))
+        except TooManyCodes:
+            return ENOUGH
+        if joined is None:
+            return WRONG
+        count = await self._rights.joined(joined)
+        later = " What this account had taught me follows in a little while." if count is None else ""
+        return View(
+            f"Linked: I remember you as one person on both accounts from now on.{later}",
+            footer="/unlink parts them again; each then keeps what was learned there.",
+            buttons=(Button("Show memories", "page:1:"),),
+        )
+
+    async def unlink(self, person: Person) -> View:
+        """Part this account from those it is linked with."""
+        await self._identities.account(person)
+        parted = await self._journal.part(person.key)
+        if parted is None:
+            return ALONE
+        count = await self._rights.joined(parted)
+        later = " Moving the memories takes a little while." if count is None else ""
+        return View(f"Unlinked: each account keeps what was learned there.{later}")
+
+
+def new_code() -> str:
+    """A code such as `K7QF-2M9X`: one of 656,100,000,000."""
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return f"{letters[: LENGTH // 2]}-{letters[LENGTH // 2 :]}"
+
+
+async def digest(code: str) -> str:
+    """What is kept of a code, whatever its case and hyphens: slow to compute, so that it can't be guessed back."""
+    plain = "".join(letter for letter in code.upper()[:64] if letter.isalnum())
+    found = await asyncio.to_thread(hashlib.scrypt, plain.encode(), salt=b"link code", n=1 << 13, r=8, p=1)
+    return found.hex()
+
+
+def _named(key: str) -> str:
+    platform, _, rest = key.partition(":")
+    named = {"discord": "your Discord account", "slack": "your Slack account"}
+    return named.get(platform, f"{rest or platform} in the terminal")

@@ -1,0 +1,335 @@
+"""People's rights over what is kept of them: forgetting in all its forms, each until it is done, and taking it away.
+
+What is to be erased is written down before it is tried, so that neither a crash nor a memory store that is down leaves
+anything behind: `run` tries again what failed. All that is in flight is void from that moment on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.events import Edit, Erasure, Joined, Memory, MessageEvent, Person, Source
+from bot.identity import Identities
+from bot.learning import Learner
+from bot.logs import describe
+from bot.ports import Journal, MemoryStore
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at what is still to be erased.
+EVERY = 20.0
+#: What the first answer after pausing begins with.
+PAUSED_LINE = "(Memory is paused: I neither use nor keep anything about you. /memories resumes it.)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What went: memories (None where that failed, and is tried again) and entries of conversations."""
+
+    memories: int | None
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a person told within a stretch of time.
+
+    Attributes:
+        whole: Memories that were learned, or edited, in it alone.
+        parts: Sources within it of memories that other messages have taught as well.
+    """
+
+    start: datetime
+    end: datetime
+    whole: tuple[Memory, ...]
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, memories: Iterable[Memory], start: datetime, end: datetime) -> "Stretch":
+        """Sort a person's memories by whether they are from `start` to before `end`."""
+
+        def inside(at: datetime) -> bool:
+            return start <= at < end
+
+        def within(memory: Memory) -> bool:
+            if memory.edited_at is not None and inside(memory.edited_at):
+                return True
+            times = [source.at for source in memory.sources] or [memory.learned_at]
+            return all(inside(at) for at in times)
+
+        whole, parts = [], []
+        for memory in memories:
+            if within(memory):
+                whole.append(memory)
+            else:
+                parts += [source.event_id for source in memory.sources if inside(source.at)]
+        return cls(start, end, tuple(whole), tuple(dict.fromkeys(parts)))
+
+
+class Rights:
+    """Forgets, and lets what is kept follow the platforms. Methods named after an event of a platform never raise."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        memory: MemoryStore,
+        identities: Identities,
+        learner: Learner | None = None,
+        *,
+        grace: float = 72 * 3600.0,
+    ) -> None:
+        """`learner` is None where nothing is learned; `grace` is how long a removed workspace's is kept, in seconds."""
+        self._journal = journal
+        self._memory = memory
+        self._identities = identities
+        self._learner = learner
+        self._grace = grace
+
+    # What a person asks for. These raise JournalUnavailable where not even the wish could be written down.
+
+    async def forget_everything(self, user_id: str) -> Outcome:
+        """Erase all that is kept about a person, on every linked account."""
+        keys = await self._identities.everybody(user_id)
+        raw, everything = await self._journal.owe(
+            [Erasure("raw", {"user": user_id, "accounts": keys}), Erasure("everything", {"users": keys}, user_id)]
+        )
+        entries = await self.attempt(raw)
+        return Outcome(await self.attempt(everything) if entries is not None else None, entries or 0)
+
+    async def forget_memories(self, user_id: str, memories: Sequence[Memory]) -> Outcome:
+        """Erase memories, and what was said in the messages that taught them: a turn kept as context would tell it."""
+        ids = [memory.id for memory in memories]
+        events = [source.event_id for memory in memories for source in memory.sources]
+        (owed,) = await self._journal.owe([Erasure("memories", {"user": user_id, "ids": ids}, user_id)])
+        entries = await self._journal.forget_events(user_id, events)
+        return Outcome(await self.attempt(owed), entries)
+
+    async def forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
+        """Erase what a person told within a stretch of time, and what was learned from that alone."""
+        ids = [memory.id for memory in stretch.whole]
+        wanted = [Erasure("memories", {"user": user_id, "ids": ids}, user_id)]
+        if stretch.parts:
+            wanted.append(Erasure("sources", {"events": list(stretch.parts), "user": user_id}, user_id))
+        owed = await self._journal.owe(wanted)
+        keys = await self._identities.everybody(user_id)
+        entries = await self._journal.forget_since(user_id, keys, stretch.start, stretch.end)
+        events = [source.event_id for memory in stretch.whole for source in memory.sources]
+        entries += await self._journal.forget_events(user_id, [*events, *stretch.parts])
+        counts = [await self.attempt(each) for each in owed]
+        return Outcome(None if None in counts else counts[0], entries)
+
+    async def export(self, user_id: str, now: datetime | None = None) -> dict[str, Any]:
+        """Everything that is kept about a person, ready for JSON."""
+        keys = await self._identities.everybody(user_id)
+        return {
+            "account": user_id,
+            "exported_at": (now or datetime.now(UTC)).isoformat(),
+            "memories": [_exported(memory) for memory in await self._memory.list(user_id)],
+            **await self._journal.export(user_id, keys),
+        }
+
+    async def joined(self, joined: Joined) -> int | None:
+        """Let memories follow accounts that were linked or parted; how many, None where that is tried again."""
+        count = await self.attempt(joined.moving)
+        await self._wake()
+        return count
+
+    # What platforms tell
+
+    async def deleted(self, event_ids: Sequence[str]) -> None:
+        """Messages were deleted (the bot's own too): forget what they alone taught, and the turns that quote them."""
+        try:
+            ids = list(event_ids)
+            whom = await self._journal.taught(ids)
+            owed = [Erasure("sources", {"events": [each], "user": user}, user) for each, user in whom.items()]
+            if others := [each for each in ids if each not in whom]:
+                owed.append(Erasure("sources", {"events": others, "user": None}))
+            if await self._journal.known(ids):
+                owed = await self._journal.owe(owed)
+                await self._journal.forget_messages(ids)
+            for each in owed:
+                await self.attempt(each)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+            log.error("%d deleted messages are not forgotten yet: %s", len(event_ids), describe(exc))
+
+    async def edited(self, event: MessageEvent) -> None:
+        """A message was edited: where its text changed, forget what it alone taught, and learn it anew."""
+        try:
+            await self._edited(event)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+            log.error("%s: its edit is not taken in: %s", event.id, describe(exc))
+
+    async def _edited(self, event: MessageEvent) -> None:
+        edit = await self._journal.compare(event)
+        if edit is Edit.SAME:
+            return
+        account = await self._identities.account(event.person)
+        learn = self._learner is not None and not account.paused
+        sources = Erasure("sources", {"events": [event.id], "user": account.user_id}, account.user_id)
+        if edit is Edit.UNKNOWN:
+            # Nothing is left of it here, but it may have taught something long ago.
+            if not await self._memory.forget_sources([event.id], account.user_id):
+                return
+        elif edit is Edit.OPEN:
+            await self._journal.edited(event, account.user_id, learn=False)
+            return
+        (owed,) = await self._journal.owe([sources])
+        await self._journal.edited(event, account.user_id, learn=learn)
+        await self.attempt(owed)
+        await self._wake()
+
+    async def removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was removed: what belongs to that workspace (or person) alone is erased after the grace."""
+        wanted = _removal(platform, workspace, person)
+        if wanted is None:
+            return
+        try:
+            await self._journal.excuse(wanted)
+            await self._journal.owe([wanted], self._grace)
+            log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+            log.error("%s: a removal could not be written down: %s", platform, describe(exc))
+
+    async def returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was added again: nothing of it is erased any more."""
+        wanted = _removal(platform, workspace, person)
+        if wanted is None:
+            return
+        try:
+            if await self._journal.excuse(wanted):
+                log.info("%s: added again; nothing is erased", platform)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+            log.error("%s: a return could not be written down: %s", platform, describe(exc))
+
+    # Until it is done
+
+    async def run(self, every: float = EVERY) -> None:
+        """Try again what failed, and erase what has become due, every so many seconds; for ever."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(every)
+
+    async def tick(self) -> None:
+        """Look once. Never raises."""
+        try:
+            owed = await self._journal.owed()
+        except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is looked at again
+            log.warning("what is to be erased can't be looked at: %s", describe(exc))
+            return
+        for each in owed:
+            await self.attempt(each)
+        if owed:
+            await self._wake()
+
+    async def attempt(self, owed: Erasure) -> int | None:
+        """Do one thing that is owed; how many memories (or entries) it touched, None where it is to be tried again."""
+        try:
+            count = await self._perform(owed)
+            if owed.id:
+                await self._journal.settle(owed.id)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one erasure: it is logged, kept and tried again
+            log.warning("an erasure (%s) is put off: %s", owed.kind, describe(exc))
+            await self._put_off(owed)
+            return None
+        return count
+
+    async def _put_off(self, owed: Erasure) -> None:
+        try:
+            if owed.id:
+                await self._journal.put_off(owed.id)
+            else:
+                await self._journal.owe([owed])
+        except Exception as exc:  # noqa: BLE001 - what is written down is due again by itself
+            log.error("an erasure (%s) could not be put off: %s", owed.kind, describe(exc))
+
+    async def _perform(self, owed: Erasure) -> int:
+        what = owed.what
+        match owed.kind:
+            case "raw":
+                return await self._journal.forget_raw(what["user"], what["accounts"])
+            case "everything":
+                # Under each account's own id too: a move that is still owed must find nothing there.
+                return sum([await self._memory.forget_all(user) for user in what["users"]])
+            case "memories":
+                return await self._memory.forget(what["user"], what["ids"])
+            case "sources":
+                count = await self._memory.forget_sources(what["events"], what["user"])
+                if owed.id:
+                    await self._journal.release(what["events"])
+                return count
+            case "move":
+                return await self._memory.move(what["from"], what["to"], what["accounts"])
+            case "workspace":
+                return await self._forget_workspace(what["platform"], what["workspace"])
+            case "account":
+                return await self._forget_account(what["account"])
+        raise ValueError("no such erasure")
+
+    async def _forget_workspace(self, platform: str, workspace: str) -> int:
+        entries = await self._journal.forget_workspace(platform, workspace)
+        people = await self._journal.learners()
+        count = await self._memory.forget_workspace(platform, workspace, people)
+        log.info("%s: erased what belonged to a workspace alone: %d entries, %d memories", platform, entries, count)
+        return count
+
+    async def _forget_account(self, account: str) -> int:
+        """Part the account from those it is linked with, then forget everything of it."""
+        if (parted := await self._journal.part(account)) is not None:
+            await self.attempt(parted.moving)
+        outcome = await self.forget_everything(account)
+        log.info("erased what belonged to one account that removed the bot")
+        return outcome.memories or 0
+
+    async def _wake(self) -> None:
+        if self._learner is not None:
+            await self._learner.resume()
+
+
+def _removal(platform: str, workspace: str, person: Person | None) -> Erasure | None:
+    if person is not None:
+        return Erasure("account", {"account": person.key})
+    if not workspace:
+        log.warning("%s: a removal that names no workspace", platform)
+        return None
+    return Erasure("workspace", {"platform": platform, "workspace": workspace})
+
+
+def _exported(memory: Memory) -> dict[str, Any]:
+    return {
+        "id": memory.id,
+        "text": memory.text,
+        "learned_at": memory.learned_at.isoformat(),
+        "edited_at": memory.edited_at.isoformat() if memory.edited_at else None,
+        "audience": memory.scope,
+        "superseded_by": memory.superseded_by,
+        "sources": [_source(source) for source in memory.sources],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {
+        "event": source.event_id,
+        "at": source.at.isoformat(),
+        "place": source.place,
+        "link": source.link,
+        "account": source.account,
+    }
+
+
+def parse_person(text: str) -> Person:
+    """The person that an operator names: `discord:<id>`, `slack:<team>:<user>` or `terminal:<name>`.
+
+    Raises ValueError, with one line that says so, where it is none of these.
+    """
+    platform, _, rest = text.strip().partition(":")
+    team, colon, user = rest.partition(":")
+    if platform == "slack" and colon and team and user:
+        return Person("slack", team, user)
+    if platform == "discord" and rest.isdecimal():
+        return Person("discord", "", rest)
+    if platform == "terminal" and rest.strip():
+        return Person("terminal", "", rest)
+    raise ValueError("a person is discord:<id>, slack:<team>:<user> or terminal:<name>")

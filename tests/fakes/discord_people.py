@@ -1,0 +1,150 @@
+"""What people do in the fake Discord: they write, edit, delete, and use commands, buttons, menus and forms."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.fakes.discord_answers import Answers
+from tests.fakes.discord_gateway import Gateway, Payload, until
+from tests.fakes.discord_model import DM, GROUP_DM, Channel, Guild, Interaction, User
+
+
+class People(Answers):
+    """People's doings, each told to the bot by the gateway."""
+
+    gateway: Gateway
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interactions: dict[str, Interaction] = {}
+
+    async def dm(self, user: str, text: str, **extra: Any) -> str:
+        """Write to the bot directly; return the message's id."""
+        return await self.post(self.dm_with(user), self.user(user), text, **extra)
+
+    async def say(self, channel: Channel, user: str, text: str, *, mention: bool = True, **extra: Any) -> str:
+        """Write in a channel, with the bot's mention first unless told otherwise; return the message's id.
+
+        `reply_to` is a message id; `ping` whether the reply pings its author.
+        """
+        content = f"<@{self.bot.id}> {text}" if mention else text
+        return await self.post(channel, self.user(user), content, **extra)
+
+    async def post(
+        self,
+        channel: Channel,
+        author: User,
+        content: str,
+        *,
+        reply_to: str | None = None,
+        ping: bool = True,
+        attachments: tuple[str, ...] = (),
+        hours_ago: float = 0,
+        **fields: Any,
+    ) -> str:
+        """Store a message and dispatch it; `fields` overwrite the payload's. Return its id."""
+        message = self.message(channel, author, content, hours_ago)
+        for name in attachments:
+            file = {"id": self.snowflake(), "filename": name, "size": 1, "url": "http://x/", "proxy_url": "http://x/"}
+            message["attachments"].append(file)
+        if reply_to is not None:
+            original = channel.messages[reply_to]
+            message |= {"type": 19, "message_reference": {"message_id": reply_to, "channel_id": channel.id}}
+            message["referenced_message"] = original
+            if ping and all(user["id"] != original["author"]["id"] for user in message["mentions"]):
+                message["mentions"].append(original["author"])
+        message |= fields
+        channel.messages[message["id"]] = message
+        await self.gateway.dispatch("MESSAGE_CREATE", message)
+        return str(message["id"])
+
+    async def delete(self, channel: Channel, message_id: str) -> None:
+        """Delete a message, as a person or a moderator does."""
+        del channel.messages[message_id]
+        await self.gateway.dispatch("MESSAGE_DELETE", {"id": message_id} | channel.where())
+
+    async def delete_many(self, channel: Channel, message_ids: list[str]) -> None:
+        """Delete messages at once, as a moderator's tool does."""
+        for message_id in message_ids:
+            del channel.messages[message_id]
+        await self.gateway.dispatch("MESSAGE_DELETE_BULK", {"ids": message_ids} | channel.where())
+
+    async def edit(self, channel: Channel, message_id: str, content: str) -> None:
+        """Edit a message, as its author does."""
+        message = channel.messages[message_id]
+        message |= {"content": content, "edited_timestamp": datetime.now(UTC).isoformat()}
+        message["mentions"] = self.mentions(content)
+        await self.gateway.dispatch("MESSAGE_UPDATE", message)
+
+    async def unfurl(self, channel: Channel, message_id: str) -> None:
+        """Add a link's preview to a message, as Discord does by itself some time after it was written or edited."""
+        message = channel.messages[message_id]
+        message["embeds"] = [{"type": "link", "url": "https://example.org", "title": "Example"}]
+        await self.gateway.dispatch("MESSAGE_UPDATE", message)
+
+    async def expel(self, guild: Guild) -> None:
+        """Remove the bot from a server."""
+        del self.guilds[guild.id]
+        await self.gateway.dispatch("GUILD_DELETE", {"id": guild.id})
+
+    async def invite(self, name: str = "Guild") -> Guild:
+        """Add the bot to a new server."""
+        guild = self.add_guild(name)
+        joined = {key: value for key, value in self.described(guild).items() if key != "unavailable"}
+        await self.gateway.dispatch("GUILD_CREATE", joined)
+        return guild
+
+    async def slash(
+        self, user: str, name: str, options: dict[str, str] | None = None, channel: Channel | None = None
+    ) -> Interaction:
+        """Use a slash command, in the DM unless a channel is given."""
+        values = [{"name": key, "type": 3, "value": value} for key, value in (options or {}).items()]
+        return await self.interact(2, user, channel, {"id": "1", "name": name, "type": 1, "options": values})
+
+    async def press(self, user: str, custom_id: str, shown: Interaction) -> Interaction:
+        """Click a button of an interaction's answer; the answer may be edited in place."""
+        return await self.interact(
+            3, user, shown.channel, {"custom_id": custom_id, "component_type": 2}, message=shown.shown
+        )
+
+    async def choose(self, user: str, label: str, shown: Interaction) -> Interaction:
+        """Choose from the menu of an interaction's answer."""
+        data = {"custom_id": shown.menu_id, "component_type": 3, "values": [shown.menu[label]]}
+        return await self.interact(3, user, shown.channel, data, message=shown.shown)
+
+    async def submit(self, user: str, text: str, shown: Interaction, pressed: Interaction) -> Interaction:
+        """Fill in the form that a press on an interaction's answer has opened."""
+        assert pressed.form is not None
+        field = pressed.form["components"][0]["component"]
+        typed = {"type": 4, "id": 2, "custom_id": field["custom_id"], "value": text}
+        data = {"custom_id": pressed.form["custom_id"], "components": [{"type": 18, "id": 1, "component": typed}]}
+        return await self.interact(5, user, shown.channel, data, message=shown.shown)
+
+    async def autocomplete(self, user: str, name: str, option: str, typed: str) -> list[str]:
+        """Type into a command's option; return the choices shown."""
+        options = [{"name": option, "type": 3, "value": typed, "focused": True}]
+        asked = await self.interact(4, user, None, {"id": "1", "name": name, "type": 1, "options": options})
+        await until(lambda: asked.callbacks, "no autocompletion")
+        return [choice["name"] for choice in asked.callbacks[0]["data"]["choices"]]
+
+    async def interact(
+        self, kind: int, user: str, channel: Channel | None, data: Payload, message: Payload | None = None
+    ) -> Interaction:
+        channel = channel or self.dm_with(user)
+        interaction = Interaction(self.snowflake(), uuid.uuid4().hex, channel)
+        self.interactions[interaction.token] = interaction
+        payload: Payload = {"id": interaction.id, "application_id": self.bot.id, "type": kind, "data": data}
+        payload |= {"token": interaction.token, "version": 1, "channel_id": channel.id, "channel": channel.payload()}
+        payload |= {"locale": "en-US", "app_permissions": "0", "entitlements": [], "attachment_size_limit": 10**7}
+        payload |= {"authorizing_integration_owners": {}, "context": {DM: 1, GROUP_DM: 2}.get(channel.type, 0)}
+        account = self.user(user).payload()
+        if channel.guild is None:
+            payload["user"] = account
+        else:
+            member = {"user": account, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0}
+            payload |= {"guild_id": channel.guild.id, "guild_locale": "en-US"}
+            payload["member"] = member | {"deaf": False, "mute": False, "permissions": "0"}
+        if message is not None:
+            payload["message"] = message
+        await self.gateway.dispatch("INTERACTION_CREATE", payload)
+        return interaction

@@ -1,0 +1,57 @@
+"""What the bot has learned, read from its store once it has ended."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bot.config import Settings
+from bot.events import Memory
+from bot.journal import database_path, mark_learned
+from bot.memory.embedded import open_embedded
+from tests.faults.talk import tag_of
+from tests.faults.world import World
+
+
+def stored(folder: Path, database_url: str | None = None) -> Settings:
+    """Settings that lead to the data of a `BotProcess` in that folder, or of the database."""
+    return Settings(_env_file=None, bot_data_dir=folder / "data", database_url=database_url)  # type: ignore[call-arg,arg-type]
+
+
+async def memories(settings: Settings, user_ids: Iterable[str]) -> list[Memory]:
+    """All memories of these people."""
+    store = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    try:
+        return [memory for user_id in sorted(set(user_ids)) for memory in await store.list(user_id)]
+    finally:
+        await store.close()
+
+
+def left(settings: Settings) -> dict[str, int]:
+    """How many rows of the journal wait to be answered (`inbox`) and to be learned (`exchanges`)."""
+    with contextlib.closing(_connect(settings)) as connection:
+        counts = {table: f"SELECT count(*) FROM {table}" for table in ("inbox", "exchanges")}
+        return {table: connection.execute(query).fetchone()[0] for table, query in counts.items()}
+
+
+def _connect(settings: Settings) -> Any:
+    if settings.database_url is not None:
+        return psycopg.connect(settings.database_url.get_secret_value(), autocommit=True)
+    return sqlite3.connect(f"file:{database_path(settings)}?mode=ro", uri=True)
+
+
+async def learned_once(world: World, settings: Settings) -> list[str]:
+    """What is wrong with what was learned, empty where each question of the world is one fact with one source."""
+    found: dict[str, int] = {}
+    wrong = []
+    for memory in await memories(settings, world.asked.values()):
+        tag = tag_of(memory.text)
+        found[tag] = found.get(tag, 0) + 1
+        if len(memory.sources) != 1:
+            wrong.append(f"{tag}: {len(memory.sources)} sources")
+    wrong += [f"{tag}: learned {found.get(tag, 0)} times" for tag in world.asked if found.get(tag, 0) != 1]
+    return wrong

@@ -1,0 +1,94 @@
+"""Claude and the memory away for a while: the person is told, and gets the answer once, in place."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from bot.answer import FOLLOWS
+from tests.fakes.claude import OVERLOADED, Reply, Request, last_text
+from tests.fakes.mem0 import KEY, FakeMem0, Fault
+from tests.faults.memories import learned_once, left, stored
+from tests.faults.talk import tag_of
+from tests.faults.world import DiscordSide, SlackSide, World
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+#: Seconds within which a person is told that the answer will follow.
+TOLD = 15.0
+
+
+async def told(world: World, people: int) -> None:
+    """So many people are told that their answers will follow, in time."""
+    try:
+        await until(lambda: sum(FOLLOWS in text for text in world.others()) == people, TOLD)
+    except TimeoutError:
+        raise AssertionError(f"within {TOLD} s: {world.others()}, {world.shown()}") from None
+
+
+async def test_claude_overloaded_silent_and_broken(tmp_path: Path) -> None:
+    """Status 529, silence, and a stream that is cut: each person is told, and answered once when Claude is back."""
+    faults: dict[str, Reply] = {}
+
+    async def fail(request: Request, reply: Reply) -> Reply:
+        fault = faults.get(tag_of(last_text(request)))
+        return replace(fault, text=reply.text) if fault else reply
+
+    async with World(DiscordSide(), SlackSide()) as world:
+        world.model.chat = fail
+        async with BotProcess(tmp_path, world.env) as bot:
+            await bot.said("memory is ready")
+            kinds = (OVERLOADED, Reply(hang_after=0), Reply(cut_after=2), Reply(status=500))
+            asked = [(person, kind) for person, kind in zip(("ann", "bob", "cid", "dot"), kinds, strict=True)]
+            for person, kind in asked:
+                for tag in await world.ask_all(person):
+                    faults[tag] = kind
+            await told(world, 8)
+            faults.clear()
+            world.claude.release()
+            await world.answered()
+            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
+        assert world.wrong() == {}
+        assert world.others() == [], "the answers stand where their announcements stood"
+        assert await learned_once(world, stored(tmp_path)) == []
+
+
+async def test_claude_away_and_the_bot_killed(tmp_path: Path) -> None:
+    """Refused connections, and a kill meanwhile: the next process finishes in place what the first announced."""
+    async with World(DiscordSide(), SlackSide()) as world:
+        port = int(world.claude.url.rpartition(":")[2])
+        bot = BotProcess(tmp_path, world.env)
+        await bot.start()
+        await bot.said("memory is ready")
+        await world.claude.stop()
+        await world.ask_all()
+        await told(world, 2)
+        bot.process.kill()
+        await bot.wait()
+        async with BotProcess(tmp_path, world.env) as bot:
+            for side in world.sides:
+                await bot.said(f"{side.name}: listening")
+            await asyncio.sleep(1)
+            await world.claude.start(port)
+            await world.answered()
+            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
+        assert world.wrong() == {}
+        assert world.others() == []
+        assert await learned_once(world, stored(tmp_path)) == []
+
+
+async def test_the_memory_failing(tmp_path: Path) -> None:
+    """With mem0 failing, answers come without memories; what was said is learned when it is back."""
+    async with World(DiscordSide()) as world, FakeMem0() as mem0:
+        env = world.env | {"MEM0_API_KEY": KEY, "MEM0_HOST": mem0.url}
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("memory is ready")
+            down = [Fault(method, "/v", 503, times=1000) for method in ("GET", "POST")]
+            mem0.faults += down
+            await world.ask_all()
+            await world.answered()
+            await until(lambda: left(stored(tmp_path)) == {"inbox": 0, "exchanges": 1})
+            mem0.faults.clear()
+            await until(lambda: len(mem0.rows) == 1, 40)
+            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
+        assert world.others() == []
+        assert len(mem0.rows) == 1

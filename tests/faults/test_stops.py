@@ -1,0 +1,55 @@
+"""Asked to stop, once or more often, at any time: it ends in order, and the next start finds all in order."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from tests.fakes.claude import Reply, Request
+from tests.faults.memories import learned_once, left, stored
+from tests.faults.world import DiscordSide, World
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+#: Seconds into the start: before Python has read the program, amid the imports, while the journal is opened, while
+#: the platforms connect, while the memory is built.
+INSTANTS = (0.02, 0.15, 0.4, 0.6, 0.8, 1.0, 1.3, 2.0, 2.7)
+
+
+async def test_sigterm_during_start_up(tmp_path: Path) -> None:
+    """A stop at any instant of the start ends it soon, without a complaint; the start after that answers."""
+    async with World(DiscordSide()) as world:
+        for seconds in INSTANTS:
+            bot = BotProcess(tmp_path, world.env)
+            await bot.start()
+            await asyncio.sleep(seconds)
+            code = await bot.end(signal.SIGTERM, seconds=10)
+            # Before Python has installed anything, the signal itself ends the process.
+            assert code in (0, -signal.SIGTERM), bot.log
+            assert not any("Traceback" in line or "CRITICAL" in line for line in bot.log), bot.log
+        async with BotProcess(tmp_path, world.env) as bot:
+            await bot.said("discord: listening")
+            await world.ask_all()
+            await world.answered()
+            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
+        assert await learned_once(world, stored(tmp_path)) == []
+
+
+async def test_sigterm_again_and_again(tmp_path: Path) -> None:
+    """Further signals change nothing: the answer under way is finished, the process ends with 0."""
+
+    async def slowly(request: Request, reply: Reply) -> Reply:
+        return Reply(reply.text, delay=2)
+
+    async with World(DiscordSide()) as world:
+        world.model.chat = slowly
+        async with BotProcess(tmp_path, world.env) as bot:
+            await bot.said("memory is ready")
+            await world.ask_all()
+            await asyncio.wait_for(world.claude.busy(1), 20)
+            for _ in range(3):
+                bot.process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.3)
+            bot.process.send_signal(signal.SIGINT)
+            assert await bot.wait() == 0
+        assert world.wrong() == {}
+        assert world.others() == []

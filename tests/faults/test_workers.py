@@ -1,0 +1,66 @@
+"""Two processes on one PostgreSQL, handed the same events: a deploy, and a death."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from tests.fakes.claude import Reply, Request
+from tests.faults.memories import learned_once, left, stored
+from tests.faults.world import DiscordSide, SlackSide, World
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+
+async def test_a_deploy(tmp_path: Path, postgres_url: str) -> None:
+    """While a new process starts and the old one is stopped, each message is answered once, and learned once."""
+    async with World(DiscordSide("general"), SlackSide("general"), gap=0.01) as world:
+        env = world.env | {"DATABASE_URL": postgres_url}
+        chance = random.Random(4)
+
+        async def slowly(request: Request, reply: Reply) -> Reply:
+            return Reply(reply.text, delay=chance.uniform(0, 1.5))
+
+        async def talk(person: str) -> None:
+            while True:
+                await world.ask(chance.choice(world.sides), person, chance.choice(("", "general")))
+                await asyncio.sleep(chance.uniform(0.2, 0.6))
+
+        world.model.chat = slowly
+        old = BotProcess(tmp_path, env)
+        await old.start()
+        await old.said("memory is ready")
+        talking = [asyncio.create_task(talk(person)) for person in ("ann", "bob", "cid")]
+        for _ in range(2):
+            new = BotProcess(tmp_path, env)
+            await new.start()
+            await new.said("memory is ready")
+            assert await old.end() == 0
+            old = new
+        for task in talking:
+            task.cancel()
+        await world.answered()
+        await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
+        assert await old.end() == 0
+        assert world.wrong() == {}
+        assert world.others() == []
+        assert await learned_once(world, stored(tmp_path, postgres_url)) == []
+
+
+async def test_a_death(tmp_path: Path, postgres_url: str) -> None:
+    """What a killed worker had begun, the other finishes."""
+    async with World(DiscordSide()) as world:
+        env = world.env | {"DATABASE_URL": postgres_url}
+        dying = BotProcess(tmp_path, env)
+        await dying.start()
+        await dying.said("memory is ready")
+        world.claude.script.append(Reply(delay=60))
+        await world.ask_all()
+        await asyncio.wait_for(world.claude.busy(1), 20)
+        async with BotProcess(tmp_path, env) as other:
+            await other.said("memory is ready")
+            dying.process.kill()
+            await dying.wait()
+            await world.answered(seconds=25)
+            await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
+        assert world.wrong() == {}
+        assert await learned_once(world, stored(tmp_path, postgres_url)) == []

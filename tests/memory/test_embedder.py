@@ -1,0 +1,101 @@
+"""Embedders give a vector for any text, and say which setting is wrong where they can't."""
+
+import logging
+import socket
+
+import numpy as np
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.config import SettingsError
+from bot.memory.embedder import Embedder, make_embedder
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Embedder:
+    """The bundled embedder."""
+    return make_embedder("wordllama")
+
+
+def test_the_bundled_embedder_knows_meaning(bundled: Embedder) -> None:
+    """Without network, a text is nearer to a similar one than to another, and vectors have length 1."""
+    dog, puppy, tax = (np.array(bundled.embed(text)) for text in ("my dog", "a puppy", "income tax return"))
+    assert dog @ puppy > dog @ tax
+    assert np.linalg.norm(dog) == pytest.approx(1)
+    assert len(dog) == bundled.dims == 256
+    assert bundled.name == "wordllama"
+
+
+@pytest.mark.parametrize("text", ["", " ", "\0", "\ud800", "a\ud83d\0b", "🎉", "字" * 5000, "word " * 20_000])
+def test_any_text_has_a_vector(bundled: Embedder, text: str) -> None:
+    """Empty, broken and very long texts have a vector of finite numbers."""
+    assert np.isfinite(bundled.embed(text)).all()
+
+
+def test_a_batch_is_the_same_as_one_by_one(bundled: Embedder) -> None:
+    """A text's vector doesn't depend on its neighbours in a batch."""
+    texts = ["likes tea", "a much longer text about the mountains of Portugal", ""]
+    assert bundled.embed_batch(texts) == [bundled.embed(text) for text in texts]
+    assert bundled.embed_batch([]) == []
+
+
+def test_loading_leaves_the_logging_alone(bundled: Embedder) -> None:
+    """The model's package doesn't set up the process's logging."""
+    before = logging.getLogger().handlers[:]
+    make_embedder("wordllama")
+    assert logging.getLogger().handlers == before
+
+
+@pytest.mark.parametrize("spec", ["", "word2vec", "openai", "openai:", "bedrock:x", "fastembed", ":x"])
+def test_a_wrong_setting_is_named(spec: str) -> None:
+    """A setting that no embedder can serve ends in one line with the variable's name."""
+    with pytest.raises(SettingsError, match=r"^BOT_EMBEDDER: [^\n]+$"):
+        make_embedder(spec)
+
+
+def test_openai_without_a_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenAI's embedder without its key says so."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
+        make_embedder("openai:text-embedding-3-small")
+
+
+def test_a_service_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An embedder's service that can't be reached is a wrong setting, told without the key."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    with pytest.raises(SettingsError, match="BOT_EMBEDDER: openai can't serve") as raised:
+        make_embedder("openai:text-embedding-3-small")
+    assert "sk-secret" not in str(raised.value)
+
+
+async def test_openai_serves_by_mem0s_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An OpenAI-compatible service embeds; its dimensions are found, and empty texts are never sent."""
+    import asyncio
+
+    sent: list[str] = []
+
+    async def embeddings(request: web.Request) -> web.Response:
+        body = await request.json()
+        sent.extend(body["input"])
+        data = [
+            {"object": "embedding", "index": index, "embedding": [float(len(text)), 1.0, 0.0]}
+            for index, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return web.json_response({"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    app = web.Application()
+    app.router.add_post("/v1/embeddings", embeddings)
+    async with TestServer(app, host="127.0.0.1") as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", str(server.make_url("/v1")))
+        embedder = await asyncio.to_thread(make_embedder, "openai:some-model")
+        assert (embedder.name, embedder.dims) == ("openai:some-model", 3)
+        assert await asyncio.to_thread(embedder.embed, "abc") == [3.0, 1.0, 0.0]
+        assert await asyncio.to_thread(embedder.embed_batch, ["", "ab\0"]) == [[1.0, 1.0, 0.0], [2.0, 1.0, 0.0]]
+    assert "" not in sent

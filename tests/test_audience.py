@@ -1,0 +1,141 @@
+"""Promise 4: nothing reaches a wider audience. The real store against a model in ten lines, over random histories."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Place
+from bot.memory import belonging
+from bot.memory.sqlite_store import SqliteStore
+
+PEOPLE = ("slack:T1:U1", "slack:T2:U1", "discord:1")
+PLACES = tuple(
+    Place(platform, workspace, channel, None, audience)
+    for platform, workspace, channel, audience in (
+        ("slack", "T1", "D1", Audience.PRIVATE),
+        ("slack", "T1", "C1", Audience.PUBLIC),
+        ("slack", "T1", "C2", Audience.PUBLIC),
+        ("slack", "T1", "C3", Audience.MEMBERS),
+        ("slack", "T1", "C4", Audience.MEMBERS),
+        ("slack", "T2", "C1", Audience.PUBLIC),
+        ("slack", "T2", "C3", Audience.MEMBERS),
+        ("discord", "", "D1", Audience.PRIVATE),
+        ("discord", "T1", "C1", Audience.PUBLIC),
+        ("discord", "T1", "C3", Audience.MEMBERS),
+    )
+)
+DIMS = 8
+
+person = st.sampled_from(PEOPLE)
+place = st.sampled_from(range(len(PLACES)))
+which = st.integers(0, 30)
+step = st.one_of(
+    st.tuples(st.just("learn"), person, place),
+    st.tuples(st.just("share"), which, st.booleans()),
+    st.tuples(st.just("edit"), which, person),
+    st.tuples(st.just("forget"), which, person),
+    st.tuples(st.just("delete"), which, st.just(None)),
+    st.tuples(st.just("everything"), person, st.just(None)),
+    st.tuples(st.just("link"), person, person),
+    st.tuples(st.just("part"), person, person),
+)
+
+
+class Fact:
+    """A fact of the model: who told it where, whose memories it is among, and whether its owner has opened it."""
+
+    def __init__(self, told_by: str, owner: str, place: Place) -> None:
+        self.told_by = told_by
+        self.owner = owner
+        self.place = place
+        self.open = False
+
+    def recalled(self, owner: str, here: Place) -> bool:
+        """The whole rule: one's own, and only where everyone who can read could have read it."""
+        there = self.place
+        if self.owner != owner:
+            return False
+        if here.audience is Audience.PRIVATE or self.open:
+            return True
+        same = (there.platform, there.workspace) == (here.platform, here.workspace)
+        if there.audience is Audience.PUBLIC:
+            return same
+        return there.audience is here.audience is Audience.MEMBERS and same and there.channel == here.channel
+
+
+def vector(seed: int) -> list[float]:
+    found: list[float] = np.random.default_rng(seed).normal(size=DIMS).tolist()
+    return found
+
+
+def learn(store: SqliteStore, number: int, owner: str, place: Place) -> None:
+    source = {"event_id": f"e{number}", "at": f"2026-05-01T12:00:{number:02}+00:00", "account": owner}
+    payload: dict[str, Any] = {"data": f"fact {number}", "user_id": owner, "run_id": place.scope}
+    payload |= {"audience": place.scope, "created_at": source["at"], "sources": [source]}
+    store.insert([vector(number)], [payload], [f"m{number}"])
+
+
+def apply(store: SqliteStore, facts: dict[int, Fact], change: tuple[Any, ...], number: int) -> None:
+    """One step, on both."""
+    kind, one, two = change
+    if kind == "learn":
+        learn(store, number, one, PLACES[two])
+        facts[number] = Fact(one, one, PLACES[two])
+    elif kind == "share" and one in facts:
+        store.amend(facts[one].owner, f"m{one}", lambda old: belonging.shared(old, wide=two))
+        facts[one].open = two
+    elif kind == "edit":  # by anybody: only the owner's counts, and it changes no audience
+        store.amend(two, f"m{one}", lambda old: {**old, "data": f"fact {one}"}, vector(one + 100))
+    elif kind == "forget":
+        store.forget(two, [f"m{one}"])
+        if one in facts and facts[one].owner == two:
+            del facts[one]
+    elif kind == "delete":
+        store.forget_sources([f"e{one}"])
+        facts.pop(one, None)
+    elif kind == "everything":
+        store.forget_user(one)
+        for gone in [each for each, fact in facts.items() if fact.owner == one]:
+            del facts[gone]
+    elif kind == "link":
+        store.move(one, two, None, one)
+        for fact in facts.values():
+            fact.owner = two if fact.owner == one else fact.owner
+    elif kind == "part":
+        store.move(one, two, [two], one)
+        for fact in facts.values():
+            if fact.owner == one and fact.told_by == two:
+                fact.owner = two
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(step, min_size=5, max_size=25))
+def test_recall_is_the_models(steps: list[tuple[Any, ...]]) -> None:
+    """For every person and place, after any history, what can be recalled is exactly what the rule allows."""
+    with TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "bot.db", DIMS, "model")
+        try:
+            facts: dict[int, Fact] = {}
+            for number, change in enumerate(steps):
+                apply(store, facts, change, number)
+            for owner in PEOPLE:
+                for here in PLACES:
+                    found = store.fetch(store.candidates(owner, here.recallable, "fact", vector(0)).rows)
+                    allowed = {f"m{each}" for each, fact in facts.items() if fact.recalled(owner, here)}
+                    assert {row.id for row in found} == allowed, (owner, here)
+        finally:
+            store.close()
+
+
+def test_a_place_of_unknown_kind_has_no_wider_scope() -> None:
+    """No two places of different readers share a scope, and none is taken for a private or an opened one."""
+    scopes = [each.scope for each in PLACES if each.audience is not Audience.PRIVATE]
+    assert not {PRIVATE_SCOPE, SHARED_SCOPE} & set(scopes)
+    readers = {
+        (p.audience, p.platform, p.workspace, p.channel if p.audience is Audience.MEMBERS else "") for p in PLACES
+    }
+    assert len({each.scope for each in PLACES}) == len({r for r in readers if r[0] is not Audience.PRIVATE}) + 1

@@ -1,0 +1,380 @@
+"""What people can have forgotten, and what follows the platforms, on the real journal and the real embedded memory."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.events import Audience, Place
+from bot.rights import Stretch, parse_person
+from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Clock, House, opened
+from tests.makers import BOB
+
+CANARY = "zebrafinch"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """One process on an empty folder."""
+    async with opened(tmp_path / "data") as found:
+        yield found
+
+
+# Everything
+
+
+async def test_forgotten_means_gone(tmp_path: Path) -> None:
+    """Told, learned, edited, waiting and in hand, then forgotten: no file, answer or export holds it, then or later."""
+    async with opened(tmp_path / "data") as house:
+        await house.tell(f"My bird is a {CANARY}.")
+        event = await house.tell("My bird is called Zoe.")
+        (memory, _) = await house.memory.list(ANN.key)
+        await house.memory.edit(ANN.key, memory.id, f"Zoe is a {CANARY}", event.at)
+        await house.hear(f"The {CANARY} sings.")
+        waiting = await house.journal.exchanges(ANN.key, "private")
+        open_ = replace(event, id="slack:T1:D1:99", text=f"Is my {CANARY} pretty?")
+        conversation = await house.journal.admit(open_)
+        assert conversation is not None
+        assert house.holding(CANARY)
+
+        done = await house.press(await house.run("forget"), "Forget everything")
+        assert done.title.startswith("Everything is forgotten: 2 things")
+        assert await house.memory.learn(waiting) == 0  # the extraction that was under way
+        await house.answer(open_, conversation, f"Your {CANARY} is.")
+        await house.learn()
+        assert house.holding(CANARY) == []
+        assert await house.known() == []
+        assert await house.recalled(CANARY) == []
+        assert CANARY not in json.dumps(await house.rights.export(ANN.key))
+    assert house.holding(CANARY) == []
+
+
+async def test_everything_is_one_persons_everything(house: House) -> None:
+    """Another person keeps all that is theirs, and what is told afterwards is learned again."""
+    await house.tell("I like tea.")
+    await house.tell("I like coffee.", BOB)
+    await house.rights.forget_everything(ANN.key)
+    assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
+    await house.tell("I like water.")
+    assert await house.known() == ["I like water."]
+
+
+async def test_what_failed_is_tried_again_until_it_is_gone(tmp_path: Path) -> None:
+    """With the memory out of reach the person is told so; another process erases it, and nothing is used before."""
+    clock = Clock()
+    async with opened(tmp_path / "data", clock) as house:
+        await house.tell(f"My bird is a {CANARY}.")
+        view = await house.run("forget")
+        await house.memory.close()
+        told = await house.press(view, "Forget everything")
+        assert "go on erasing" in told.footer
+    async with opened(tmp_path / "data", clock) as house:
+        account = await house.journal.account(ANN.key)
+        assert account.erasing
+        await house.hear("My bird is a wren now.", event_id="slack:T1:D1:50")
+        await house.learn()
+        assert await house.known() == [f"My bird is a {CANARY}."]  # learning waits for the erasure
+        await house.rights.tick()
+        assert await house.known() == [f"My bird is a {CANARY}."]  # it is not due yet
+        clock.now += 120
+        await house.rights.tick()
+        await house.learn()
+        assert await house.known() == ["My bird is a wren now."]
+        assert not (await house.journal.account(ANN.key)).erasing
+        assert house.holding(CANARY) == []
+
+
+async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: House) -> None:
+    """Of two messages that are being learned together, the deleted one leaves nothing and the other is learned."""
+    first = await house.hear("I like tea.")
+    await house.hear("I like coffee.")
+    waiting = await house.journal.exchanges(ANN.key, "private")
+    assert len(waiting) == 2
+    await house.rights.deleted([first.id])
+    await house.memory.learn(waiting)
+    await house.learn()
+    assert await house.known() == ["I like coffee."]
+
+
+# Stretches of time
+
+
+async def test_everything_since_a_time(house: House) -> None:
+    """What was told before stays, what was told since goes, and what was told both times keeps its older message."""
+    await house.tell("I like tea.")
+    await house.tell("I live in Porto.")
+    again = await house.hear("I like tea.")
+    last = await house.hear("I like coffee.")
+    await house.learn()
+    memories = await house.memory.list(ANN.key)
+    outcome = await house.rights.forget_stretch(ANN.key, Stretch.of(memories, again.at, last.at.replace(hour=23)))
+    assert outcome.memories == 1
+    assert await house.known() == ["I like tea.", "I live in Porto."]
+    (tea,) = await house.memory.list(ANN.key, "tea")
+    assert again.id not in [source.event_id for source in tea.sources]
+    assert await house.turns(last) == ["I like tea.", "Noted.", "I live in Porto.", "Noted."]
+
+
+async def test_the_command_knows_times(house: House) -> None:
+    """`/forget today` proposes what was learned today, and one click forgets it."""
+    house.clock.now += 3600
+    await house.tell("I like tea.")
+    view = await house.run("forget", "today")
+    assert "That is 1 thing" in view.title
+    assert (await house.press(view, "Forget")).title.startswith("Forgotten: 1 thing")
+    assert await house.known() == []
+
+
+# Deleted and edited on the platform
+
+
+async def test_a_deleted_message_takes_along_what_it_alone_taught(house: House) -> None:
+    """What no other message taught is forgotten, with the turns; what another taught too stays."""
+    first = await house.tell("I like tea.")
+    second = await house.tell("I like tea.")
+    third = await house.tell("I live in Porto.")
+    await house.rights.deleted([first.id, third.id])
+    assert await house.known() == ["I like tea."]
+    (tea,) = await house.memory.list(ANN.key)
+    assert [source.event_id for source in tea.sources] == [second.id]
+    assert await house.turns(second) == ["I like tea.", "Noted."]
+    await house.rights.deleted([second.id, "slack:T1:D1:never-seen"])
+    assert await house.known() == []
+
+
+async def test_a_deleted_message_is_not_answered_into_memory(house: House) -> None:
+    """A message deleted while it is being answered leaves no turn, and nothing to be learned."""
+    event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
+    conversation = await house.journal.admit(event)
+    assert conversation is not None
+    await house.rights.deleted([event.id])
+    await house.answer(event, conversation)
+    await house.learn()
+    assert house.holding(CANARY) == []
+
+
+async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: House) -> None:
+    """Deleting an answer drops its turn; what the person said and taught stays."""
+    event = await house.tell("I like tea.")
+    await house.rights.deleted([f"{event.id}/answer"])
+    assert await house.turns(event) == ["I like tea."]
+    assert await house.known() == ["I like tea."]
+
+
+async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: House) -> None:
+    """Where the newer of two messages goes, the memory that it had replaced counts again."""
+    await house.tell("I live in Porto.")
+    moved = await house.tell("I live in Lisbon.")
+    lisbon, porto = await house.memory.list(ANN.key)
+    with house.memory._store._writing() as conn:  # type: ignore[attr-defined] # the notebook itself replaces nothing
+        conn.execute("UPDATE memories SET superseded_by = ? WHERE memory_id = ?", (lisbon.id, porto.id))
+    assert await house.known() == ["I live in Lisbon."]
+    await house.rights.deleted([moved.id])
+    assert await house.known() == ["I live in Porto."]
+
+
+@pytest.mark.parametrize("learned", [True, False])
+async def test_an_edited_message_is_learned_anew(house: House, learned: bool) -> None:
+    """Learned or still waiting, the old text is gone from memory, turns and files, and the new one is learned."""
+    other = await house.tell("I like tea.")
+    event = await house.hear(f"My bird is a {CANARY}.")
+    if learned:
+        await house.learn()
+    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.learn()
+    assert await house.known() == ["I like tea.", "My bird is a wren."]
+    assert await house.turns(other) == ["I like tea.", "Noted.", "My bird is a wren.", "Noted."]
+    assert house.holding(CANARY) == []
+
+
+async def test_an_edit_of_long_ago_counts_too(house: House) -> None:
+    """Though turns and records are pruned, the memory's own source tells that the message had taught it."""
+    event = await house.tell("My bird is a finch.")
+    await house.tell("Hello there, friend.", place=GENERAL)
+    house.clock.now += 30 * 24 * 3600
+    await house.tell("I like tea.")
+    await house.journal.prune()
+    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.learn()
+    assert await house.known() == ["Hello there, friend.", "I like tea.", "My bird is a wren."]
+
+
+async def test_an_edit_of_nothing_is_none(house: House) -> None:
+    """The same text (a preview was added), or a message that was never ours, changes nothing."""
+    event = await house.tell("I like tea.")
+    (before,) = await house.memory.list(ANN.key)
+    await house.rights.edited(event)
+    await house.rights.edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
+    await house.learn()
+    assert await house.memory.list(ANN.key) == [before]
+
+
+async def test_an_edit_while_it_is_answered_is_what_is_kept(house: House) -> None:
+    """A message edited before its answer is out is kept, and learned, as it reads now."""
+    event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
+    conversation = await house.journal.admit(event)
+    assert conversation is not None
+    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.answer(event, conversation)
+    await house.learn()
+    assert "My bird is a wren." in await house.known()
+    assert house.holding(CANARY) == []
+
+
+async def test_an_edit_while_paused_teaches_nothing(house: House) -> None:
+    """Memory paused, an edit still takes away what the old text taught, and learns nothing new."""
+    event = await house.tell("My bird is a finch.")
+    await house.journal.pause(ANN.key, True)
+    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.learn()
+    assert await house.known() == []
+
+
+# Pausing
+
+
+async def test_paused_learns_nothing_and_says_so_once(house: House) -> None:
+    """While memory is paused nothing is learned; one answer after each pausing is the one that says so."""
+    await house.press(await house.run("memories"), "Pause memory")
+    await house.tell("I like tea.")
+    assert await house.known() == []
+    assert [await house.journal.tell_paused(ANN.key) for _ in range(3)] == [True, False, False]
+    account = await house.journal.account(ANN.key)
+    assert (account.paused, account.told) == (True, True)
+    await house.press(await house.run("memories"), "Resume memory")
+    await house.tell("I like coffee.")
+    assert await house.known() == ["I like coffee."]
+    assert not (await house.journal.account(ANN.key)).paused
+
+
+# Removed from a workspace
+
+
+async def test_a_removed_workspace_is_erased_after_the_grace(house: House) -> None:
+    """Before the grace is over all is there; after it, what was learned in that workspace is in no file."""
+    await house.tell(f"My bird is a {CANARY}.")
+    await house.tell(f"The {CANARY} is blue.", place=GENERAL)
+    await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
+    await house.rights.removed("slack", "T1")
+    house.clock.now += 3500
+    await house.rights.tick()
+    assert len(await house.known()) == 2
+    house.clock.now += 200
+    await house.rights.tick()
+    assert await house.known() == []
+    assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
+    assert house.holding(CANARY) == []
+
+
+async def test_a_workspace_that_returns_keeps_everything(house: House) -> None:
+    """Added again within the grace, nothing is erased."""
+    await house.tell("I like tea.")
+    await house.rights.removed("slack", "T1")
+    await house.rights.returned("slack", "T1")
+    house.clock.now += 10_000
+    await house.rights.tick()
+    assert await house.known() == ["I like tea."]
+
+
+async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: House) -> None:
+    """Discord's people are not a guild's own: what they said in its channels goes, their direct messages stay."""
+    closed = Place("discord", "G1", "C8", None, Audience.MEMBERS, "#closed")
+    await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
+    for place, text in (
+        (GUILD, "Guild tea."),
+        (closed, "Closed tea."),
+        (replace(GUILD, workspace="G11"), "Other tea."),
+    ):
+        await house.tell(text, ANN_ON_DISCORD, place)
+    await house.rights.removed("discord", "G1")
+    house.clock.now += 3700
+    await house.rights.tick()
+    assert await house.known(ANN_ON_DISCORD) == ["I like tea.", "Other tea."]
+
+
+async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: House) -> None:
+    """One person's removal erases that account, and nobody else's."""
+    await house.tell("I like tea.")
+    await house.tell("I like coffee.", BOB)
+    await house.rights.removed("slack", "T1", ANN)
+    house.clock.now += 3700
+    await house.rights.tick()
+    assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
+
+
+async def test_a_removal_without_a_workspace_erases_nothing(house: House) -> None:
+    """An event that names no workspace can't mean everybody."""
+    await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
+    await house.rights.removed("discord", "")
+    house.clock.now += 10_000
+    await house.rights.tick()
+    assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
+
+
+# Changed and shared
+
+
+async def test_an_edited_memory_is_found_by_its_new_text_alone(house: House) -> None:
+    """After an edit the new words are recalled and dated, and no file holds the old ones."""
+    event = await house.tell(f"My bird is a {CANARY}.")
+    await house.journal.forget_events(ANN.key, [event.id])
+    (memory,) = await house.memory.list(ANN.key)
+    changed = await house.memory.edit(ANN.key, memory.id, "I play the theremin", event.at)
+    assert changed is not None
+    assert changed.edited_at == event.at
+    assert changed.sources == memory.sources
+    assert await house.recalled("theremin") == ["I play the theremin"]
+    assert await house.memory.list(ANN.key, CANARY) == []
+    assert house.holding(CANARY) == []
+
+
+async def test_a_shared_memory_is_used_in_channels_until_it_is_closed(house: House) -> None:
+    """Opened, a DM's memory is recalled in any channel; closed, in none; and another person can do neither."""
+    await house.tell("I am allergic to nuts.")
+    (memory,) = await house.memory.list(ANN.key)
+    assert await house.memory.share(BOB.key, memory.id, shared=True) is None
+    assert await house.memory.edit(BOB.key, memory.id, "mine", memory.learned_at) is None
+    for place in (GENERAL, SECRET, GUILD):
+        assert await house.recalled("nuts", place=place) == []
+    await house.memory.share(ANN.key, memory.id, shared=True)
+    for place in (GENERAL, SECRET, GUILD, DM):
+        assert await house.recalled("nuts", place=place) == ["I am allergic to nuts."]
+    await house.tell("I am allergic to nuts.")  # said again where it was learned: one memory still
+    assert await house.known() == ["I am allergic to nuts."]
+    await house.memory.share(ANN.key, memory.id, shared=False)
+    assert await house.recalled("nuts", place=GENERAL) == []
+    assert [found.scope for found in await house.memory.list(ANN.key)] == ["private"]
+
+
+# The operator's
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("discord:7", "discord:7"), ("slack:T1:UANN", ANN.key), ("terminal:ann b", "terminal:ann b")],
+)
+def test_a_person_is_named_by_their_account(text: str, key: str) -> None:
+    """An operator names a person as the platforms do."""
+    assert parse_person(text).key == key
+
+
+@pytest.mark.parametrize("text", ["", "ann", "slack:T1", "discord:ann", "discord:", "terminal:", "irc:ann", "slack::U"])
+def test_what_names_nobody_is_refused(text: str) -> None:
+    """Anything else is refused with the three forms."""
+    with pytest.raises(ValueError, match="discord:<id>"):
+        parse_person(text)
+
+
+async def test_the_export_holds_everything(house: House) -> None:
+    """Memories with their messages, recent turns, what waits, and settings are all in it, as plain JSON."""
+    await house.tell("I like tea.")
+    await house.hear("I like coffee.")
+    await house.journal.pause(ANN.key, True)
+    exported = json.loads(json.dumps(await house.rights.export(ANN.key)))
+    assert [memory["text"] for memory in exported["memories"]] == ["I like tea."]
+    assert exported["memories"][0]["sources"][0]["link"] == "https://example.org/1"
+    assert [turn["text"] for turn in exported["turns"]] == ["I like tea.", "Noted.", "I like coffee.", "Noted."]
+    assert [waiting["text"] for waiting in exported["waiting_to_be_learned"]] == ["I like coffee."]
+    assert exported["settings"]["memory_paused_since"] is not None
