@@ -46,7 +46,7 @@ class SlackRespond:
     after: str
     unsure: bool = False
     _shown: list[Shown] = field(default_factory=list)
-    _next_edit: float = 0.0
+    _latest: str = ""
     _overtake: int = 0
     _mrkdwn: bool = False
 
@@ -87,18 +87,29 @@ class SlackRespond:
         What is there of it already is edited, and stays until the new text has grown as long. Raises one of FAILURES
         where Slack doesn't take the answer.
         """
-        now = asyncio.get_running_loop().time
-        text, self._next_edit, self._overtake = "", 0.0, self._length()
-        async for snapshot in snapshots:
-            text = snapshot
-            if not text.strip():
-                continue
-            if not self._next_edit:
-                self._next_edit = now() + SETTLE
-            elif now() >= self._next_edit:
-                await self._draw(text)
-        await self._settle(text)
+        self._latest, self._overtake = "", self._length()
+        done = asyncio.Event()
+        painter: asyncio.Task[None] | None = None
+        try:
+            async for self._latest in snapshots:
+                if painter is None and self._latest.strip():
+                    painter = asyncio.create_task(self._paint(done))
+        finally:
+            done.set()
+            if painter:
+                await painter  # never cancelled amid a call, whose effect would be unknown
+        await self._settle(self._latest)
         return self._ids(self._shown)
+
+    async def _paint(self, done: asyncio.Event) -> None:
+        """Show the answer so far, again and again until the stream is done: also while the model is silent."""
+        pause = SETTLE
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), pause)
+            if done.is_set():
+                return
+            pause = await self._draw(self._latest)
 
     def _ids(self, shown: list[Shown]) -> tuple[str, ...]:
         return tuple(message_id(self.place.workspace, self.place.channel, part.ts) for part in shown)
@@ -126,14 +137,14 @@ class SlackRespond:
     def _length(self) -> int:
         return sum(len(part.text) for part in self._shown)
 
-    async def _draw(self, text: str) -> None:
-        """Show the answer so far. What fails now is mended by the next edit or by the last."""
+    async def _draw(self, text: str) -> float:
+        """Show the answer so far; return the seconds until the next time. What fails now is mended by then."""
         pause = EVERY
         try:
             if self.unsure:
                 await self._adopt()
             if len(text) < self._overtake:
-                return
+                return pause
             for index, part in enumerate(slack_text.parts(text)):
                 if index == len(self._shown):
                     await self._post(index, part)
@@ -142,7 +153,7 @@ class SlackRespond:
         except FAILURES as exc:
             log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
             pause = max(pause, retry_after(exc))
-        self._next_edit = asyncio.get_running_loop().time() + pause
+        return pause
 
     async def _settle(self, text: str) -> None:
         """Make what is shown the whole answer; its last message says that it is the last."""

@@ -202,7 +202,7 @@ class Account:
 
     user_id: str
     paused: bool = False
-    told: bool = True
+    told: bool = False
     erasing: bool = False
 
 

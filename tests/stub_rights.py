@@ -24,7 +24,7 @@ class StubRights:
     async def account(self, person_key: str) -> Account:
         user_id = self.links.get(person_key, person_key)
         erasing = any(owed.user_id == user_id for owed in self.owing.values())
-        return Account(user_id, user_id in self.paused, self.paused.get(user_id, True), erasing)
+        return Account(user_id, user_id in self.paused, self.paused.get(user_id, False), erasing)
 
     async def pause(self, user_id: str, paused: bool) -> None:
         if paused:

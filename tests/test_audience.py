@@ -131,11 +131,12 @@ def test_recall_is_the_models(steps: list[tuple[Any, ...]]) -> None:
             store.close()
 
 
-def test_a_place_of_unknown_kind_has_no_wider_scope() -> None:
-    """No two places of different readers share a scope, and none is taken for a private or an opened one."""
-    scopes = [each.scope for each in PLACES if each.audience is not Audience.PRIVATE]
+def test_scopes_are_of_one_set_of_readers() -> None:
+    """Public places of a workspace share a scope, closed ones none; no place's scope is the opened memories'."""
+    scopes: dict[str, tuple[str, ...]] = {}
+    for each in PLACES:
+        channel = each.channel if each.audience is Audience.MEMBERS else ""
+        readers = (each.audience, each.platform, each.workspace, channel)
+        if each.audience is not Audience.PRIVATE:
+            assert scopes.setdefault(each.scope, readers) == readers
     assert not {PRIVATE_SCOPE, SHARED_SCOPE} & set(scopes)
-    readers = {
-        (p.audience, p.platform, p.workspace, p.channel if p.audience is Audience.MEMBERS else "") for p in PLACES
-    }
-    assert len({each.scope for each in PLACES}) == len({r for r in readers if r[0] is not Audience.PRIVATE}) + 1

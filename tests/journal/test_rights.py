@@ -1,0 +1,239 @@
+"""The journal's part in people's rights, on SQLite and PostgreSQL alike."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.events import Account, Edit, Erasure
+from bot.journal.journal import SqlJournal
+from bot.ports import TooManyCodes
+from tests.journal.conftest import Clock, Database, Open
+from tests.journal.makers import CHANNEL, heard, in_channel, told
+from tests.makers import ANN, BOB, MONDAY, message
+
+CANARY = "zebrafinch"
+OTHER = "discord:7"
+
+
+async def test_an_account_is_read_in_one_go(journal: SqlJournal) -> None:
+    """Whose memories it has, and whether they are paused or being erased, is told for linked accounts too."""
+    assert await journal.account(ANN.key) == Account(ANN.key)
+    await journal.link(OTHER, ANN.key)
+    await journal.pause(ANN.key, True)
+    await journal.pause(ANN.key, True)
+    assert await journal.account(OTHER) == Account(ANN.key, paused=True, told=False)
+    (owed,) = await journal.owe([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    assert (await journal.account(OTHER)).erasing
+    await journal.settle(owed.id)
+    await journal.pause(ANN.key, False)
+    assert await journal.account(OTHER) == Account(ANN.key)
+
+
+async def test_pausing_is_told_once_over_all_processes(open_: Open) -> None:
+    """However many answers are on their way, one of them says that memory is paused."""
+    journals = [await open_(), await open_()]
+    await journals[0].pause(ANN.key, True)
+    told_by = await asyncio.gather(*(journal.tell_paused(ANN.key) for journal in journals * 3))
+    assert told_by.count(True) == 1
+    assert not await journals[0].tell_paused(BOB.key)
+
+
+async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: Clock) -> None:
+    """Whoever wrote an erasure down has a minute; then it is offered, again and again at growing intervals."""
+    wanted = Erasure("memories", {"user": ANN.key, "ids": ["m1"]}, ANN.key)
+    (owed,) = await journal.owe([wanted])
+    assert await journal.owed() == []
+    clock.now += 61
+    assert await journal.owed() == [owed]
+    assert await journal.owed() == []  # taken up
+    await journal.put_off(owed.id)
+    clock.now += 31
+    assert await journal.owed() == [owed]
+    await journal.settle(owed.id)
+    clock.now += 10_000
+    assert await journal.owed() == []
+
+
+async def test_an_erasure_that_is_not_due_can_be_excused(journal: SqlJournal, clock: Clock) -> None:
+    """What returns within its grace is not erased, and only that."""
+    one, two = (Erasure("workspace", {"platform": "slack", "workspace": name}) for name in ("T1", "T2"))
+    await journal.owe([one, two], 3600)
+    assert await journal.excuse(one) == 1
+    assert await journal.excuse(one) == 0
+    clock.now += 3601
+    assert [each.what["workspace"] for each in await journal.owed()] == ["T2"]
+
+
+async def test_nothing_is_learned_while_everything_is_being_erased(journal: SqlJournal) -> None:
+    """Until the memories are gone, what is told waits: the erasure would take it along."""
+    (owed,) = await journal.owe([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    await told(journal, "new", 1)
+    await told(journal, "Bob's", 2, person=BOB)
+    assert await journal.waiting() == [(BOB.key, "private")]
+    assert await journal.exchanges(ANN.key, "private") == []
+    await journal.settle(owed.id)
+    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["new"]
+
+
+async def test_a_stretch_of_time_goes_with_its_answers(journal: SqlJournal) -> None:
+    """What was said within it goes, answers and exchanges included; before, after and other people's stays."""
+    for number in (1, 2, 3):
+        conversation = await told(journal, f"q{number}", number, answer=f"a{number}")
+    await told(journal, "Bob's", 2_000, person=BOB)
+    start, end = MONDAY + timedelta(minutes=2), MONDAY + timedelta(minutes=3)
+    assert await journal.forget_since(ANN.key, [ANN.key], start, end) == 3
+    texts = [turn.text for turn in await journal.recent(conversation)]
+    assert texts == ["q1", "a1", "q3", "a3", "Bob's", "I see."]
+    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["q1", "q3"]
+
+
+async def test_an_answers_deletion_is_no_more_than_that(journal: SqlJournal) -> None:
+    """The turn of the bot's own message goes, also from what is still to be learned; the person's stays."""
+    conversation = await told(journal, "q", 1, answer="a")
+    assert await journal.known(["slack:T1:D1:1/answer"])
+    assert not await journal.known(["slack:T1:D1:2"])
+    assert await journal.forget_messages(["slack:T1:D1:1/answer"]) == 2
+    assert [turn.text for turn in await journal.recent(conversation)] == ["q"]
+    assert [(each.text, each.answer) for each in await journal.exchanges(ANN.key, "private")] == [("q", "")]
+
+
+async def test_what_is_erased_while_it_is_learned_is_void(journal: SqlJournal) -> None:
+    """A tombstone stands for each exchange that went: for stores that can't share our transaction."""
+    await told(journal, "one", 1)
+    await told(journal, "two", 2)
+    first, second = await journal.exchanges(ANN.key, "private")
+    await journal.forget_messages([first.event_id])
+    assert (await journal.buried(first.id), await journal.buried(second.id)) == (True, False)
+    await journal.learned([second.id])
+    assert not await journal.buried(second.id)
+    assert await journal.taught([first.event_id, second.event_id]) == {second.event_id: ANN.key}
+    assert await journal.learners() == [ANN.key]
+
+
+async def test_an_edit_is_known_for_what_it_is(journal: SqlJournal) -> None:
+    """Unknown, unchanged, still open or changed: each is told apart."""
+    event = message("one")
+    assert await journal.compare(event) is Edit.UNKNOWN
+    conversation = await journal.admit(event)
+    assert conversation is not None
+    assert await journal.compare(event) is Edit.SAME
+    assert await journal.compare(replace(event, text="two")) is Edit.OPEN
+    await journal.answered(event, ANN.key, conversation, "a", [], learn=True)
+    assert await journal.compare(event) is Edit.SAME
+    assert await journal.compare(replace(event, text="two")) is Edit.CHANGED
+
+
+async def test_an_edited_message_waits_for_what_it_taught_to_go(journal: SqlJournal, database: Database) -> None:
+    """The new text is held until `release`, under a new id, with its answer; the old one is on no page."""
+    conversation = await told(journal, f"a {CANARY}", 1, answer="ok")
+    (old,) = await journal.exchanges(ANN.key, "private")
+    edited = message("a wren")
+    await journal.edited(edited, ANN.key, learn=True)
+    assert [turn.text for turn in await journal.recent(conversation)] == ["a wren", "ok"]
+    assert await journal.exchanges(ANN.key, "private") == []
+    await journal.release([edited.id])
+    (new,) = await journal.exchanges(ANN.key, "private")
+    assert (new.text, new.answer, new.id > old.id) == ("a wren", "ok", True)
+    assert await journal.buried(old.id)
+    assert CANARY.encode() not in database.everything()
+
+
+async def test_a_workspace_goes_whole_and_alone(journal: SqlJournal) -> None:
+    """Everything said there goes, whoever said it; other workspaces and direct messages stay."""
+    await told(journal, "slack dm", 1)
+    await heard(journal, in_channel("guild", 2))
+    elsewhere = replace(CHANNEL, workspace="G11")
+    await heard(journal, in_channel("other guild", 3, place=elsewhere))
+    await journal.forget_workspace("discord", "G1")
+    exported = await journal.export(ANN.key, [ANN.key])
+    assert [turn["text"] for turn in exported["turns"] if turn["by"] == "user"] == ["slack dm", "other guild"]
+    assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["slack dm", "other guild"]
+    await journal.forget_workspace("slack", "T1")
+    assert (await journal.export(ANN.key, [ANN.key]))["turns"] == []
+    with pytest.raises(ValueError, match="workspace"):
+        await journal.forget_workspace("discord", "")
+
+
+async def test_the_export_is_one_persons(journal: SqlJournal) -> None:
+    """It holds turns, what waits, open messages, links and settings of one person, as JSON can hold them."""
+    await told(journal, "mine", 1)
+    await told(journal, "Bob's", 2, person=BOB)
+    await journal.admit(message("open", number=3))
+    await journal.link(OTHER, ANN.key)
+    await journal.pause(ANN.key, True)
+    exported = json.loads(json.dumps(await journal.export(ANN.key, [ANN.key, OTHER])))
+    assert [turn["text"] for turn in exported["turns"]] == ["mine", "I see."]
+    assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["mine"]
+    assert [each["text"] for each in exported["waiting_to_be_answered"]] == ["open"]
+    assert [each["account"] for each in exported["linked_accounts"]] == [OTHER]
+    assert exported["settings"]["memory_paused_since"].startswith("2026-11-16")
+
+
+async def test_forgetting_everything_takes_links_settings_and_codes(journal: SqlJournal) -> None:
+    """Afterwards the accounts are parted, memory is on, and no code of theirs joins anybody."""
+    await journal.link(OTHER, ANN.key)
+    await journal.pause(ANN.key, True)
+    await journal.offer_code(OTHER, "digest")
+    await journal.forget_raw(ANN.key, [ANN.key, OTHER])
+    assert await journal.account(OTHER) == Account(OTHER)
+    assert await journal.account(ANN.key) == Account(ANN.key)
+    assert await journal.redeem_code(BOB.key, "digest") is None
+
+
+async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
+    """A link moves what waits under new ids, an unlink moves back what that account said."""
+    await told(journal, "Bob's", 1, person=BOB)
+    await told(journal, "mine", 2)
+    (before,) = await journal.exchanges(BOB.key, "private")
+    await journal.offer_code(ANN.key, "digest")
+    joined = await journal.redeem_code(BOB.key, "digest")
+    assert joined is not None
+    assert (joined.user_id, joined.former) == (ANN.key, BOB.key)
+    assert joined.moving.what == {"from": BOB.key, "to": ANN.key, "accounts": None}
+    assert await journal.buried(before.id)
+    assert [(each.text, each.person_key) for each in await journal.exchanges(ANN.key, "private")] == [
+        ("mine", ANN.key),
+        ("Bob's", BOB.key),
+    ]
+    assert await journal.redeem_code("discord:9", "digest") is None
+    parted = await journal.part(BOB.key)
+    assert parted is not None
+    assert parted.moving.what == {"from": ANN.key, "to": BOB.key, "accounts": [BOB.key]}
+    assert [each.text for each in await journal.exchanges(BOB.key, "private")] == ["Bob's"]
+    assert await journal.part(BOB.key) is None
+
+
+async def test_wrong_codes_are_counted_per_account(journal: SqlJournal, clock: Clock) -> None:
+    """Five wrong ones close the account's door for ten minutes, whatever it enters; others' stay open."""
+    for number in range(5):
+        assert await journal.redeem_code(BOB.key, f"wrong {number}") is None
+    await journal.offer_code(ANN.key, "digest")
+    with pytest.raises(TooManyCodes):
+        await journal.redeem_code(BOB.key, "digest")
+    clock.now += 601
+    assert await journal.redeem_code(BOB.key, "digest") is None  # too old by now
+    await journal.offer_code(ANN.key, "digest")
+    assert await journal.redeem_code(BOB.key, "digest") is not None
+
+
+async def test_one_of_many_processes_redeems_a_code(open_: Open) -> None:
+    """Entered at the same moment in two processes, a code joins one account."""
+    first, second = await open_(), await open_()
+    await first.offer_code(ANN.key, "digest")
+    tries = [journal.redeem_code(f"discord:{number}", "digest") for number, journal in enumerate([first, second] * 3)]
+    found = [joined for joined in await asyncio.gather(*tries) if joined is not None]
+    assert len(found) == 1
+    assert await first.accounts(ANN.key) == [found[0].former]
+
+
+async def test_an_answer_counts_for_whom_it_is_then(journal: SqlJournal) -> None:
+    """A message that is being answered while its account is linked is kept, and learned, for both accounts."""
+    event = message("Bob's", person=BOB)
+    conversation = await journal.admit(event)
+    assert conversation is not None
+    await journal.link(BOB.key, ANN.key)
+    await journal.answered(event, BOB.key, conversation, "a", [], learn=True)
+    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["Bob's"]
