@@ -1,5 +1,8 @@
 """What can go wrong when Slack is called, told apart without quoting what was sent or answered."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import aiohttp
 from slack_sdk.errors import SlackClientError
 
@@ -45,6 +48,17 @@ def passing(error: BaseException) -> bool:
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", getattr(response, "status", 0))
     return code(error) in _PASSING or (isinstance(status, int) and (status == 429 or status >= 500))
+
+
+@contextmanager
+def outage() -> Iterator[None]:
+    """Raise ConnectionError for what may work later, as the core knows it; a refusal as it is."""
+    try:
+        yield
+    except FAILURES as exc:
+        if passing(exc):
+            raise ConnectionError(f"Slack: {code(exc)}") from exc
+        raise
 
 
 def never_sent(error: BaseException) -> bool:

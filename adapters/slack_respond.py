@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import slack_text
-from adapters.slack_errors import FAILURES, code, never_sent, passing, retry_after
+from adapters.slack_errors import FAILURES, code, never_sent, outage, passing, retry_after
 from adapters.slack_events import message_id
 from adapters.slack_shown import ANSWER, Shown, look, whole
 from adapters.slack_wire import Wire
@@ -76,16 +76,19 @@ class SlackRespond:
             log.debug("slack: no status line: %s", code(exc))
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
-        """The answer that is already shown in full. Raises one of FAILURES where Slack can't tell now."""
-        await self._adopt()
+        """The answer that is already shown in full.
+
+        Raises ConnectionError where Slack can't be reached or fails in passing, else what it refuses with.
+        """
+        with outage():
+            await self._adopt()
         answer = whole(self._shown)
         return None if answer is None else ("\n".join(shown.text for shown in answer), self._ids(answer))
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
         """Post the answer, edit it while it grows, and return the ids of its messages.
 
-        What is there of it already is edited, and stays until the new text has grown as long. Raises one of FAILURES
-        where Slack doesn't take the answer.
+        What is there of it already is edited, and stays until the new text has grown as long. Raises as `found` does.
         """
         self._latest, self._overtake = "", self._length()
         done = asyncio.Event()
@@ -98,7 +101,8 @@ class SlackRespond:
             done.set()
             if painter:
                 await painter  # never cancelled amid a call, whose effect would be unknown
-        await self._settle(self._latest)
+        with outage():
+            await self._settle(self._latest)
         return self._ids(self._shown)
 
     async def _paint(self, done: asyncio.Event) -> None:

@@ -342,6 +342,10 @@ class Journal(Protocol):
         """What these events taught before is forgotten: their new texts may be learned."""
         ...
 
+    async def buried(self, exchange_id: int) -> bool:
+        """Whether an exchange was erased or replaced while it waited: what was learned of it meanwhile is void."""
+        ...
+
     async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
         """Whom events taught something (mem0 user ids), where it was noted."""
         ...
@@ -352,6 +356,10 @@ class Journal(Protocol):
 
     async def owe(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
         """Write erasures down before they are tried; they are due in `delay` seconds (one minute)."""
+        ...
+
+    async def owe_once(self, wanted: Erasure, delay: float) -> bool:
+        """Write an erasure down that is due in `delay` seconds; False where the same is owed already."""
         ...
 
     async def owed(self) -> list[Erasure]:

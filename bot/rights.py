@@ -187,9 +187,9 @@ class Rights:
         if wanted is None:
             return
         try:
-            await self._journal.excuse(wanted)
-            await self._journal.owe([wanted], self._grace)
-            log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
+            # Platforms tell it more than once (Discord at each start): the grace counts from the first time.
+            if await self._journal.owe_once(wanted, self._grace):
+                log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a removal could not be written down: %s", platform, describe(exc))
 

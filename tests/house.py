@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from bot.commands import Commands
 from bot.config import Settings
 from bot.events import Audience, CommandEvent, MessageEvent, Person, Place, PressEvent, View
@@ -121,10 +123,15 @@ class House:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[House]:
-    """A house on a folder."""
+async def opened(folder: Path, clock: Clock | None = None, url: str | None = None) -> AsyncIterator[House]:
+    """A house on a folder, or on the PostgreSQL at `url`."""
     clock = clock or Clock()
-    settings = Settings(_env_file=None, bot_data_dir=folder, anthropic_api_key=None)  # type: ignore[call-arg]
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own argument, unknown to its types
+        bot_data_dir=folder,
+        anthropic_api_key=None,
+        database_url=SecretStr(url) if url else None,
+    )
     journal = await open_journal(settings, clock)
     memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
     house = House(settings, clock, journal, memory)

@@ -67,6 +67,9 @@ class StubRights:
     async def release(self, event_ids: Sequence[str]) -> None:
         """Nothing is held here."""
 
+    async def buried(self, exchange_id: int) -> bool:
+        return False
+
     async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
         return {}
 
@@ -90,6 +93,12 @@ class StubRights:
 
     async def put_off(self, erasure_id: int) -> None:
         """It stays owed."""
+
+    async def owe_once(self, wanted: Erasure, delay: float) -> bool:
+        if any((owed.kind, owed.what) == (wanted.kind, wanted.what) for owed in self.owing.values()):
+            return False
+        await self.owe([wanted], delay)
+        return True
 
     async def excuse(self, wanted: Erasure) -> int:
         same = [number for number, owed in self.owing.items() if (owed.kind, owed.what) == (wanted.kind, wanted.what)]

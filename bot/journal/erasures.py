@@ -20,6 +20,15 @@ def owe(conn: sa.Connection, wanted: Sequence[Erasure], now: float, delay: float
     return [_write(conn, each, now, now + delay) for each in wanted]
 
 
+def owe_once(conn: sa.Connection, wanted: Erasure, now: float, delay: float) -> bool:
+    """Write an erasure down unless the same is owed already: told again, it isn't put off. False where it was."""
+    same = sa.and_(erasures.c.kind == wanted.kind, erasures.c.what == _json(wanted))
+    if conn.execute(sa.select(erasures.c.id).where(same)).first() is not None:
+        return False
+    _write(conn, wanted, now, now + delay)
+    return True
+
+
 def _write(conn: sa.Connection, wanted: Erasure, now: float, due: float) -> Erasure:
     values = {"kind": wanted.kind, "user_id": wanted.user_id, "what": _json(wanted), "due": due, "at": now}
     key = conn.execute(sa.insert(erasures), values).inserted_primary_key

@@ -6,7 +6,10 @@ import sqlalchemy as sa
 
 from bot.events import Audience, MessageEvent
 from bot.journal.tables import inbox, messages
-from bot.journal.values import from_json, home, to_json
+from bot.journal.values import due, from_json, home, to_json
+
+#: Seconds that an event is put off at most, well above the core's longest pause.
+PAUSE_MOST = 300.0
 
 
 class Unanswered(NamedTuple):
@@ -104,7 +107,7 @@ def unanswered(conn: sa.Connection, worker: str, busy: list[str], now: float, mo
     free = sa.or_(inbox.c.claimed_by.is_(None), sa.and_(inbox.c.claimed_by == worker, inbox.c.event_id.not_in(busy)))
     chosen = (
         sa.select(inbox.c.event_id)
-        .where(free, inbox.c.next_try <= now)
+        .where(free, due(inbox.c.next_try, now, PAUSE_MOST))
         .order_by(inbox.c.at)
         .limit(most)
         .with_for_update(skip_locked=True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -49,6 +50,7 @@ class SqlJournal(JournalOfRights):
         self._ttl = turns_ttl
         self._clock = clock
         self._busy: set[str] = set()
+        self._admitting: Counter[str] = Counter()
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 
@@ -56,15 +58,17 @@ class SqlJournal(JournalOfRights):
 
     async def admit(self, event: MessageEvent) -> str | None:
         """Write the event down and return its conversation's key; None where it was seen before."""
-        # In hand before it is written: `unanswered` must not take it for one that nobody answers.
-        first = event.id not in self._busy
-        self._busy.add(event.id)
-        conversation = None
+        # In hand before it is written: `unanswered` must not take it for one that nobody answers. Counted, as the
+        # copies of an event may come at once, and any of them be the one that is written.
+        self._admitting[event.id] += 1
         try:
             conversation = await self._runner.write(inbox.admit, event, self._worker, self._clock())
+            if conversation is not None:
+                self._busy.add(event.id)
         finally:
-            if first and conversation is None:
-                self._busy.discard(event.id)
+            self._admitting[event.id] -= 1
+            if not self._admitting[event.id]:
+                del self._admitting[event.id]
         return conversation
 
     async def recent(self, conversation: str) -> list[Turn]:
@@ -98,13 +102,18 @@ class SqlJournal(JournalOfRights):
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
-        # Given back even where that can't be written: a look at the journal then finds it again, still claimed by us.
-        self._busy.discard(event_id)
-        await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
+        try:
+            await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
+        finally:
+            # Even where that couldn't be written: a look at the journal then finds it again, still claimed by us.
+            self._busy.discard(event_id)
 
     async def unanswered(self, most: int = 100) -> list[Unanswered]:
         """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first."""
-        found = await self._runner.write(inbox.unanswered, self._worker, list(self._busy), self._clock(), most)
+        in_hand = [*self._busy, *self._admitting]
+        found = await self._runner.write(inbox.unanswered, self._worker, in_hand, self._clock(), most)
+        # What was taken in since is in hand too: on PostgreSQL the look may come behind its commit.
+        found = [left for left in found if left.event.id not in self._busy and left.event.id not in self._admitting]
         self._busy.update(pending.event.id for pending in found)
         return found
 

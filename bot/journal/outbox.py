@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from bot.events import Exchange
 from bot.journal.tables import erasures, exchanges, taught
-from bot.journal.values import when
+from bot.journal.values import due, when
 
 #: Back-off after a failed attempt: seconds, doubled each time.
 RETRY_FIRST = 5.0
@@ -26,18 +26,18 @@ def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str
         _older.c.state == "waiting",
         sa.or_(_older.c.id < exchanges.c.id, _older.c.claimed_by != worker),
     )
-    due = (
+    ready = (
         sa.select(exchanges.c.user_id, exchanges.c.scope)
         .where(
             _waiting,
             _settled,
-            exchanges.c.next_try <= now,
+            due(exchanges.c.next_try, now, 2 * RETRY_MOST),
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(others.exists()),
         )
         .order_by(exchanges.c.id)
     )
-    return [(user_id, scope) for user_id, scope in conn.execute(due)]
+    return [(user_id, scope) for user_id, scope in conn.execute(ready)]
 
 
 def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exchange]:

@@ -98,6 +98,10 @@ class JournalOfRights:
         wait = erasures.LEASE if delay is None else delay
         return await self._runner.write(erasures.owe, wanted, self._clock(), wait)
 
+    async def owe_once(self, wanted: Erasure, delay: float) -> bool:
+        """Write an erasure down that is due in `delay` seconds; False where the same is owed already."""
+        return await self._runner.write(erasures.owe_once, wanted, self._clock(), delay)
+
     async def owed(self) -> list[Erasure]:
         """Take up the erasures that are due, oldest first."""
         return await self._runner.write(erasures.due, self._clock())

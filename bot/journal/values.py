@@ -4,6 +4,8 @@ import json
 import re
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
+
 from bot.events import Audience, MessageEvent, Person, Place
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -19,6 +21,11 @@ def storable(text: str) -> str:
 def when(seconds: float) -> datetime:
     """Seconds since 1970 as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def due(next_try: sa.ColumnElement[float], now: float, most: float) -> sa.ColumnElement[bool]:
+    """Whether a time has come. One that is farther off than the longest pause was set before the clock was set back."""
+    return sa.or_(next_try <= now, next_try > now + most)
 
 
 def home(place: Place) -> str:

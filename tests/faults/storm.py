@@ -9,6 +9,7 @@ is killed by itself.
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import tempfile
@@ -224,6 +225,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, help="where to write what the processes logged")
     options = parser.parse_args()
+    # The fakes' complaints about connections that a kill has cut.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     plan = Plan(options.kills, options.workers or (1 if options.database == "sqlite" else 2), options.seed)
     with tempfile.TemporaryDirectory(prefix="bot-storm-") as folder, _database(options.database) as url:
         figures = asyncio.run(storm(plan, Path(folder), url))

@@ -7,14 +7,17 @@ from pathlib import Path
 from bot.answer import FOLLOWS
 from tests.fakes.claude import OVERLOADED, Reply, Request, last_text
 from tests.fakes.mem0 import KEY, FakeMem0, Fault
+from tests.faults.gate import Hook, Seen
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.talk import tag_of
-from tests.faults.world import DiscordSide, SlackSide, World
+from tests.faults.world import DiscordSide, Side, SlackSide, World
 from tests.makers import until
 from tests.whole.process import BotProcess
 
 #: Seconds within which a person is told that the answer will follow.
 TOLD = 15.0
+
+KINDS = {"ann": OVERLOADED, "bob": Reply(hang_after=0), "cid": Reply(cut_after=2), "dot": Reply(status=500)}
 
 
 async def told(world: World, people: int) -> None:
@@ -25,25 +28,38 @@ async def told(world: World, people: int) -> None:
         raise AssertionError(f"within {TOLD} s: {world.others()}, {world.shown()}") from None
 
 
-async def test_claude_overloaded_silent_and_broken(tmp_path: Path) -> None:
-    """Status 529, silence, and a stream that is cut: each person is told, and answered once when Claude is back."""
+async def test_claude_and_the_platforms_fail(tmp_path: Path) -> None:
+    """Status 529 and 500, silence, a stream that is cut: each person is told, and answered once when Claude is back.
+
+    An answer that the platform doesn't take for a while is put off and not given up.
+    """
     faults: dict[str, Reply] = {}
+    cut: list[str] = []
 
     async def fail(request: Request, reply: Reply) -> Reply:
         fault = faults.get(tag_of(last_text(request)))
         return replace(fault, text=reply.text) if fault else reply
 
+    def refusing(side: Side) -> Hook:
+        async def hook(seen: Seen) -> bool:
+            return any(side.shows(seen, f"{tag}.") for tag in cut)
+
+        return hook
+
     async with World(DiscordSide(), SlackSide()) as world:
         world.model.chat = fail
+        for side in world.sides:
+            side.gate.before = refusing(side)
         async with BotProcess(tmp_path, world.env) as bot:
             await bot.said("memory is ready")
-            kinds = (OVERLOADED, Reply(hang_after=0), Reply(cut_after=2), Reply(status=500))
-            asked = [(person, kind) for person, kind in zip(("ann", "bob", "cid", "dot"), kinds, strict=True)]
-            for person, kind in asked:
+            for person, kind in KINDS.items():
                 for tag in await world.ask_all(person):
                     faults[tag] = kind
+            cut += await world.ask_all("eve")
             await told(world, 8)
+            await until(lambda: sum("no answer: ConnectionError" in line for line in bot.log) == 2, 20)
             faults.clear()
+            cut.clear()
             world.claude.release()
             await world.answered()
             await until(lambda: not any(left(stored(tmp_path)).values()), 30)

@@ -12,7 +12,7 @@ from tests.whole.process import BotProcess
 
 #: Seconds into the start: before Python has read the program, amid the imports, while the journal is opened, while
 #: the platforms connect, while the memory is built.
-INSTANTS = (0.02, 0.15, 0.4, 0.6, 0.8, 1.0, 1.3, 2.0, 2.7)
+INSTANTS = (0.02, 0.3, 0.6, 0.9, 1.3, 2.2)
 
 
 async def test_sigterm_during_start_up(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 from pathlib import Path
 
 from tests.fakes.claude import Reply, Request
@@ -11,8 +12,8 @@ from tests.makers import until
 from tests.whole.process import BotProcess
 
 
-async def test_a_deploy(tmp_path: Path, postgres_url: str) -> None:
-    """While a new process starts and the old one is stopped, each message is answered once, and learned once."""
+async def test_deploys_and_a_death(tmp_path: Path, postgres_url: str) -> None:
+    """The old process is stopped once the new one runs, then one of two is killed: all is answered and learned once."""
     async with World(DiscordSide("general"), SlackSide("general"), gap=0.01) as world:
         env = world.env | {"DATABASE_URL": postgres_url}
         chance = random.Random(4)
@@ -30,37 +31,17 @@ async def test_a_deploy(tmp_path: Path, postgres_url: str) -> None:
         await old.start()
         await old.said("memory is ready")
         talking = [asyncio.create_task(talk(person)) for person in ("ann", "bob", "cid")]
-        for _ in range(2):
+        for stop in (signal.SIGTERM, signal.SIGKILL):
             new = BotProcess(tmp_path, env)
             await new.start()
             await new.said("memory is ready")
-            assert await old.end() == 0
+            assert await old.end(stop) == (0 if stop is signal.SIGTERM else -stop)
             old = new
         for task in talking:
             task.cancel()
-        await world.answered()
+        await world.answered(seconds=60)
         await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
         assert await old.end() == 0
         assert world.wrong() == {}
         assert world.others() == []
-        assert await learned_once(world, stored(tmp_path, postgres_url)) == []
-
-
-async def test_a_death(tmp_path: Path, postgres_url: str) -> None:
-    """What a killed worker had begun, the other finishes."""
-    async with World(DiscordSide()) as world:
-        env = world.env | {"DATABASE_URL": postgres_url}
-        dying = BotProcess(tmp_path, env)
-        await dying.start()
-        await dying.said("memory is ready")
-        world.claude.script.append(Reply(delay=60))
-        await world.ask_all()
-        await asyncio.wait_for(world.claude.busy(1), 20)
-        async with BotProcess(tmp_path, env) as other:
-            await other.said("memory is ready")
-            dying.process.kill()
-            await dying.wait()
-            await world.answered(seconds=25)
-            await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
-        assert world.wrong() == {}
         assert await learned_once(world, stored(tmp_path, postgres_url)) == []

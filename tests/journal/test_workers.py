@@ -8,9 +8,9 @@ import pytest
 
 from bot.journal import open_journal, workers
 from bot.journal.inbox import Unanswered
-from tests.journal.conftest import Database, Open
+from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
-from tests.makers import message
+from tests.makers import ANN, message
 
 
 async def child(mode: str, database: Database) -> Process:
@@ -42,6 +42,44 @@ async def test_a_kill_loses_nothing_that_was_committed(database: Database, open_
     conversation = await told(journal, "told again", 10_001)
     said = [turn.text for turn in await journal.recent(conversation) if turn.author == "user"]
     assert said == [*(f"told {known}" for known in range(backlog.waiting)), "told again"]
+
+
+async def test_what_is_being_taken_in_is_in_hand(open_: Open) -> None:
+    """Copies of an event that come at once, and looks at the journal meanwhile, never offer it to a second answer."""
+    journal = await open_()
+    for number in range(100):
+        event = message("hello", number=number)
+        first, found, second, again = await asyncio.gather(
+            journal.admit(event), journal.unanswered(), journal.admit(event), journal.unanswered()
+        )
+        assert [first, second].count(None) == 1
+        assert (found, again, await journal.unanswered()) == ([], [], [])
+
+
+async def test_what_is_put_off_is_offered_when_it_is_due(open_: Open, clock: Clock) -> None:
+    """A look at the journal amid the putting off doesn't take it for work that was dropped."""
+    journal = await open_()
+    for number in range(100):
+        event = message("hello", number=number)
+        await journal.admit(event)
+        _, found = await asyncio.gather(journal.postpone(event.id, 60), journal.unanswered())
+        assert (found, await journal.unanswered()) == ([], [])
+    clock.now += 61
+    assert len(await journal.unanswered()) == 100
+
+
+async def test_a_clock_that_is_set_back_delays_nothing(open_: Open, clock: Clock) -> None:
+    """What was put off before the clock was set back by days is offered at once, not after days."""
+    journal = await open_()
+    await journal.admit(message("hello", number=1))
+    await journal.postpone(message("hello", number=1).id, 60)
+    await told(journal, "I like tea", 2)
+    (exchange,) = await journal.exchanges(ANN.key, "private")
+    await journal.learning_failed([exchange.id], "down", final=False)
+    assert (await journal.unanswered(), await journal.waiting()) == ([], [])
+    clock.now -= 3 * 24 * 3600
+    assert [left.event.text for left in await journal.unanswered()] == ["hello"]
+    assert await journal.waiting() == [(ANN.key, "private")]
 
 
 async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -> None:

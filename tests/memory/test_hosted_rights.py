@@ -51,7 +51,7 @@ async def memory(mem0: FakeMem0, journal: Journal) -> AsyncIterator[HostedMemory
 
 
 async def test_an_edit_takes_the_memorys_place(mem0: FakeMem0, memory: HostedMemory) -> None:
-    """The new text is there with the old one's message and date, the old text is gone, and a stranger's edit is none."""
+    """The new text has the old one's message and date, the old text is gone, and a stranger's edit is none."""
     await memory.learn([exchange(1, "I like tea")])
     (before,) = await memory.list(ANN)
     assert await memory.edit(BEN, before.id, "mine", NOW) is None
