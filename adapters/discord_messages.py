@@ -19,8 +19,9 @@ SILENT = discord.AllowedMentions.none()
 #: What a failing connection raises, below and above discord.py; aiohttp's closed session is a RuntimeError.
 TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
 
-#: How many of the messages behind a question are searched for its answer: one page of a channel's history.
-NEAR = 100
+#: How many of the messages behind a question are searched for its answer, a hundred a request. Where the bot was far
+#: behind in a busy channel, the parts of an answer lie far apart, and to miss the last is to take half for the whole.
+NEAR = 1000
 
 _TRIES = 5
 

@@ -37,7 +37,7 @@ class Linking:
         others = [key for key in await self._identities.everybody(user_id) if key != person.key]
         items = tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(others, 1))
         footer = (
-            f"On your other account, within ten minutes: /link {code} . It works once. Show it to nobody: whoever "
+            f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
             "enters it shares one set of memories with you."
         )
         return View(f"Your code is {code}", items, footer + (" /unlink parts this account again." if others else ""))

@@ -54,7 +54,7 @@ class HostedMemory(HostedRights):
         self._tokens = tokens
         self._patience = patience
         self._since = datetime.now(UTC) - CLOCKS
-        self._queued: dict[tuple[str, str], str] = {}  # (user id, source event) -> mem0's event
+        self._queued: dict[tuple[str, str], str] = {}  # (user id, source or mem0's event) -> mem0's event
         self._forgotten: Counter[str] = Counter()
         self._deletes = asyncio.Semaphore(DELETES_AT_ONCE)
 

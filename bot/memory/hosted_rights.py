@@ -1,10 +1,12 @@
 """What people may do with their memories at hosted mem0: change, share, move, and forget by where they came from.
 
 mem0 keeps a changed memory's former text in its history, so a change here is a new memory in place of the former one,
-which is deleted. The new one names what it stands for, so that an interrupted change is finished by another try.
+which is deleted. The new one names what it stands for, so that an interrupted change is finished by another try. It is
+an add like any other: whoever forgets everything meanwhile waits for it, and what comes after that is taken back.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +25,8 @@ class HostedRights:
 
     _client: HostedClient
     _patience: float
+    _queued: dict[tuple[str, str], str]
+    _forgotten: Counter[str]
     _own: Callable[[str], Awaitable[Sequence[Row]]]
     _delete: Callable[[Sequence[str]], Awaitable[int]]
     _taught_by: Callable[[str, str], Awaitable[list[Row]]]
@@ -30,15 +34,17 @@ class HostedRights:
     async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
         """Edit, see the port."""
         person = person_id(user_id)
+        generation = self._forgotten[person]
         row = await self._mine(person, memory_id)
         if row is None:
             return None
         metadata = {**metadata_of(row), "edited_at": now.astimezone(UTC).isoformat()}
-        return await self._replace(row, person, text, metadata)
+        return await self._replace(row, person, text, metadata, generation)
 
     async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
         """Share, see the port."""
         person = person_id(user_id)
+        generation = self._forgotten[person]
         row = await self._mine(person, memory_id)
         if row is None:
             return None
@@ -47,7 +53,8 @@ class HostedRights:
         audience = SHARED_SCOPE if shared else own
         if metadata.get("audience") == audience:
             return memory_of(row, person)
-        return await self._replace(row, person, _text(row), {**metadata, "audience": audience, "own": own})
+        metadata = {**metadata, "audience": audience, "own": own}
+        return await self._replace(row, person, _text(row), metadata, generation)
 
     async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
         """Forget by source, see the port. Here each memory has one source; without a person nothing can be found."""
@@ -60,12 +67,13 @@ class HostedRights:
     async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
         """Move, see the port."""
         person, target = person_id(user_id), person_id(to)
+        generation = self._forgotten[target]
         moved = 0
         for row in await self._own(person) if person != target else ():
             account = str(metadata_of(row).get("account") or user_id)
             if accounts is None or account in accounts:
-                await self._replace(row, target, _text(row), {**metadata_of(row), "account": account})
-                moved += 1
+                metadata = {**metadata_of(row), "account": account}
+                moved += await self._replace(row, target, _text(row), metadata, generation) is not None
         return moved
 
     async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
@@ -83,8 +91,13 @@ class HostedRights:
         row = await self._client.get(memory_id) if memory_id.strip() else None
         return row if row is not None and owned(row, person) else None
 
-    async def _replace(self, row: Row, person: str, text: str, metadata: dict[str, Any]) -> Memory:
-        """Put a memory in place of another. Raises MemoryUnavailable where mem0 doesn't take it (yet)."""
+    async def _replace(
+        self, row: Row, person: str, text: str, metadata: dict[str, Any], generation: int
+    ) -> Memory | None:
+        """Put a memory in place of another; None where that person has forgotten everything since `generation`.
+
+        Raises MemoryUnavailable where mem0 doesn't take it (yet).
+        """
         own = str(metadata.get("own") or metadata.get("audience") or PRIVATE_SCOPE)
         metadata = {**metadata, "owner": person, "stands_for": str(row["id"])}
         there = await self._standing_for(person, str(row["id"]))
@@ -97,10 +110,16 @@ class HostedRights:
                 infer=False,
             )
             if event is not None:
+                self._queued[person, event] = event
                 status, _ = await self._client.follow(event, self._patience)
+                if status != "PENDING":
+                    self._queued.pop((person, event), None)
                 if status != "SUCCEEDED":
                     raise MemoryUnavailable(f"mem0 reports {status}")
             there = await self._standing_for(person, str(row["id"]))
+        if self._forgotten[person] != generation:
+            await self._delete([str(each["id"]) for each in (*there, row)])
+            return None
         memory = next((found for each in there if (found := memory_of(each, person))), None)
         if memory is None:
             raise MemoryUnavailable("mem0 doesn't show what it was given")

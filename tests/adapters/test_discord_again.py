@@ -114,13 +114,16 @@ async def test_a_send_of_unknown_effect_is_looked_up(question: Question) -> None
 
 
 async def test_an_answer_is_found_where_the_history_is_long(question: Question) -> None:
-    """Talk between the question and the answer is looked through, up to a hundred messages."""
-    for number in range(98):
-        await question.fake.post(question.channel, question.fake.user("Ana"), f"{number}", webhook_id="1")
-    question.left_behind("There.")
+    """Talk between the question and its answer, and between the answer's messages, is looked through."""
+    for part in ("One.", "Two. ▌"):
+        for number in range(110):
+            await question.fake.post(question.channel, question.fake.user("Ana"), f"{number}", webhook_id="1")
+        (last,) = question.left_behind(part)
+    assert await question.adapter.respond(question.event).found() is None
+    question.channel.messages[last]["content"] = "Two."
     found = await question.adapter.respond(question.event).found()
     assert found is not None
-    assert found[0] == "There."
+    assert found[0] == "One.\nTwo."
 
 
 async def test_without_the_right_to_read_the_history_an_answer_is_sent(question: Question) -> None:

@@ -193,8 +193,15 @@ class Storm:
         figures.extractions = sum(1 for _ in world.claude.extractions)
         figures.chats = world.claude.calls - figures.extractions
         figures.wrong += [f"{tag}: shown {_brief(numbers)}" for tag, numbers in world.wrong().items()]
-        figures.wrong += [f"beside the answers: {text!r}" for text in world.others()]
+        figures.wrong += [f"beside the answers: {_shortly(text)}" for text in world.others()]
         figures.wrong += await learned_once(world, self._settings)
+        whole = {world.model.answer(tag) for tag in world.asked}
+        learned_from = {" ".join(answer.split()) for _, answer in world.model.said}
+        figures.wrong += [f"learned from a part: {_shortly(answer)}" for answer in learned_from - whole]
+
+
+def _shortly(text: str) -> str:
+    return repr(text if len(text) < 80 else f"{text[:40]} … {text[-30:]}")
 
 
 def _brief(numbers: list[int]) -> str:

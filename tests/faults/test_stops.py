@@ -15,23 +15,30 @@ from tests.whole.process import BotProcess
 INSTANTS = (0.02, 0.3, 0.6, 0.9, 1.3, 2.2)
 
 
+async def stopped_at(folder: Path, world: World, seconds: float) -> None:
+    """A start that is told to stop after so many seconds ends soon and in order."""
+    folder.mkdir()  # noqa: ASYNC240 - a moment
+    bot = BotProcess(folder, world.env)
+    await bot.start()
+    await asyncio.sleep(seconds)
+    code = await bot.end(signal.SIGTERM, seconds=15)
+    # Before Python has installed anything, the signal itself ends the process.
+    assert code in (0, -signal.SIGTERM), bot.log
+    assert not any("Traceback" in line or "CRITICAL" in line for line in bot.log), bot.log
+
+
 async def test_sigterm_during_start_up(tmp_path: Path) -> None:
     """A stop at any instant of the start ends it soon, without a complaint; the start after that answers."""
     async with World(DiscordSide()) as world:
-        for seconds in INSTANTS:
-            bot = BotProcess(tmp_path, world.env)
-            await bot.start()
-            await asyncio.sleep(seconds)
-            code = await bot.end(signal.SIGTERM, seconds=10)
-            # Before Python has installed anything, the signal itself ends the process.
-            assert code in (0, -signal.SIGTERM), bot.log
-            assert not any("Traceback" in line or "CRITICAL" in line for line in bot.log), bot.log
-        async with BotProcess(tmp_path, world.env) as bot:
+        for pair in zip(INSTANTS[::2], INSTANTS[1::2], strict=True):
+            await asyncio.gather(*(stopped_at(tmp_path / str(seconds), world, seconds) for seconds in pair))
+        folder = tmp_path / str(INSTANTS[3])
+        async with BotProcess(folder, world.env) as bot:
             await bot.said("discord: listening")
             await world.ask_all()
             await world.answered()
-            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
-        assert await learned_once(world, stored(tmp_path)) == []
+            await until(lambda: not any(left(stored(folder)).values()), 30)
+        assert await learned_once(world, stored(folder)) == []
 
 
 async def test_sigterm_again_and_again(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Draws the pictures in docs/views/ and renews the payloads in docs/views.md: `python -m docs.render_views`.
+
+The commands run on the tests' stubs, and the adapters turn what they answer into payloads; this draws those as HTML,
+photographed by `chromium`. The pictures are drawings of payloads, not screenshots of Slack or Discord.
+"""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from adapters import discord_text, discord_views, slack_views
+from bot.commands import Commands
+from bot.events import SHARED_SCOPE, Ask, Audience, CommandEvent, Memory, Person, Place, PressEvent, Source, View
+from bot.identity import Identities
+from docs import draw_views
+from tests.stubs import StubJournal, StubMemory
+
+HERE = Path(__file__).parent
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+ANN = {"slack": Person("slack", "T0ACME", "U0ANN"), "discord": Person("discord", "", "301177420058132481")}
+DM = Place("slack", "T0ACME", "D0ANN", None, Audience.PRIVATE, "DM")
+GUILD, OPS = "410223377420058132", "1002236129004351749"
+#: Name, link and scope of the places that taught something.
+SPOTS = {
+    "DM": ("https://acme.slack.com/archives/D08K3ANN7QX/p1763{:012}", "private"),
+    "#running": ("https://acme.slack.com/archives/C04RUNP2M8T/p1763{:012}", "public:slack:T0ACME"),
+    "#team-ops": (f"https://discord.com/channels/{GUILD}/{OPS}/1438{{:015}}", f"members:discord:{GUILD}:{OPS}"),
+}
+#: Days ago, place, text; newest first.
+TOLD = (
+    (1, "#running", "Runs the Hamburg marathon on 25 April 2027."),
+    (2, "DM", "Is allergic to hazelnuts."),
+    (4, "#team-ops", "Is on call every second Thursday."),
+    (6, "DM", "Has moved from Leeds to Bristol."),
+    (9, "#running", "Trains for a marathon under four hours, with intervals on Tuesdays."),
+    (13, "DM", "Prefers answers as short lists."),
+    (15, "#team-ops", "Looks after the billing service with Tom."),
+    (20, "DM", "Has a daughter, Ida, who turns six on 3 March."),
+    (24, "DM", "Drinks tea, no coffee."),
+    (31, "#team-ops", "Writes Go at work and Python at home."),
+    (40, "DM", "Lives in Leeds."),
+    (52, "DM", "Is learning Portuguese for a trip to Lisbon."),
+)
+LEEDS, TEA, LISTS = 10, 8, 5
+HOME = "The app’s Home tab"
+#: Which frames stand beneath each other in a picture.
+COLUMNS = {"memories": [[0], [1, 2]], "changes": [[0, 1], [2, 3]], "account": [[0, 2, 3], [1]]}
+#: The payloads that docs/views.md shows: picture and place in it.
+QUOTED = {"slack": ("memories", 2), "discord": ("memories", 1)}
+
+
+def remembered(count: int) -> list[Memory]:
+    """The last so many memories: one in place of another, one edited, one opened to channels, one told twice."""
+    memories = []
+    for number, (days, spot, text) in enumerate(TOLD[:count]):
+        at, (link, scope) = NOW - timedelta(days=days, minutes=17 * number), SPOTS[spot]
+        sources = [Source(f"e{number}", at, spot, link.format(number * 7351))]
+        if number == 1:
+            sources.append(Source("again", at + timedelta(hours=20), spot, link.format(99)))
+        newer = "m3" if number == LEEDS else None
+        edited = at + timedelta(days=1) if number == LISTS else None
+        scope = SHARED_SCOPE if number == TEA else scope
+        memories.append(Memory(f"m{number}", text, at, scope, tuple(sources), newer, edited))
+    return memories
+
+
+class Desk:
+    """One person's commands, on so many memories."""
+
+    def __init__(self, person: Person, count: int) -> None:
+        self.person, memory, journal = person, StubMemory(), StubJournal()
+        memory.of[person.key] = remembered(count)
+        self.commands = Commands(journal, memory, Identities(journal))
+
+    async def run(self, name: str, argument: str = "") -> View:
+        return await self.commands.run(CommandEvent(self.person, DM, name, argument, NOW))
+
+    def pressed(self, view: View, label: str) -> PressEvent:
+        choices: tuple[Any, ...] = (*view.buttons, *view.menu)
+        action = next(each.action for each in choices if each.label.startswith(label))
+        return PressEvent(self.person, DM, action, NOW)
+
+    async def press(self, view: View, label: str) -> View:
+        return await self.commands.press(self.pressed(view, label))
+
+
+async def scenes(platform: str) -> dict[str, list[tuple[str, View | Ask]]]:
+    """Every view, by the picture that it is in: what was done, and what is shown for it."""
+    desk, new = Desk(ANN[platform], 12), Desk(ANN[platform], 3)
+    listed, few = await desk.run("memories"), await new.run("memories")
+    older, one = await desk.press(listed, "Older"), await desk.press(listed, "2.")
+    edit, matching = await desk.commands.ask(desk.pressed(one, "Edit")), await desk.run("forget", "marathon")
+    proposed = await desk.run("forget")
+    gone = await desk.press(proposed, "Forget everything")
+    paused = await new.press(few, "Pause memory")
+    shown: dict[str, list[tuple[str, View | Ask]]] = {"memories": [("/memories", listed)]}
+    shown["memories"] += [("… then the button “Older”", older), (f"… or the choice “{one.title}”", one)]
+    shown["changes"] = [("A memory, then the button “Edit”", edit), ("/forget marathon", matching)]
+    shown["changes"] += [("/forget", proposed), ("… then the button “Forget everything”", gone)]
+    shown["account"] = [("/memories, then the button “Pause memory”", paused)]
+    shown["account"] += [("/memories while paused", await new.run("memories")), ("/link", await new.run("link"))]
+    if platform == "slack":
+        shown["account"].append((HOME, few))
+    return shown
+
+
+def payload(platform: str, done: str, view: View | Ask) -> Any:
+    """What the adapter sends for it."""
+    if platform == "slack":
+        if isinstance(view, Ask):
+            return slack_views.form(view, "")
+        return slack_views.home(view, None, "") if done == HOME else slack_views.blocks(view)
+    if isinstance(view, Ask):
+        return discord_views.form(view).to_dict()
+    return {"content": discord_text.render(view), "components": discord_views.components(view).to_components()}
+
+
+async def payloads(platform: str) -> dict[str, list[tuple[str, Any]]]:
+    """The same scenes, as what the adapter sends."""
+    shown = await scenes(platform)
+    return {name: [(done, payload(platform, done, view)) for done, view in rows] for name, rows in shown.items()}
+
+
+def quoted(platform: str, shown: dict[str, list[tuple[str, Any]]]) -> str:
+    """The payload of that platform that docs/views.md shows, as JSON."""
+    name, place = QUOTED[platform]
+    return json.dumps(shown[name][place][1], indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    """Draw all pictures, and put the payloads into docs/views.md."""
+    page = HERE / "views.md"
+    for platform in ANN:
+        shown = asyncio.run(payloads(platform))
+        for name, columns in COLUMNS.items():
+            frames = [[shown[name][place] for place in column if place < len(shown[name])] for column in columns]
+            picture = HERE / "views" / f"{platform}-{name}.png"
+            draw_views.photograph(draw_views.page(platform, frames), picture)
+        before, mark, rest = page.read_text().partition(f"<!-- {platform} -->\n```json\n")
+        page.write_text(f"{before}{mark}{quoted(platform, shown)}\n```{rest.partition('```')[2]}")
+
+
+if __name__ == "__main__":
+    main()

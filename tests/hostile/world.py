@@ -1,0 +1,112 @@
+"""A whole bot without its platforms: the core on the real journal, the real memory and the real chat model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.claude import ClaudeChat
+from bot.commands import Commands
+from bot.config import Settings
+from bot.core import MemoryBot
+from bot.events import CommandEvent, Memory, MessageEvent, Person, Place, View
+from bot.identity import Identities
+from bot.journal import mark_learned
+from bot.journal.journal import SqlJournal
+from bot.journal.opening import open_journal
+from bot.learning import Learner
+from bot.memory.embedded import open_embedded
+from bot.ports import Chat, MemoryStore
+from bot.rights import Rights
+from bot.sqlite import connect
+from tests.fakes.claude import FakeClaude, Request
+from tests.house import Clock
+from tests.makers import ANN, DM, MONDAY, message
+from tests.stubs import StubRespond
+
+
+class World:
+    """One process of the bot; its messages are numbered from `first`."""
+
+    def __init__(self, journal: SqlJournal, memory: MemoryStore, chat: Chat, folder: Path, first: int = 1) -> None:
+        self.journal = journal
+        self.memory = memory
+        self.chat = chat
+        self.folder = folder
+        self.identities = Identities(journal)
+        self.learner = Learner(journal, memory, quiet=3600, latest=3600)
+        self.rights = Rights(journal, memory, self.identities, self.learner)
+        self.commands = Commands(journal, memory, self.identities, self.rights)
+        now = MONDAY + timedelta(hours=1)
+        self.bot = MemoryBot(
+            journal, memory, chat, self.learner, self.commands, self.rights, later=False, clock=lambda: now
+        )
+        self._numbers = first - 1
+
+    async def say(
+        self, text: str, person: Person = ANN, place: Place = DM, *, name: str = "Ann", files: tuple[str, ...] = ()
+    ) -> MessageEvent:
+        """Say something and have it answered; what it teaches waits."""
+        self._numbers += 1
+        place = place if place.audience != DM.audience else replace(place, channel=f"D{person.user}")
+        event = message(text, number=self._numbers, person=person, place=place, name=name)
+        event = replace(event, link=f"https://example.org/{self._numbers}", attachments=files)
+        respond = StubRespond()
+        await self.bot.on_message(event, respond)
+        assert respond.shown, respond.whispers
+        return event
+
+    async def learn(self) -> None:
+        """Learn what waits."""
+        await self.learner.flush()
+
+    async def memories(self, person: Person = ANN) -> list[Memory]:
+        """What is remembered of a person."""
+        return list(await self.memory.list(await self.identities.user_id(person)))
+
+    async def run(self, name: str, argument: str = "", person: Person = ANN) -> View:
+        """Run a command."""
+        return await self.commands.run(CommandEvent(person, DM, name, argument, MONDAY + timedelta(hours=1)))
+
+    def owners(self) -> int:
+        """How many people have memories, as the database of embedded mem0 has it."""
+        with closing(connect(self.folder / "bot.db")) as conn:
+            (count,) = conn.execute("SELECT count(*) FROM memory_people WHERE count > 0").fetchone()
+        return int(count)
+
+    def holding(self, words: str) -> list[str]:
+        """The files of the data folder that hold these words."""
+        files = [file for file in sorted(self.folder.rglob("*")) if file.is_file()]
+        return [file.name for file in files if words.encode() in file.read_bytes()]
+
+
+@asynccontextmanager
+async def embedded(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
+    """A world on a folder, with embedded mem0."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own argument, unknown to its types
+        bot_data_dir=folder,
+        anthropic_api_key=SecretStr("key"),
+        anthropic_base_url=claude.url,
+    )
+    journal = await open_journal(settings, Clock())
+    memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    chat = ClaudeChat(settings)
+    world = World(journal, memory, chat, folder)
+    try:
+        yield world
+    finally:
+        await world.learner.stop(5)
+        await memory.close()
+        await chat.close()
+        await journal.close()
+
+
+def said(request: Request) -> list[tuple[str, Any]]:
+    """A chat request's messages: (role, text)."""
+    return [(each["role"], each["content"]) for each in request["messages"]]
