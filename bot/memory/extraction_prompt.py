@@ -56,6 +56,8 @@ SCHEMA = {
 _NEW = "\n\n## New Messages\n"
 _OBSERVED = "\n\n## Observation Date\n"
 _BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
+#: Ends of lines that JSON may hold as they are.
+_BARE = re.compile("[\x85\u2028\u2029]")
 _NAME = 80
 
 
@@ -78,8 +80,9 @@ def numbered(prompt: str, exchanges: Sequence[Exchange]) -> str:
     if start < len(_NEW) or prompt[start:end] != given or not prompt.startswith(_OBSERVED, end):
         raise LearningFailed("mem0's extraction prompt has another form than expected")
     after = prompt[end + len(_OBSERVED) :].partition("\n\n")[2]
+    before = _BARE.sub(lambda found: f"\\u{ord(found.group()):04x}", prompt[:start])
     shown = "".join(_shown(number, exchange) for number, exchange in enumerate(exchanges, 1))
-    return f"{prompt[:start]}{shown}{_OBSERVED}{exchanges[-1].at.date().isoformat()}\n\n{after}"
+    return f"{before}{shown}{_OBSERVED}{exchanges[-1].at.date().isoformat()}\n\n{after}"
 
 
 def _texts(exchange: Exchange) -> tuple[tuple[str, str], tuple[str, str]]:

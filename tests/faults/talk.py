@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.fakes import claude as fake
-from tests.fakes.claude import FakeClaude, Reply, Request
+from tests.fakes.claude import Reply, Request
 
 _WORD = re.compile(r"(q\d+)\.(\d+)")
 _TAG = re.compile(r"q\d+")
@@ -69,8 +69,3 @@ def words(texts: Iterable[str]) -> dict[str, list[int]]:
 def others(texts: Iterable[str]) -> list[str]:
     """The texts that hold anything but words of answers."""
     return [text for text in texts if _WORD.sub("", text).strip()]
-
-
-def asked(claude: FakeClaude) -> list[str]:
-    """The tags that the chat model was asked for, in order."""
-    return [tag_of(fake.last_text(request)) for request in claude.chats]
