@@ -83,7 +83,7 @@ class Storm:
         self._world = world
         self._folder = folder
         self._settings = stored(folder, database_url)
-        self._env = world.env | ({"DATABASE_URL": database_url} if database_url else {})
+        self._env = {"DATABASE_URL": database_url} if database_url else {}
         self._random = random.Random(plan.seed)
         self._over = asyncio.Event()
         self._bots: set[BotProcess] = set()
@@ -158,8 +158,7 @@ class Storm:
                 self._over.set()
 
     async def _start(self) -> BotProcess:
-        bot = BotProcess(self._folder, self._env)
-        await bot.start()
+        bot = await self._world.start(self._folder, **self._env)
         self._bots.add(bot)
         return bot
 

@@ -126,7 +126,6 @@ async def test_nothing_can_be_written_at_the_start(tmp_path: Path, disk: Path, w
 
 async def refuses(folder: Path, world: World) -> None:
     """A start ends with exit code 2 and one line that names the folder's variable."""
-    bot = BotProcess(folder, world.env)
-    await bot.start()
+    bot = await world.start(folder)
     assert await bot.wait() == 2
     assert bot.log[-1].startswith("error: BOT_DATA_DIR: "), bot.log

@@ -72,8 +72,7 @@ async def test_claude_away_and_the_bot_killed(tmp_path: Path) -> None:
     """Refused connections, and a kill meanwhile: the next process finishes in place what the first announced."""
     async with World(DiscordSide(), SlackSide()) as world:
         port = int(world.claude.url.rpartition(":")[2])
-        bot = BotProcess(tmp_path, world.env)
-        await bot.start()
+        bot = await world.start(tmp_path)
         await bot.said("memory is ready")
         await world.claude.stop()
         await world.ask_all()

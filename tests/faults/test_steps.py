@@ -47,8 +47,7 @@ async def answers_and_learns(folder: Path, world: World) -> None:
 
 async def test_after_admission(tmp_path: Path, world: World) -> None:
     """Killed when the messages are written down, and Claude hasn't been asked yet."""
-    bot = BotProcess(tmp_path, world.env)
-    await bot.start()
+    bot = await world.start(tmp_path)
     for side in world.sides:
         await bot.said(f"{side.name}: listening")
     await world.ask_all()
@@ -65,8 +64,7 @@ async def test_at_every_other_step(tmp_path: Path, world: World) -> None:
     of it; of a long one all messages but the last are there; one is answered and is being learned.
     """
     steps = Steps(world)
-    bot = BotProcess(tmp_path, world.env)
-    await bot.start()
+    bot = await world.start(tmp_path)
     await bot.said("memory is ready")
     await steps.ask_all()
     await steps.held()

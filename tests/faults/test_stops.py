@@ -18,8 +18,7 @@ INSTANTS = (0.02, 0.3, 0.6, 0.9, 1.3, 2.2)
 async def stopped_at(folder: Path, world: World, seconds: float) -> None:
     """A start that is told to stop after so many seconds ends soon and in order."""
     folder.mkdir()  # noqa: ASYNC240 - a moment
-    bot = BotProcess(folder, world.env)
-    await bot.start()
+    bot = await world.start(folder)
     await asyncio.sleep(seconds)
     code = await bot.end(signal.SIGTERM, seconds=15)
     # Before Python has installed anything, the signal itself ends the process.

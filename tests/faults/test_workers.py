@@ -9,13 +9,11 @@ from tests.fakes.claude import Reply, Request
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.makers import until
-from tests.whole.process import BotProcess
 
 
 async def test_deploys_and_a_death(tmp_path: Path, postgres_url: str) -> None:
     """The old process is stopped once the new one runs, then one of two is killed: all is answered and learned once."""
     async with World(DiscordSide("general"), SlackSide("general"), gap=0.01) as world:
-        env = world.env | {"DATABASE_URL": postgres_url}
         chance = random.Random(4)
 
         async def slowly(request: Request, reply: Reply) -> Reply:
@@ -27,13 +25,11 @@ async def test_deploys_and_a_death(tmp_path: Path, postgres_url: str) -> None:
                 await asyncio.sleep(chance.uniform(0.2, 0.6))
 
         world.model.chat = slowly
-        old = BotProcess(tmp_path, env)
-        await old.start()
+        old = await world.start(tmp_path, DATABASE_URL=postgres_url)
         await old.said("memory is ready")
         talking = [asyncio.create_task(talk(person)) for person in ("ann", "bob", "cid")]
         for stop in (signal.SIGTERM, signal.SIGKILL):
-            new = BotProcess(tmp_path, env)
-            await new.start()
+            new = await world.start(tmp_path, DATABASE_URL=postgres_url)
             await new.said("memory is ready")
             assert await old.end(stop) == (0 if stop is signal.SIGTERM else -stop)
             old = new

@@ -1,8 +1,10 @@
 """Two platforms, the people on them, and what these see of the bot: one way to ask and to look for both."""
 
 import itertools
+import signal
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import unquote_plus
 
@@ -12,6 +14,7 @@ from tests.fakes.slack import BOT, TEAM, FakeSlack
 from tests.faults.gate import Gate, Seen
 from tests.faults.talk import Model, others, words
 from tests.makers import until
+from tests.whole.process import BotProcess
 
 
 class Side(Protocol):
@@ -137,6 +140,7 @@ class World:
         self.model = model or Model()
         self.claude = FakeClaude(self.model, **claude)  # type: ignore[arg-type]  # all of these are floats
         self.asked: dict[str, str] = {}
+        self._bots: list[BotProcess] = []
         self._tags = itertools.count(1)
 
     async def __aenter__(self) -> Self:
@@ -147,6 +151,9 @@ class World:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for bot in self._bots:
+            if bot.process.returncode is None:  # the test failed
+                await bot.end(signal.SIGKILL)
         self.claude.release()
         await self._stack.aclose()
 
@@ -157,6 +164,13 @@ class World:
         for side in self.sides:
             env |= side.env
         return env
+
+    async def start(self, folder: Path, **env: str) -> BotProcess:
+        """Start a bot that the test ends by itself; `env` is beside the settings of these platforms."""
+        bot = BotProcess(folder, self.env | env)
+        await bot.start()
+        self._bots.append(bot)
+        return bot
 
     async def ask(
         self, side: Side, person: str, place: str = "", *, words: int | None = None, text: str = "is what I like"
