@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 #: Reading connections that are kept open; a burst opens more and closes them again.
 _POOL = 4
+#: Writes after which the writing connection is opened anew: Python's `sqlite3` keeps 89 bytes of each `blobopen` until
+#: the connection is closed (ran on 3.11).
+RENEW = 20_000
 
 
 class StoreFile:
@@ -24,13 +27,15 @@ class StoreFile:
     Raises schema.EmbedderChanged, here and in each transaction, where the stored vectors are another embedder's.
     """
 
-    def __init__(self, path: Path, dims: int, model: str) -> None:
+    def __init__(self, path: Path, dims: int, model: str, *, renew: int = RENEW) -> None:
         self._path = path
+        self._renew = renew
         self._model = model
         self._lock = sqlite.write_lock(path)
         self._pool: list[sqlite3.Connection] = []
         self._pool_lock = threading.Lock()
         self._closed = False
+        self._writes = 0
         with self._lock:
             self._writer = sqlite.connect(path, synchronous="NORMAL")
             try:
@@ -111,6 +116,10 @@ class StoreFile:
             if erases or self._scrub_due:
                 # A reader in the way may stay there for minutes (a backup): later writes hardly wait for it.
                 self._scrub(wait_ms=2000 if erases else 20)
+            self._writes += 1
+            if self._writes % self._renew == 0:
+                self._writer = sqlite.connect(self._path, synchronous="NORMAL")
+                conn.close()
 
     def _scrub(self, wait_ms: int = 2000) -> None:
         due = self._scrub_due
