@@ -1,16 +1,22 @@
-"""Promise 4: nothing reaches a wider audience. The real store against a model in ten lines, over random histories."""
+"""Promise 4: nothing reaches a wider audience. The real stores against a model in ten lines, over random histories."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import psycopg
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Place
 from bot.memory import belonging
+from bot.memory.postgres_store import PostgresStore
 from bot.memory.sqlite_store import SqliteStore
+
+Store = SqliteStore | PostgresStore
 
 PEOPLE = ("slack:T1:U1", "slack:T2:U1", "discord:1")
 PLACES = tuple(
@@ -44,6 +50,7 @@ step = st.one_of(
     st.tuples(st.just("everything"), person, st.just(None)),
     st.tuples(st.just("link"), person, person),
     st.tuples(st.just("part"), person, person),
+    st.tuples(st.just("leave"), place, st.just(None)),
 )
 
 
@@ -68,20 +75,28 @@ class Fact:
             return same
         return there.audience is here.audience is Audience.MEMBERS and same and there.channel == here.channel
 
+    def of(self, left: Place) -> bool:
+        """Whether it goes with a workspace: told there, or by one of its own accounts."""
+        prefix = f"{left.platform}:{left.workspace}"
+        told_there = self.place.audience is not Audience.PRIVATE and self.place.scope.split(":", 1)[1].startswith(
+            prefix
+        )
+        return told_there or self.told_by.startswith(f"{prefix}:")
+
 
 def vector(seed: int) -> list[float]:
     found: list[float] = np.random.default_rng(seed).normal(size=DIMS).tolist()
     return found
 
 
-def learn(store: SqliteStore, number: int, owner: str, place: Place) -> None:
+def learn(store: Store, number: int, owner: str, place: Place) -> None:
     source = {"event_id": f"e{number}", "at": f"2026-05-01T12:00:{number:02}+00:00", "account": owner}
     payload: dict[str, Any] = {"data": f"fact {number}", "user_id": owner, "run_id": place.scope}
     payload |= {"audience": place.scope, "created_at": source["at"], "sources": [source]}
     store.insert([vector(number)], [payload], [f"m{number}"])
 
 
-def apply(store: SqliteStore, facts: dict[int, Fact], change: tuple[Any, ...], number: int) -> None:
+def apply(store: Store, facts: dict[int, Fact], change: tuple[Any, ...], number: int) -> None:
     """One step, on both. A number is a place among the facts that there are; without any, of one that is gone."""
     kind, one, two = change
     if isinstance(one, int):
@@ -114,25 +129,57 @@ def apply(store: SqliteStore, facts: dict[int, Fact], change: tuple[Any, ...], n
         for fact in facts.values():
             if fact.owner == one and fact.told_by == two:
                 fact.owner = two
+    elif kind == "leave" and (left := PLACES[change[1]]).workspace:
+        store.sweep(lambda payload: belonging.outside(payload, left.platform, left.workspace))
+        for gone in [each for each, fact in facts.items() if fact.of(left)]:
+            del facts[gone]
+
+
+def is_the_models(store: Store, steps: list[tuple[Any, ...]]) -> None:
+    """For every person and place, what can be recalled after a history is exactly what the rule allows."""
+    facts: dict[int, Fact] = {}
+    for number, change in enumerate(steps):
+        apply(store, facts, change, number)
+    for owner in PEOPLE:
+        for here in PLACES:
+            found = store.fetch(store.candidates(owner, here.recallable, "fact", vector(0)).rows)
+            allowed = {f"m{each}" for each, fact in facts.items() if fact.recalled(owner, here)}
+            assert {row.id for row in found} == allowed, (owner, here)
+
+
+histories = st.lists(step, min_size=5, max_size=25)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(step, min_size=5, max_size=25))
-def test_recall_is_the_models(steps: list[tuple[Any, ...]]) -> None:
-    """For every person and place, after any history, what can be recalled is exactly what the rule allows."""
+@given(histories)
+def test_recall_is_the_models_on_sqlite(steps: list[tuple[Any, ...]]) -> None:
+    """No history of people, places, links and forgettings makes recall differ from the rule."""
     with TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "bot.db", DIMS, "model")
         try:
-            facts: dict[int, Fact] = {}
-            for number, change in enumerate(steps):
-                apply(store, facts, change, number)
-            for owner in PEOPLE:
-                for here in PLACES:
-                    found = store.fetch(store.candidates(owner, here.recallable, "fact", vector(0)).rows)
-                    allowed = {f"m{each}" for each, fact in facts.items() if fact.recalled(owner, here)}
-                    assert {row.id for row in found} == allowed, (owner, here)
+            is_the_models(store, steps)
         finally:
             store.close()
+
+
+@pytest.fixture(scope="module")
+def postgres_store(module_postgres_url: str) -> Iterator[PostgresStore]:
+    """A store that all histories share: making its tables takes a second."""
+    store = PostgresStore(module_postgres_url, DIMS, "model")
+    yield store
+    store.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=histories)
+def test_recall_is_the_models_on_postgres(
+    postgres_store: PostgresStore, module_postgres_url: str, steps: list[tuple[Any, ...]]
+) -> None:
+    """The same on PostgreSQL, whose queries are its own."""
+    with psycopg.connect(module_postgres_url) as conn:
+        conn.execute("DELETE FROM memories")
+        conn.execute("DELETE FROM memory_erasures")
+    is_the_models(postgres_store, steps)
 
 
 def test_scopes_are_of_one_set_of_readers() -> None:
