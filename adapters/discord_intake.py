@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -104,7 +105,8 @@ class Intake:
     def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
         """The way back to a message; `again` where it may have been answered before, in whole or in part."""
         message_id = int(event.id.rpartition(":")[2])
-        return Reply(self._online, int(event.place.channel), message_id, self._pace, again=again)
+        confirm = partial(self._core.confirm, event.id)
+        return Reply(self._online, int(event.place.channel), message_id, self._pace, confirm, again=again)
 
     async def edited(self, message: discord.Message, me: int) -> None:
         """A message was changed: its text by its author, or what Discord shows with it, which is no edit.

@@ -25,6 +25,9 @@ NEAR = 1000
 
 _TRIES = 5
 
+#: Returns where a message may be shown; raises where another process is showing it, see `bot.ports.Core.confirm`.
+Confirm = Callable[[], Awaitable[None]]
+
 #: Waits for a client that is logged in: what is under way outlives a reconnect of the gateway.
 Online = Callable[[], Awaitable[discord.Client]]
 
@@ -51,11 +54,13 @@ class Messages:
     """What the bot writes in a channel in answer to one message there.
 
     Every method but `typing` raises ConnectionError where Discord can't be reached or fails for good, and gives None
-    where it forbids (no permission, the channel or message is gone), which is logged.
+    where it forbids (no permission, the channel or message is gone), which is logged. What `confirm` raises, which is
+    asked right before anything is shown or deleted, is let through.
     """
 
-    def __init__(self, online: Online, channel_id: int, question_id: int, pace: Pace) -> None:
+    def __init__(self, online: Online, channel_id: int, question_id: int, pace: Pace, confirm: Confirm) -> None:
         self._online = online
+        self._confirm = confirm
         self._channel_id = channel_id
         self._question_id = question_id
         self._pace = pace
@@ -74,6 +79,8 @@ class Messages:
         )
 
         async def send(client: discord.Client) -> Shown:
+            if not aside:
+                await self._confirm()
             message = await self._channel(client).send(
                 text,
                 reference=reference,
@@ -90,6 +97,7 @@ class Messages:
         """Put a text in the place of a message's."""
 
         async def edit(client: discord.Client) -> None:
+            await self._confirm()
             message = self._channel(client).get_partial_message(message_id)
             await message.edit(content=text, allowed_mentions=SILENT)
 
@@ -99,6 +107,7 @@ class Messages:
         """Delete a message."""
 
         async def delete(client: discord.Client) -> None:
+            await self._confirm()
             await self._channel(client).get_partial_message(message_id).delete()
 
         await self._call(delete)

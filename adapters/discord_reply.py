@@ -10,9 +10,10 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from adapters.discord_messages import TROUBLE, Messages, Online, Pace, Shown
+from adapters.discord_messages import TROUBLE, Confirm, Messages, Online, Pace, Shown
 from adapters.discord_text import LIMIT, message_key
 from adapters.text import clean, split_markdown
+from bot.ports import JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,13 @@ class Reply:
     """Answers one message, in its channel, as a reply to it.
 
     With `again` there may be an answer by an earlier process or try, whole or in part: it is looked for before
-    anything is sent, and taken over.
+    anything is sent, and taken over. Every method but `working` lets through what `confirm` raises.
     """
 
-    def __init__(self, online: Online, channel_id: int, message_id: int, pace: Pace, *, again: bool = False) -> None:
-        self._messages = Messages(online, channel_id, message_id, pace)
+    def __init__(
+        self, online: Online, channel_id: int, message_id: int, pace: Pace, confirm: Confirm, *, again: bool = False
+    ) -> None:
+        self._messages = Messages(online, channel_id, message_id, pace, confirm)
         self._message_id = message_id
         self._pace = pace
         self._shown: list[Shown] = []
@@ -125,7 +128,7 @@ class Reply:
         while not done.is_set():
             try:
                 await self._show(self._latest, whole=False)
-            except ConnectionError as exc:  # the last showing tells whether it went well
+            except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
                 log.warning("discord:%d: an update isn't shown: %s", self._message_id, exc)
             with suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), self._pace.every)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from adapters import slack_text
@@ -78,7 +79,8 @@ class Intake:
 
     def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
         """The way back to a message; `unsure` where some of its answer may be there already."""
-        return SlackRespond(self._wire, event.place, event.person, event.id, event.id.rpartition(":")[2], unsure=unsure)
+        after, confirm = event.id.rpartition(":")[2], partial(self._core.confirm, event.id)
+        return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: Draft) -> MessageEvent | CommandEvent | None:
         """What the core is told of a message; None where it isn't for the bot. Takes about two seconds at most.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from adapters.slack_events import message_id
 from adapters.slack_shown import ANSWER, Shown, look, whole
 from adapters.slack_wire import Wire
 from bot.events import Person, Place
+from bot.ports import JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ _STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "fea
 class SlackRespond:
     """One message's way back (`bot.ports.Respond`).
 
-    `unsure` says that some of the answer may be there already: nothing is posted before that is known.
+    `unsure` says that some of the answer may be there already: nothing is posted before that is known. `confirm` is
+    asked right before each request that shows or deletes some of it; what it raises is let through.
     """
 
     wire: Wire
@@ -44,6 +46,7 @@ class SlackRespond:
     person: Person
     event_id: str
     after: str
+    confirm: Callable[[], Awaitable[None]]
     unsure: bool = False
     _shown: list[Shown] = field(default_factory=list)
     _latest: str = ""
@@ -157,6 +160,8 @@ class SlackRespond:
         except FAILURES as exc:
             log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
             pause = max(pause, retry_after(exc))
+        except JournalUnavailable as exc:
+            log.info("%s: no edit in between: %s", self.event_id, exc)
         return pause
 
     async def _settle(self, text: str) -> None:
@@ -169,6 +174,7 @@ class SlackRespond:
             if (self._shown[index].text, self._shown[index].done) != (part, done):
                 await self._last_edit(index, part, done=done)
         for surplus in self._shown[len(parts) :]:
+            await self.confirm()
             try:
                 await self.wire.posts.chat_delete(channel=self.place.channel, ts=surplus.ts)
             except FAILURES as exc:
@@ -203,6 +209,7 @@ class SlackRespond:
                     await self._adopt(part)
                     if index < len(self._shown):
                         return
+                await self.confirm()
                 response = await self.wire.posts.chat_postMessage(
                     channel=self.place.channel,
                     thread_ts=self.place.thread,
@@ -224,6 +231,7 @@ class SlackRespond:
 
     async def _edit(self, client: AsyncWebClient, index: int, part: str, *, done: bool = False) -> None:
         shown = self._shown[index]
+        await self.confirm()
         await client.chat_update(channel=self.place.channel, ts=shown.ts, **self._marked(index, part, done))
         shown.text, shown.done = part, done
 

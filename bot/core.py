@@ -27,7 +27,7 @@ from bot.events import (
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
-from bot.ports import Chat, Journal, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify, Respond
+from bot.ports import Chat, ClaimLost, Journal, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify, Respond
 from bot.rights import PAUSED_LINE, Rights
 
 log = logging.getLogger(__name__)
@@ -129,6 +129,9 @@ class MemoryBot:
             if found is not None and not found[0].rstrip().endswith(FOLLOWS):
                 await self._written(event, conversation, *found, await self._identities.account(event.person))
                 return
+        except ClaimLost:
+            await self._let_go(event)
+            return
         except Exception as exc:  # noqa: BLE001 - the message boundary, as in `_attempt`
             log.error("%s: can't be taken up: %s", event.id, describe(exc))
             await self._failed(event, attempts, respond, exc)
@@ -141,6 +144,8 @@ class MemoryBot:
                 self._failures.pop(event.id, None)
             else:
                 await self._put_off(event, attempts, respond)
+        except ClaimLost:
+            await self._let_go(event)
         except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
             log.error("%s: no answer: %s", event.id, describe(exc))
             await self._failed(event, attempts, respond, exc)
@@ -195,6 +200,11 @@ class MemoryBot:
         except JournalUnavailable as exc:
             log.error("%s: can't be put off: %s", event.id, describe(exc))
 
+    async def _let_go(self, event: MessageEvent) -> None:
+        log.warning("%s: another process has taken it over", event.id)
+        self._failures.pop(event.id, None)
+        await self._journal.let_go(event.id)
+
     async def _failed(self, event: MessageEvent, attempts: int, respond: Respond, failure: Exception) -> None:
         """Put the event off where it may yet be answered; else say so and end it."""
         # A platform or a disk that is out of reach is an outage like any other; what nobody foresaw is given up soon.
@@ -209,7 +219,8 @@ class MemoryBot:
             return
         del self._failures[event.id]
         try:
-            await self._journal.dismiss(event.id)
+            if not await self._journal.dismiss(event.id):
+                return  # forgotten meanwhile, or taken over by another process
         except JournalUnavailable as exc:
             log.error("%s: can't be ended: %s", event.id, describe(exc))
         await self._apologise(event, respond)
@@ -219,6 +230,10 @@ class MemoryBot:
             await respond.whisper(SORRY)
         except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
             log.error("%s: nor could an apology be sent: %s", event.id, describe(exc))
+
+    async def confirm(self, event_id: str) -> None:
+        """Raise ClaimLost where another process gives the answer to an event."""
+        await self._journal.confirm(event_id)
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """Each place spoken in before: its key, the newest seen message's id, when it came."""

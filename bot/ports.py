@@ -73,6 +73,10 @@ class JournalUnavailable(Exception):
     """The journal's database can't be read or written now (disk full, connection lost). Nothing was committed."""
 
 
+class ClaimLost(Exception):
+    """Another process has taken an event over: this one, silent for too long, shows and keeps nothing of its answer."""
+
+
 class TooManyCodes(Exception):
     """An account has entered too many wrong codes: for a while no code counts."""
 
@@ -223,8 +227,19 @@ class Journal(Protocol):
         """The mem0 user id of an account: its own key unless it is linked."""
         ...
 
-    async def dismiss(self, event_id: str) -> None:
-        """End an event that gets no answer (and is not to be taken up again)."""
+    async def confirm(self, event_id: str) -> None:
+        """Return where an event is still this process's to answer, however long the process stood still.
+
+        Costs nothing while its heartbeat is young. Raises ClaimLost, and JournalUnavailable where that can't be told.
+        """
+        ...
+
+    async def let_go(self, event_id: str) -> None:
+        """A try at an event has ended with ClaimLost: where the event comes back to this process, it begins anew."""
+        ...
+
+    async def dismiss(self, event_id: str) -> bool:
+        """End an event that gets no answer (and is not to be taken up again); False where it isn't ours to end."""
         ...
 
     async def postpone(self, event_id: str, seconds: float) -> None:
@@ -412,6 +427,14 @@ class Core(Protocol):
         """Answer one message (`admitted`: it was written down by `admit`, which returned True).
 
         Never raises: failures are logged without text and told to the person.
+        """
+        ...
+
+    async def confirm(self, event_id: str) -> None:
+        """Return where the answer to an event may be shown; called right before each request that shows some of it.
+
+        Raises ClaimLost where another process gives that answer, and JournalUnavailable where it can't be told.
+        Neither is for the adapter to handle: the core expects them from `Respond`.
         """
         ...
 

@@ -56,8 +56,15 @@ class StubJournal(StubRights):
             row = (len(self.kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
             self.kept.append(Exchange(*row, event.link, event.place.name, conversation))
 
-    async def dismiss(self, event_id: str) -> None:
+    async def dismiss(self, event_id: str) -> bool:
         self.log.append(f"dismissed {event_id}")
+        return True
+
+    async def confirm(self, event_id: str) -> None:
+        return None
+
+    async def let_go(self, event_id: str) -> None:
+        self.log.append(f"let go {event_id}")
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self.postponed.append((event_id, seconds))

@@ -74,29 +74,35 @@ def _conversation(conn: sa.Connection, event: MessageEvent) -> str:
     return event.id
 
 
-_DONE = sa.delete(inbox).where(inbox.c.event_id == sa.bindparam("event"))
-
-
+#: An event is ended and put off by the worker that claims it alone: one that stood still may have lost it.
+_CLAIMED = sa.and_(inbox.c.event_id == sa.bindparam("event"), inbox.c.claimed_by == sa.bindparam("worker"))
+_DONE = sa.delete(inbox).where(_CLAIMED)
 _TAKE = _DONE.returning(inbox.c.payload)
 
 
-def take(conn: sa.Connection, event_id: str) -> str | None:
-    """Drop an event's payload and return it; None where it isn't open, see `finish`."""
-    payload: str | None = conn.execute(_TAKE, {"event": event_id}).scalar()
+def take(conn: sa.Connection, event_id: str, worker: str) -> str | None:
+    """Drop an event's payload and return it; None where it isn't that worker's, see `finish`."""
+    payload: str | None = conn.execute(_TAKE, {"event": event_id, "worker": worker}).scalar()
     return payload
 
 
-def finish(conn: sa.Connection, event_id: str) -> bool:
-    """Drop an event's payload: it is answered, or there is nothing to answer. False where it isn't open.
+def finish(conn: sa.Connection, event_id: str, worker: str) -> bool:
+    """Drop an event's payload: it is answered, or there is nothing to answer. False where it isn't that worker's.
 
-    It isn't open any more where another worker has answered it, or its person has had everything forgotten meanwhile.
+    It isn't any more where another worker has taken it over, or its person has had everything forgotten meanwhile.
     """
-    return bool(conn.execute(_DONE, {"event": event_id}).rowcount)
+    return bool(conn.execute(_DONE, {"event": event_id, "worker": worker}).rowcount)
 
 
-def postpone(conn: sa.Connection, event_id: str, until: float) -> None:
-    """Give an open event back, to be taken up from `until` on."""
-    conn.execute(sa.update(inbox).where(inbox.c.event_id == event_id).values(claimed_by=None, next_try=until))
+def postpone(conn: sa.Connection, event_id: str, worker: str, until: float) -> None:
+    """Give an event back, to be taken up from `until` on; nothing happens where it isn't that worker's."""
+    given = {"event": event_id, "worker": worker}
+    conn.execute(sa.update(inbox).where(_CLAIMED).values(claimed_by=None, next_try=until), given)
+
+
+def claimed(conn: sa.Connection, worker: str) -> set[str]:
+    """The events that a worker has in hand."""
+    return set(conn.scalars(sa.select(inbox.c.event_id).where(inbox.c.claimed_by == worker)))
 
 
 def unanswered(conn: sa.Connection, worker: str, busy: list[str], now: float, most: int) -> list[Unanswered]:

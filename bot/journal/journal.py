@@ -16,7 +16,7 @@ from bot.journal.rights import JournalOfRights
 from bot.journal.runner import Runner
 from bot.journal.turns import Answered
 from bot.journal.values import when
-from bot.ports import JournalUnavailable
+from bot.ports import ClaimLost, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,11 @@ class SqlJournal(JournalOfRights):
         self._clock = clock
         self._busy: set[str] = set()
         self._admitting: Counter[str] = Counter()
+        #: Events that were taken over while a try of ours at them is still under way.
+        self._lost: set[str] = set()
+        self._beating = asyncio.Lock()
+        #: Whether this process was taken for dead, and hasn't told yet what it has lost.
+        self._suspect = False
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 
@@ -89,33 +94,61 @@ class SqlJournal(JournalOfRights):
     ) -> None:
         """Commit both turns, the answer's ids and (with `learn`) the exchange to be learned, in one transaction.
 
-        Keeps no text where the person has had everything forgotten since the event was admitted.
+        Keeps no text where the person has had everything forgotten since the event was admitted, and where another
+        process has taken it over.
         """
-        done = Answered(event, user_id, conversation, answer, tuple(message_ids), learn, self._turns > 0)
+        if event.id in self._lost:
+            raise ClaimLost(event.id)
+        done = Answered(event, user_id, conversation, answer, tuple(message_ids), learn, self._turns > 0, self._worker)
         await self._runner.write(turns.answered, done, self._clock())
         self._busy.discard(event.id)
 
-    async def dismiss(self, event_id: str) -> None:
-        """End an event that gets no answer (and is not to be taken up again)."""
-        await self._runner.write(inbox.finish, event_id)
+    async def dismiss(self, event_id: str) -> bool:
+        """End an event that gets no answer (and is not to be taken up again); False where it isn't ours to end."""
+        if event_id in self._lost:
+            await self.let_go(event_id)
+            return False
+        ended = await self._runner.write(inbox.finish, event_id, self._worker)
         self._busy.discard(event_id)
+        return ended
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
+        if event_id in self._lost:
+            await self.let_go(event_id)
+            return
         try:
-            await self._runner.write(inbox.postpone, event_id, self._clock() + seconds)
+            await self._runner.write(inbox.postpone, event_id, self._worker, self._clock() + seconds)
         finally:
             # Even where that couldn't be written: a look at the journal then finds it again, still claimed by us.
             self._busy.discard(event_id)
 
+    async def confirm(self, event_id: str) -> None:
+        """Return where an event is still this process's to answer; raise ClaimLost where it isn't any more.
+
+        While the heartbeat is young nobody may have taken it over, and nothing is asked.
+        """
+        if self._suspect or not self._presence.sure:
+            await self._beat()
+        if event_id in self._lost:
+            raise ClaimLost(event_id)
+
+    async def let_go(self, event_id: str) -> None:
+        """A try at a lost event has ended: should the event come back to this process, it begins anew."""
+        self._lost.discard(event_id)
+        self._busy.discard(event_id)
+
     async def unanswered(self, most: int = 100) -> list[Unanswered]:
         """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first."""
-        in_hand = [*self._busy, *self._admitting]
-        found = await self._runner.write(inbox.unanswered, self._worker, in_hand, self._clock(), most)
+        found = await self._runner.write(inbox.unanswered, self._worker, [*self._in_hand()], self._clock(), most)
         # What was taken in since is in hand too: on PostgreSQL the look may come behind its commit.
-        found = [left for left in found if left.event.id not in self._busy and left.event.id not in self._admitting]
+        in_hand = self._in_hand()
+        found = [left for left in found if left.event.id not in in_hand]
         self._busy.update(pending.event.id for pending in found)
         return found
+
+    def _in_hand(self) -> set[str]:
+        return {*self._busy, *self._admitting, *self._lost}
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
@@ -142,7 +175,7 @@ class SqlJournal(JournalOfRights):
 
     async def learning_failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
         """Count a failed attempt; `final` keeps the exchange for the operator but no longer tries it."""
-        await self._runner.write(outbox.failed, ids, reason, final, self._clock())
+        await self._runner.write(outbox.failed, ids, self._worker, reason, final, self._clock())
 
     async def backlog(self) -> Backlog:
         """How much waits, for the operator."""
@@ -186,12 +219,30 @@ class SqlJournal(JournalOfRights):
         while True:
             await asyncio.sleep(workers.BEAT)
             try:
-                await self._presence.beat()
+                await self._beat()
                 if time.monotonic() - pruned >= PRUNE_EVERY:
                     pruned = time.monotonic()
                     log.info("pruned %d rows", await self.prune())
             except JournalUnavailable as exc:
                 log.warning("housekeeping is put off: %s", exc)
+
+    async def _beat(self) -> None:
+        """Renew the heartbeat; where this process was taken for dead, tell which of its events others have now."""
+        if self._beating.locked():  # whoever is at it does it for this one too
+            async with self._beating:
+                pass
+            if self._presence.sure and not self._suspect:
+                return
+        async with self._beating:
+            self._suspect |= not await self._presence.beat()
+            if self._suspect:
+                in_hand = {*self._busy, *self._admitting}
+                lost = in_hand - await self._runner.read(inbox.claimed, self._worker)
+                self._busy -= lost
+                self._lost |= lost
+                self._suspect = False
+                if lost:
+                    log.warning("%d events were taken over by other processes meanwhile", len(lost))
 
     async def close(self) -> None:
         """Finish what is queued, leave open events to other processes, and release the connections."""

@@ -92,9 +92,13 @@ def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
     conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
 
 
-def failed(conn: sa.Connection, ids: Sequence[int], reason: str, final: bool, now: float) -> None:
-    """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not tried again."""
-    rows = conn.execute(sa.select(exchanges.c.id, exchanges.c.attempts).where(exchanges.c.id.in_(list(ids)))).all()
+def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, final: bool, now: float) -> None:
+    """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not tried again.
+
+    What another worker has taken over meanwhile is let be.
+    """
+    ours = sa.and_(exchanges.c.id.in_(list(ids)), exchanges.c.claimed_by == worker)
+    rows = conn.execute(sa.select(exchanges.c.id, exchanges.c.attempts).where(ours)).all()
     for exchange_id, attempts in rows:
         conn.execute(
             sa.update(exchanges)

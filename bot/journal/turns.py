@@ -47,19 +47,20 @@ class Answered(NamedTuple):
     message_ids: Sequence[str]
     learn: bool
     keep_turns: bool
+    worker: str
 
 
 def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     """Commit an answer: both turns, its messages, the exchange to be learned, and the event's end.
 
-    Returns False, and keeps no text, where the event is no longer open: its person has had everything forgotten in the
-    meantime, or another worker has answered it.
+    Returns False, and keeps no text, where the event is no longer the worker's: its person has had everything forgotten
+    in the meantime, or another worker has taken it over.
     """
     event = done.event
     place = home(event.place)
     for message_id in done.message_ids:
         inbox.record(conn, message_id, event.id, done.conversation, place, now)
-    payload = inbox.take(conn, event.id)
+    payload = inbox.take(conn, event.id, done.worker)
     if payload is None:
         return False
     if payload != to_json(event):  # edited on its platform while it was being answered

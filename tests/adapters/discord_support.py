@@ -11,7 +11,7 @@ from adapters.discord import DiscordAdapter
 from adapters.discord_messages import Pace
 from bot.config import Settings
 from bot.events import Ask, CommandEvent, MessageEvent, Person, PressEvent, SubmitEvent, View
-from bot.ports import JournalUnavailable, Respond
+from bot.ports import ClaimLost, JournalUnavailable, Respond
 from tests.fakes.discord import Channel, FakeDiscord
 
 #: Quick enough for tests, slow enough to tell one edit from the next.
@@ -40,8 +40,8 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore:
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells; `asked` is what `ask` does. Of its next looks into the journal, so many fail:
-    `journal_failures`.
+    `seen` is what `last_seen` tells; `asked` is what `ask` does; another process has `taken` these events over. Of its
+    next looks into the journal, so many fail: `journal_failures`.
     """
 
     speech: Speech = echo
@@ -49,6 +49,7 @@ class StubCore:
     asked: Ask | View = field(default_factory=lambda: View("Not now."))
     seen: list[tuple[str, str, datetime]] = field(default_factory=list)
     journal_failures: int = 0
+    taken: set[str] = field(default_factory=set)
     suggestions: list[str] = field(default_factory=list)
     events: list[MessageEvent] = field(default_factory=list)
     commands: list[CommandEvent] = field(default_factory=list)
@@ -76,7 +77,7 @@ class StubCore:
         try:
             async with respond.working():
                 self.sent.append(await respond.stream(self.speech(event)))
-        except ConnectionError as exc:
+        except (ConnectionError, ClaimLost) as exc:
             self.failures.append(exc)
 
     async def on_command(self, event: CommandEvent) -> View:
@@ -106,6 +107,10 @@ class StubCore:
 
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
         self.returned.append((platform, workspace))
+
+    async def confirm(self, event_id: str) -> None:
+        if event_id in self.taken:
+            raise ClaimLost(event_id)
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         if self.journal_failures:

@@ -8,7 +8,7 @@ from datetime import datetime
 from adapters.slack import SlackAdapter
 from bot.config import Settings
 from bot.events import Ask, Button, CommandEvent, Item, MessageEvent, Person, PressEvent, SubmitEvent, View
-from bot.ports import JournalUnavailable, Respond
+from bot.ports import ClaimLost, JournalUnavailable, Respond
 from tests.fakes.slack import FakeSlack
 
 
@@ -33,6 +33,7 @@ class StubCore:
         self.form: Ask | View = Ask("Edit what I remember", "What I should remember", "Likes tea", "edit:7")
         self.pressed: Callable[[PressEvent], View] = lambda event: View(f"Pressed {event.action}")
         self.full = 0
+        self.taken: set[str] = set()
         self.breaks = False
         self.writing: asyncio.Event | None = None
         self.ids: list[tuple[str, ...]] = []
@@ -127,6 +128,11 @@ class StubCore:
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
         """Note it."""
         self.returned.append(workspace)
+
+    async def confirm(self, event_id: str) -> None:
+        """Refuse what another process has taken over."""
+        if event_id in self.taken:
+            raise ClaimLost(event_id)
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """What the test says."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from adapters.discord_messages import Pace
 from adapters.discord_reply import Reply
 from bot.events import MessageEvent
+from bot.ports import ClaimLost
 from tests.adapters.discord_support import QUICK, StubCore, running
 from tests.fakes.discord import FakeDiscord, until
 
@@ -204,8 +206,31 @@ async def test_an_answer_deleted_midway_ends_quietly(fake: FakeDiscord) -> None:
 
 async def test_a_whisper_is_a_reply(fake: FakeDiscord) -> None:
     """One sentence to a person, cut to a message's length, without a ping."""
-    async with running(fake, StubCore()) as adapter:
+    core = StubCore()
+    async with running(fake, core) as adapter:
         channel = fake.dm_with("Ana")
         message = await fake.post(channel, fake.bot, "x")
-        await Reply(adapter.online, int(channel.id), int(message), QUICK).whisper("Please wait. " * 300)
+        reply = Reply(adapter.online, int(channel.id), int(message), QUICK, partial(core.confirm, message))
+        await reply.whisper("Please wait. " * 300)
         assert len(await fake.answer_to(message)) <= 2000
+
+
+async def test_nothing_more_of_what_another_process_answers(fake: FakeDiscord) -> None:
+    """An answer that another process has taken over is edited no more, and its end is not shown."""
+    go_on = asyncio.Event()
+
+    async def slow(event: MessageEvent) -> AsyncIterator[str]:
+        yield "So far"
+        await go_on.wait()
+        yield "So far, so good."
+
+    core = StubCore(slow)
+    async with running(fake, core):
+        message = await fake.dm("Ana", "hi")
+        await until(lambda: fake.answers(message), "the begin of the answer")
+        core.taken.add(core.events[0].id)
+        requests = len(fake.requests)
+        go_on.set()
+        await until(lambda: core.failures, "the end of the try")
+        assert isinstance(core.failures[0], ClaimLost)
+        assert [(method, path) for method, path, _ in fake.requests[requests:] if method != "GET"] == []

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack import SlackAdapter
+from bot.ports import ClaimLost
 from tests.adapters.slack_core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
@@ -150,3 +151,18 @@ async def test_status(slack: FakeSlack, core: StubCore) -> None:
     ts = await slack.mention(GENERAL, ANN, "more")
     assert await slack.answer(GENERAL, ts) == "You said: more"
     assert slack.counts["assistant.threads.setStatus"] == 2
+
+
+async def test_taken_over(slack: FakeSlack, core: StubCore) -> None:
+    """An answer that another process has taken over is edited no more, and its end is not shown."""
+    core.pieces = ["So far"]
+    core.gate = asyncio.Event()
+    await slack.dm(ANN, "hi")
+    channel = slack.dm_channel(ANN)
+    assert await slack.answer(channel) == "So far"
+    core.taken.add(core.messages[0].id)
+    core.gate.set()
+    await slack.wait(lambda: core.errors)
+    assert isinstance(core.errors[0], ClaimLost)
+    assert [message["text"] for message in slack.answers(channel)] == ["So far"]
+    assert slack.counts["chat.update"] == 0

@@ -100,6 +100,9 @@ class ScriptedCore:
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
         raise AssertionError("nobody adds a terminal")
 
+    async def confirm(self, event_id: str) -> None:
+        return None
+
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         return []
 

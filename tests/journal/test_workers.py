@@ -3,13 +3,16 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 
 import pytest
 
 from bot.journal import open_journal, workers
 from bot.journal.inbox import Unanswered
+from bot.ports import ClaimLost, JournalUnavailable
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
+from tests.journal.test_postgres import drop_connections
 from tests.makers import ANN, message
 
 
@@ -117,3 +120,58 @@ async def test_processes_that_start_at_once_migrate_once(database: Database) -> 
     processes = [await child("open", database) for _ in range(4)]
     assert {await line(process) for process in processes} == {"Backlog(unanswered=0, waiting=0, failed=0)"}
     assert [await process.wait() for process in processes] == [0, 0, 0, 0]
+
+
+async def test_a_worker_taken_for_dead_has_no_say(postgres_only: Database) -> None:
+    """What others have taken over it can't end, put off or answer any more; what is left to it, it can."""
+    first = await open_journal(postgres_only.settings)
+    events = [message(f"m{number}", number=number) for number in range(4)]
+    conversations = [await first.admit(event) for event in events]
+    second = await open_journal(postgres_only.settings)
+    with postgres_only.connect() as conn:  # as a third would, after the first has been silent for too long
+        conn.execute("DELETE FROM workers WHERE id = (SELECT min(claimed_by) FROM inbox)")
+        conn.execute("UPDATE inbox SET claimed_by = NULL")
+    assert len(await second.unanswered()) == 4
+    await first.postpone(events[0].id, 0)
+    assert not await first.dismiss(events[1].id)
+    with suppress(ClaimLost):  # it has noticed by now, or it hasn't
+        await first.answered(events[2], ANN.key, str(conversations[2]), "stale", [], learn=True)
+    await asyncio.sleep(workers.BEAT + 0.5)
+    with pytest.raises(ClaimLost):
+        await first.confirm(events[3].id)
+    with pytest.raises(ClaimLost):
+        await first.answered(events[3], ANN.key, str(conversations[3]), "stale", [], learn=True)
+    assert await first.unanswered() == []
+    for event, conversation in zip(events, conversations, strict=True):
+        await second.confirm(event.id)
+        await second.answered(event, ANN.key, str(conversation), f"fresh {event.text}", [], learn=True)
+    said = [turn.text for turn in await first.recent(str(conversations[0])) if turn.author == "assistant"]
+    assert said == ["fresh m0", "fresh m1", "fresh m2", "fresh m3"]
+    # The first is a worker as before.
+    await first.let_go(events[3].id)
+    await first.admit(message("again", number=9))
+    await first.confirm(message("again", number=9).id)
+    assert await first.dismiss(message("again", number=9).id)
+    await first.close()
+    await second.close()
+
+
+async def test_a_database_away_makes_nobody_dead(postgres_server: str, postgres_only: Database) -> None:
+    """Workers that could not show themselves since the database was away keep what they have in hand."""
+    journals = [await open_journal(postgres_only.settings) for _ in range(2)]
+    held = [message(f"m{number}", number=number) for number in range(2)]
+    for journal, event in zip(journals, held, strict=True):
+        await journal.admit(event)
+    drop_connections(postgres_server, postgres_only, refuse=True)
+    await asyncio.sleep(workers.LEASE + workers.BEAT)
+    for journal, event in zip(journals, held, strict=True):
+        with pytest.raises(JournalUnavailable):
+            await journal.confirm(event.id)
+    drop_connections(postgres_server, postgres_only)
+    for _ in range(8):
+        await asyncio.sleep(workers.BEAT / 4)
+        for journal, event in zip(journals, held, strict=True):
+            await journal.confirm(event.id)
+            assert await journal.unanswered() == []
+    for journal in journals:
+        await journal.close()
