@@ -43,6 +43,9 @@ AGAIN_MOST = 60.0
 FAILURES = 3
 #: What a later try may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
 PASSING = (OSError, JournalUnavailable)
+#: Seconds for which a message is held that can't be written down, and between two tries: Discord sends none again.
+HOLD = 30.0
+HOLD_TRIES = 1.0
 #: Ways back kept for events that are taken up again.
 WAYS_BACK = 1000
 
@@ -91,14 +94,28 @@ class MemoryBot:
         self._failures: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, event: MessageEvent) -> bool:
-        """Write the event down; False where it was seen before, or holds nothing to answer."""
+        """Write the event down; False where it was seen before, or holds nothing to answer.
+
+        Where the journal fails that is tried again for a while: a database that is started anew loses no message.
+        """
         if not event.text.strip() and not event.attachments:
             return False
-        conversation = await self._journal.admit(event)
+        conversation = await self._write_down(event)
         if conversation is None:  # already seen, here or in another process
             return False
         self._conversations[event.id] = conversation
         return True
+
+    async def _write_down(self, event: MessageEvent) -> str | None:
+        now = asyncio.get_running_loop().time
+        end = now() + HOLD
+        while True:
+            try:
+                return await self._journal.admit(event)
+            except JournalUnavailable:
+                if not self._later or now() >= end:
+                    raise
+            await asyncio.sleep(HOLD_TRIES)
 
     async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
         """Answer one message, once; whatever fails is logged without its text and told to the person."""

@@ -87,7 +87,8 @@ async def test_the_disk_is_full(tmp_path: Path, disk: Path, world: World) -> Non
         # What SQLite's log has room for is still taken in.
         for _ in range(20):
             (tag,) = await world.ask_all("bob")
-            await until(lambda tag=tag: not world.wrong([tag]) or bool(world.others()), 20)  # type: ignore[misc]
+            # A message that can't be written down is held for half a minute before its person is told.
+            await until(lambda tag=tag: not world.wrong([tag]) or bool(world.others()), 45)  # type: ignore[misc]
             if world.others():
                 break
         assert world.others() == [SORRY]
