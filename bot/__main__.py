@@ -6,8 +6,10 @@ import gc
 import getpass
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,8 @@ RECALL_BUDGET = 2.0
 ANSWERING_GRACE = 20.0
 LEARNING_GRACE = 5.0
 STOPPING = 27.0
+#: Then the process ends, whatever still waits for a database or a disk that says nothing.
+LATEST = 28.0
 #: The collector's thresholds: the default looks through everything a dozen times while the libraries are imported.
 COLLECT = (20_000, 20, 50)
 #: The slow imports begin when the platforms listen, or so many seconds after the start.
@@ -171,7 +175,15 @@ def _on_stop(stop: Callable[[], object]) -> None:
 
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
-    _on_stop(stop.set)
+
+    def ask_to_stop() -> None:
+        if not stop.is_set():
+            stop.set()
+            last = threading.Timer(LATEST, _end_by_force)
+            last.daemon = True
+            last.start()
+
+    _on_stop(ask_to_stop)
     async with _opened(settings) as parts:
         adapters = _adapters(settings, parts.bot)
         running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
@@ -194,6 +206,12 @@ async def _serve(settings: Settings) -> int:
             await parts.learner.stop(min(LEARNING_GRACE, max(0.0, deadline - asyncio.get_running_loop().time())))
     log.info("stopped")
     return 0
+
+
+def _end_by_force() -> None:
+    log.error("the stop takes too long, so it ends here; what is open is taken up at the next start")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 async def _first_end(tasks: Sequence[asyncio.Task[Any]], start: asyncio.Task[None]) -> None:

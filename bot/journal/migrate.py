@@ -5,6 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.config import SettingsError
+from bot.postgres import UNLIMITED
 
 #: The newest revision under `migrations/versions`: alembic is imported only where the database has another.
 HEAD = "0002"
@@ -29,6 +30,7 @@ def migrate(conn: sa.Connection) -> None:
     Raises SettingsError where the database was made by a newer version.
     """
     if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(UNLIMITED)
         conn.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     stored = revision(conn)
     if stored == HEAD:

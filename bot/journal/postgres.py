@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate
+from typing import Any, Concatenate
 
 import sqlalchemy as sa
 
@@ -16,15 +16,12 @@ from bot.config import SettingsError
 from bot.journal.runner import P, T
 from bot.journal.tables import TEXTS
 from bot.ports import JournalUnavailable
+from bot.postgres import CONNECT, LIMITS
 
 log = logging.getLogger(__name__)
 
 #: Connections, and threads that use them: few, since small databases allow twenty over all processes.
 CONNECTIONS = 4
-#: Seconds to wait for a connection to be made.
-CONNECT_TIMEOUT = 5
-#: Milliseconds after which a connection whose other end has vanished is given up.
-TCP_TIMEOUT = 10_000
 
 
 def parse(url: str) -> sa.URL:
@@ -46,8 +43,14 @@ def open_engine(url: sa.URL) -> sa.Engine:
         max_overflow=0,
         hide_parameters=True,
         echo=False,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": TCP_TIMEOUT},
+        connect_args=CONNECT,
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        connection.execute(LIMITS)
+        connection.commit()
+
     try:
         with engine.connect():
             return engine

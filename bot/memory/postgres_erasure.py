@@ -7,6 +7,7 @@ import psycopg
 
 from bot.memory.postgres_pool import Connection
 from bot.memory.postgres_schema import table
+from bot.postgres import LOCK_WAIT_MS
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def _rewritten(conn: Connection, part: int) -> bool:
     finally:
         conn.remove_notice_handler(listen)
         if not conn.closed:
-            conn.execute("RESET lock_timeout")
+            conn.execute(f"SET lock_timeout = {LOCK_WAIT_MS}")
     kept = sum(int(found) for text in said for found in _STILL_SEEN.findall(text))
     if kept:
         log.warning("%d deleted rows are still seen by an older transaction; they are vacuumed later", kept)

@@ -11,14 +11,12 @@ import psycopg
 
 from bot.config import SettingsError
 from bot.ports import MemoryUnavailable
+from bot.postgres import CONNECT, LIMITS
 
 log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-#: Seconds for a connection to be made, and milliseconds after which one whose server is gone counts as lost.
-CONNECT_TIMEOUT = 5
-LOST_AFTER_MS = 10_000
 #: A connection that lay idle for longer, in seconds, is asked for a sign of life before it is used.
 FRESH = 1.0
 
@@ -88,13 +86,13 @@ class Pool:
 def connect(url: str) -> Connection:
     """A connection in autocommit mode. Nothing is prepared on the server: a pooler in between may switch sessions."""
     url = "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
-    return psycopg.connect(
-        url,
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT,
-        tcp_user_timeout=LOST_AFTER_MS,
-        prepare_threshold=None,
-    )
+    conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, **CONNECT)
+    try:
+        conn.execute(LIMITS)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
 
 
 def check(url: str) -> None:

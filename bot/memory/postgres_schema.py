@@ -17,6 +17,7 @@ import psycopg
 from bot.config import SettingsError
 from bot.memory.postgres_pool import Connection
 from bot.memory.schema import EmbedderChanged, Meta
+from bot.postgres import UNLIMITED
 
 SCHEMA_VERSION = 1
 #: At a million memories a part has 30 MB, which is rewritten in well under a second.
@@ -51,6 +52,7 @@ def create(conn: Connection, model: str, dims: int) -> Meta:
     SettingsError where the server has no pgvector.
     """
     with conn.transaction():
+        conn.execute(UNLIMITED)
         conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if not exists(conn):
             _extension(conn)

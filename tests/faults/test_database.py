@@ -11,6 +11,7 @@ from tests.faults.line import Line
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.makers import until
+from tests.whole.process import BotProcess
 
 #: Seconds for which the database is away.
 AWAY = 20.0
@@ -60,5 +61,25 @@ async def test_the_database_fails_while_people_write(tmp_path: Path, postgres_ur
         assert [await worker.end() for worker in workers] == [0, 0]
         assert not [line for worker in workers for line in worker.log if "Traceback" in line]
         assert world.wrong() == {}
+        assert world.others() == []
+        assert await learned_once(world, stored(tmp_path, postgres_url)) == []
+
+
+async def test_a_stop_while_the_database_is_silent(tmp_path: Path, postgres_url: str) -> None:
+    """A stop doesn't wait for a database that says nothing: the process ends before its host would kill it."""
+    async with Line(postgres_url) as line, World(DiscordSide()) as world:
+        worker = await world.start(tmp_path, DATABASE_URL=line.url)
+        await worker.said("memory is ready")
+        # A first-ever DM that isn't taken in can't be discovered on Discord.
+        await world.ask_all()
+        await world.answered()
+        line.hang()
+        await world.ask_all()
+        await asyncio.sleep(3)
+        assert await worker.end(seconds=29) in (0, 1)
+        line.resume()
+        async with BotProcess(tmp_path, world.env | {"DATABASE_URL": postgres_url}):
+            await world.answered()
+            await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
         assert world.others() == []
         assert await learned_once(world, stored(tmp_path, postgres_url)) == []

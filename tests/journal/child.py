@@ -1,17 +1,29 @@
 """A process of its own over a test's database, to be killed: `python -m tests.journal.child MODE FOLDER [URL]`.
 
 `answer` answers one message after the other and prints the number of each that is committed; `hold` admits one, prints
-`held` and waits for ever; `open` opens the journal, prints its backlog and closes it.
+`held` and waits for ever; `stuck` does so too, but then stands still amid a transaction on that event; `open` opens
+the journal, prints its backlog and closes it.
 """
 
 import asyncio
+import os
+import signal
 import sys
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from bot.journal.opening import open_journal
+from bot.journal.tables import inbox
 from tests.journal.conftest import Database
 from tests.journal.makers import told
 from tests.makers import message
+
+
+def stand_still(conn: sa.Connection) -> None:
+    """Change the event, and stop before that is committed."""
+    conn.execute(sa.update(inbox).values(next_try=0.0))
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 async def run(mode: str, database: Database) -> None:
@@ -21,9 +33,11 @@ async def run(mode: str, database: Database) -> None:
         for number in range(10_000):
             await told(journal, f"told {number}", number)
             print(number, flush=True)
-    elif mode == "hold":
+    elif mode in ("hold", "stuck"):
         await journal.admit(message("hold on", number=1))
         print("held", flush=True)
+        if mode == "stuck":
+            await journal._runner.write(stand_still)
         await asyncio.Event().wait()
     else:
         print(await journal.backlog(), flush=True)

@@ -103,6 +103,24 @@ async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -
     assert [taken for one in (first, second) for taken in await one.unanswered()] == []
 
 
+async def test_a_worker_that_stands_still_amid_a_transaction(postgres_only: Database) -> None:
+    """The locks that it holds keep nobody from taking its event over within 15 s."""
+    process = await child("stuck", postgres_only)
+    assert await line(process) == "held"
+    journal = await open_journal(postgres_only.settings)
+    try:
+        found: list[Unanswered] = []
+        async with asyncio.timeout(15):
+            while not found:
+                found = await journal.unanswered()
+                await asyncio.sleep(0.2)
+        assert [taken.event.text for taken in found] == ["hold on"]
+    finally:
+        process.kill()
+        await process.wait()
+        await journal.close()
+
+
 async def test_a_start_finds_what_a_killed_process_left(sqlite_only: Database) -> None:
     """On one machine, the next start has a killed process's events at hand at once."""
     process = await child("hold", sqlite_only)
