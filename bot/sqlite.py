@@ -36,17 +36,20 @@ def prepare(path: Path) -> None:
     """Make the folder (0700, where it is new) and the file (0600), so that only the bot's own user reads them.
 
     SQLite gives `-wal` and `-shm` the mode of the file. Raises OSError where that can't be done.
+
+    A file that is there is never opened: to close it again would drop every lock of this process on it (POSIX, see
+    https://www.sqlite.org/howtocorrupt.html), and another process that closes its last connection would then take
+    itself for the only one, and delete the write-ahead log that is in use here.
     """
     missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     for folder in reversed(missing):
         # Another process may be first.
         folder.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        if os.fstat(handle).st_mode & 0o077:
-            os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def connect(

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -156,3 +158,22 @@ async def test_a_full_disk_is_an_error_and_no_end(path: Path) -> None:
 def limit(conn: sa.Connection, pages: int) -> None:
     """Give the file no more room than so many pages."""
     conn.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+def test_another_process_leaves_the_log_in_use_alone(tmp_path: Path) -> None:
+    """However many connections are opened here, one that another process closes doesn't take the file for unused."""
+    path = tmp_path / "bot.db"
+    first = connect(path)
+    first.execute("CREATE TABLE said (text)")
+    first.execute("INSERT INTO said VALUES ('before')")
+    second = connect(path)
+    look = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM said').fetchone()[0])"
+    for count in (1, 2):
+        found = subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == str(count)
+        first.execute("INSERT INTO said VALUES ('after')")
+    assert path.with_name("bot.db-wal").exists(), "the write-ahead log was deleted while it is in use"
+    assert second.execute("SELECT count(*) FROM said").fetchone() == (3,)
+    assert second.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for conn in (first, second):
+        conn.close()
