@@ -11,15 +11,16 @@ their number, so that it tells its part.
 
 import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
 from bot.config import SettingsError
 from bot.memory.postgres_pool import Connection
-from bot.memory.schema import EmbedderChanged, Meta
+from bot.memory.schema import FORMAT, HEAD, VERSION_TABLE, EmbedderChanged, Meta
 from bot.postgres import UNLIMITED
 
-SCHEMA_VERSION = 1
 #: At a million memories a part has 30 MB, which is rewritten in well under a second.
 PARTS = 64
 #: PostgreSQL's advisory lock for making the tables: any number, but always the same.
@@ -27,38 +28,22 @@ _LOCK = 0x6D656D6F7279
 #: A vector of more dimensions doesn't fit a page beside its row, and is stored out of line.
 _IN_LINE_DIMS = 1000
 
-_TABLES = (
-    "CREATE TABLE memory_meta (key text PRIMARY KEY, value bytea NOT NULL)",
-    "CREATE TABLE memory_erasures (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, part smallint NOT NULL)",
-    "CREATE SEQUENCE memories_seq",
-    """CREATE TABLE memories (
-        part smallint NOT NULL, seq bigint NOT NULL, person uuid NOT NULL, memory_id text NOT NULL,
-        created_at float8 NOT NULL, seen_at float8 NOT NULL, length integer NOT NULL,
-        audience bigint NOT NULL, run bigint NOT NULL, conversation bigint NOT NULL, signature bigint NOT NULL,
-        superseded_by text, sources bigint[] NOT NULL, terms integer[] NOT NULL, payload bytea NOT NULL,
-        PRIMARY KEY (part, seq)
-    ) PARTITION BY LIST (part)""",
-    *(f"CREATE TABLE memories_{part:02} PARTITION OF memories FOR VALUES IN ({part})" for part in range(PARTS)),
-    "CREATE INDEX memories_person ON memories (person, seq)",
-    "CREATE INDEX memories_memory_id ON memories (memory_id)",
-    "CREATE INDEX memories_sources ON memories USING gin (sources) WITH (fastupdate = off)",
-)
 
-
-def create(conn: Connection, model: str, dims: int) -> Meta:
-    """Make the tables where they are missing and return the meta; any number of processes may do so at once.
+def create(conn: Connection, url: str, model: str, dims: int) -> Meta:
+    """Bring the tables to their newest revision and return the meta; any number of processes may do so at once.
 
     An empty store takes the embedder given. Raises EmbedderChanged where memories of another one are there, and
     SettingsError where the server has no pgvector.
     """
-    with conn.transaction():
-        conn.execute(UNLIMITED)
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        if not exists(conn):
+    if _revision(conn) != HEAD:
+        from bot.memory.migrate import migrate_database
+
+        with _locked(conn):
             _extension(conn)
-            for statement in _TABLES:
-                conn.execute(statement)
-            values = {"schema": str(SCHEMA_VERSION), "model": model, "dims": str(dims), "number": "1"}
+        migrate_database(url)
+    with _locked(conn):
+        if conn.execute("SELECT 1 FROM memory_meta").fetchone() is None:
+            values = {"schema": str(FORMAT), "model": model, "dims": str(dims), "number": "1"}
             rows = [(key, value.encode()) for key, value in values.items()] + [("secret", secrets.token_bytes(32))]
             for row in rows:
                 conn.execute("INSERT INTO memory_meta VALUES (%s, %s)", row)
@@ -72,18 +57,27 @@ def create(conn: Connection, model: str, dims: int) -> Meta:
         return meta
 
 
-def exists(conn: Connection) -> bool:
-    """Whether the tables are there."""
-    found = conn.execute("SELECT to_regclass('memory_meta') IS NOT NULL").fetchone()
-    return bool(found and found[0])
+@contextmanager
+def _locked(conn: Connection) -> Iterator[None]:
+    """A transaction in which no other process is at the tables."""
+    with conn.transaction():
+        conn.execute(UNLIMITED)
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        yield
+
+
+def _revision(conn: Connection) -> str | None:
+    """The revision of the store's tables, None where it has none yet."""
+    there = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
+    if not there or not there[0]:
+        return None
+    found = conn.execute(f"SELECT version_num FROM {VERSION_TABLE}".encode()).fetchone()
+    return None if found is None else str(found[0])
 
 
 def read_meta(conn: Connection) -> Meta:
-    """The store's keys and embedder. Raises RuntimeError for a format of another version."""
+    """The store's keys and embedder."""
     found = {key: bytes(value) for key, value in conn.execute("SELECT key, value FROM memory_meta")}
-    version = found["schema"].decode()
-    if version != str(SCHEMA_VERSION):
-        raise RuntimeError(f"the memory store has format {version}; this version reads {SCHEMA_VERSION}")
     return Meta(found["secret"], found["model"].decode(), int(found["dims"]), int(found["number"]))
 
 

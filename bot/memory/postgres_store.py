@@ -55,7 +55,7 @@ class PostgresStore(PostgresRights, VectorStoreBase):  # type: ignore[misc]
         self._pool = Pool(url, connections)
         try:
             with self._pool.connection() as conn:
-                self._meta = postgres_schema.create(conn, model, dims)
+                self._meta = postgres_schema.create(conn, url, model, dims)
         except BaseException:
             self._pool.close()
             raise

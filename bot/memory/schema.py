@@ -16,35 +16,17 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 1
+#: The newest revision under `migrations/versions`: alembic is imported only where the tables have another.
+HEAD = "0001"
+#: Where the database keeps it; the journal has its own elsewhere.
+VERSION_TABLE = "memory_version"
+#: What the store called its format before it had revisions. Versions of that time look for it.
+FORMAT = 1
 
 #: A person's number has 23 bits, for the number of a posting to fit into SQLite's 63.
 MAX_PEOPLE = 1 << 23
 SEQ_BITS = 32
 TERM_BITS = 40  # 32 of a term's hash, 8 of the part that its postings have grown to
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS memory_meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS memory_people (
-    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, salt BLOB NOT NULL,
-    next_seq INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0,
-    version INTEGER NOT NULL DEFAULT 0, edits INTEGER NOT NULL DEFAULT 0, revectored INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS memories (
-    id INTEGER PRIMARY KEY, memory_id TEXT NOT NULL UNIQUE, text INTEGER NOT NULL,
-    created_at REAL NOT NULL, seen_at REAL NOT NULL, length INTEGER NOT NULL,
-    audience INTEGER NOT NULL, run INTEGER NOT NULL, conversation INTEGER NOT NULL, signature INTEGER NOT NULL,
-    superseded_by TEXT
-);
-CREATE TABLE IF NOT EXISTS memory_texts (id INTEGER PRIMARY KEY, payload BLOB);
-CREATE TABLE IF NOT EXISTS memory_postings (id INTEGER PRIMARY KEY, postings BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS memory_sources (event INTEGER NOT NULL, memory INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS memory_sources_event ON memory_sources (event, memory);
-CREATE INDEX IF NOT EXISTS memory_sources_memory ON memory_sources (memory);
-CREATE TABLE IF NOT EXISTS memory_reembedded (
-    person INTEGER PRIMARY KEY, embedded INTEGER NOT NULL, done INTEGER NOT NULL
-);
-"""
 
 
 class EmbedderChanged(Exception):
@@ -124,16 +106,21 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def revision(conn: sqlite3.Connection) -> str | None:
+    """The revision of the store's tables, None where it has none yet."""
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone() is None:
+        return None
+    found = conn.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+    return None if found is None else str(found[0])
+
+
 def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
-    """Make the tables where they are missing and return the meta; call inside a write transaction.
+    """Give the tables their meta where they are new, and return it; call inside a write transaction.
 
     An empty store takes the embedder given. Raises EmbedderChanged where memories of another one are there.
     """
-    for statement in _TABLES.split(";"):
-        if statement.strip():
-            conn.execute(statement)
     if conn.execute("SELECT 1 FROM memory_meta").fetchone() is None:
-        found = {"schema": SCHEMA_VERSION, "secret": secrets.token_bytes(32), "model": model, "dims": dims, "number": 1}
+        found = {"schema": FORMAT, "secret": secrets.token_bytes(32), "model": model, "dims": dims, "number": 1}
         conn.executemany("INSERT INTO memory_meta VALUES (?, ?)", found.items())
     meta = read(conn)
     if (meta.model, meta.dims) != (model, dims):
@@ -145,10 +132,8 @@ def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
 
 
 def read(conn: sqlite3.Connection) -> Meta:
-    """The meta of a store. Raises RuntimeError where a later version has written it."""
+    """The meta of a store."""
     found = dict(conn.execute("SELECT key, value FROM memory_meta"))
-    if found["schema"] != SCHEMA_VERSION:
-        raise RuntimeError(f"the memory store has format {found['schema']}; this version reads {SCHEMA_VERSION}")
     return Meta(bytes(found["secret"]), str(found["model"]), int(found["dims"]), int(found["number"]))
 
 

@@ -39,6 +39,10 @@ class StoreFile:
         with self._lock:
             self._writer = sqlite.connect(path, synchronous="NORMAL")
             try:
+                if schema.revision(self._writer) != schema.HEAD:
+                    from bot.memory.migrate import migrate_file
+
+                    migrate_file(path)
                 self.layout = self._open(dims)
                 # A process killed between an erasure and its checkpoint has left the text in the log. Where others have
                 # the file open this may not succeed; the next write tries again.

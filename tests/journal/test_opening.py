@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -124,3 +125,49 @@ async def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "bot.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(SettingsError, match=r"^BOT_DATA_DIR: no database can be written there \(SQLITE_NOTADB\)"):
         await open_journal(Database(tmp_path, None).settings)
+
+
+#: A row of each of the first revision's tables.
+FIRST_TABLES = ("messages", "inbox", "turns", "exchanges", "links", "intents", "epochs")
+FIRST_ROWS = """
+INSERT INTO messages VALUES ('e1', 'e1', 'c', 'slack:T1:D1:#private', 5.0);
+INSERT INTO inbox (event_id, person_key, conversation, payload, at) VALUES ('e2', 'slack:T1:UANN', 'c', '{}', 5.0);
+INSERT INTO turns VALUES (1, 'c', 'e1', 'user', 'Ann', 'slack:T1:UANN', 'slack:T1:UANN', 'hello', 5.0, 5.0);
+INSERT INTO exchanges (event_id, person_key, user_id, scope, name, text, answer, at, link, place, conversation)
+    VALUES ('e1', 'slack:T1:UANN', 'slack:T1:UANN', 'private', 'Ann', 'hello', 'hi', 5.0, '', 'DM', 'c');
+INSERT INTO links VALUES ('slack:T1:UBOB', 'slack:T1:UANN', 5.0);
+INSERT INTO intents VALUES ('t', 'slack:T1:UANN', 'forget', '[]', 5.0);
+INSERT INTO epochs VALUES ('slack:T1:UANN', 3);
+"""
+
+
+def everything(conn: sa.Connection, table: str) -> list[dict[str, object]]:
+    """All rows of a table."""
+    return [dict(row) for row in conn.execute(sa.text(f"SELECT * FROM {table}")).mappings()]
+
+
+async def test_data_of_the_first_revision_is_kept(database: Database, open_: Open) -> None:
+    """A database of the first revision, with a row in each table, is brought up to date once and keeps every row."""
+    engine = (
+        sqlite.engine(database_path(database.settings))
+        if database.url is None
+        else sa.create_engine(postgres.parse(database.url))
+    )
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+        for statement in filter(str.strip, FIRST_ROWS.split(";\n")):
+            conn.exec_driver_sql(statement)
+        before = [everything(conn, name) for name in FIRST_TABLES]
+        conn.commit()
+    journals = await asyncio.gather(*(open_() for _ in range(4)))
+    with engine.connect() as conn:
+        for name, rows in zip(FIRST_TABLES, before, strict=True):
+            now = everything(conn, name)
+            assert [{column: row[column] for column in rows[0]} for row in now] == rows
+        assert conn.execute(sa.text("SELECT version_num FROM journal_version")).all() == [(migrate.HEAD,)]
+    engine.dispose()
+    assert {await journal.backlog() for journal in journals} == {(1, 1, 0)}
+    assert {await journal.user_id("slack:T1:UBOB") for journal in journals} == {"slack:T1:UANN"}

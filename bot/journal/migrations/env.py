@@ -1,4 +1,4 @@
-"""Alembic's entry: runs within the connection and the transaction that `bot.journal.migrate` hands it."""
+"""Alembic's entry: runs within the connection and the transaction that `bot.migrations` hands it."""
 
 from alembic import context
 

@@ -1,0 +1,78 @@
+"""The memory store's tables: made, adopted and kept by migrations, on SQLite and on PostgreSQL."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+import bot.memory
+from bot.config import SettingsError
+from bot.memory.postgres_store import PostgresStore
+from bot.memory.schema import HEAD
+from bot.memory.sqlite_store import SqliteStore
+from tests.memory.contract import payload
+
+MIGRATIONS = Path(bot.memory.__file__).parent / "migrations"
+DIMS, MODEL = 4, "by hand"
+
+Open = Callable[[], Any]
+Run = Callable[[str], None]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Open, Run]:
+    """Ways to open a store in one place, and to run SQL there."""
+    if request.param == "sqlite":
+        path = tmp_path / "bot.db"
+
+        def run(sql: str) -> None:
+            with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+                conn.execute(sql)
+
+        return lambda: SqliteStore(path, DIMS, MODEL), run
+    url: str = request.getfixturevalue("postgres_url")
+
+    def run_there(sql: str) -> None:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(sql.encode())
+
+    return lambda: PostgresStore(url, DIMS, MODEL), run_there
+
+
+def test_the_newest_revision_is_the_one_checked_at_start() -> None:
+    """HEAD, which spares a start the import of alembic, names the last migration."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_a_store_from_before_its_revisions_keeps_everything(place: tuple[Open, Run]) -> None:
+    """What a version wrote that knew no revisions is adopted, by several that start at once, and written on."""
+    open_, run = place
+    with contextlib.closing(open_()) as store:
+        store.insert([[1, 0, 0, 0]], [payload("Likes tea")], ["m1"])
+    run("DROP TABLE memory_version")
+    with ThreadPoolExecutor(4) as threads:
+        stores = [future.result() for future in [threads.submit(open_) for _ in range(4)]]
+    for number, store in enumerate(stores, 2):
+        assert [row.id for row in store.list({"user_id": "ann"})[0]][-1] == "m1"
+        store.insert([[0, 1, 0, 0]], [payload(f"Likes {number}")], [f"m{number}"])
+        store.close()
+    with contextlib.closing(open_()) as store:
+        assert len(store.list({"user_id": "ann"})[0]) == 5
+
+
+def test_memories_of_a_newer_version_are_left_alone(place: tuple[Open, Run]) -> None:
+    """Tables of an unknown revision end the start with one line that names the variable."""
+    open_, run = place
+    open_().close()
+    run("UPDATE memory_version SET version_num = '9999'")
+    with pytest.raises(SettingsError, match=r"^(BOT_DATA_DIR|DATABASE_URL): .*9999"):
+        open_()
