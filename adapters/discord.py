@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 60.0
 #: A connection that held for so long (seconds) is a good one: the next loss starts from the shortest wait again.
 HELD_SECONDS = 120.0
-#: Below so many IDENTIFYs left of the day's 1,000, reconnecting waits for new ones: the last would reset the token.
-SPARE_SESSIONS = 50
 
 REFUSED = "DISCORD_TOKEN: Discord refuses it; copy the bot's token anew from the developer portal"
 INTENTS = "DISCORD_TOKEN: Discord refuses this bot the gateway intents it asks for; check them in the developer portal"
@@ -70,7 +68,8 @@ class DiscordAdapter:
         """Stay connected until stopped.
 
         Whatever ends a connection is logged and followed by another try, after a growing and jittered wait; only a
-        token or intents that Discord refuses raise SettingsError.
+        token or intents that Discord refuses at the start raise SettingsError. Those that had worked are tried again:
+        the other platform goes on meanwhile.
         """
         loop = asyncio.get_running_loop()
         failures = 0
@@ -84,8 +83,11 @@ class DiscordAdapter:
                 if not self._stopping.is_set():
                     raise
                 return
-            except SettingsError:
-                raise
+            except SettingsError as exc:
+                if not self.ready.is_set():
+                    raise
+                reason = "refused"
+                log.error("discord: refused after it had worked: %s", exc)
             except Exception as exc:  # the supervisor's boundary: discord.py lets any error of a frame through
                 reason = type(exc).__name__
                 if not isinstance(exc, TROUBLE):
@@ -123,7 +125,7 @@ class DiscordAdapter:
             await client.login(self._token)
             self._online.set()
             if failures:
-                await self._spare_sessions(client)
+                await client.spare_sessions()
             # What discord.py can't RESUME it hands back: its own back-off grows to a quarter of an hour.
             await client.connect(reconnect=False)
         except discord.LoginFailure as exc:
@@ -137,14 +139,6 @@ class DiscordAdapter:
         finally:
             self._online.clear()
             await self._close(client)
-
-    async def _spare_sessions(self, client: discord.AutoShardedClient) -> None:
-        limits = await client.fetch_session_start_limits()
-        if limits.remaining < SPARE_SESSIONS:
-            log.warning(
-                "discord: %d sessions left; waiting %d s for more", limits.remaining, limits.reset_after // 1000
-            )
-            await asyncio.sleep(limits.reset_after / 1000)
 
     async def _close(self, client: discord.AutoShardedClient) -> None:
         try:

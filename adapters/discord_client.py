@@ -1,5 +1,6 @@
 """One connection to Discord's gateway: which shards and intents, and whom its events are handed to."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,6 +15,9 @@ from adapters.discord_intake import Intake
 from bot.config import Settings, SettingsError
 
 log = logging.getLogger(__name__)
+
+#: Below so many IDENTIFYs left of the day's 1,000, reconnecting waits for new ones: the last would reset the token.
+SPARE_SESSIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,21 @@ class Client(discord.AutoShardedClient):
         self._launched.add(shard_id)
         DiscordWebSocket.DEFAULT_GATEWAY = gateway
         await super().launch_shard(gateway, shard_id, initial=initial)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """A session that Discord declares invalid is replaced by discord.py itself, every few seconds if need be."""
+        if not initial:
+            await self.spare_sessions()
+        await super().before_identify_hook(shard_id, initial=initial)
+
+    async def spare_sessions(self) -> None:
+        """Wait for new sessions where few are left."""
+        limits = await self.fetch_session_start_limits()
+        if limits.remaining < SPARE_SESSIONS:
+            log.warning(
+                "discord: %d sessions left; waiting %d s for more", limits.remaining, limits.reset_after // 1000
+            )
+            await asyncio.sleep(limits.reset_after / 1000)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         await self._intake.connected(self, shard_id)

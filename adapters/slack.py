@@ -68,7 +68,7 @@ class SlackAdapter:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
                 base_url = f"{self._settings.slack_api_base}/"
                 self._wire = Wire.open(http, base_url, token.get_secret_value(), sdk_logger("slack_sdk.web"))
-                await self._until_stopped(self._serve())
+                await self._supervise()
                 await self._finish()
         finally:
             self._running = False
@@ -79,6 +79,21 @@ class SlackAdapter:
         self._stopping.set()
         if self._running:
             await self._done.wait()
+
+    async def _supervise(self) -> None:
+        """Serve until stopped, anew where anything breaks that nobody foresaw."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                await self._until_stopped(self._serve())
+                return
+            except SettingsError as exc:
+                if not self.ready.is_set():
+                    raise
+                log.error("slack: refused after it had worked: %s", exc)
+            except Exception:  # the supervisor's boundary: Slack's trouble stops no other platform
+                log.warning("slack: the connection broke", exc_info=True)
+            await self._until_stopped(backoff.wait())
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         serving = asyncio.create_task(work)

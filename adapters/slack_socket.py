@@ -189,7 +189,7 @@ class Socket:
 def _parse(data: str) -> Envelope:
     try:
         message = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         log.warning("slack: a frame that is not JSON was passed over")
         return {}
     return message if isinstance(message, dict) else {}

@@ -57,6 +57,38 @@ async def test_a_malformed_frame_costs_a_reconnect(fake: FakeDiscord, frame: str
         await answers(fake)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x00\xff garbage \x00\x00\xff\xff",
+        '{"op": 99, "d": {"what": "is this"}}',
+        '{"op": 0, "t": "SOMETHING_NEW", "s": 7, "d": {"text": "' + "x" * 2**24 + '"}}',
+        '{"op": 0, "t": "GUILD_CREATE", "s": 8, "d": {"id": "no number"}}',
+        '{"op": 10, "d": {}}',
+        '{"op": 7}',
+        "[" * 100_000,
+    ],
+    ids=["binary", "unknown op", "huge", "odd guild", "odd hello", "reconnect", "deep"],
+)
+async def test_an_odd_frame_costs_no_more_than_a_reconnect(fake: FakeDiscord, frame: str | bytes) -> None:
+    """Whatever the gateway sends, what is said afterwards is answered."""
+    async with running(fake, StubCore()):
+        await fake.gateway.send_raw(frame)
+        await asyncio.sleep(0.5)
+        await answers(fake)
+
+
+@pytest.mark.parametrize("code", [4004, 4014])
+async def test_what_had_worked_is_tried_again(fake: FakeDiscord, code: int) -> None:
+    """A token or intents that are refused for a while, after they had worked, end nothing."""
+    async with running(fake, StubCore()):
+        fake.gateway.close_code = code
+        await fake.gateway.drop(resumable=False)
+        await until(lambda: fake.gateway.connections >= 6, "further tries", 20)
+        fake.gateway.close_code = 0
+        await answers(fake)
+
+
 async def test_an_answer_outlives_a_reconnect(fake: FakeDiscord) -> None:
     """What is being answered when the connection breaks is answered all the same, once."""
     go_on = asyncio.Event()
@@ -108,6 +140,19 @@ async def test_reconnecting_spares_the_last_sessions(fake: FakeDiscord) -> None:
         fake.sessions_left = 3
         await fake.gateway.send_raw("{")
         await until(lambda: [path for _, path, _ in fake.requests].count("/api/v10/gateway/bot") == 2, "no look at it")
+        assert fake.gateway.identifies == 1
+        await answers(fake)
+
+
+async def test_invalid_sessions_spare_the_last_too(fake: FakeDiscord) -> None:
+    """discord.py replaces a session that Discord declares invalid by itself: that too waits where few are left."""
+    async with running(fake, StubCore()):
+        fake.sessions_left = 3
+        asked = [path for _, path, _ in fake.requests].count("/api/v10/gateway/bot")
+        await fake.gateway.invalidate()
+        await until(
+            lambda: [path for _, path, _ in fake.requests].count("/api/v10/gateway/bot") > asked, "no look at it", 15
+        )
         assert fake.gateway.identifies == 1
         await answers(fake)
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
 from adapters.slack import SlackAdapter
 from bot.config import SettingsError
+from bot.events import Person
 from tests.adapters.slack_core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
@@ -61,18 +63,30 @@ async def test_stop_while_down() -> None:
             assert not adapter.ready.is_set()
 
 
-@pytest.mark.parametrize("trouble", ["dropped", "renewed", "malformed", "silent", "gone for a while"])
+@pytest.mark.parametrize("trouble", ["dropped", "renewed", "malformed", "huge", "silent", "gone for a while"])
 async def test_reconnects(trouble: str) -> None:
     """Whatever happens to the socket, messages sent meanwhile are answered, once."""
     async with FakeSlack(ack_timeout=60) as slack:
         core = StubCore()
         async with running(SlackAdapter(settings(slack), core, heartbeat=0.4)):
             if trouble == "malformed":
-                for frame in ("{", "[1]", "null", '{"type": "events_api", "envelope_id": "e1"}', '{"envelope_id": 7}'):
+                await slack.send_raw(b"\x00\xff garbage")
+                for frame in (
+                    "{",
+                    "[1]",
+                    "null",
+                    "[" * 100_000,
+                    '{"type": "events_api", "envelope_id": "e1"}',
+                    '{"envelope_id": 7}',
+                ):
                     await slack.send_raw(frame)
                 await slack.send_raw(
                     '{"type": "events_api", "envelope_id": "e2", "payload": {"type": "event_callback"}}'
                 )
+            elif trouble == "huge":
+                with suppress(ConnectionError):  # the bot hangs up before its end
+                    await slack.send_raw('{"type": "' + "x" * 2**23 + '"}')
+                await slack.connected(2)
             elif trouble == "renewed":
                 await slack.renew()
                 await slack.connected(2)
@@ -90,6 +104,22 @@ async def test_reconnects(trouble: str) -> None:
             await slack.dm(ANN, "again")
             assert await slack.answer(slack.dm_channel(ANN), until=lambda text: "again" in text)
         assert len(slack.answers(slack.dm_channel(ANN))) == 2
+
+
+class Stumbling(StubCore):
+    """Fails where it never should, once."""
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        await super().on_returned(platform, workspace, person)
+        if len(self.returned) == 1:
+            raise LookupError(platform)
+
+
+async def test_what_nobody_foresaw() -> None:
+    """An error that nobody foresaw ends a try, and not the platform, nor the process with the other platform."""
+    async with FakeSlack() as slack, running(SlackAdapter(settings(slack), Stumbling())):
+        await slack.dm(ANN, "hi")
+        assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
 
 
 async def test_redelivered() -> None:

@@ -80,11 +80,11 @@ class Gateway:
             return message
         return message | {"content": "", "attachments": [], "embeds": [], "components": []}
 
-    async def send_raw(self, frame: str) -> None:
+    async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is to every live session: a malformed one, if need be."""
         for session in self.live:
             assert session.socket is not None
-            await session.socket.send_str(frame)
+            await (session.socket.send_str(frame) if isinstance(frame, str) else session.socket.send_bytes(frame))
 
     async def drop(self, *, resumable: bool = True) -> None:
         """Close every socket; a session that isn't resumable is forgotten."""

@@ -131,10 +131,10 @@ class FakeSlack(People):
         for socket in self._sockets[:]:
             await socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}})
 
-    async def send_raw(self, frame: str) -> None:
+    async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it stands on every socket."""
         for socket in self._sockets[:]:
-            await socket.send_str(frame)
+            await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
 
     # -- delivery
 
