@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat = commands.add_parser("chat", help="talk in the terminal")
     chat.add_argument("--as", dest="name", metavar="NAME", help="who you are (each name has memories of its own)")
     commands.add_parser("doctor", help="check each setting against its service")
+    commands.add_parser("relearn", help="try again what could not be learned (doctor counts it)")
     for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
         command = commands.add_parser(name, help=help_)
         command.add_argument("person", metavar="PERSON", help="discord:<id>, slack:<team>:<user> or terminal:<name>")
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "doctor":
             logs.setup("WARNING")
             return _loop(_doctor(settings))
+        if options.command == "relearn":
+            logs.setup("WARNING")
+            return _loop(_relearn(settings))
         if options.command == "chat":
             logs.setup("WARNING")
             return _loop(_chat(settings, options.name or _login()))
@@ -113,6 +117,16 @@ async def _doctor(settings: Settings) -> int:
             await journal.close()
 
     return await doctor.run(settings, unlearned)
+
+
+async def _relearn(settings: Settings) -> int:
+    journal = await open_journal(settings)
+    try:
+        count = await journal.retry_learning()
+    finally:
+        await journal.close()
+    print(f"{count} exchanges wait to be learned again; the bot takes them up when it runs")  # noqa: T201
+    return 0
 
 
 async def _chat(settings: Settings, name: str) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -70,6 +71,7 @@ class MemoryBot:
         remember: bool = True,
         later: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         """Answer through `chat` with what `memory` recalls.
 
@@ -86,6 +88,7 @@ class MemoryBot:
         self._remember = remember
         self._later = later
         self._clock = clock
+        self._jitter = jitter
         self._identities = Identities(journal)
         self._commands = commands
         self._rights = rights
@@ -213,7 +216,9 @@ class MemoryBot:
         if len(self._ways_back) > WAYS_BACK:
             self._ways_back.popitem(last=False)
         try:
-            await self._journal.postpone(event.id, min(AGAIN_FIRST * 2.0 ** min(attempts, 10), AGAIN_MOST))
+            pause = min(AGAIN_FIRST * 2.0 ** min(attempts, 10), AGAIN_MOST)
+            # Jitter: a hundred people whom one outage has put off don't come back all at once.
+            await self._journal.postpone(event.id, pause * (1 + self._jitter() / 2))
         except JournalUnavailable as exc:
             log.error("%s: can't be put off: %s", event.id, describe(exc))
 

@@ -290,7 +290,13 @@ async def _unlearned(count: Callable[[], Awaitable[int]] | None) -> list[Finding
     except Exception as exc:  # noqa: BLE001 - any journal may stand behind it; the other findings are wanted all the same
         return [Finding(name, False, f"can't be counted ({type(exc).__name__})")]
     if number:
-        return [Finding(name, False, f"{number}; they are kept, and the log says why they failed")]
+        return [
+            Finding(
+                name,
+                False,
+                f"{number}; they are kept, and the log says why they failed: `python -m bot relearn` tries them again",
+            )
+        ]
     return [Finding(name, True, "none")]
 
 

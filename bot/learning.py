@@ -92,6 +92,7 @@ class Learner:
     async def _learn_now(self, user_id: str, scope: str) -> None:
         exchanges = await self._journal.exchanges(user_id, scope)
         if not exchanges:
+            self._failures.pop((user_id, scope), None)
             return
         ids = [exchange.id for exchange in exchanges]
         try:
@@ -103,6 +104,8 @@ class Learner:
             log.warning("nothing learned from %d exchanges (%s)%s", len(failed), exc, ": given up" if final else "")
             if await self._journal.exchanges(user_id, scope):
                 self._again(user_id, scope)
+            else:
+                self._failures.pop((user_id, scope), None)
             return
         except MemoryUnavailable as exc:
             await self._journal.learning_failed(ids, type(exc).__name__, final=False)

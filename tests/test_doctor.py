@@ -250,6 +250,6 @@ async def test_exchanges_that_could_not_be_learned_are_counted(services: Service
     name = "exchanges that could not be learned"
     assert (await examine(given, none))[-1] == Finding(name, True, "none")
     assert (await examine(given, three))[-1] == Finding(
-        name, False, "3; they are kept, and the log says why they failed"
+        name, False, "3; they are kept, and the log says why they failed: `python -m bot relearn` tries them again"
     )
     assert (await examine(given, broken))[-1] == Finding(name, False, "can't be counted (ConnectionError)")

@@ -54,6 +54,7 @@ class SqlJournal(JournalOfRights):
         #: Events that were taken over while a try of ours at them is still under way.
         self._lost: set[str] = set()
         self._beating = asyncio.Lock()
+        self._deaths = 0
         #: Whether this process was taken for dead, and hasn't told yet what it has lost.
         self._suspect = False
         self._closed = False
@@ -66,10 +67,13 @@ class SqlJournal(JournalOfRights):
         # In hand before it is written: `unanswered` must not take it for one that nobody answers. Counted, as the
         # copies of an event may come at once, and any of them be the one that is written.
         self._admitting[event.id] += 1
+        deaths = self._deaths
         try:
             conversation = await self._runner.write(inbox.admit, event, self._worker, self._clock())
             if conversation is not None:
                 self._busy.add(event.id)
+                # Taken for dead meanwhile: whether this one is ours has to be looked at, too.
+                self._suspect |= deaths != self._deaths
         finally:
             self._admitting[event.id] -= 1
             if not self._admitting[event.id]:
@@ -177,6 +181,10 @@ class SqlJournal(JournalOfRights):
         """Count a failed attempt; `final` keeps the exchange for the operator but no longer tries it."""
         await self._runner.write(outbox.failed, ids, self._worker, reason, final, self._clock())
 
+    async def retry_learning(self) -> int:
+        """Have what was given up tried again, by whichever process learns; return how many exchanges that is."""
+        return await self._runner.write(outbox.retry)
+
     async def backlog(self) -> Backlog:
         """How much waits, for the operator."""
         return await self._runner.read(retention.backlog)
@@ -236,8 +244,11 @@ class SqlJournal(JournalOfRights):
         async with self._beating:
             self._suspect |= not await self._presence.beat()
             if self._suspect:
-                in_hand = {*self._busy, *self._admitting}
+                self._deaths += 1
+                in_hand = set(self._busy)
                 lost = in_hand - await self._runner.read(inbox.claimed, self._worker)
+                # What has ended meanwhile is no longer in hand.
+                lost &= self._busy
                 self._busy -= lost
                 self._lost |= lost
                 self._suspect = False

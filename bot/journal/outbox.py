@@ -92,6 +92,12 @@ def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
     conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
 
 
+def retry(conn: sa.Connection) -> int:
+    """Let exchanges that were given up wait to be learned again; return how many."""
+    given_up = sa.update(exchanges).where(exchanges.c.state == "failed")
+    return conn.execute(given_up.values(state="waiting", attempts=0, next_try=0.0, reason="", claimed_by=None)).rowcount
+
+
 def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, final: bool, now: float) -> None:
     """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not tried again.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.answer import FOLLOWS
-from tests.fakes.claude import OVERLOADED, Reply, Request, last_text
+from tests.fakes.claude import OVERLOADED, REFUSAL, Reply, Request, last_text
 from tests.fakes.mem0 import KEY, FakeMem0, Fault
 from tests.faults.gate import Hook, Seen
 from tests.faults.memories import learned_once, left, stored
@@ -107,3 +107,28 @@ async def test_the_memory_failing(tmp_path: Path) -> None:
             await until(lambda: not any(left(stored(tmp_path)).values()), 30)
         assert world.others() == []
         assert len(mem0.rows) == 1
+
+
+async def test_what_was_given_up_is_learned_when_the_operator_says_so(tmp_path: Path) -> None:
+    """An exchange that the memory model refuses is kept, counted by `doctor`, and tried again by `relearn`."""
+
+    async def refuse(request: Request, reply: Reply) -> Reply:
+        return REFUSAL
+
+    async with World(DiscordSide()) as world:
+        world.model.extraction = refuse
+        async with BotProcess(tmp_path, world.env) as bot:
+            await bot.said("memory is ready")
+            await world.ask_all()
+            await bot.said(": given up", 20)
+            doctor = BotProcess(tmp_path, world.env, ["doctor"])
+            await doctor.start()
+            assert await doctor.wait() == 2
+            assert any("could not be learned: 1; they are kept" in line for line in doctor.out), doctor.out
+            world.model.extraction = None
+            relearn = BotProcess(tmp_path, world.env, ["relearn"])
+            await relearn.start()
+            assert await relearn.wait() == 0
+            assert relearn.out[0].startswith("1 exchanges wait to be learned again")
+            await until(lambda: not any(left(stored(tmp_path)).values()), 30)
+        assert await learned_once(world, stored(tmp_path)) == []
