@@ -12,6 +12,7 @@ from bot.journal.tables import exchanges, inbox, messages, turns
 from bot.journal.values import from_json, storable, to_json
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
+_RECORD = sa.select(messages.c.event_id).where(messages.c.message_id == sa.bindparam("event"))
 _WAITING = sa.select(exchanges).where(exchanges.c.event_id == sa.bindparam("event"))
 
 
@@ -34,6 +35,8 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
     With `learn`, the new text is held to be learned until `release`, when what the old one taught is forgotten.
     """
     text = storable(event.text)
+    # Two processes are told of it at once: the second then finds what the first has written (PostgreSQL).
+    conn.execute(_RECORD.with_for_update(), {"event": event.id})
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:
         changed = to_json(replace(from_json(open_), text=event.text))

@@ -237,3 +237,15 @@ async def test_an_answer_counts_for_whom_it_is_then(journal: SqlJournal) -> None
     await journal.link(BOB.key, ANN.key)
     await journal.answered(event, BOB.key, conversation, "a", [], learn=True)
     assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["Bob's"]
+
+
+async def test_processes_that_are_told_of_one_edit_at_once(open_: Open) -> None:
+    """Both write it down, and there is one text to be learned: where the first turns are no longer kept, too."""
+    journals = [await open_(bot_turns=0) for _ in range(2)]
+    for number in range(20):
+        conversation = await told(journals[0], "I like tea", number, learn=False)
+        assert conversation
+        edited = message("I like coffee", number=number)
+        await asyncio.gather(*(journal.edited(edited, ANN.key, learn=True) for journal in journals))
+        await journals[0].release([edited.id])
+    assert len(await journals[0].exchanges(ANN.key, "private")) == 20
