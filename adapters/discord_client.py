@@ -128,10 +128,10 @@ class Client(discord.AutoShardedClient):
             await self._intake.edited(payload.message, self.user.id)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self._intake.deleted({payload.message_id})
+        await self._intake.deleted(payload.channel_id, {payload.message_id})
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        await self._intake.deleted(payload.message_ids)
+        await self._intake.deleted(payload.channel_id, payload.message_ids)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         await self._intake.interactions.used(interaction)

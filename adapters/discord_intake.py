@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
 
 from adapters.discord_catch_up import CatchUp
+from adapters.discord_compare import Comparison
+from adapters.discord_history import Channels
 from adapters.discord_interactions import Interactions
 from adapters.discord_messages import TROUBLE, Online, Pace
 from adapters.discord_reply import Reply
@@ -28,6 +30,7 @@ STOP_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
 #: So many edits are known, to tell a new one from a link preview that is added to an edited message.
 _EDITS = 1000
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Intake:
@@ -48,7 +51,9 @@ class Intake:
         self._edits: OrderedDict[int, datetime] = OrderedDict()
         self.ready = asyncio.Event()
         self.interactions = Interactions(core, self.take)
-        self.catch_up = CatchUp(core, catch_up_hours, online, self._late, pace)
+        channels = Channels(online, pace)
+        comparison = Comparison(channels, self.edited, self.deleted)
+        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._late)
 
     async def take(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
@@ -114,7 +119,7 @@ class Intake:
         Where nothing readable in it is meant for the bot any more, what was said before is withdrawn.
         """
         at = message.edited_at
-        if at is None or not written(message) or self._edits.get(message.id) == at:
+        if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
             return
         self._edits[message.id] = at
         self._edits.move_to_end(message.id)
@@ -123,12 +128,13 @@ class Intake:
         await self.catch_up.turn(message.channel.id)
         event = to_event(message, me)
         if event is None:
-            await self.deleted({message.id})
+            await self.deleted(message.channel.id, {message.id})
         else:
             await self.take(self._core.on_edited(event))
 
-    async def deleted(self, message_ids: Collection[int]) -> None:
-        """Messages were deleted, one or many at once."""
+    async def deleted(self, channel: int, message_ids: Collection[int]) -> None:
+        """Messages of a channel were deleted, one or many at once."""
+        self.catch_up.deleted(channel, message_ids)
         await self.take(self._core.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
 
     async def joined(self, guild: int) -> None:

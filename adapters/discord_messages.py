@@ -34,12 +34,17 @@ Online = Callable[[], Awaitable[discord.Client]]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Times in seconds: from the first text to its showing, between edits, between signs of typing, before a retry."""
+    """Times in seconds: from the first text to its showing, between edits, between signs of typing, before a retry.
+
+    `turn` is how long a message waits at most for what was missed in its channel, and what was missed for the other
+    channels: a busy channel's day, or a thousand channels, take minutes.
+    """
 
     first: float = 1.0
     every: float = 1.2
     typing: float = 8.0
     retry: float = 0.5
+    turn: float = 15.0
 
 
 @dataclass(slots=True)

@@ -261,6 +261,10 @@ class MemoryBot:
         """Each place spoken in before: its key, the newest seen message's id, when it came."""
         return await self._journal.last_seen(platform)
 
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """Messages and answers of the last `hours` before a platform's newest: (`Place.key`, id, when), in order."""
+        return await self._journal.recently_seen(platform, hours)
+
     async def on_command(self, event: CommandEvent) -> View:
         """Run a command for the caller alone."""
         return await self._commands.run(event)

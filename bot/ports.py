@@ -254,6 +254,13 @@ class Journal(Protocol):
         """Each known place of a platform: (its `Place.key`, the newest seen message's id, when it came)."""
         ...
 
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """What was seen and answered within `hours` before the newest of a platform, oldest first.
+
+        People's messages and the bot's own: (`Place.key`, the message's id, when it was written down).
+        """
+        ...
+
     async def recent(self, conversation: str) -> list[Turn]:
         """The conversation's recent turns, oldest first, within the set number and age."""
         ...
@@ -472,6 +479,13 @@ class Core(Protocol):
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
+        ...
+
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """Messages and answers of the last `hours` before the newest of a platform: (`Place.key`, id, when), in order.
+
+        What of them is no longer there, or says something else now, was changed while nobody listened.
+        """
         ...
 
     async def suggest(self, event: CommandEvent) -> list[str]:

@@ -75,6 +75,9 @@ class StubJournal(StubRights):
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         return []
 
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        return []
+
     async def waiting(self) -> list[tuple[str, str]]:
         return list({(one.user_id, one.scope): None for one in self.kept})
 

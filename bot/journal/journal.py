@@ -160,6 +160,11 @@ class SqlJournal(JournalOfRights):
         found = await self._runner.write(retention.last_seen, platform)
         return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
 
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """Messages and answers of the last `hours` before a platform's newest: (`Place.key`, id, when), in order."""
+        found = await self._runner.write(retention.recently_seen, platform, hours * 3600, self._clock())
+        return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
+
     # Learning
 
     async def waiting(self) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from bot.journal.tables import codes, exchanges, guesses, inbox, intents, messag
 
 #: How long a message is known as seen, in seconds: longer than any platform sends one again.
 SEEN_TTL = 14 * 24 * 3600.0
+#: Messages told of by `recently_seen` at most, the newest before the others.
+RECENT_MOST = 50_000
 
 
 def _event(table: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -60,6 +62,24 @@ def last_seen(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]
         .group_by(messages.c.place, newest.c.at)
     )
     return [(place, message_id, at) for place, message_id, at in conn.execute(found)]
+
+
+def recently_seen(conn: sa.Connection, platform: str, span: float, now: float) -> list[tuple[str, str, float]]:
+    """Each message, and each answer of the bot's, of a platform's last `span` seconds: place, id, when; oldest first.
+
+    They are counted back from the newest: the last moment at which the platform is known to have been heard.
+    """
+    there = messages.c.place.startswith(f"{platform}:", autoescape=True)
+    newest: float | None = conn.execute(sa.select(sa.func.max(messages.c.at)).where(there)).scalar()
+    if newest is None:
+        return []
+    recent = (
+        sa.select(messages.c.place, messages.c.message_id, messages.c.at)
+        .where(there, messages.c.at >= max(newest - span, now - SEEN_TTL))
+        .order_by(messages.c.at.desc())
+        .limit(RECENT_MOST)
+    )
+    return [(place, message_id, at) for place, message_id, at in reversed(conn.execute(recent).all())]
 
 
 class Backlog(NamedTuple):

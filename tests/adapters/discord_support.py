@@ -40,16 +40,19 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore:
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells; `asked` is what `ask` does; another process has `taken` these events over. Of its
-    next looks into the journal, so many fail: `journal_failures`.
+    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` is what `ask` does; another process has
+    `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
+    admissions, `admit_failures`.
     """
 
     speech: Speech = echo
     view: Callable[[CommandEvent | PressEvent | SubmitEvent], View] = lambda event: View("Nothing is remembered.")
     asked: Ask | View = field(default_factory=lambda: View("Not now."))
     seen: list[tuple[str, str, datetime]] = field(default_factory=list)
+    recent: list[tuple[str, str, datetime]] = field(default_factory=list)
     journal_failures: int = 0
     taken: set[str] = field(default_factory=set)
+    admit_failures: int = 0
     suggestions: list[str] = field(default_factory=list)
     events: list[MessageEvent] = field(default_factory=list)
     commands: list[CommandEvent] = field(default_factory=list)
@@ -65,6 +68,9 @@ class StubCore:
     async def admit(self, event: MessageEvent) -> bool:
         if self.journal_failures:
             self.journal_failures -= 1
+            raise JournalUnavailable("no journal")
+        if self.admit_failures:
+            self.admit_failures -= 1
             raise JournalUnavailable("no journal")
         if event.id in [known.id for known in self.events]:
             return False
@@ -117,6 +123,9 @@ class StubCore:
             self.journal_failures -= 1
             raise JournalUnavailable("no journal")
         return self.seen
+
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        return self.recent
 
     async def suggest(self, event: CommandEvent) -> list[str]:
         self.commands.append(event)

@@ -30,6 +30,7 @@ class StubCore:
         self.removed: list[str] = []
         self.returned: list[str] = []
         self.places: list[tuple[str, str, datetime]] = []
+        self.recent: list[tuple[str, str, datetime]] = []
         self.form: Ask | View = Ask("Edit what I remember", "What I should remember", "Likes tea", "edit:7")
         self.pressed: Callable[[PressEvent], View] = lambda event: View(f"Pressed {event.action}")
         self.full = 0
@@ -137,6 +138,10 @@ class StubCore:
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """What the test says."""
         return self.places
+
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """What the test says."""
+        return self.recent
 
     async def suggest(self, event: CommandEvent) -> list[str]:
         """Nothing."""

@@ -106,6 +106,9 @@ class ScriptedCore:
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         return []
 
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        return []
+
 
 def piped(data: bytes) -> TextIO:
     """A pipe that holds `data` and is closed behind it."""

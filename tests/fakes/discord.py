@@ -24,10 +24,15 @@ class FakeDiscord(People):
         requests: (method, path, JSON body) of each REST request, in order.
         typing: Channel ids in which the bot showed typing, in order.
         commands: What the bot registered.
-        rest_failures: Statuses to answer the next requests to channels with; 429 asks to wait 0.05 s.
+        rest_failures: Statuses to answer the next requests to channels with (0: as usual); 429 asks to wait 0.05 s.
         lost_answers: How many of the next messages sent are kept, and their sender is told of a failure (503).
         unreachable: While true, REST drops every connection.
         forbidden: Channel ids in which the bot may neither read the history nor write.
+        unhistoried: Channel ids whose history the bot may not read: Discord shows it an empty one.
+        unlisted: Ids of messages that histories leave out.
+        broken: Channel ids of which so many more requests to read are answered, and the others fail (503).
+        slow_history: Seconds that a page of a history takes.
+        reading, most_reading: How many pages are being read at the same time, now and at most.
         slow_typing: Seconds that a typing request takes.
     """
 
@@ -42,6 +47,11 @@ class FakeDiscord(People):
         self.lost_answers = 0
         self.unreachable = False
         self.forbidden: set[str] = set()
+        self.unhistoried: set[str] = set()
+        self.unlisted: set[str] = set()
+        self.slow_history = 0.0
+        self.reading = self.most_reading = 0
+        self.broken: dict[str, int] = {}
         self.slow_typing = 0.0
         self.sessions_left = 1000
         self._runner: web.AppRunner | None = None

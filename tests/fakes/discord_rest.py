@@ -46,6 +46,13 @@ def _channel(request: web.Request) -> Channel:
     return channel
 
 
+def _broken(fake: "FakeDiscord", channel: Channel) -> bool:
+    if channel.id not in fake.broken:
+        return False
+    fake.broken[channel.id] -= 1
+    return fake.broken[channel.id] < 0
+
+
 def _shape(message: Payload) -> Payload:
     return {key: value for key, value in message.items() if key != "guild_id"}
 
@@ -141,7 +148,15 @@ async def get_messages(request: web.Request) -> web.Response:
     fake, channel, query = _fake(request), _channel(request), request.query
     if channel.id in fake.forbidden:
         return _error(403, 50001, "Missing Access")
-    messages = [channel.messages[key] for key in sorted(channel.messages, key=int)]
+    if _broken(fake, channel):
+        return _error(503, 0, "")
+    fake.reading += 1
+    fake.most_reading = max(fake.most_reading, fake.reading)
+    await asyncio.sleep(fake.slow_history)
+    fake.reading -= 1
+    hidden = channel.id in fake.unhistoried
+    shown = [] if hidden else [key for key in channel.messages if key not in fake.unlisted]
+    messages = [channel.messages[key] for key in sorted(shown, key=int)]
     limit = int(query.get("limit", 50))
     if not 1 <= limit <= 100 or len({"after", "before", "around"} & set(query)) > 1:
         return _error(400, 50035, "Invalid Form Body")
@@ -159,6 +174,10 @@ async def get_messages(request: web.Request) -> web.Response:
 async def one_message(request: web.Request) -> web.Response:
     """Read, edit or delete a message."""
     fake, channel = _fake(request), _channel(request)
+    if request.method == "GET" and channel.id in fake.forbidden | fake.unhistoried:
+        return _error(403, 50001, "Missing Access")
+    if request.method == "GET" and _broken(fake, channel):
+        return _error(503, 0, "")
     message = channel.messages.get(request.match_info["message"])
     if message is None:
         return _error(404, 10008, "Unknown Message")
@@ -247,5 +266,6 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if status == 429:
             waits = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
             return _json(waits, status=429, headers={"Via": "1.1 google"})
-        return _error(status, 0, "")
+        if status:
+            return _error(status, 0, "")
     return await handler(request)

@@ -223,3 +223,22 @@ async def test_where_the_bot_was_spoken_to(journal: SqlJournal) -> None:
     await heard(journal, in_channel("elsewhere", 4))
     found = {place: message_id for place, message_id, _ in await journal.last_seen("slack")}
     assert found == {DM.key: "slack:T1:D1:2", GENERAL.key: "slack:T1:C1:3"}
+
+
+async def test_what_was_seen_of_late(journal: SqlJournal, clock: Clock) -> None:
+    """Messages and answers of the last hours before a platform's newest, however long it has been silent since."""
+    await told(journal, "yesterday", 1)
+    clock.now += 20 * 3600
+    await told(journal, "today", 2)
+    await told(journal, "in a thread", 3, place=GENERAL)
+    clock.now += 5 * 24 * 3600
+    await heard(journal, in_channel("elsewhere", 4))
+    found = await journal.recently_seen("slack", 10)
+    ids = ["slack:T1:D1:2", "slack:T1:C1:3"]
+    assert {(place, one) for place, one, _ in found} == {
+        (place, name) for place, one in zip((DM.key, GENERAL.key), ids, strict=True) for name in (one, f"{one}/answer")
+    }
+    assert len(await journal.recently_seen("slack", 24)) == 6
+    assert await journal.recently_seen("terminal", 24) == []
+    clock.now += 20 * 24 * 3600
+    assert await journal.recently_seen("slack", 24) == []
