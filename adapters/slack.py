@@ -14,7 +14,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
 from adapters.slack_app import listening_app, sdk_logger
-from adapters.slack_catchup import CatchUp
+from adapters.slack_catchup import GIVEN_UP, CatchUp
 from adapters.slack_directory import Directory
 from adapters.slack_errors import FAILURES, REFUSED, code
 from adapters.slack_intake import Intake
@@ -37,10 +37,14 @@ class SlackAdapter:
 
     name = "slack"
 
-    def __init__(self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(
+        self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT, given_up: float = GIVEN_UP
+    ) -> None:
+        """`heartbeat` and `given_up` are in seconds: as HEARTBEAT and GIVEN_UP."""
         self._settings = settings
         self._core = core
         self._heartbeat = heartbeat
+        self._given_up = given_up
         self._stopping = asyncio.Event()
         self._done = asyncio.Event()
         self._running = False
@@ -123,7 +127,8 @@ class SlackAdapter:
 
     async def _serve(self) -> None:
         await self._identify()
-        app = listening_app(self._settings, self._wire, self._me, self._intake, self._private, self._spawn)
+        about = self._settings, self._wire, self._me
+        app = listening_app(*about, self._intake, self._private, self._spawn, self._catch_up.refused)
         app_token, secret = self._settings.slack_app_token, self._settings.slack_signing_secret
         catching_up = asyncio.create_task(self._catch_up.run())
         try:
@@ -146,9 +151,9 @@ class SlackAdapter:
         self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"])
         self._private = Private(self._core, self._wire, self._directory)
         self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
-        self._catch_up = CatchUp(
-            self._core, self._wire, self._directory, self._intake, self._spawn, self._settings.bot_catch_up_hours
-        )
+        hours = self._settings.bot_catch_up_hours
+        parts = self._core, self._wire, self._directory, self._intake, self._spawn
+        self._catch_up = CatchUp(*parts, hours, self._given_up)
         await self._core.on_returned("slack", self._me["team_id"])
 
     @staticmethod

@@ -33,9 +33,15 @@ def sdk_logger(name: str) -> logging.Logger:
 
 
 def listening_app(
-    settings: Settings, wire: Wire, me: Mapping[str, str], intake: Intake, private: Private, spawn: Spawn
+    settings: Settings,
+    wire: Wire,
+    me: Mapping[str, str],
+    intake: Intake,
+    private: Private,
+    spawn: Spawn,
+    refused: Callable[[], None],
 ) -> AsyncApp:
-    """The Bolt app. `me` is what `auth.test` says of the bot."""
+    """The Bolt app. `me` is what `auth.test` says of the bot; `refused` is told of events that were not taken in."""
     authorized = AuthorizeResult(
         enterprise_id=None, team_id=me["team_id"], bot_user_id=me["user_id"], bot_id=me["bot_id"]
     )
@@ -65,6 +71,7 @@ def listening_app(
                 await take(body)
             except Exception as exc:  # noqa: BLE001 - the event boundary: not acknowledged, so it comes again
                 log.error("slack: an event was not taken in, and comes again: %s", type(exc).__name__)
+                refused()
                 return BoltResponse(status=503)
             return None
 

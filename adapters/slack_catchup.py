@@ -2,46 +2,45 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from adapters.slack_compare import Comparison, Known
 from adapters.slack_directory import Directory
-from adapters.slack_errors import FAILURES, code
+from adapters.slack_errors import FAILURES, code, passing, retry_after
 from adapters.slack_events import Draft, draft
 from adapters.slack_intake import Intake, Spawn
+from adapters.slack_places import PLACES, Round, Spoken, spoken
 from adapters.slack_wire import Message, Wire
 from bot.events import MessageEvent
-from bot.ports import Core
+from bot.ports import Core, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Channels and threads that are looked through each time, those spoken in last before the others.
-PLACES = 300
-#: Slack takes some fifty such calls a minute: the first go at once, the others at this many seconds from each other.
-BURST = 20
-PACE = 1.3
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A channel's top level or a thread, and the time stamp of the newest message that the bot has seen there."""
-
-    team: str
-    channel: str
-    thread: str | None
-    seen: str
+#: Tries at a place, and the longest pause before the next, in seconds: a rate limit or an outage loses nothing.
+TRIES = 8
+LONGEST_PAUSE = 60.0
+#: Seconds after which Slack has given up on a delivery that was not acknowledged: it tries thrice in six minutes.
+GIVEN_UP = 420.0
 
 
 class CatchUp:
     """Looks after every gap.
 
     `note` comes before the connection is made anew, so that no new message is taken for the last that was seen, and
-    `begin` once it stands. `hours` is how far back it looks; 0 is not at all.
+    `begin` once it stands. `hours` is how far back it looks; 0 is not at all. `given_up` is as GIVEN_UP.
     """
 
     def __init__(
-        self, core: Core, wire: Wire, directory: Directory, intake: Intake, spawn: Spawn, hours: float
+        self,
+        core: Core,
+        wire: Wire,
+        directory: Directory,
+        intake: Intake,
+        spawn: Spawn,
+        hours: float,
+        given_up: float = GIVEN_UP,
     ) -> None:
         self._core = core
         self._wire = wire
@@ -49,73 +48,151 @@ class CatchUp:
         self._intake = intake
         self._spawn = spawn
         self._hours = hours
+        self._comparison = Comparison(core, wire, intake)
         self._noted: list[Spoken] = []
+        self._rounds: deque[Round] = deque()
         self._gap = asyncio.Event()
+        self._given_up = given_up
+        self._later: asyncio.Task[None] | None = None
+        intake.before = self.turn
 
     async def note(self) -> None:
         """Note what was seen last. Never raises."""
         if not self._hours or self._noted:  # an earlier gap's, not looked through yet, lie further back
             return
         try:
-            self._noted = list(_spoken(await self._core.last_seen("slack")))
+            seen = await self._core.last_seen("slack")
+            recent = await self._core.recently_seen("slack", self._hours)
         except Exception as exc:  # noqa: BLE001 - the connection matters more than what was missed
             log.error("slack: can't tell what was seen last: %s", type(exc).__name__)
+            return
+        self._noted = sorted(spoken(seen, Known.by_place(recent)), key=lambda place: place.thread is not None)
 
     def begin(self) -> None:
         """Let `run` look, now that the connection stands."""
+        if len(self._noted) > PLACES:
+            log.warning("slack: catching up in %d of %d places", PLACES, len(self._noted))
+        self._rounds.append(Round(self._noted))
+        self._noted = []
         self._gap.set()
+
+    async def turn(self, channel: str, thread: str | None) -> None:
+        """Wait until what was missed in a place is written down, as far as that takes no longer than a second."""
+        for one in list(self._rounds):
+            await one.turn(channel, thread)
+
+    def refused(self) -> None:
+        """A delivery was not taken in. Slack sends it again; once it has given up, what is missed is looked for."""
+        if self._later is None or self._later.done():
+            self._later = asyncio.create_task(self._look_later())
+
+    async def _look_later(self) -> None:
+        await asyncio.sleep(self._given_up)
+        await self.note()
+        self.begin()
 
     async def run(self) -> None:
         """Look through the places each time that `begin` is called, until cancelled."""
-        while True:
-            await self._gap.wait()
-            self._gap.clear()
-            places, self._noted = self._noted, []
-            try:
-                await self._through(places)
-            except Exception as exc:  # noqa: BLE001 - what wasn't looked at now is after the next gap
-                log.error("slack: catching up was broken off: %s", type(exc).__name__)
+        try:
+            while True:
+                await self._gap.wait()
+                self._gap.clear()
+                while self._rounds:
+                    try:
+                        await self._through(self._rounds[0])
+                    except Exception as exc:  # noqa: BLE001 - what wasn't looked at now is after the next gap
+                        log.error("slack: catching up was broken off: %s", type(exc).__name__)
+                    finally:
+                        self._rounds.popleft().close()
+        finally:
+            if self._later is not None:
+                self._later.cancel()
 
-    async def _through(self, places: list[Spoken]) -> None:
+    async def _through(self, places: Round) -> None:
         oldest = f"{(datetime.now(UTC) - timedelta(hours=self._hours)).timestamp():.6f}"
-        if len(places) > PLACES:
-            log.warning("slack: catching up in the last %d of %d places", PLACES, len(places))
-        waiting, looked, missed = places[:PLACES], 0, 0
-        while waiting:
-            place = waiting.pop(0)
-            looked += 1
-            if looked > BURST:
-                await asyncio.sleep(PACE)
+        looked = missed = 0
+        missing: list[tuple[Spoken, list[str]]] = []
+        while place := await places.next():
             try:
-                messages = await self._wire.after(place.channel, place.thread, max(place.seen, oldest))
-            except FAILURES as exc:
-                log.warning("slack: no catching up in a place: %s", code(exc))
+                count, threads, gone = await self._look(place, max(place.seen, oldest), oldest, places)
+            except (*FAILURES, JournalUnavailable) as exc:
+                if (isinstance(exc, JournalUnavailable) or passing(exc)) and place.tries < TRIES:
+                    places.again(replace(place, tries=place.tries + 1))
+                    log.info("slack: catching up in a place is tried again: %s", code(exc))
+                    await asyncio.sleep(max(retry_after(exc), min(2.0**place.tries, LONGEST_PAUSE)))
+                else:
+                    places.looked(place)
+                    log.warning("slack: no catching up in a place: %s", code(exc))
                 continue
-            events, threads = await self._admit(place, messages)
-            missed += len(events)
-            waiting += threads
-            if events:
-                self._spawn(self._answer(events))
-        if places:
+            places.looked(place)
+            places.add(threads)
+            looked, missed = looked + 1, missed + count
+            if gone:
+                missing.append((place, gone))
+        for place, gone in missing:
+            await self._comparison.deleted(place.team, place.channel, place.thread, gone, places.pace)
+        if places.size:
             log.info("slack: caught up in %d places: %d messages", looked, missed)
 
-    async def _admit(self, place: Spoken, messages: list[Message]) -> tuple[list[MessageEvent], list[Spoken]]:
-        """The messages that nobody has answered, written down; and the threads that were begun by one of them."""
+    async def _look(self, place: Spoken, after: str, oldest: str, places: Round) -> tuple[int, list[Spoken], list[str]]:
+        """Look through one place: how much was missed, threads to look through, and what is to be asked for alone.
+
+        Raises one of FAILURES or JournalUnavailable where it is to be looked through again.
+        """
+        since = min(place.since or after, after)
+        history = await self._comparison.history(place.channel, place.thread, since, place.known)
+        messages = history.messages
+        if place.thread and not history.whole:  # of a thread, what was read is its beginning
+            messages = await self._wire.after(place.channel, place.thread, after)
+        await self._comparison.edited(place.known, [self._read(place, one) for one in history.messages])
+        gone = self._comparison.missing(place.known, history)
+        new = [one for one in messages if one["ts"] > max(since, oldest) and one["ts"] not in place.known.messages]
+        if gone and any(one["ts"] > after for one in new):  # no answer draws on what was deleted before it
+            await self._comparison.deleted(place.team, place.channel, place.thread, gone, places.pace)
+            gone = []
+        count, threads = await self._admit(place, new, after)
+        return count, threads, gone
+
+    async def _admit(self, place: Spoken, messages: list[Message], after: str) -> tuple[int, list[Spoken]]:
+        """Have the messages that nobody has answered written down, and answered; and name the threads below them."""
         events: list[MessageEvent] = []
         threads: list[Spoken] = []
-        if place.thread:
+        if place.thread and place.ours:
             self._directory.join(place.channel, place.thread)
-        for message in messages:
-            found = self._read(place, message)
-            event = None if found is None else await self._intake.read(found)
-            # A command's answer shows at once or never, so it isn't caught up on.
-            if found is None or not isinstance(event, MessageEvent):
-                continue
-            if await self._core.admit(event):
-                events.append(event)
-            if place.thread is None and message.get("reply_count"):
-                threads.append(Spoken(place.team, place.channel, found.ts, found.ts))
-        return events, threads
+        ours = place.ours
+        try:
+            for message in messages:
+                found = self._latest(place, message)
+                if place.thread is None and str(message.get("latest_reply") or "") > after:
+                    ts = str(message["ts"])
+                    ours_below = found is not None and (found.direct or found.mentioned)
+                    threads.append(Spoken(place.team, place.channel, ts, max(ts, after), ours=ours_below))
+                if found is None or not self._may_be_missed(found, after, ours=ours):
+                    continue
+                event = await self._intake.read(found)
+                # A command's answer shows at once or never, so it isn't caught up on.
+                if isinstance(event, MessageEvent):
+                    ours = True
+                    if await self._core.admit(event):
+                        events.append(event)
+        finally:
+            if events:  # what is written down is answered, whatever became of the others
+                self._spawn(self._answer(events))
+        return len(events), threads
+
+    @staticmethod
+    def _may_be_missed(found: Draft, after: str, *, ours: bool) -> bool:
+        """Whether a message that the journal doesn't know as one of the last day's can be one that was missed."""
+        if found.ts > after:
+            return ours or found.direct or found.mentioned
+        # Older than the newest that was seen: a process ended amid its catching up. What was edited since may have
+        # become one for the bot by that, and in a thread the bot may not have taken part yet.
+        return (found.direct or found.mentioned) and not found.edited
+
+    def _latest(self, place: Spoken, message: Message) -> Draft | None:
+        """A person's message as it stands now, whatever it said in the history; None where it is deleted."""
+        found = self._read(place, message)
+        return None if found is None else self._intake.latest(found)
 
     def _read(self, place: Spoken, message: Message) -> Draft | None:
         try:
@@ -128,20 +205,3 @@ class CatchUp:
     async def _answer(self, events: list[MessageEvent]) -> None:
         for event in events:
             await self._core.on_message(event, self._intake.respond(event), admitted=True)
-
-
-def _spoken(seen: list[tuple[str, str, datetime]]) -> Iterator[Spoken]:
-    """The places by their keys, newest first: each thread, and the top level of its channel once."""
-    own = {tuple(key.split(":")[1:3]): newest for key, newest, _ in seen if key.endswith(":")}
-    tops: set[tuple[str, str]] = set()
-    for key, newest, _ in sorted(seen, key=lambda place: place[2], reverse=True):
-        _, team, channel, thread = key.split(":", 3)
-        if (team, channel) not in tops:
-            tops.add((team, channel))
-            yield Spoken(team, channel, None, _ts(own.get((team, channel), newest)))
-        if thread:
-            yield Spoken(team, channel, thread, _ts(newest))
-
-
-def _ts(event_id: str) -> str:
-    return event_id.rpartition(":")[2]

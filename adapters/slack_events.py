@@ -23,6 +23,7 @@ class Draft:
         raw: The text with Slack's escapes and tokens.
         named: Whether it was delivered as `app_mention`.
         external: Whether the event says that the channel is shared with another organisation.
+        edited: When it was last edited, in seconds since 1970; 0 where it never was.
     """
 
     person: Person
@@ -37,6 +38,7 @@ class Draft:
     others: bool
     named: bool
     external: bool
+    edited: float = 0.0
 
     @property
     def id(self) -> str:
@@ -100,6 +102,7 @@ def draft(body: Body, bot_user: str) -> Draft | None:
         others=mentions_group(raw) or any(person != bot_user for person in people),
         named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
+        edited=float((event.get("edited") or {}).get("ts") or 0),
     )
 
 

@@ -20,12 +20,22 @@ log = logging.getLogger(__name__)
 
 #: Commands given in words that are remembered, since Slack sends a mention twice.
 SEEN = 1_000
+#: Edits and deletions that are remembered: what is being caught up on may have been changed since it was read.
+CHANGES = 1_000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
+async def _at_once(channel: str, thread: str | None) -> None:
+    """Wait for nothing."""
+
+
 class Intake:
-    """Hands messages to the core. `url` is the workspace's own, for links; `spawn` runs what may take its time."""
+    """Hands messages to the core. `url` is the workspace's own, for links; `spawn` runs what may take its time.
+
+    Attributes:
+        before: Waits for what a message in a channel or its thread comes after.
+    """
 
     def __init__(self, core: Core, wire: Wire, directory: Directory, private: Private, url: str, spawn: Spawn) -> None:
         self._core = core
@@ -34,7 +44,9 @@ class Intake:
         self._private = private
         self._url = url.rstrip("/")
         self._spawn = spawn
+        self.before = _at_once
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._changes: OrderedDict[str, Change] = OrderedDict()
 
     async def take(self, body: Body) -> None:
         """Take in a message event. Where this returns, it may be acknowledged: nothing of it can be lost any more.
@@ -60,14 +72,32 @@ class Intake:
             # In a channel the same mention comes as a message too.
             if (found.named or not found.mentioned or found.kind not in ("channel", "group")) and self._first(found.id):
                 self._spawn(self._private.words(event))
-        elif event is not None and await self._core.admit(event):
-            self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+        elif event is not None:
+            await self.before(found.channel, found.thread)
+            if await self._core.admit(event):
+                self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+
+    def latest(self, found: Draft) -> Draft | None:
+        """A message of a history as it stands now, by what this process was told since; None where it was deleted."""
+        told = self._changes.get(found.id)
+        if told is None or (told.new is not None and told.new.edited < found.edited):
+            return found
+        return told.new
+
+    def is_deleted(self, event_id: str) -> bool:
+        """Whether this process was told, not long ago, that a message was deleted."""
+        told = self._changes.get(event_id)
+        return told is not None and told.new is None
 
     async def _change(self, found: Change) -> None:
+        self._changes[found.id] = found
+        self._changes.move_to_end(found.id)
+        if len(self._changes) > CHANGES:
+            self._changes.popitem(last=False)
         if found.new is None:
             await self._core.on_deleted([found.id])
         elif await self._concerns_us(found.new, found.old):
-            await self._core.on_edited(await self._event(found.new))
+            await self._core.on_edited(await self.event(found.new))
 
     async def removed(self, body: Body) -> None:
         """Tell the core that the workspace has removed the app, or revoked its token."""
@@ -89,7 +119,7 @@ class Intake:
         """
         if not await self._is_for_us(found):
             return None
-        event = await self._event(found)
+        event = await self.event(found)
         given = self._command_in(found, event.text)
         if given is None:
             return event
@@ -98,7 +128,8 @@ class Intake:
         place = Place("slack", found.team, found.channel, found.thread, at.audience, at.name)
         return CommandEvent(found.person, place, *given, at=found.at)
 
-    async def _event(self, found: Draft) -> MessageEvent:
+    async def event(self, found: Draft) -> MessageEvent:
+        """A message as the core is told of it, whether or not it is for the bot."""
         (audience, place_name), names = await asyncio.gather(
             self._directory.where(found.channel, found.kind, found.external),
             self._directory.names([found.person.user, *self._others(found)]),

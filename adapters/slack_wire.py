@@ -5,19 +5,37 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
     AsyncRateLimitErrorRetryHandler,
 )
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from adapters.slack_errors import code
 from bot.events import File, Person, Place
 
 #: Messages a page, and pages, of a channel or thread that are looked through.
 PAGE = 200
 PAGES = 5
 
+#: The subtype of what stands in the place of a deleted message that has replies.
+TOMBSTONE = "tombstone"
+
 Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Messages of a channel's top level or a thread, oldest first; `whole` where none is left out."""
+
+    messages: list[Message]
+    whole: bool
+
+    def tells_of(self, ts: str) -> bool:
+        """Whether a message of that time stamp would be here, were it there."""
+        return self.whole or bool(self.messages and self.messages[0]["ts"] <= ts <= self.messages[-1]["ts"])
 
 
 @dataclass(slots=True)
@@ -75,16 +93,46 @@ class Wire:
 
         At most a thousand messages. Raises one of FAILURES.
         """
-        where: dict[str, Any] = {"channel": channel, "oldest": ts, "limit": PAGE, "include_all_metadata": metadata}
+        history = await self.since(channel, thread, ts, metadata=metadata)
+        return [message for message in history.messages if message["ts"] > ts]
+
+    async def since(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> History:
+        """What was written from a time stamp on in a thread, or at the channel's top level.
+
+        At most a thousand messages: a thread's first, a channel's last. Raises one of FAILURES.
+        """
+        where: dict[str, Any] = {"channel": channel, "oldest": ts, "inclusive": True, "limit": PAGE}
+        where["include_all_metadata"] = metadata
         found: dict[str, Message] = {}
+        whole = False
         for _ in range(PAGES):
-            if thread:
-                page = await self.reads.conversations_replies(ts=thread, **where)
-            else:
-                page = await self.reads.conversations_history(**where)
+            page = await self._page(thread, where)
             # The thread's first message comes with every page, however old it is.
-            found |= {m["ts"]: m for m in page.get("messages") or () if str(m.get("ts") or "") > ts}
+            found |= {m["ts"]: m for m in page.get("messages") or () if str(m.get("ts") or "") >= ts}
             where["cursor"] = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not where["cursor"]:
+                # On free plans what is older than some months is left out.
+                whole = not page.get("has_more") and not page.get("is_limited")
                 break
-        return [found[key] for key in sorted(found)]
+        return History([found[key] for key in sorted(found)], whole)
+
+    async def is_gone(self, channel: str, thread: str | None, ts: str) -> bool:
+        """Whether Slack says that a message, which was there, is there no more. Raises one of FAILURES."""
+        if thread is None or thread == ts:
+            page = await self._page(None, {"channel": channel, "latest": ts, "inclusive": True, "limit": 1})
+        else:
+            where = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": True, "limit": 10}
+            try:
+                page = await self._page(thread, where)
+            except SlackApiError as exc:
+                # A thread is there as long as one of its messages is.
+                return code(exc) == "thread_not_found" and await self.is_gone(channel, None, thread)
+            if not page.get("messages"):
+                return False  # its first message is shown with whatever is asked for
+        there = any(m.get("ts") == ts and m.get("subtype") != TOMBSTONE for m in page.get("messages") or ())
+        return not there and not page.get("is_limited")
+
+    async def _page(self, thread: str | None, where: dict[str, Any]) -> AsyncSlackResponse:
+        if thread:
+            return await self.reads.conversations_replies(ts=thread, **where)
+        return await self.reads.conversations_history(**where)

@@ -35,12 +35,18 @@ class Fault:
 
 
 class WebApi:
-    """State and methods. Ephemeral messages are kept apart: nobody else sees them."""
+    """State and methods. Ephemeral messages are kept apart: nobody else sees them.
+
+    `hidden_before` is the time stamp before which a free plan's histories show nothing, `unlisted` those that histories
+    leave out unless they are asked for.
+    """
 
     def __init__(self) -> None:
         self.bot_token = "xoxb-fake-bot"
         self.app_token = "xapp-fake-app"
         self.markdown_blocks = True
+        self.hidden_before = ""
+        self.unlisted: set[str] = set()
         self.users: dict[str, str] = {}
         self.channels: dict[str, Json] = {}
         self.messages: dict[str, list[Json]] = {}
@@ -106,6 +112,7 @@ class WebApi:
             for root in self.messages.get(channel, []):
                 if root["ts"] == thread_ts:
                     root["reply_count"] = root.get("reply_count", 0) + 1
+                    root["latest_reply"] = message["ts"]
         self.messages.setdefault(channel, []).append(message)
         return message
 
@@ -207,15 +214,18 @@ class WebApi:
             return _error("channel_not_found")
         top = [m for m in self.messages.get(args["channel"], []) if m.get("thread_ts") in (None, m["ts"])]
         roots = [{**m, "thread_ts": m["ts"]} if m.get("reply_count") else m for m in top]
-        return _page([m for m in roots[::-1] if m["ts"] > str(args.get("oldest") or "")], args)
+        found = [m for m in roots[::-1] if _within(m, args)]
+        shown = [m for m in found if m["ts"] >= self.hidden_before and m["ts"] not in self.unlisted]
+        if args.get("latest") in self.unlisted:
+            shown = found
+        return _page(shown, args) | ({"is_limited": True} if self.hidden_before else {})
 
     async def _conversations_replies(self, args: Json) -> Json:
         found = [m for m in self.messages.get(args["channel"], []) if args["ts"] in (m["ts"], m.get("thread_ts"))]
         if not found:
             return _error("thread_not_found")
         # The thread's first message comes in any case.
-        after = [m for m in found if m["ts"] > str(args.get("oldest") or "") or m["ts"] == args["ts"]]
-        return _page(after, args)
+        return _page([m for m in found if _within(m, args) or m["ts"] == args["ts"]], args)
 
     async def _users_info(self, args: Json) -> Json:
         user = args["user"]
@@ -242,6 +252,12 @@ class WebApi:
         if markdown > 12_000 or (markdown and not self.markdown_blocks) or len(blocks) > 50:
             return "invalid_blocks"
         return blocks_problem(blocks)
+
+
+def _within(message: Json, args: Json) -> bool:
+    oldest, latest = str(args.get("oldest") or ""), str(args.get("latest") or "9")
+    inclusive = str(args.get("inclusive")) in ("1", "True", "true")
+    return oldest < message["ts"] < latest or (inclusive and message["ts"] in (oldest, latest))
 
 
 def _page(messages: list[Json], args: Json) -> Json:

@@ -73,26 +73,38 @@ class People(Surfaces):
         message = {"type": "message", "user": user, "text": text, **extra}
         return str(self.store(channel, message, thread_ts)["ts"])
 
-    async def edit(self, channel: str, ts: str, **changed: Any) -> None:
-        """Change a message, its `text` or something else of it, such as the `attachments` of an unfurl."""
+    async def edit(self, channel: str, ts: str, *, heard: bool = True, **changed: Any) -> None:
+        """Change a message, its `text` or something else of it, such as the `attachments` of an unfurl.
+
+        Where it isn't `heard`, Slack delivers nothing of it to the bot.
+        """
         message = next(m for m in self.messages[channel] if m["ts"] == ts)
         before = dict(message)
         message |= changed
         if "text" in changed:
             message["edited"] = {"user": message["user"], "ts": self.next_ts()}
-        await self._changed_event(channel, "message_changed", message=dict(message), previous_message=before)
+        if heard:
+            await self._changed_event(channel, "message_changed", message=dict(message), previous_message=before)
 
-    async def delete(self, channel: str, ts: str) -> None:
-        """Delete a message; one with replies in its thread becomes a tombstone, as Slack does it."""
+    async def delete(self, channel: str, ts: str, *, heard: bool = True) -> None:
+        """Delete a message; one with replies in its thread becomes a tombstone, as Slack does it.
+
+        Where it isn't `heard`, Slack delivers nothing of it to the bot.
+        """
         message = next(m for m in self.messages[channel] if m["ts"] == ts)
         if message.get("reply_count"):
             before = dict(message)
             gone = {"subtype": "tombstone", "user": "USLACKBOT", "hidden": True, "text": "This message was deleted."}
             message |= gone
-            await self._changed_event(channel, "message_changed", message=dict(message), previous_message=before)
+            if heard:
+                await self._changed_event(channel, "message_changed", message=dict(message), previous_message=before)
         else:
             self.messages[channel].remove(message)
-            await self._changed_event(channel, "message_deleted", deleted_ts=ts, previous_message=message)
+            for root in self.messages[channel]:
+                if root["ts"] == message.get("thread_ts"):
+                    root["reply_count"] -= 1
+            if heard:
+                await self._changed_event(channel, "message_deleted", deleted_ts=ts, previous_message=message)
 
     async def _changed_event(self, channel: str, subtype: str, **about: Any) -> None:
         now = self.next_ts()
