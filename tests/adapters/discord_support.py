@@ -40,8 +40,8 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore:
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` is what `ask` does; another process has
-    `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
+    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` is what `ask` does; another process
+    has `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
     admissions, `admit_failures`.
     """
 
