@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks at what is still to be erased.
 EVERY = 20.0
 #: What the first answer after pausing begins with.
-PAUSED_LINE = "(Memory is paused: I neither use nor keep anything about you. /memories resumes it.)"
+PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +330,6 @@ def parse_person(text: str) -> Person:
         return Person("slack", team, user)
     if platform == "discord" and rest.isdecimal():
         return Person("discord", "", rest)
-    if platform == "terminal" and rest.strip():
-        return Person("terminal", "", rest)
+    if platform == "terminal" and (name := "-".join(rest.split())):  # as the terminal names who talks there
+        return Person("terminal", "", name)
     raise ValueError("a person is discord:<id>, slack:<team>:<user> or terminal:<name>")

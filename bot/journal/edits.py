@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bot.events import Edit, MessageEvent
 from bot.journal.erasure import drop_exchanges
 from bot.journal.linking import renew
+from bot.journal.settings import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
 from bot.journal.values import from_json, storable, to_json
 
@@ -32,7 +33,8 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
 def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, now: float) -> int:
     """Let the kept text follow; return how many rows changed.
 
-    With `learn`, the new text is held to be learned until `release`, when what the old one taught is forgotten.
+    With `learn`, the new text is held to be learned until `release`, when what the old one taught is forgotten. What
+    was said, or is said now, while memory is paused is not.
     """
     text = storable(event.text)
     # Two processes are told of it at once: the second then finds what the first has written (PostgreSQL).
@@ -47,11 +49,11 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
         count = conn.execute(sa.update(turns).where(turns.c.id == said.id).values(text=text)).rowcount
     waiting = conn.execute(_WAITING, {"event": event.id}).mappings().one_or_none()
     if waiting is not None:
-        if not text.strip():
+        if not text.strip() or not learn:
             return count + drop_exchanges(conn, exchanges.c.id == waiting["id"], now)
         renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
         return count + 1
-    if learn and text.strip():
+    if learn and text.strip() and not was_paused(conn, user_id, event.at.timestamp()):
         conn.execute(sa.insert(exchanges), _exchange(conn, event, user_id, said))
         count += 1
     return count

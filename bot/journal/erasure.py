@@ -17,6 +17,7 @@ from bot.journal.tables import (
     intents,
     links,
     messages,
+    pauses,
     settings,
     taught,
     tombstones,
@@ -48,7 +49,7 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
         count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
     for named in (links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
-    for owned in (settings, taught, links):
+    for owned in (settings, pauses, taught, links):
         conn.execute(sa.delete(owned).where(owned.c.user_id == user_id))
     return count
 
@@ -121,8 +122,9 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
         conn.execute(sa.delete(named).where(named.c.person_key.startswith(prefix, autoescape=True)))
     # Accounts elsewhere may still share the memories under such an id.
     shared = sa.select(links.c.user_id)
-    own_settings = settings.c.user_id.startswith(prefix, autoescape=True)
-    conn.execute(sa.delete(settings).where(own_settings, settings.c.user_id.not_in(shared)))
+    for owned in (settings, pauses):
+        own = owned.c.user_id.startswith(prefix, autoescape=True)
+        conn.execute(sa.delete(owned).where(own, owned.c.user_id.not_in(shared)))
     return count
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal.tables import exchanges, inbox, links, settings, turns
+from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
 from bot.journal.values import from_json, when
 
 
@@ -18,9 +18,13 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     waiting = conn.execute(sa.select(exchanges).where(owned).order_by(exchanges.c.id)).all()
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
     linked = conn.execute(sa.select(links.c.person_key, links.c.at).where(links.c.user_id == user_id)).all()
+    over = conn.execute(sa.select(pauses).where(pauses.c.user_id == user_id).order_by(pauses.c.began)).all()
     paused = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
     return {
-        "turns": [{"event": row.event_id, "by": row.author, "at": _iso(row.at), "text": row.text} for row in said],
+        "turns": [
+            {"event": row.event_id, "by": row.author, "name": row.name, "at": _iso(row.at), "text": row.text}
+            for row in said
+        ],
         "waiting_to_be_learned": [
             {"event": row.event_id, "at": _iso(row.at), "place": row.place, "text": row.text, "answer": row.answer}
             for row in waiting
@@ -30,7 +34,10 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             for event in map(from_json, payloads)
         ],
         "linked_accounts": [{"account": row.person_key, "since": _iso(row.at)} for row in linked],
-        "settings": {"memory_paused_since": None if paused is None else _iso(paused)},
+        "settings": {
+            "memory_paused_since": None if paused is None else _iso(paused),
+            "memory_was_paused": [{"from": _iso(row.began), "to": _iso(row.ended)} for row in over],
+        },
     }
 
 

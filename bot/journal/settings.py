@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from bot.events import Account
-from bot.journal.tables import settings
+from bot.journal.tables import pauses, settings
 
 _ACCOUNT = sa.text(
     "SELECT found.user_id, settings.told,"
@@ -19,10 +19,22 @@ def account(conn: sa.Connection, person_key: str) -> Account:
     return Account(user_id, paused=told is not None, told=bool(told), erasing=bool(erasing))
 
 
+_KEEP_PAUSE = sa.text(
+    "INSERT INTO pauses (user_id, began, ended) VALUES (:user_id, :began, :ended)"
+    " ON CONFLICT (user_id, began) DO NOTHING"
+)
+
+
 def pause(conn: sa.Connection, user_id: str, paused: bool, now: float) -> None:
-    """Switch a person's memory off or on; switching it off twice keeps the first time."""
+    """Switch a person's memory off or on; switching it off twice keeps the first time.
+
+    When it was off is noted: what was said then may be answered, or edited, after it is on again.
+    """
     if not paused:
-        conn.execute(sa.delete(settings).where(settings.c.user_id == user_id))
+        over = sa.delete(settings).where(settings.c.user_id == user_id).returning(settings.c.paused_at)
+        began = conn.execute(over).scalar()
+        if began is not None:
+            conn.execute(_KEEP_PAUSE, {"user_id": user_id, "began": began, "ended": now})
         return
     conn.execute(
         sa.text(
@@ -31,6 +43,17 @@ def pause(conn: sa.Connection, user_id: str, paused: bool, now: float) -> None:
         ),
         {"user_id": user_id, "now": now},
     )
+
+
+_WAS_PAUSED = sa.text(
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM pauses WHERE user_id = :user_id AND began <= :at AND ended > :at)"
+    " OR EXISTS (SELECT 1 FROM settings WHERE user_id = :user_id AND paused_at <= :at)"
+)
+
+
+def was_paused(conn: sa.Connection, user_id: str, at: float) -> bool:
+    """Whether that person's memory was paused at a moment: what was said then may never be learned."""
+    return conn.execute(_WAS_PAUSED, {"user_id": user_id, "at": at}).first() is not None
 
 
 def tell_paused(conn: sa.Connection, user_id: str) -> bool:
@@ -44,5 +67,8 @@ def move(conn: sa.Connection, user_id: str, to: str, *, keep: bool) -> None:
     found = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
     if found is not None:
         pause(conn, to, True, found)
+    for row in conn.execute(sa.select(pauses).where(pauses.c.user_id == user_id)).all():
+        conn.execute(_KEEP_PAUSE, {"user_id": to, "began": row.began, "ended": row.ended})
     if not keep:
-        pause(conn, user_id, False, 0)
+        for table in (settings, pauses):
+            conn.execute(sa.delete(table).where(table.c.user_id == user_id))

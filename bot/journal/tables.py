@@ -122,6 +122,15 @@ settings = sa.Table(
     sa.Column("told", sa.Integer, nullable=False, server_default="0"),
 )
 
+#: Stretches of time in which a mem0 user's memory was paused, once they are over.
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("began", sa.Double, primary_key=True),
+    sa.Column("ended", sa.Double, nullable=False),
+)
+
 #: What is still to be erased from (or moved in) the memory store: written before it is tried, dropped once it is done.
 #: `what` is JSON of ids, never text; `user_id` is set where that person's memories may not be used meanwhile.
 erasures = sa.Table(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.events import MessageEvent, Turn
-from bot.journal import inbox
+from bot.journal import inbox, people, settings
 from bot.journal.tables import exchanges, links, turns
 from bot.journal.values import from_json, home, storable, to_json, when
 
@@ -65,6 +65,7 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
         return False
     if payload != to_json(event):  # edited on its platform while it was being answered
         event = replace(event, text=from_json(payload).text)
+    said_at = event.at.timestamp()
     text, name, answer = storable(event.text), storable(event.name), storable(done.answer)
     if done.keep_turns:
         said = {
@@ -76,12 +77,13 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
             "account": event.person.key,
             "owner": done.user_id,
             "text": text,
-            "at": event.at.timestamp(),
+            "at": said_at,
             "kept_at": now,
         }
         replied = {**said, "author": "assistant", "name": "", "text": answer, "at": now}
         conn.execute(_KEEP_TURN, [said, replied] if answer else [said])
-    if done.learn:
+    # It may have been said while memory was paused, and be answered late, when it is on again.
+    if done.learn and not settings.was_paused(conn, people.user_id(conn, event.person.key), said_at):
         conn.execute(
             _KEEP_EXCHANGE,
             {
@@ -93,7 +95,7 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
                 "name": name,
                 "text": text,
                 "answer": answer,
-                "at": event.at.timestamp(),
+                "at": said_at,
                 "link": event.link,
                 "place": storable(event.place.name),
                 "conversation": done.conversation,

@@ -19,6 +19,7 @@ from bot.journal.journal import SqlJournal
 from bot.journal.tables import metadata
 from tests.journal.conftest import Database, Open
 from tests.journal.makers import told
+from tests.makers import ANN
 
 MIGRATIONS = Path(bot.journal.__file__).parent / "migrations"
 
@@ -52,6 +53,24 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
     await told(first, "hello", 1)
     await first.close()
     assert (await (await open_()).backlog()).waiting == 1
+
+
+async def test_data_of_the_version_before_is_kept(database: Database, open_: Open) -> None:
+    """A journal of revision 0002 is brought up in place: a memory that was paused there stays so, and is resumed."""
+    first = await open_()
+    await told(first, "hello", 1)
+    await first.pause(ANN.key, True)
+    await first.close()
+    conn = database.connect()
+    conn.execute("DROP TABLE pauses")
+    conn.execute("UPDATE journal_version SET version_num = '0002'")
+    conn.commit()
+    conn.close()
+    journal = await open_()
+    assert (await journal.backlog()).waiting == 1
+    assert (await journal.account(ANN.key)).paused
+    await journal.pause(ANN.key, False)
+    assert len((await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]) == 1
 
 
 async def test_data_of_a_newer_version_is_left_alone(database: Database, open_: Open) -> None:

@@ -41,6 +41,24 @@ async def test_pausing_is_told_once_over_all_processes(open_: Open) -> None:
     assert not await journals[0].tell_paused(BOB.key)
 
 
+async def test_what_was_said_in_a_pause_waits_for_no_lesson(journal: SqlJournal, clock: Clock) -> None:
+    """Not within a pause that is over, nor in one that is on; the moments before and after are another matter."""
+    clock.now = MONDAY.timestamp() + 150  # message `number` is written so many minutes after MONDAY
+    await journal.pause(ANN.key, True)
+    clock.now += 180
+    await journal.pause(ANN.key, False)
+    clock.now += 180
+    await journal.pause(ANN.key, True)
+    for number in range(1, 11):
+        await told(journal, f"text {number}", number)
+    waiting = [each.text for each in await journal.exchanges(ANN.key, "private")]
+    assert waiting == ["text 1", "text 2", "text 6", "text 7", "text 8"]
+    (over,) = (await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]
+    assert (over["from"], over["to"]) == ("2026-11-16T09:02:30+00:00", "2026-11-16T09:05:30+00:00")
+    await heard(journal, replace(message("Bob's", number=4, person=BOB), id="slack:T1:D1:99"))
+    assert len(await journal.exchanges(BOB.key, "private")) == 1
+
+
 async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: Clock) -> None:
     """Whoever wrote an erasure down has a minute; then it is offered, again and again at growing intervals."""
     wanted = Erasure("memories", {"user": ANN.key, "ids": ["m1"]}, ANN.key)
@@ -170,6 +188,7 @@ async def test_the_export_is_one_persons(journal: SqlJournal) -> None:
     assert [each["text"] for each in exported["waiting_to_be_answered"]] == ["open"]
     assert [each["account"] for each in exported["linked_accounts"]] == [OTHER]
     assert exported["settings"]["memory_paused_since"].startswith("2026-11-16")
+    assert exported["turns"][0]["name"] == "Ann"
 
 
 async def test_forgetting_everything_takes_links_settings_and_codes(journal: SqlJournal) -> None:
