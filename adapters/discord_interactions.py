@@ -10,15 +10,18 @@ import discord
 from discord import app_commands
 
 from adapters.discord_messages import SILENT, TROUBLE
-from adapters.discord_text import person, place, render
-from adapters.discord_views import Kind, attachment, components, filled_in, form
+from adapters.discord_text import person, place
+from adapters.discord_views import Kind, attachment, filled_in, form, layout
 from adapters.text import clean
-from bot.events import Ask, Audience, CommandEvent, Place, PressEvent, SubmitEvent, View
+from bot.events import Ask, Audience, CommandEvent, File, Place, PressEvent, SubmitEvent, View
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
 SORRY = "Something went wrong on my side. Please try again."
+NOT_HANDED_OVER = (
+    "Discord doesn't take the file here. Please ask me for it in a direct message, or ask whoever runs me."
+)
 
 _CHOICES = 25
 _CHOICE_LENGTH = 100
@@ -118,12 +121,22 @@ async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[Vi
         view = await run()
         if view is None:
             return
-        await interaction.edit_original_response(content=render(view), view=components(view), allowed_mentions=SILENT)
+        # No content: an earlier version of this bot may have written some into the message that is now replaced.
+        await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
         if view.file:
-            await interaction.followup.send(file=attachment(view.file), ephemeral=True, allowed_mentions=SILENT)
+            await _hand_over(interaction, view.file)
     except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
         log.error("discord: an interaction failed: %s", type(exc).__name__)
         await _apologise(interaction)
+
+
+async def _hand_over(interaction: discord.Interaction, file: File) -> None:
+    """Send the file to the caller alone; where Discord refuses it (its size, the channel's permissions), say so."""
+    try:
+        await interaction.followup.send(file=attachment(file), ephemeral=True, allowed_mentions=SILENT)
+    except discord.HTTPException as exc:
+        log.error("discord: a file of %d bytes was refused: HTTP %d", len(file.content), exc.status)
+        await interaction.followup.send(NOT_HANDED_OVER, ephemeral=True, allowed_mentions=SILENT)
 
 
 async def _apologise(interaction: discord.Interaction) -> None:

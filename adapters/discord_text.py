@@ -1,11 +1,11 @@
-"""Discord's messages and places as the common ones, and views as Discord's Markdown."""
+"""Discord's messages and places as the common ones, and plain text as Discord's Markdown."""
 
 import re
 
 import discord
 
 from adapters.text import clean
-from bot.events import Audience, Item, MessageEvent, Person, Place, View
+from bot.events import Audience, MessageEvent, Person, Place
 
 #: Discord's limit for a message, in characters.
 LIMIT = 2000
@@ -132,42 +132,3 @@ def _audience(channel: object) -> Audience:
 def escape(text: str) -> str:
     """Plain text on one line, as Markdown that shows it unchanged: nothing in it formats, links or mentions."""
     return _PUNCTUATION.sub(r"\\\1", " ".join(clean(text).split()))
-
-
-def render(view: View) -> str:
-    """A view in at most 2,000 characters: long items are cut with an ellipsis, then links and notes give way."""
-    widest = max((len(item.text) for item in view.items), default=0)
-    for links, notes in ((True, True), (False, True), (False, False)):
-        width = min(widest, LIMIT)
-        while True:
-            text = _rendered(view, width, links=links, notes=notes)
-            if len(text) <= LIMIT:
-                return text
-            if width <= 40:
-                break
-            width = max(40, width * 4 // 5)
-    return _rendered(view, 40, links=False, notes=False)[: LIMIT - 1] + "…"
-
-
-def _rendered(view: View, width: int, *, links: bool, notes: bool) -> str:
-    lines = [f"**{escape(_short(view.title, 300))}**"]
-    for item in view.items:
-        lines.append(f"**{item.number}.** {escape(_short(item.text, width))}")
-        if about := _about(item, links=links, notes=notes):
-            lines.append(f"-# {about}")
-    if view.footer:
-        lines.append(escape(_short(view.footer, 500)))
-    return "\n".join(lines)
-
-
-def _about(item: Item, *, links: bool, notes: bool) -> str:
-    """An item's small print. A link in angle brackets shows no preview."""
-    about = [escape(_short(item.note, 120))] if notes and item.note else []
-    if links and re.fullmatch(r"https?://[^\s<>()]+", item.link):
-        about.append(f"[open](<{item.link}>)")
-    return " · ".join(about)
-
-
-def _short(text: str, width: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"

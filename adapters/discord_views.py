@@ -1,17 +1,22 @@
-"""The parts of a view that Discord calls components: buttons, a menu, and the form that a button opens.
+"""A view as Discord's components: its text, a menu and buttons, and the form that a button opens.
 
-Which of them was used, and for what, stands in its custom id, so that it is understood after a restart too.
+The text is a component too (Components V2): it may be twice as long as a message's content, and is shown to those as
+well who have embeds switched off. Which button was used, and for what, stands in its custom id, so that it is
+understood after a restart too.
 """
 
 import io
+import re
 from enum import StrEnum
 
 import discord
 
+from adapters.discord_text import escape
 from adapters.text import clean
-from bot.events import Ask, Button, File, View
+from bot.events import Ask, Button, File, Item, View
 
-#: Discord's limits: buttons in a row, rows, choices of a menu; and characters.
+#: Discord's limits: the characters of all text of one message, buttons in a row, rows, choices of a menu.
+TEXT = 4000
 _IN_ROW = 5
 _ROWS = 5
 _CHOICES = 25
@@ -20,6 +25,11 @@ _CHOICE_LABEL = 100
 _PLACEHOLDER = 150
 _FORM_LABEL = 45
 _FORM_TEXT = 4000
+#: What an item's text is cut to, in characters, before links give way; a title that is shown large; a footer; a note.
+_NARROWEST = 40
+_HEADING = 150
+_FOOTER = 800
+_NOTE = 120
 
 
 class Kind(StrEnum):
@@ -31,9 +41,15 @@ class Kind(StrEnum):
     FORM = "f:"
 
 
-def components(view: View) -> discord.ui.View:
-    """A view's menu and buttons. It is stopped, so that discord.py keeps nothing of it."""
-    shown = discord.ui.View(timeout=None)
+def layout(view: View) -> discord.ui.LayoutView:
+    """A view's text, menu and buttons. It is stopped, so that discord.py keeps nothing of it."""
+    shown = discord.ui.LayoutView(timeout=None)
+    text, footer = render(view)
+    shown.add_item(discord.ui.TextDisplay(text))
+    if footer:
+        if view.items:
+            shown.add_item(discord.ui.Separator())
+        shown.add_item(discord.ui.TextDisplay(footer))
     # Two choices of one value are refused.
     choices = {
         option.action: discord.SelectOption(label=_short(option.label, _CHOICE_LABEL), value=option.action)
@@ -41,17 +57,59 @@ def components(view: View) -> discord.ui.View:
     }
     if choices:
         placeholder = _short(view.menu_label, _PLACEHOLDER) if view.menu_label.strip() else None
-        shown.add_item(
-            discord.ui.Select(custom_id=Kind.MENU, placeholder=placeholder, options=list(choices.values()), row=0)
+        menu: discord.ui.Select[discord.ui.LayoutView] = discord.ui.Select(
+            custom_id=Kind.MENU, placeholder=placeholder, options=list(choices.values())
         )
-    room = _IN_ROW * (_ROWS - bool(choices))
-    for button in view.buttons[:room]:
-        shown.add_item(_button(button))
+        shown.add_item(discord.ui.ActionRow(menu))
+    buttons = [_button(button) for button in view.buttons[: _IN_ROW * _ROWS]]
+    for first in range(0, len(buttons), _IN_ROW):
+        shown.add_item(discord.ui.ActionRow(*buttons[first : first + _IN_ROW]))
     shown.stop()
     return shown
 
 
-def _button(button: Button) -> "discord.ui.Button[discord.ui.View]":
+def render(view: View) -> tuple[str, str]:
+    """A view's text and its footer, in at most 4,000 characters together.
+
+    What is long is cut with an ellipsis; only where that isn't enough do links give way.
+    """
+    footer = escape(_short(view.footer, _FOOTER)) if view.footer.strip() else ""
+    if footer and view.items:
+        footer = f"-# {footer}"
+    room = TEXT - len(footer)
+    for links in (True, False):
+        width = max(len(text) for text in (view.title, *(item.text for item in view.items)))
+        while True:
+            text = _body(view, width, links=links)
+            if len(text) <= room:
+                return text, footer
+            if width <= _NARROWEST:
+                break
+            width = max(_NARROWEST, width * 9 // 10)
+    return text[: room - 1] + "…", footer
+
+
+def _body(view: View, width: int, *, links: bool) -> str:
+    title = escape(_short(view.title, max(width, _HEADING)))
+    # A line that begins with a number and a full stop would be the start of a list.
+    large = bool(view.items) and len(view.title) <= _HEADING
+    lines = [f"### {title}" if large else re.sub(r"\A(\d+)\.", r"\1\\.", title)]
+    for item in view.items:
+        lines.append(f"**{item.number}.** {escape(_short(item.text, width))}")
+        if about := _about(item, links=links):
+            lines.append(f"-# {about}")
+    return "\n".join(lines)
+
+
+def _about(item: Item, *, links: bool) -> str:
+    """An item's small print. A link in angle brackets shows no preview."""
+    about = [escape(_short(item.note, _NOTE))] if item.note else []
+    if links and re.fullmatch(r"https?://[^\s<>()]+", item.link):
+        about.append(f"[open](<{item.link}>)")
+    return " · ".join(about)
+
+
+def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
     style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
     kind = Kind.ASK if button.asks else Kind.PRESS
     return discord.ui.Button(label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=kind + button.action)

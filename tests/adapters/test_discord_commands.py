@@ -1,11 +1,13 @@
 """Slash commands and buttons on Discord: private, about the caller alone, and known after a restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from adapters.discord_text import render
-from bot.events import Audience, Button, CommandEvent, Item, PressEvent, SubmitEvent, View
+from adapters.discord_views import render
+from bot.events import Audience, Button, CommandEvent, Item, Option, PressEvent, SubmitEvent, View
 from tests.adapters.discord_support import StubCore, running
 from tests.fakes.discord import FakeDiscord, until
 
@@ -106,6 +108,19 @@ async def test_forget_suggests_what_is_remembered(fake: FakeDiscord) -> None:
     assert core.commands[0].person.user == fake.user("Ana").id
 
 
+async def test_suggestions_that_take_too_long_are_none(fake: FakeDiscord) -> None:
+    """Discord waits three seconds for an autocompletion: a memory that is slower offers nothing, within that time."""
+
+    class Slow(StubCore):
+        async def suggest(self, event: CommandEvent) -> list[str]:
+            await asyncio.sleep(60)
+            return ["tea"]
+
+    async with running(fake, Slow()):
+        async with asyncio.timeout(3):
+            assert await fake.autocomplete("Ana", "forget", "what", "te") == []
+
+
 async def test_a_failing_command_says_so_privately(fake: FakeDiscord) -> None:
     """Where the core breaks, the caller gets a plain sentence that nobody else sees."""
 
@@ -121,22 +136,70 @@ async def test_a_failing_command_says_so_privately(fake: FakeDiscord) -> None:
         assert await fake.answer_to(await fake.dm("Ana", "hi")) == "You said: hi"
 
 
-@pytest.mark.parametrize("length", [30, 300, 5000])
-def test_a_view_fits_into_a_message(length: int) -> None:
-    """Long memories are cut with an ellipsis, and every number stays."""
+PERMALINK = "https://discord.com/channels/1002236129004351749/1002236129004351749/14380000000000000{}"
+
+
+def whole(view: View) -> str:
+    """All of a view's text."""
+    return "\n".join(render(view))
+
+
+def page(*texts: str) -> View:
+    """A page of the list as /memories shows it, with these memories."""
     items = tuple(
-        Item(n, "*" * length, "2026-11-20, #general", f"https://discord.com/{'9' * 60}") for n in range(1, 11)
+        Item(number, text, "2026-11-20, #general, may be used in channels", PERMALINK.format(number))
+        for number, text in enumerate(texts, 1)
     )
-    text = render(View("Title", items, "Footer"))
-    assert len(text) <= 2000
-    assert all(f"**{number}.**" in text for number in range(1, 11))
-    assert ("…" in text) == (length > 30)
-    assert text.endswith("Footer")
+    return View("I remember 25 things about you, newest first:", items, "Page 1 of 3. " + "What I keep. " * 20)
+
+
+@pytest.mark.parametrize("text", ["Likes tea, no coffee.", "word " * 60, "*" * 300, "ü" * 300])
+def test_a_page_of_ten_keeps_every_link(text: str) -> None:
+    """Ten memories of any length with ordinary permalinks: each with its number, date, place and link."""
+    shown = whole(page(*[text] * 10))
+    assert len(shown) <= 4000
+    for number in range(1, 11):
+        assert f"**{number}.**" in shown
+        assert f"[open](<{PERMALINK.format(number)}>)" in shown
+    assert shown.count("2026\\-11\\-20, \\#general, may be used in channels") == 10
+    assert "What I keep" in shown.splitlines()[-1]
+
+
+def test_what_is_cut_shows_that_it_is() -> None:
+    """A short memory beside long ones is whole; each of the long ones ends with an ellipsis."""
+    lines = whole(page("Likes tea.", *["*long* " * 42] * 9)).splitlines()
+    memories = [line for line in lines if line.startswith("**")]
+    assert memories[0] == "**1.** Likes tea."
+    assert all(line.endswith("…") for line in memories[1:])
+
+
+def test_a_memory_is_shown_whole() -> None:
+    """A memory of 2,000 characters, opened with eight messages that taught it, is there to its last word."""
+    text = ("Tea - from Assam, not (!) Ceylon. " * 60)[:1990] + "last words"
+    items = tuple(Item(number, "You said so", "#general", PERMALINK.format(number)) for number in range(1, 9))
+    shown = whole(View(f"3. {text}", items, "It is used in direct messages only."))
+    assert len(shown) <= 4000
+    assert "last words\n" in shown
+    assert shown.count("[open](<") == 8
+
+
+async def test_a_page_of_long_memories_is_taken(fake: FakeDiscord) -> None:
+    """Discord takes the longest page there is, menu and buttons included, and a press on it changes it in place."""
+    full = replace(
+        page(*["*" * 300] * 10),
+        menu=tuple(Option("o" * 100, f"open:{number}") for number in range(10)),
+        buttons=tuple(Button(f"{number}", f"page:{number}") for number in range(5)),
+    )
+    async with running(fake, StubCore(view=lambda event: full)):
+        shown = await fake.slash("Ana", "memories")
+        assert "**10.**" in await shown.answer()
+        again = await fake.press("Ana", shown.buttons["4"], shown)
+        assert "**10.**" in await again.answer()
 
 
 def test_a_link_that_is_none_is_left_out() -> None:
     """Nothing but a web address becomes a link."""
-    text = render(
+    text = whole(
         View("Title", (Item(1, "a", "b", "javascript:alert(1)"), Item(2, "c", "", "https://x/) [y](http://z")))
     )
     assert "](<" not in text

@@ -51,8 +51,7 @@ async def test_choosing_from_a_menu_is_a_press(fake: FakeDiscord, core: StubCore
     """The choice acts for who made it, and the outcome takes the view's place."""
     shown = await memories(fake)
     assert list(shown.menu) == ["1. Likes tea", "2. Likes *coffee*"]
-    assert shown.shown is not None
-    assert shown.shown["components"][0]["components"][0]["placeholder"] == "Choose one"
+    assert shown.placeholder == "Choose one"
     chosen = await fake.choose("Ben", "2. Likes *coffee*", shown)
     assert "Done: open:2" in (await chosen.answer()).replace("\\", "")
     assert (core.presses[0].action, core.presses[0].person.user) == ("open:2", fake.user("Ben").id)
@@ -118,6 +117,19 @@ async def test_a_file_is_sent_to_the_caller_alone(fake: FakeDiscord) -> None:
     assert (shown.followups[0]["flags"], shown.followups[0]["allowed_mentions"]) == (64, {"parse": []})
 
 
+async def test_a_file_that_is_refused_is_said_to_be_missing(fake: FakeDiscord) -> None:
+    """Where Discord takes no file (too large, or not in this channel), a sentence says what to do; the view stays."""
+    core = StubCore(view=lambda event: View("Here is everything.", file=File("memories.json", b"{}")))
+    fake.takes_files = False
+    async with running(fake, core):
+        shown = await fake.slash("Ana", "memories")
+        await until(lambda: len(shown.followups) == 2, "no sentence")
+    assert "Here is everything" in shown.content
+    assert shown.files == {}
+    assert "direct message" in shown.followups[-1]["content"]
+    assert shown.followups[-1]["flags"] == 64
+
+
 async def test_what_is_too_much_for_discord_is_cut(fake: FakeDiscord) -> None:
     """Long labels, a hundred choices, doubles and emptiness make no refused request."""
     options = tuple(Option("x" * 300, f"open:{number % 60}:" + "y" * 80) for number in range(100))
@@ -129,8 +141,7 @@ async def test_what_is_too_much_for_discord_is_cut(fake: FakeDiscord) -> None:
     async with running(fake, core):
         shown = await memories(fake)
         assert len(shown.menu) == 2  # 25 choices, whose labels are alike once cut
-        assert shown.shown is not None
-        assert len(shown.shown["components"][0]["components"][0]["options"]) == 25
+        assert len(shown.options) == 25
         pressed = await fake.interact(3, "Ana", shown.channel, {"custom_id": "a:x", "component_type": 2}, shown.shown)
         form = await until(lambda: pressed.form, "no form")
     assert len(form["components"][0]["component"]["value"]) == 4000

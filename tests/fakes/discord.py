@@ -34,6 +34,7 @@ class FakeDiscord(People):
         slow_history: Seconds that a page of a history takes.
         reading, most_reading: How many pages are being read at the same time, now and at most.
         slow_typing: Seconds that a typing request takes.
+        takes_files: Whether files are taken.
     """
 
     def __init__(self, token: str = TOKEN) -> None:
@@ -53,6 +54,7 @@ class FakeDiscord(People):
         self.reading = self.most_reading = 0
         self.broken: dict[str, int] = {}
         self.slow_typing = 0.0
+        self.takes_files = True
         self.sessions_left = 1000
         self._runner: web.AppRunner | None = None
         self.url = ""

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from tests.fakes.discord_gateway import Payload, until
 
 GUILD_TEXT, DM, GUILD_VOICE, GROUP_DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 2, 3, 11, 12
-EPHEMERAL = 64
-BUTTON, SELECT, MODAL = 2, 3, 9
+EPHEMERAL, COMPONENTS_V2 = 64, 1 << 15
+ROW, BUTTON, SELECT, MODAL, TEXT = 1, 2, 3, 9, 10
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ class Interaction:
     @property
     def content(self) -> str:
         """The text of the answer, empty before there is one."""
-        return str((self.shown or {}).get("content") or "")
+        shown = self.shown or {}
+        texts = [part["content"] for part in shown.get("components") or [] if part["type"] == TEXT]
+        return "\n".join(texts) or str(shown.get("content") or "")
 
     @property
     def buttons(self) -> dict[str, str]:
@@ -101,7 +103,17 @@ class Interaction:
     @property
     def menu(self) -> dict[str, str]:
         """The choices of the answer's menu: label to value."""
-        return {option["label"]: option["value"] for item in self._components(SELECT) for option in item["options"]}
+        return {option["label"]: option["value"] for option in self.options}
+
+    @property
+    def options(self) -> list[Payload]:
+        """The choices of the answer's menu."""
+        return [option for item in self._components(SELECT) for option in item["options"]]
+
+    @property
+    def placeholder(self) -> str:
+        """What stands in the menu until something is chosen."""
+        return str(self._components(SELECT)[0]["placeholder"])
 
     @property
     def menu_id(self) -> str:
@@ -123,11 +135,23 @@ class Interaction:
         return self.content
 
 
-def view_faults(rows: list[Payload]) -> str:
-    """What Discord refuses in a message's components, empty where there is nothing."""
+def view_faults(body: Payload) -> str:
+    """What Discord refuses in a message with components, empty where there is nothing."""
+    parts = body.get("components") or []
+    if body.get("flags", 0) & COMPONENTS_V2:
+        texts = [part["content"] for part in parts if part["type"] == TEXT]
+        if body.get("content") or body.get("embeds"):
+            return "content beside components"
+        if not all(texts) or sum(map(len, texts)) > 4000:
+            return "text"
+        if sum(1 + len(part.get("components", [])) for part in parts) > 40:
+            return "too many components"
+    elif any(part["type"] != ROW for part in parts) or len(parts) > 5 or len(str(body.get("content") or "")) > 2000:
+        return "components"
+    rows = [part for part in parts if part["type"] == ROW]
     items = [item for row in rows for item in row["components"]]
     ids = [item["custom_id"] for item in items]
-    if len(rows) > 5 or any(len(row["components"]) > 5 for row in rows) or len(set(ids)) < len(ids):
+    if any(not 1 <= len(row["components"]) <= 5 for row in rows) or len(set(ids)) < len(ids):
         return "rows"
     if any(len(custom_id) > 100 for custom_id in ids):
         return "custom_id"

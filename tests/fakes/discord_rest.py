@@ -219,8 +219,7 @@ async def edit_original(request: web.Request) -> web.Response:
     interaction = fake.interactions.get(request.match_info["token"])
     if interaction is None or not interaction.callbacks:
         return _error(404, 10015, "Unknown Webhook")
-    wrong = "too long" if len(str(body.get("content") or "")) > 2000 else ""
-    if wrong or (wrong := view_faults(body.get("components") or [])):
+    if wrong := view_faults(body):
         return _error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.shown = fake.message(interaction.channel, fake.bot, "") | body
     return _json(_shape(interaction.shown))
@@ -232,6 +231,8 @@ async def follow_up(request: web.Request) -> web.Response:
     fake, body = _fake(request), request[BODY]
     interaction = fake.interactions[request.match_info["token"]]
     interaction.followups.append(body)
+    if request[FILES] and not fake.takes_files:
+        return _error(413, 40005, "Request entity too large")
     interaction.files |= request[FILES]
     return _json(_shape(fake.message(interaction.channel, fake.bot, "") | body))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapters import discord_text, slack_views, terminal_input
+from adapters import discord_views, slack_views, terminal_input
 from bot.events import PRIVATE_SCOPE, Person, PressEvent, View
 from bot.prompt import KNOWN, OTHERS
 from tests.fakes.claude import FakeClaude, existing_memories, facts, last_text, new_messages, system_text
@@ -257,10 +257,11 @@ async def test_views_show_it_as_text(world: World, claude: FakeClaude, sentence:
             if found["type"] == "mrkdwn":
                 assert re.fullmatch(r"<https://example\.org/\d+\|[^<>|]*>", found["text"], re.DOTALL)
         assert not re.search("[<>]", slack_views.text(view).replace("&lt;", "").replace("&gt;", ""))
-        plain = re.sub(r" · \[open\]\(<https://example\.org/\d+>\)$", "", discord_text.render(view), flags=re.MULTILINE)
+        plain = re.sub(
+            r" · \[open\]\(<https://example\.org/\d+>\)$", "", "\n".join(discord_views.render(view)), flags=re.MULTILINE
+        )
         for line in plain.splitlines():
-            line = re.sub(r"^(\*\*\d+\.\*\*|-#) ", "", line)
-            line = re.sub(r"^\*\*(.*)\*\*$", r"\1", line)
+            line = re.sub(r"^(\*\*\d+\.\*\*|-#|###) ", "", line)
             assert not re.search(r"[\\`*_~|<>\[\]()#@:]", re.sub(r"\\.", "", line)), line
         for line in view.lines():
             assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", terminal_input.printable(line))
