@@ -5,7 +5,9 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -95,6 +97,14 @@ class Channel:
     known: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """How a person is called, empty where Slack wouldn't tell, and the time zone that they have set."""
+
+    name: str
+    zone: tzinfo = UTC
+
+
 class Directory:
     """People, channels and threads of one workspace."""
 
@@ -102,7 +112,9 @@ class Directory:
         self._client = client
         self._bot_user = bot_user
         self._bot_id = bot_id
-        self._names: Cache[str, str] = Cache(self._load_name, lambda name: NAME_TTL if name else UNKNOWN_TTL)
+        self._members: Cache[str, Member] = Cache(
+            self._load_member, lambda member: NAME_TTL if member.name else UNKNOWN_TTL
+        )
         self._channels: Cache[str, Channel] = Cache(
             self._load_channel, lambda channel: CHANNEL_TTL if channel.known else UNKNOWN_TTL
         )
@@ -113,8 +125,12 @@ class Directory:
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """Display names by user id, as far as Slack tells them within a second; else the id itself."""
         wanted = list(dict.fromkeys(users))
-        found = await asyncio.gather(*(self._name(user) for user in wanted))
-        return dict(zip(wanted, found, strict=True))
+        found = await asyncio.gather(*(self._member(user) for user in wanted))
+        return {user: member.name or user for user, member in zip(wanted, found, strict=True)}
+
+    async def zone(self, user: str) -> tzinfo:
+        """The time zone in which a person's days begin, UTC where Slack doesn't tell within a second."""
+        return (await self._member(user)).zone
 
     async def where(self, channel: str, kind: str = "", external: bool = False) -> tuple[Audience, str]:
         """A channel's audience and name, by what an event says of it and what Slack says within a second.
@@ -143,27 +159,27 @@ class Directory:
 
     async def close(self) -> None:
         """Let go of calls under way."""
-        for cache in (self._names, self._channels, self._threads):
+        for cache in (self._members, self._channels, self._threads):
             await cache.close()
 
-    async def _name(self, user: str) -> str:
-        if name := self._names.known(user):
-            return name
+    async def _member(self, user: str) -> Member:
+        if member := self._members.known(user):
+            return member
         try:
-            return await asyncio.wait_for(self._names.get(user), WAIT) or user
+            return await asyncio.wait_for(self._members.get(user), WAIT)
         except TimeoutError:
             log.info("slack: users.info is slow; a user's id stands for the name")
-            return user
+            return Member("")
 
-    async def _load_name(self, user: str) -> str:
+    async def _load_member(self, user: str) -> Member:
         try:
             found: dict[str, Any] = (await self._client.users_info(user=user)).get("user") or {}
         except FAILURES as exc:
             log.info("slack: users.info failed: %s", code(exc))
-            return ""
+            return Member("")
         profile = found.get("profile") or {}
         name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
-        return " ".join(clean(str(name or "")).split())[:80]
+        return Member(" ".join(clean(str(name or "")).split())[:80], _zone(found))
 
     async def _load_channel(self, channel: str) -> Channel:
         try:
@@ -198,3 +214,12 @@ class Directory:
     def _is_ours(self, message: dict[str, Any]) -> bool:
         authors = {message.get("user"), *(message.get("reply_users") or ())}
         return self._bot_user in authors or (bool(self._bot_id) and message.get("bot_id") == self._bot_id)
+
+
+def _zone(user: dict[str, Any]) -> tzinfo:
+    """The time zone of a user object: by its name, else (on a machine without that) by its offset of today."""
+    try:
+        return ZoneInfo(str(user["tz"]))
+    except (KeyError, ValueError, OSError):
+        offset = user.get("tz_offset")
+    return timezone(timedelta(seconds=offset)) if isinstance(offset, int) and abs(offset) < 86_400 else UTC

@@ -126,7 +126,8 @@ class Intake:
         at = event.place
         # A command is answered where it was given, not in a thread of its own.
         place = Place("slack", found.team, found.channel, found.thread, at.audience, at.name)
-        return CommandEvent(found.person, place, *given, at=found.at)
+        zone = await self._directory.zone(found.person.user)
+        return CommandEvent(found.person, place, *given, at=found.at.astimezone(zone))
 
     async def event(self, found: Draft) -> MessageEvent:
         """A message as the core is told of it, whether or not it is for the bot."""

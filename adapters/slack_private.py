@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
 HANDED_OVER = "The file is in our direct messages."
-NOT_HANDED_OVER = "The file could not be sent here. Whoever runs me will find the reason in my log."
+NOT_HANDED_OVER = (
+    "The file could not be sent: Slack refused it. Whoever runs me can give it to you (python -m bot export {person})."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class Private:
         place, person = await self._place(team, spot), Person("slack", team, str(body["user_id"]))
         name = str(body["command"]).lstrip("/")
         argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
-        view = await self._core.on_command(CommandEvent(person, place, name, argument, at=datetime.now(UTC)))
+        # Whose day "today" is: the caller's.
+        zone = await self._directory.zone(person.user) if name == "forget" else UTC
+        view = await self._core.on_command(CommandEvent(person, place, name, argument, at=datetime.now(zone)))
         await self._show(view, spot, place, person, replace=False)
 
     async def press(self, body: Body) -> None:
@@ -126,7 +130,10 @@ class Private:
         return True
 
     async def _show(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
-        """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally."""
+        """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally.
+
+        What it has changed is shown in the App Home as well: Slack keeps that as it was last published.
+        """
         if view.file is not None:
             view = await self._hand_over(view, person)
         if spot.home:
@@ -134,6 +141,11 @@ class Private:
             ends = not (view.items or view.buttons or view.menu)
             await self._publish(view, spot, person, await self._list(person, place) if ends else None)
             return
+        await self._show_beside(view, spot, place, person, replace=replace)
+        if view.changed:
+            await self._publish(await self._list(person, place), Spot("", home=True), person)
+
+    async def _show_beside(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
         text, blocks = slack_views.text(view), slack_views.blocks(view)
         if spot.url:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
@@ -156,7 +168,7 @@ class Private:
             said = HANDED_OVER
         except FAILURES as exc:
             log.error("slack: a file could not be sent: %s", code(exc))
-            said = NOT_HANDED_OVER
+            said = NOT_HANDED_OVER.format(person=person.key)
         return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
 
     async def _publish(self, view: View, spot: Spot, person: Person, beneath: View | None = None) -> None:

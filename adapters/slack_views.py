@@ -72,7 +72,7 @@ def form(ask: Ask, metadata: str) -> Block:
         "type": "modal",
         "callback_id": FORM,
         "title": _plain(ask.title, FORM_TITLE),
-        "submit": _plain("Save", FORM_TITLE),
+        "submit": _plain(ask.send, FORM_TITLE),
         "close": _plain("Cancel", FORM_TITLE),
         "private_metadata": metadata,
         "blocks": [{"type": "input", "block_id": _FIELD, "label": _plain(ask.label, FORM_LABEL), "element": element}],

@@ -164,7 +164,8 @@ class TerminalAdapter:
         elif (name := command[1].lower()) == "help":
             self._write(f"{HELP}\n")
         elif name in _COMMANDS:
-            event = CommandEvent(self._person, self._place, name, (command[2] or "").strip(), _now())
+            # Whose day "today" is: that of who sits here.
+            event = CommandEvent(self._person, self._place, name, (command[2] or "").strip(), _now().astimezone())
             self._show(await self._core.on_command(event))
         else:
             self._write(f"I don't know /{name}. /help shows what there is.\n")
@@ -197,17 +198,19 @@ class TerminalAdapter:
             button = self._choices[index]
         if button is None:
             return False
-        self._choices, self._menu = (), {}
         event = self._pressed(button.action)
         if button.asks:
             asked = await self._core.ask(event)
             if isinstance(asked, Ask):
+                # The choices stay: where nothing is filled in, they are still to be chosen from.
                 self._form = asked
-                self._write(f"{printable(asked.title)}. {printable(asked.label)} now: {printable(asked.value)}\n")
-                self._write("Type it anew on one line, or leave the line empty to keep it.\n")
+                now = f" now: {printable(asked.value)}" if asked.value else ""
+                self._write(f"{printable(asked.title)}. {printable(asked.label)}{now}\n")
+                self._write("Type it on one line, or leave the line empty to change nothing.\n")
                 return True
             self._show(asked)
             return True
+        self._choices, self._menu = (), {}
         self._show(await self._core.on_press(event))
         if button.danger and self._input is not None:
             self._input.forget()
@@ -216,7 +219,7 @@ class TerminalAdapter:
     async def _submit(self, form: Ask, text: str) -> None:
         self._form = None
         if not text:
-            self._write("Nothing was changed.\n")
+            self._write(f"Nothing was changed. {_choices(self._choices)}\n")
             return
         self._show(await self._core.on_submit(SubmitEvent(self._person, self._place, form.action, text, _now())))
 
@@ -224,7 +227,7 @@ class TerminalAdapter:
         return PressEvent(self._person, self._place, action, _now())
 
     def _show(self, view: View) -> None:
-        self._write("".join(f"{printable(line)}\n" for line in view.lines()))
+        self._write("".join(f"{printable(line)}\n" for line in view.lines(links=True)))
         self._choices = view.buttons
         self._menu = {item.number: option.action for item, option in zip(view.items, view.menu, strict=False)}
         if view.buttons:

@@ -292,13 +292,17 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A form with one text field: its title, the field's label, what stands in it, and how much it takes."""
+    """A form with one text field: its title, the field's label, what stands in it, and how much it takes.
+
+    `send` is the label of the button that sends it, where the platform lets us name that.
+    """
 
     title: str
     label: str
     value: str
     action: str
     most: int = 2000
+    send: str = "Save"
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +328,8 @@ class View:
     """A private answer to a command, the same on every platform: a title, numbered items, a footer, buttons.
 
     `menu` is a drop-down of choices under the items (`menu_label` stands in it until one is chosen), at most 25; `file`
-    is sent along. All strings are plain text, to be escaped by the platform's adapter; none is markup.
+    is sent along; `changed` says that what other views have shown is out of date. All strings are plain text, to be
+    escaped by the platform's adapter; none is markup.
     """
 
     title: str
@@ -334,11 +339,14 @@ class View:
     menu: tuple[Option, ...] = ()
     menu_label: str = ""
     file: File | None = None
+    changed: bool = False
 
-    def lines(self) -> Iterator[str]:
-        """The view as plain lines, for platforms and readers that show nothing else."""
+    def lines(self, *, links: bool = False) -> Iterator[str]:
+        """The view as plain lines, for platforms and readers that show nothing else; `links` written out."""
         yield self.title
         for item in self.items:
             yield f"{item.number}. {item.text}" + (f"  ({item.note})" if item.note else "")
+            if links and item.link:
+                yield f"   {item.link}"
         if self.footer:
             yield self.footer

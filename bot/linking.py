@@ -13,8 +13,11 @@ from bot.rights import Rights
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
 
-WRONG = View("That code doesn't work: it is wrong, used or too old. Run /link on your other account for a new one.")
-ENOUGH = View("That were too many codes that didn't work. Please try again in ten minutes.")
+WRONG = View(
+    "That code doesn't work: it is wrong, used, older than ten minutes, or from an account that has the same memories "
+    "already. Run /link on your other account for a new one, and enter it here."
+)
+ENOUGH = View("You have entered too many codes that didn't work. Please try again in ten minutes.")
 ALONE = View("This account isn't linked with another.")
 
 
@@ -34,13 +37,12 @@ class Linking:
     async def _offer(self, person: Person, user_id: str) -> View:
         code = new_code()
         await self._journal.offer_code(person.key, await digest(code))
-        others = [key for key in await self._identities.everybody(user_id) if key != person.key]
-        items = tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(others, 1))
+        items = await self._others(person, user_id)
         footer = (
             f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
             "enters it shares one set of memories with you."
         )
-        return View(f"Your code is {code}", items, footer + (" /unlink parts this account again." if others else ""))
+        return View(f"Your code is {code}", items, footer + (" /unlink parts this account again." if items else ""))
 
     async def _join(self, person: Person, code: str) -> View:
         try:
@@ -51,11 +53,20 @@ class Linking:
             return WRONG
         count = await self._rights.joined(joined)
         later = " What this account had taught me follows in a little while." if count is None else ""
+        # Where memory was paused for one of them, it is for both.
+        paused = (await self._identities.account(person)).paused
+        also = " Memory is paused on all of them, as it was on one: /memories resumes it." if paused else ""
         return View(
-            f"Linked: I remember you as one person on both accounts from now on.{later}",
-            footer="/unlink parts them again; each then keeps what was learned there.",
-            buttons=(Button("Show memories", "page:1:"),),
+            f"Linked: I remember you as one person on these accounts from now on.{later}{also}",
+            await self._others(person, joined.user_id),
+            "/unlink parts them again; each then keeps what was learned there.",
+            (Button("Show memories", "page:1:"),),
+            changed=True,
         )
+
+    async def _others(self, person: Person, user_id: str) -> tuple[Item, ...]:
+        keys = [key for key in await self._identities.everybody(user_id) if key != person.key]
+        return tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(keys, 1))
 
     async def unlink(self, person: Person) -> View:
         """Part this account from those it is linked with."""
@@ -65,7 +76,7 @@ class Linking:
             return ALONE
         count = await self._rights.joined(parted)
         later = " Moving the memories takes a little while." if count is None else ""
-        return View(f"Unlinked: each account keeps what was learned there.{later}")
+        return View(f"Unlinked: each account keeps what was learned there.{later}", changed=True)
 
 
 def new_code() -> str:

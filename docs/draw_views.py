@@ -41,6 +41,7 @@ button + button {margin-left: 8px}
 .discord button {background: #4e5058; color: #fff; border-color: transparent}
 .discord .menu, .discord .field {background: #1e1f22; color: #dbdee1; border-color: #1e1f22}
 .discord .menu {min-width: 80%; padding: 9px 13px}
+.discord hr {border: 0; border-top: 1px solid #4e5058; margin: 8px 0}
 .discord .danger {background: #da373c} .discord .save {background: #5865f2}
 """
 NOTE = "Drawn from the payload that the bot sends; not a screenshot of the app."
@@ -58,7 +59,7 @@ def _frame(platform: str, done: str, payload: Any) -> str:
     drawn = _slack(payload) if platform == "slack" else _discord(payload)
     if platform == "slack" and isinstance(payload, list):
         drawn = f"<p class=only>Only visible to you</p><p class=who>memory<i>APP</i></p>{drawn}"
-    elif "content" in payload:
+    elif "flags" in payload:
         drawn = f"<p class=who>memory<i>APP</i></p>{drawn}<p class=only>Only you can see this</p>"
     return f"<div><p class=done>{html.escape(done)}</p><div class=frame>{drawn}</div></div>"
 
@@ -108,8 +109,8 @@ def _slack(part: Any) -> str:
 
 def _discord(part: Part) -> str:
     """A message, a form or a component."""
-    if "content" in part:
-        return _markdown(part["content"]) + "".join(_discord(row) for row in part["components"])
+    if "flags" in part:
+        return "".join(_discord(each) for each in part["components"])
     if "title" in part:
         return _form(html.escape(part["title"]), "".join(_discord(row) for row in part["components"]), "Submit")
     match part["type"]:
@@ -119,6 +120,10 @@ def _discord(part: Part) -> str:
             return _button(part["label"], danger=part["style"] == 4)
         case 3:
             return f"<span class=menu>{html.escape(part['placeholder'])}</span>"
+        case 10:
+            return _markdown(part["content"])
+        case 14:
+            return "<hr>"
         case 18:
             return _field(part["label"], part["component"]["value"])
         case unknown:
@@ -131,8 +136,13 @@ def _markdown(text: str) -> str:
     text = re.sub(r"\[open\]\(&lt;(.+?)&gt;\)", r'<a href="\1">open</a>', text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
     text = re.sub(r"\\([^\w\s])", r"\1", text)
-    lines = text.split("\n")
-    return "".join(f"<small>{line[3:]}</small>" if line.startswith("-# ") else f"<div>{line}</div>" for line in lines)
+    return "".join(map(_line, text.split("\n")))
+
+
+def _line(line: str) -> str:
+    if line.startswith("### "):
+        return f"<h3>{line[4:]}</h3>"
+    return f"<small>{line[3:]}</small>" if line.startswith("-# ") else f"<div>{line}</div>"
 
 
 def photograph(page: str, picture: Path) -> None:

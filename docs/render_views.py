@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters import discord_text, discord_views, slack_views
+from adapters import discord_views, slack_views
 from bot.commands import Commands
 from bot.events import SHARED_SCOPE, Ask, Audience, CommandEvent, Memory, Person, Place, PressEvent, Source, View
 from bot.identity import Identities
@@ -18,6 +18,8 @@ from docs import draw_views
 from tests.stubs import StubJournal, StubMemory
 
 HERE = Path(__file__).parent
+#: Discord's flag of a message whose text is a component as well.
+COMPONENTS_V2 = 1 << 15
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ANN = {"slack": Person("slack", "T0ACME", "U0ANN"), "discord": Person("discord", "", "301177420058132481")}
 DM = Place("slack", "T0ACME", "D0ANN", None, Audience.PRIVATE, "DM")
@@ -46,7 +48,7 @@ TOLD = (
 LEEDS, TEA, LISTS = 10, 8, 5
 HOME = "The app’s Home tab"
 #: Which frames stand beneath each other in a picture.
-COLUMNS = {"memories": [[0], [1, 2]], "changes": [[0, 1], [2, 3]], "account": [[0, 2, 3], [1]]}
+COLUMNS = {"memories": [[0], [1, 2, 3]], "changes": [[0, 1, 4], [2, 3]], "account": [[0, 2, 3], [1, 4]]}
 #: The payloads that docs/views.md shows: picture and place in it.
 QUOTED = {"slack": ("memories", 2), "discord": ("memories", 1)}
 
@@ -88,21 +90,25 @@ class Desk:
 
 async def scenes(platform: str) -> dict[str, list[tuple[str, View | Ask]]]:
     """Every view, by the picture that it is in: what was done, and what is shown for it."""
-    desk, new = Desk(ANN[platform], 12), Desk(ANN[platform], 3)
+    desk, new, nobody = Desk(ANN[platform], 12), Desk(ANN[platform], 3), Desk(ANN[platform], 0)
     listed, few = await desk.run("memories"), await new.run("memories")
     older, one = await desk.press(listed, "Older"), await desk.press(listed, "2.")
+    found = await desk.run("memories", "marathon")
     edit, matching = await desk.commands.ask(desk.pressed(one, "Edit")), await desk.run("forget", "marathon")
+    lately = await desk.run("forget", "last week")
     proposed = await desk.run("forget")
     gone = await desk.press(proposed, "Forget everything")
     paused = await new.press(few, "Pause memory")
     shown: dict[str, list[tuple[str, View | Ask]]] = {"memories": [("/memories", listed)]}
     shown["memories"] += [("… then the button “Older”", older), (f"… or the choice “{one.title}”", one)]
+    shown["memories"] += [("… or the button “Search” (or /memories marathon)", found)]
     shown["changes"] = [("A memory, then the button “Edit”", edit), ("/forget marathon", matching)]
     shown["changes"] += [("/forget", proposed), ("… then the button “Forget everything”", gone)]
+    shown["changes"] += [("/forget last week, on a Friday", lately)]
     shown["account"] = [("/memories, then the button “Pause memory”", paused)]
     shown["account"] += [("/memories while paused", await new.run("memories")), ("/link", await new.run("link"))]
-    if platform == "slack":
-        shown["account"].append((HOME, few))
+    shown["account"] += [(HOME if platform == "slack" else "/memories", few)]
+    shown["account"] += [("/memories of somebody new", await nobody.run("memories"))]
     return shown
 
 
@@ -114,7 +120,8 @@ def payload(platform: str, done: str, view: View | Ask) -> Any:
         return slack_views.home(view, None, "") if done == HOME else slack_views.blocks(view)
     if isinstance(view, Ask):
         return discord_views.form(view).to_dict()
-    return {"content": discord_text.render(view), "components": discord_views.components(view).to_components()}
+    shown: Any = discord_views.layout(view)
+    return {"flags": COMPONENTS_V2, "components": shown.to_components()}
 
 
 async def payloads(platform: str) -> dict[str, list[tuple[str, Any]]]:

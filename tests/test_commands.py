@@ -1,12 +1,14 @@
 """`/memories` and `/forget`."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.commands import CANCELLED, EMPTY, STALE, UNAVAILABLE, Commands
-from bot.events import SHARED_SCOPE, Ask, CommandEvent, Person, PressEvent, SubmitEvent, View
+from bot.commands import CANCELLED, EMPTY, GONE, STALE, UNAVAILABLE, Commands
+from bot.commands.words import OFF
+from bot.events import SHARED_SCOPE, Ask, CommandEvent, Person, PressEvent, Source, SubmitEvent, View
 from bot.identity import Identities
 from bot.ports import MemoryUnavailable
 from bot.rights import Rights
@@ -71,13 +73,39 @@ async def test_long_lists_have_pages() -> None:
     """Ten a page, with buttons to the older and back to the newer ones, numbers going on."""
     desk = Desk(25)
     first = await desk.run("memories")
-    assert [button.label for button in first.buttons] == ["Older", "Pause memory", "Export"]
+    assert [button.label for button in first.buttons] == ["Older", "Search", "Pause memory", "Export"]
     second = await desk.press(first, "Older")
     assert [item.number for item in second.items] == list(range(11, 21))
     assert [button.label for button in second.buttons][:2] == ["Newer", "Older"]
     last = await desk.press(second, "Older")
     assert [item.text for item in last.items] == [f"fact {number}" for number in range(5, 0, -1)]
-    assert [button.label for button in last.buttons][:2] == ["Newer", "Pause memory"]
+    assert [button.label for button in last.buttons][:2] == ["Newer", "Search"]
+
+
+async def test_a_page_that_has_gone_is_the_last_one() -> None:
+    """With the only memory of the last page forgotten, Back and the old page's own button lead to the new last page."""
+    desk = Desk(21)
+    second = await desk.press(await desk.run("memories"), "Older")
+    third = await desk.press(second, "Older")
+    done = await desk.press(await desk.choose(third, 0), "Forget")
+    for view in (await desk.press(done, "Back"), await desk.press(second, "Older")):
+        assert [item.number for item in view.items] == list(range(11, 21))
+        assert view.footer.startswith("Page 2 of 2")
+        assert "Older" not in [button.label for button in view.buttons]
+    assert await desk.choose(third, 0) == GONE
+
+
+async def test_words_are_searched_for_from_a_button() -> None:
+    """The list's Search opens a form; what it finds can be paged through, and Show all leads back."""
+    desk = Desk(25)
+    found = await desk.fill(await desk.run("memories"), "Search", "  FACT \n ")
+    assert found.title == "I remember 25 things about you; 25 match “FACT”:"
+    assert [button.label for button in found.buttons] == ["Older", "Show all", "Pause memory", "Export"]
+    assert [item.number for item in (await desk.press(found, "Older")).items] == list(range(11, 21))
+    assert await desk.press(found, "Show all") == await desk.run("memories")
+    nothing = await desk.fill(await desk.run("memories"), "Search", "zebra")
+    assert nothing.title == "Nothing that I remember about you matches “zebra”."
+    assert await desk.press(nothing, "Show all") == await desk.run("memories")
 
 
 async def test_a_search_keeps_the_numbers_of_the_whole_list() -> None:
@@ -125,6 +153,34 @@ async def test_forget_everything_asks_first() -> None:
     assert desk.journal.owing == {}
 
 
+async def test_forgetting_everything_says_what_becomes_of_a_pause() -> None:
+    """Settings go too: who had paused memory is told beforehand that it is on again."""
+    desk = Desk()
+    view = await desk.run("forget", "everything")
+    assert view.title.startswith("Forget everything? I remember nothing about you. What goes for good are our recent")
+    await desk.press(await desk.run("memories"), "Pause memory")
+    assert "Memory, which you have paused, is on again then." in (await desk.run("forget")).title
+
+
+async def test_a_view_says_that_something_was_changed() -> None:
+    """Forgetting, editing, sharing and pausing make what was shown before out of date; looking doesn't."""
+    desk = Desk(5)
+    listed = await desk.run("memories")
+    opened = await desk.choose(listed, 0)
+    changing = [
+        await desk.fill(opened, "Edit", "likes green tea"),
+        await desk.press(opened, "May be used in channels"),
+        await desk.press(opened, "Forget"),
+        await desk.press(listed, "Pause memory"),
+        await desk.press(await desk.run("forget", "2"), "Forget"),
+        await desk.press(await desk.run("forget"), "Forget everything"),
+    ]
+    assert [view.changed for view in changing] == [True] * 6
+    proposed = await desk.run("forget")
+    looking = [listed, opened, proposed, await desk.press(proposed, "Cancel"), await desk.press(proposed, "Cancel")]
+    assert [view.changed for view in looking] == [False] * 5
+
+
 async def test_only_the_callers_own_click_counts() -> None:
     """Another person's click on the button changes nothing, neither theirs nor the caller's."""
     desk = Desk(3)
@@ -144,6 +200,24 @@ async def test_cancel_and_a_second_click_change_nothing() -> None:
     assert len(desk.memory.of[ANN.key]) == 1
 
 
+async def test_a_second_press_is_told_the_same() -> None:
+    """A double click doesn't take the place of the outcome; a stranger's press of that button still tells nothing."""
+    desk = Desk(3)
+    view = await desk.run("forget", "fact 2")
+    done = await desk.press(view, "Forget")
+    assert done.title.startswith("Forgotten: 1 thing")
+    assert await desk.press(view, "Forget") == done
+    assert len(desk.memory.of[ANN.key]) == 2
+    assert await desk.press(view, "Forget", person=BOB) == STALE
+
+
+async def test_suggestions_are_the_callers_own() -> None:
+    """Whoever types is offered what is remembered of them, whatever the words; at most 25."""
+    desk = Desk(30)
+    assert await desk.commands.suggest(CommandEvent(BOB, GENERAL, "forget", "fact", MONDAY)) == []
+    assert len(await desk.commands.suggest(CommandEvent(ANN, GENERAL, "forget", "", MONDAY))) == 25
+
+
 async def test_a_suggestion_means_that_very_memory() -> None:
     """A row taken from autocompletion proposes that memory alone, cut short or not."""
     desk = Desk()
@@ -161,6 +235,13 @@ async def test_what_matches_nothing_is_told(what: str) -> None:
     view = await Desk(2).run("forget", what)
     assert "matches" in view.title
     assert view.buttons == ()
+
+
+async def test_memory_that_is_switched_off_promises_nothing() -> None:
+    """Where whoever runs the bot keeps no memories, the list says so, and not that it learns."""
+    desk = Desk()
+    commands = Commands(desk.journal, desk.memory, Identities(desk.journal), remember=False)
+    assert await commands.run(CommandEvent(ANN, DM, "memories", "", MONDAY)) == OFF
 
 
 async def test_failing_memory_is_told() -> None:
@@ -206,6 +287,34 @@ async def test_a_memory_is_edited_in_a_form() -> None:
     assert (desk.form.value, view.title) == ("fact 2", "1. likes green tea")
     assert "You edited it on 2026-11-16" in view.footer
     assert "edited" in (await desk.run("memories")).items[0].note
+
+
+async def test_a_text_that_is_too_long_is_not_cut() -> None:
+    """More than a memory may hold changes nothing, and says so; a memory that is longer can't be opened in the form."""
+    desk = Desk(1)
+    desk.memory.of[ANN.key].append(memory("tea " * 600, number=2))
+    listed = await desk.run("memories")
+    view = await desk.fill(await desk.choose(listed, 1), "Edit", "x" * 2001)
+    assert view.footer.startswith("Nothing was changed: 2,000 characters at most.")
+    assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1", "tea " * 600]
+    assert (await desk.fill(await desk.choose(listed, 1), "Edit", "x" * 2000)).title == "2. " + "x" * 2000
+    long = await desk.choose(listed, 0)
+    assert long.title.endswith("…")
+    assert "Export has all of it" in long.footer
+    refused = await desk.fill(long, "Edit", "tea")
+    assert "too long to be edited" in refused.footer
+    assert "Back" in [button.label for button in refused.buttons]
+
+
+async def test_messages_that_are_left_out_are_counted() -> None:
+    """A memory that many messages taught shows the last eight, and says how many there are."""
+    desk = Desk()
+    sources = tuple(Source(f"e{day}", MONDAY + timedelta(days=day), "DM") for day in range(12))
+    desk.memory.of[ANN.key] = [replace(memory("likes tea"), sources=sources)]
+    view = await desk.choose(await desk.run("memories"), 0)
+    assert [item.text[:24] for item in view.items][:2] == ["You said so on 2026-11-2"] * 2
+    assert len(view.items) == 8
+    assert "Of the 12 messages that told me, the last 8 are shown" in view.footer
 
 
 @pytest.mark.parametrize("text", ["", "  ", "fact 1", "\0"])
@@ -293,6 +402,7 @@ async def test_everything_since_a_time_is_forgotten() -> None:
     for words, count in (("today", 1), ("everything since yesterday", 2), ("since Wednesday", 4)):
         view = await desk.commands.run(CommandEvent(ANN, DM, "forget", words, now))
         assert f"That is {count} thing" in view.title, words
+    assert [button.label for button in view.buttons] == ["Forget", "Cancel"]  # up to now: there is no "only until"
     done = await desk.press(view, "Forget")
     assert done.title.startswith("Forgotten: 4 things")
     assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1"]
@@ -306,9 +416,23 @@ async def test_a_stretch_that_is_over_can_be_meant_alone() -> None:
     desk = Desk(3)
     now = MONDAY + timedelta(days=3, hours=1)
     view = await desk.commands.run(CommandEvent(ANN, DM, "forget", "yesterday", now))
-    assert [button.label for button in view.buttons][1] == "Only until 2026-11-19 (UTC) (1)"
+    assert [button.label for button in view.buttons][:2] == ["All since then (2)", "Only until 2026-11-19 (UTC) (1)"]
     await desk.press(view, view.buttons[1].label)
     assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1", "fact 3"]
+
+
+async def test_everything_can_be_forgotten_while_the_memory_is_down() -> None:
+    """The wish is taken all the same: what can go goes at once, and the memories as soon as they can be reached."""
+    desk = Desk(3)
+    desk.memory.failure = MemoryUnavailable("down")
+    view = await desk.run("forget")
+    assert "out of reach just now" in view.title
+    told = await desk.press(view, "Forget everything")
+    assert "not all of it is erased yet" in told.title
+    assert desk.journal.forgotten == [ANN.key]
+    desk.memory.failure = None
+    await Rights(desk.journal, desk.memory, Identities(desk.journal)).tick()
+    assert desk.memory.of[ANN.key] == []
 
 
 async def test_a_failed_part_is_told_and_done_later() -> None:

@@ -111,6 +111,20 @@ async def test_audiences_hold_across_a_link(house: House) -> None:
     assert await house.recalled("tell me all", ANN, GENERAL) == ["I run the build."]
 
 
+async def test_three_accounts_see_whom_they_are_linked_with(house: House) -> None:
+    """Each later code, from whichever of the accounts, joins all; the answer and /link name the others, without ids."""
+    assert [item.text for item in (await joined(house)).items] == ["Linked with your Slack account"]
+    third = await joined(house, ANN_ON_DISCORD, ANN_ELSEWHERE)
+    assert [item.text for item in third.items] == [
+        "Linked with your Slack account",
+        "Linked with your Discord account",
+    ]
+    offered = await house.run("link")
+    assert [item.text for item in offered.items] == ["Linked with your Discord account"] * 2
+    assert "/unlink parts this account again" in offered.footer
+    assert await joined(house, ANN_ELSEWHERE, ANN) == WRONG  # they have the same memories already
+
+
 async def test_a_code_works_once(house: House) -> None:
     """Used by the other account, the code joins nobody else."""
     await house.tell("I like tea.")
@@ -176,10 +190,11 @@ def test_codes_are_readable_and_differ() -> None:
     assert len(codes) == 200
 
 
-async def test_pausing_counts_for_both(house: House) -> None:
-    """Linked to an account whose memory is paused, the other is paused too; parted, both still are."""
-    await house.press(await house.run("memories", person=ANN_ON_DISCORD), "Pause memory", ANN_ON_DISCORD)
-    await joined(house)
+@pytest.mark.parametrize("paused", [ANN, ANN_ON_DISCORD])
+async def test_pausing_counts_for_both(house: House, paused: Person) -> None:
+    """Linked to an account whose memory is paused, the other is paused too, and is told so; parted, both still are."""
+    await house.press(await house.run("memories", person=paused), "Pause memory", paused)
+    assert "Memory is paused on all of them" in (await joined(house)).title
     assert (await house.journal.account(ANN.key)).paused
     await house.run("unlink", person=ANN_ON_DISCORD)
     assert (await house.journal.account(ANN.key)).paused

@@ -2,12 +2,14 @@
 
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
-from bot.commands.words import GONE, PAUSED, STALE, UNAVAILABLE, kept, row
+from bot.commands.words import GONE, OFF, PAUSED, STALE, UNAVAILABLE, kept, row
 from bot.events import Ask, Button, CommandEvent, File, Memory, Person, PressEvent, SubmitEvent, View
 from bot.identity import Identities
 from bot.linking import Linking
@@ -20,7 +22,15 @@ log = logging.getLogger(__name__)
 SUGGESTIONS = 25
 #: Characters that a memory may have once it is edited.
 EDITED = 2000
-RESUMED = "Memory is on again: I use what I know about you, and learn from what you tell me."
+#: Outcomes of forgetting (sentences with counts) that are kept for a second press.
+OUTCOMES = 1000
+#: Characters that the form for a search takes.
+SOUGHT = 100
+RESUMED = "Memory is on again: I use what I remember about you, and learn from what you tell me from now on."
+PAUSING = "What you told me before stays, and I still follow the conversation that we are in."
+TOO_LONG = (
+    f"It is too long to be edited here ({EDITED:,} characters at most). Forget it, and tell me anew what matters."
+)
 
 
 class Commands:
@@ -34,15 +44,18 @@ class Commands:
         rights: Rights | None = None,
         *,
         kept: str = kept(),
+        remember: bool = True,
     ) -> None:
-        """`kept` is the sentence that says what is kept, where and how long (`bot.commands.kept`)."""
+        """`kept` is the sentence that says what is kept, where and how long; without `remember` memory is off."""
         self._journal = journal
         self._memory = memory
         self._identities = identities
         self._rights = rights or Rights(journal, memory, identities)
         self._kept = kept
+        self._remember = remember
         self._forgetting = Forgetting(journal, memory, identities, self._rights)
         self._linking = Linking(journal, identities, self._rights)
+        self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     async def run(self, event: CommandEvent) -> View:
         """Answer `/memories [search]`, `/forget [what]`, `/link [code]` or `/unlink`."""
@@ -76,47 +89,69 @@ class Commands:
                     return await self._pause(event.person, paused=kind == "pause")
                 case "export":
                     return await self._export(event)
-                case "forget" | "cancel":
-                    return await self._forgetting.act(event, rest, cancel=kind == "cancel")
+                case "cancel":
+                    return await self._forgetting.act(event, rest, cancel=True)
+                case "forget":
+                    return await self._forget(event, rest)
                 case "open" | "share" | "close" | "drop" | "back":
                     return await self._about(event.person, kind, *listing.about(rest))
             return STALE
 
         return await _told("a button", answer)
 
+    async def _forget(self, event: PressEvent, token: str) -> View:
+        """Do what a button was shown for; a second press of it (a double click) is told the same as the first."""
+        view = await self._forgetting.act(event, token, cancel=False)
+        pressed = (event.person.key, token)
+        if view == STALE:
+            return self._outcomes.get(pressed, STALE)
+        self._outcomes[pressed] = view = replace(view, changed=True)
+        if len(self._outcomes) > OUTCOMES:
+            self._outcomes.popitem(last=False)
+        return view
+
     async def ask(self, event: PressEvent) -> Ask | View:
-        """The form for a button with `asks`: a memory's text, to be edited by its owner."""
+        """The form for a button with `asks`: a memory's text, to be edited by its owner, or words to search for."""
         kind, _, rest = event.action.partition(":")
 
         async def answer() -> Ask | View:
+            if kind == "search":
+                return Ask("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
             if kind != "edit":
                 return STALE
-            memory_id, _ = listing.about(rest)
-            _, _, memory = await self._find(event.person, memory_id)
+            memory_id, search = listing.about(rest)
+            _, number, memory = await self._find(event.person, memory_id)
             if memory is None:
                 return GONE
             if len(memory.text) > EDITED:
-                return View("That is too long to edit here. Forget it, and tell me anew what matters.")
+                return listing.detail(memory, number, search, TOO_LONG)
             return Ask("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
 
         return await _told("a form", answer)
 
     async def submit(self, event: SubmitEvent) -> View:
-        """Take the form's text as the memory's own; the former text is gone."""
+        """Take the form's text as the memory's own, the former text being gone; or list what holds its words."""
         kind, _, rest = event.action.partition(":")
         memory_id, search = listing.about(rest)
-        text = event.text.replace("\0", "").strip()[:EDITED]
+        text = event.text.replace("\0", "").strip()
 
         async def answer() -> View:
+            if kind == "search":
+                return await self._list(event.person, " ".join(text.split()), 1)
             if kind != "edit":
                 return STALE
             user_id, number, memory = await self._find(event.person, memory_id)
             if memory is None:
                 return GONE
             if not text or text == memory.text:
-                return listing.detail(memory, number, search, "Nothing was changed.")
+                why = "" if text else " To have it forgotten, press Forget."
+                return listing.detail(memory, number, search, f"Nothing was changed.{why}")
+            if len(text) > EDITED:
+                return listing.detail(memory, number, search, f"Nothing was changed: {EDITED:,} characters at most.")
             changed = await self._memory.edit(user_id, memory_id, text, event.at)
-            return listing.detail(changed, number, search, "Changed.") if changed is not None else GONE
+            if changed is None:
+                return GONE
+            return replace(listing.detail(changed, number, search, "Changed."), changed=True)
 
         return await _told("a form", answer)
 
@@ -134,6 +169,8 @@ class Commands:
 
     async def _list(self, person: Person, search: str, page: int, around: str | None = None) -> View:
         """A page of the list; with `around`, the one that shows that memory."""
+        if not self._remember:
+            return OFF
         account = await self._identities.account(person)
         everything = await self._memory.list(account.user_id)
         found = await self._memory.list(account.user_id, search) if search and everything else everything
@@ -158,21 +195,24 @@ class Commands:
         if kind == "open":
             return listing.detail(memory, number, search)
         if kind == "drop":
+            page = listing.page_of(await self._memory.list(user_id, search), memory_id)
             view = await self._forgetting.these(user_id, [memory])
-            return View(view.title, footer=view.footer, buttons=(Button("Back", f"page:1:{search}"),))
+            return replace(view, buttons=(Button("Back", f"page:{page}:{search}"),), changed=True)
         changed = await self._memory.share(user_id, memory_id, shared=kind == "share")
-        return listing.detail(changed, number, search, "Done.") if changed is not None else GONE
+        return replace(listing.detail(changed, number, search, "Done."), changed=True) if changed is not None else GONE
 
     async def _pause(self, person: Person, *, paused: bool) -> View:
         user_id = await self._identities.user_id(person)
         await self._journal.pause(user_id, paused)
         switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
-        return View(PAUSED if paused else RESUMED, buttons=(switch, Button("Back", "page:1:")))
+        footer = PAUSING if paused else ""
+        buttons = (switch, Button("Back", "page:1:"))
+        return View(PAUSED if paused else RESUMED, footer=footer, buttons=buttons, changed=True)
 
     async def _export(self, event: PressEvent) -> View:
         user_id = await self._identities.user_id(event.person)
         everything = await self._rights.export(user_id, event.at)
-        content = json.dumps(everything, ensure_ascii=True, indent=2).encode()
+        content = json.dumps(everything, ensure_ascii=False, indent=2).encode("utf-8", "replace")
         file = File(f"memories-{event.at:%Y-%m-%d}.json", content)
         title = "Everything that I keep about you, as a file: memories, recent conversation, linked accounts, settings."
         return View(title, buttons=(Button("Back", "page:1:"),), file=file)

@@ -8,7 +8,7 @@ from bot.commands.words import CANCELLED, LATER, STALE, item, row, things
 from bot.events import Button, CommandEvent, Memory, PressEvent, View
 from bot.identity import Identities
 from bot.memory import timewords
-from bot.ports import Journal, MemoryStore
+from bot.ports import Journal, MemoryStore, MemoryUnavailable
 from bot.rights import Outcome, Rights, Stretch
 
 SUGGESTION = 100
@@ -26,9 +26,9 @@ class Forgetting:
     async def propose(self, event: CommandEvent, what: str) -> View:
         """Show what would go: everything, one, what matches, or what is of a stretch of time."""
         user_id = await self._identities.user_id(event.person)
-        everything = await self._memory.list(user_id)
         if not what or what.casefold() in ("everything", "all"):
-            return await self._everything(event, user_id, len(everything))
+            return await self._everything(event, user_id)
+        everything = await self._memory.list(user_id)
         numbers = {memory.id: number for number, memory in enumerate(everything, 1)}
         found = _named(everything, what)
         if not found and (window := timewords.alone(what, event.at)):
@@ -37,19 +37,28 @@ class Forgetting:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
         if found:
             shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
-            more = f"; the first {PAGE} are shown" if len(found) > PAGE else ""
-            view = View(f"Forget {_these(len(found))}{more}?", shown, "What you said in these messages goes too.")
+            more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
+            view = View(f"Forget {_these(len(found))}?{more}", shown, "What you said in these messages goes too.")
             return await self._confirm(event, view, ("Forget", "these", [memory.id for memory in found]))
         return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
 
-    async def _everything(self, event: CommandEvent, user_id: str, count: int) -> View:
+    async def _everything(self, event: CommandEvent, user_id: str) -> View:
         linked = await self._journal.accounts(user_id)
         together = f" It goes on all {len(linked) + 1} of your linked accounts, which are parted." if linked else ""
-        title = (
-            f"Forget everything? I remember {things(count)} about you. They go for good, with their earlier versions, "
-            f"our recent conversations and your settings.{together}"
-        )
+        paused = (await self._identities.account(event.person)).paused
+        on_again = " Memory, which you have paused, is on again then." if paused else ""
+        title = f"Forget everything? {await self._all(user_id)} our recent conversations and your settings."
+        title += together + on_again
         return await self._confirm(event, View(title), ("Forget everything", "everything", []))
+
+    async def _all(self, user_id: str) -> str:
+        try:
+            count = len(await self._memory.list(user_id))
+        except MemoryUnavailable:  # nobody has to wait for it to be rid of what it holds
+            return "My memory is out of reach just now: it is erased as soon as it isn't. What goes at once are"
+        if not count:
+            return "I remember nothing about you. What goes for good are"
+        return f"I remember {things(count)} about you. They go for good, with their earlier versions,"
 
     async def _stretch(
         self, event: CommandEvent, everything: Sequence[Memory], window: timewords.TimeWindow, numbers: dict[str, int]
@@ -58,14 +67,16 @@ class Forgetting:
         since = Stretch.of(everything, window.start, max(window.end, event.at))
         only = Stretch.of(everything, window.start, window.end)
         shown = tuple(item(memory, numbers[memory.id]) for memory in since.whole[:PAGE])
-        title = f"Forget everything since {_moment(window.start)}? That is {things(len(since.whole))} that I learned"
-        title += " and what we said since then."
+        title = f"Forget everything since {_moment(window.start)}? "
+        title += f"That is {things(len(since.whole))} that I learned and what" if since.whole else "That is what"
+        title += " we said since then."
         footer = "Where you had told me the same before, I go on remembering it." if since.parts else ""
         if len(since.whole) > PAGE:
             footer = f"The first {PAGE} are shown. {footer}".strip()
         choices = [("Forget", "stretch", _span(window.start, max(window.end, event.at)))]
-        if window.end <= event.at:
+        if window.end < event.at:
             label = f"Only until {_moment(window.end)} ({len(only.whole)})"
+            choices = [(f"All since then ({len(since.whole)})", *choices[0][1:])]
             choices.append((label, "stretch", _span(window.start, window.end)))
         return await self._confirm(event, View(title, shown, footer), *choices)
 
@@ -99,7 +110,9 @@ class Forgetting:
     async def these(self, user_id: str, memories: Sequence[Memory]) -> View:
         """Forget these memories, and tell."""
         return _done(
-            "Forgotten", await self._rights.forget_memories(user_id, memories), ", and the messages that told me"
+            "Forgotten",
+            await self._rights.forget_memories(user_id, memories),
+            ", with what I kept of the messages that told me",
         )
 
 

@@ -6,6 +6,7 @@ from bot.commands.words import (
     EMPTY,
     FORGET_HINT,
     PAUSED,
+    SOURCES,
     WHOLE,
     item,
     row,
@@ -16,6 +17,8 @@ from bot.commands.words import (
 from bot.events import SHARED_SCOPE, Button, Memory, Option, View
 
 PAGE = 10
+#: The action of the button that opens a form for words to search for.
+SEARCH = "search:"
 #: An action holds 90 characters: `page:<number>:` and so much of a search, or `share:<memory id>:` and less.
 SEARCH_WITH_PAGE = 70
 SEARCH_WITH_ID = 44
@@ -41,8 +44,10 @@ def listed(
     pages = -(-len(found) // PAGE)
     page = min(max(page, 1), pages)
     shown = found[(page - 1) * PAGE : page * PAGE]
-    title = f"I remember {things(len(everything))} about you"
-    title += f"; {len(found)} match “{row(search, 80)}”:" if search else ", newest first:"
+    title = "Memory is paused. " if paused else ""
+    title += f"I remember {things(len(everything))} about you"
+    match = "matches" if len(found) == 1 else "match"
+    title += f"; {len(found)} {match} “{row(search, 80)}”:" if search else ", newest first:"
     where = f"Page {page} of {pages}. " if pages > 1 else ""
     buttons = []
     if len(search) <= SEARCH_WITH_PAGE:
@@ -52,13 +57,17 @@ def listed(
             buttons.append(Button("Older", f"page:{page + 1}:{search}"))
     elif pages > 1:
         where = f"{len(found) - PAGE} more match: search with fewer words to page through them. "
+    if search:
+        buttons.append(Button("Show all", "page:1:"))
+    elif pages > 1:
+        buttons.append(Button("Search", SEARCH, asks=True))
     return View(
         title,
         tuple(item(memory, numbers[memory.id]) for memory in shown),
         f"{state}{where}{FORGET_HINT} {kept}",
         (*buttons, *always),
         tuple(Option(_label(memory, numbers[memory.id]), _about("open", memory.id, search)) for memory in shown),
-        "Choose one to change…",
+        "Choose one to open, edit or forget…",
     )
 
 
@@ -86,8 +95,17 @@ def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
         share,
         button("Back", "back"),
     )
-    footer = " ".join(part for part in (done, standing(memory)) if part)
+    footer = " ".join(part for part in (done, standing(memory), *_left_out(memory)) if part)
     return View(f"{number}. {_whole(memory.text)}", source_items(memory), footer, buttons)
+
+
+def _left_out(memory: Memory) -> list[str]:
+    said = []
+    if len(memory.text) > WHOLE:
+        said.append("It is too long to be shown whole here: Export has all of it.")
+    if (count := len(memory.sources)) > SOURCES:
+        said.append(f"Of the {count} messages that told me, the last {SOURCES} are shown; Export has all of them.")
+    return said
 
 
 def _whole(text: str) -> str:

@@ -7,25 +7,33 @@ from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Button, Item, Memory, Source
 #: What one row may show of a memory, in characters; the whole text is kept.
 ROW = 300
 #: What a view of one memory shows of it.
-WHOLE = 1500
+WHOLE = 2000
 #: Sources shown with a memory.
 SOURCES = 8
 
-PAUSED = "Memory is paused: I neither use nor keep anything about you."
+PAUSED = "Memory is paused: I use nothing that I remember about you, and learn nothing new."
 UNAVAILABLE = View("I can't reach my memory right now. Nothing was changed; please try again in a little while.")
-STALE = View("That button is no longer valid, and nothing was changed. Please run the command again.")
+STALE = View(
+    "That button was used already, or is too old: pressing it now changed nothing.",
+    buttons=(Button("Show memories", "page:1:"),),
+)
 CANCELLED = View("Nothing was forgotten.")
 GONE = View("I no longer remember that, so there is nothing to change.", buttons=(Button("Back", "page:1:"),))
+OFF = View(
+    "Whoever runs me has switched memory off: I use nothing that I remembered about you, and keep nothing but our "
+    "recent conversation. /forget still has everything erased."
+)
 EMPTY = "I don't remember anything about you yet."
 FORGET_HINT = "Forget one with /forget and its number or its words; /forget alone forgets everything."
 LATER = "A part of it could not be reached just now: it is not used any more, and I go on erasing until it is gone."
 
 
 def kept(hours: float = 24, *, hosted: bool = False) -> str:
-    """What is kept, where and how long: `hours` are those of recent turns."""
+    """What is kept, where and how long: `hours` are those of recent turns, 0 where none are kept."""
     where = "with mem0, a service that this bot uses" if hosted else "in this bot's own database"
+    turns = f"recent conversation for {hours:g} hours; " if hours else ""
     return (
-        f"I keep facts like these, {where}, until you forget them; recent conversation for {hours:g} hours; "
+        f"I keep facts about you, {where}, until you forget them; {turns}"
         "and what you write only until I have learned from it."
     )
 
@@ -99,7 +107,7 @@ def standing(memory: Memory) -> str:
     elif memory.scope == PRIVATE_SCOPE:
         said.append("It is used in direct messages only.")
     elif memory.scope.startswith("public:"):
-        said.append("It is used in this workspace's channels and in direct messages.")
+        said.append("It is used in the channels of the workspace or server where I learned it, and in direct messages.")
     else:
         said.append("It is used in the place where I learned it and in direct messages.")
     return " ".join(said)

@@ -15,9 +15,12 @@ import pytest
 
 from adapters.slack import SlackAdapter
 from bot.config import Settings
+from bot.events import Button, File, Item, Option, View
 from tests.adapters.slack_core import StubCore, running
 
 PACKAGE, VERSION = "local-slack-linux-x64", "0.1.8"
+BUTTONS = (Button("Edit", "edit:7", asks=True), Button("Export", "export:"))
+MENU = (Option("1. Likes <tea>", "open:7"),)
 ALICE, GENERAL, BOT = "U01ALICE", "C01GEN", "U0BOT"
 SECRET = "an-independent-secret"
 
@@ -67,6 +70,15 @@ class LocalSlack:
         """All that is in a channel, what only one person sees included."""
         async with self._http.get(f"{self.url}/_control/messages/{channel}") as response:
             found: list[dict[str, Any]] = (await response.json())["messages"]
+            return found
+
+    async def ui(self, doing: dict[str, Any], shown: Callable[[dict[str, Any]], Any]) -> Any:
+        """Do something as its own web page does, and return what `shown` finds in what the page is told then."""
+        async with asyncio.timeout(15), self._http.ws_connect(f"{self.url}/ui") as page:
+            await page.receive_json()  # all there is
+            await page.send_json(doing)
+            while not (found := shown(await page.receive_json())):
+                pass
             return found
 
     async def until(self, channel: str, there: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -154,3 +166,37 @@ async def test_whole_way(there: tuple[LocalSlack, StubCore]) -> None:
     assert [event.text for event in core.messages] == ["hello", "hi", "and more"]
     assert [event.name for event in core.messages] == ["alice"] * 3
     assert len([message for message in await slack.messages(dm) if message.get("user") == BOT]) == 1
+
+
+async def test_surfaces(there: tuple[LocalSlack, StubCore]) -> None:
+    """The App Home, its buttons, a form and a file work on a Slack that we didn't build."""
+    slack, core = there
+    core.view = View("I remember 1 thing about you", (Item(1, "Likes <tea>"),), "", BUTTONS, MENU, "Choose one")
+    core.pressed = lambda event: View(f"Pressed {event.action}", file=File("memories.json", b"{}"), changed=True)
+
+    def home(told: dict[str, Any]) -> Any:
+        return told["view"] if told["t"] == "home" and told["user"] == ALICE else None
+
+    view = await slack.ui({"t": "open_home", "user": ALICE}, home)
+    assert "Likes <tea>" in json.dumps(view["blocks"])
+    await slack.do("command", channel=GENERAL, user=ALICE, command="/memories", text="")
+    shown = await slack.until(GENERAL, lambda message: "1 thing" in message["text"])
+    menu, buttons = [block["elements"] for block in shown["blocks"] if block["type"] == "actions"]
+    chosen = {**menu[0], "selected_option": menu[0]["options"][0]}
+    pressing = {"t": "block_action", "channel": GENERAL, "messageTs": shown["ts"], "user": ALICE}
+    # What the choice changed is in the App Home at once, and the file in the direct messages.
+    assert await slack.ui({**pressing, "action": chosen}, home)
+    assert core.presses[0].action == "open:7"
+    dm = (await slack.do("message", channel=ALICE, user=ALICE, text="thanks"))["message"]["channel"]
+    sent = await slack.until(dm, lambda message: message.get("files"))
+    assert [file["name"] for file in sent["files"]] == ["memories.json"]
+
+    def modal(told: dict[str, Any]) -> Any:
+        return told["stack"] if told["t"] == "view" else None
+
+    form = (await slack.ui({**pressing, "action": buttons[0]}, modal))[-1]
+    assert form["title"]["text"] == "Edit what I remember"
+    filled = {"text": {"text": {"type": "plain_text_input", "value": "Likes cocoa"}}}
+    await slack.ui({"t": "view_submit", "user": ALICE, "values": filled}, lambda told: told["t"] == "view")
+    await slack.until(GENERAL, lambda message: message["text"] == "Now it says Likes cocoa")
+    assert [(event.action, event.text) for event in core.submits] == [("edit:7", "Likes cocoa")]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -61,6 +62,7 @@ async def test_form(slack: FakeSlack, core: StubCore) -> None:
     assert modal.view["title"]["text"] == "Edit what I remember"
     assert (block["label"]["text"], block["element"]["initial_value"]) == ("What I should remember", "Likes tea")
     assert block["element"]["multiline"]
+    assert modal.view["submit"]["text"] == "Save"
     taken = await slack.submit(ANN, modal, "Likes <cocoa>")
     assert (taken["replace_original"], taken["text"]) == (True, "Now it says Likes &lt;cocoa&gt;")
     (submit,) = core.submits
@@ -132,7 +134,7 @@ async def test_file_refused(slack: FakeSlack, core: StubCore, method: str) -> No
     slack.fail(method, Fault(error="missing_scope"))
     shown = await slack.command(ANN, "memories")
     assert shown["text"].startswith("Everything I keep about you")
-    assert "could not be sent" in shown["text"]
+    assert f"python -m bot export slack:{TEAM}:{ANN}" in shown["text"]
     assert slack.files == []
 
 
@@ -185,6 +187,35 @@ async def test_home_file(slack: FakeSlack, core: StubCore) -> None:
     core.pressed = lambda event: View("Everything I keep about you", file=File("memories.json", b"{}"))
     assert "direct messages" in _texts(await slack.press(ANN, view, "Older"))
     assert len(slack.files) == 1
+
+
+async def test_home_follows_what_was_changed_elsewhere(slack: FakeSlack, core: StubCore) -> None:
+    """What is changed by a command is changed in the App Home too, which Slack would show as it was; looking isn't."""
+    await slack.open_home(ANN)
+    assert "Likes tea" in _texts(await slack.home(ANN))
+    shown = await slack.command(ANN, "memories", "", GENERAL)
+    core.view = replace(LIST, title="I remember nothing about you", items=(), menu=())
+    core.pressed = lambda event: View("Forgotten: 1 thing.", changed=event.action == "open:7")
+    await slack.press(ANN, shown, "2. Is left-handed", GENERAL)
+    assert (await slack.press(ANN, shown, "1. Likes tea", GENERAL))["text"] == "Forgotten: 1 thing."
+    after = await slack.home(ANN, 2)
+    assert "Likes tea" not in _texts(after)
+    await slack.acknowledged()
+    assert len(slack.homes[ANN]) == 2
+    assert "I remember nothing" in _texts(await slack.press(ANN, after, "Older"))
+
+
+async def test_today_is_the_callers_day(slack: FakeSlack, core: StubCore) -> None:
+    """A command's time is in the zone that its caller has set in Slack; UTC where Slack tells none."""
+    slack.zones[ANN] = {"tz": "Asia/Tokyo", "tz_offset": 32_400}
+    slack.zones["U0CAT"] = {"tz": "Moon/Tycho", "tz_offset": -7200}
+    slack.zones["U0DAN"] = {"tz": "../../etc/passwd", "tz_offset": "x"}
+    for user in (ANN, BEN, "U0CAT", "U0DAN"):
+        await slack.command(user, "forget", "today")
+    await slack.mention(GENERAL, ANN, "forget today")
+    await slack.whispered(ANN)
+    offsets = [event.at.utcoffset() for event in core.commands]
+    assert offsets == [timedelta(hours=hours) for hours in (9, 0, -2, 0, 9)]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import io
 import os
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
@@ -345,6 +347,28 @@ async def test_a_memory_is_chosen_by_its_number() -> None:
     assert [event.action for event in core.presses] == ["open:m1"]
 
 
+async def test_links_are_written_out() -> None:
+    """Where nothing can be clicked, the address of the message that taught a memory stands under it."""
+    view = replace(LIST, items=(replace(LIST.items[0], link="https://acme.slack.com/archives/C1/p1"),))
+    printed = await talk(ScriptedCore(view=view), b"/memories\n")
+    assert "3. Likes tea  (2026-11-23, terminal)\n   https://acme.slack.com/archives/C1/p1\n" in printed
+
+
+async def test_today_is_the_day_of_who_sits_here() -> None:
+    """A command's time is in the machine's own time zone, so that /forget today means the day on this clock."""
+    core = ScriptedCore()
+    before, zone = os.environ.get("TZ"), "Pacific/Kiritimati"
+    try:
+        os.environ["TZ"] = zone
+        time.tzset()
+        await talk(core, b"/forget today\n")
+    finally:
+        del os.environ["TZ"]
+        os.environ |= {"TZ": before} if before else {}
+        time.tzset()
+    assert core.commands[0].at.utcoffset() == timedelta(hours=14)
+
+
 @pytest.mark.parametrize(("line", "texts"), [("Likes coffee", ["Likes coffee"]), ("", [])])
 async def test_a_form_takes_the_next_line(line: str, texts: list[str]) -> None:
     """A button with a form shows what stands in it; the next line replaces that, and an empty one leaves it."""
@@ -353,6 +377,15 @@ async def test_a_form_takes_the_next_line(line: str, texts: list[str]) -> None:
     assert "Memory now: Likes tea" in printed
     assert [event.text for event in core.submits] == texts
     assert ("Changed." if texts else "Nothing was changed.") in printed
+    assert core.messages == []
+
+
+async def test_a_form_left_empty_leaves_the_choices() -> None:
+    """The next line may press the button again: it is no message, to be answered and remembered."""
+    core = ScriptedCore(view=LIST)
+    printed = await talk(core, b"/memories\nEdit\n\nEdit\nLikes coffee\n")
+    assert "Nothing was changed. [1] Edit" in printed
+    assert [event.text for event in core.submits] == ["Likes coffee"]
     assert core.messages == []
 
 

@@ -48,6 +48,7 @@ class WebApi:
         self.hidden_before = ""
         self.unlisted: set[str] = set()
         self.users: dict[str, str] = {}
+        self.zones: dict[str, Json] = {}
         self.channels: dict[str, Json] = {}
         self.messages: dict[str, list[Json]] = {}
         self.ephemerals: list[Json] = []
@@ -231,7 +232,8 @@ class WebApi:
         user = args["user"]
         name = self.users.get(user, "")
         profile = {"display_name": name, "real_name": name or user.lower()}
-        return {"user": {"id": user, "team_id": TEAM, "name": user.lower(), "profile": profile}}
+        zone = self.zones.get(user, {})
+        return {"user": {"id": user, "team_id": TEAM, "name": user.lower(), "profile": profile, **zone}}
 
     async def _assistant_threads_setStatus(self, args: Json) -> Json:
         return {}
