@@ -23,7 +23,7 @@ from bot.identity import Identities
 from bot.journal import mark_learned, open_journal
 from bot.lazy import Later, LaterChat, LaterMemory
 from bot.learning import Learner
-from bot.ports import Adapter, Chat, MemoryStore, Notify
+from bot.ports import Adapter, Chat, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify
 from bot.recovery import Recovery
 from bot.rights import Rights, parse_person
 
@@ -164,17 +164,29 @@ async def _person(settings: Settings, command: str, named: str) -> int:
         person = parse_person(named)
     except ValueError as exc:
         raise SettingsError(f"PERSON: {exc}") from None
-    async with _opened(settings) as parts:
-        user_id = await parts.identities.user_id(person)
-        if command == "export":
-            kept = await parts.rights.export(user_id)
-            print(json.dumps(kept, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
-            return 0
-        outcome = await parts.rights.forget_everything(user_id)
+    # With memory switched off what is stored is theirs all the same.
+    async with _opened(settings.model_copy(update={"bot_memory": True})) as parts:
+        try:
+            user_id = await parts.identities.user_id(person)
+            accounts = ", ".join(await parts.identities.everybody(user_id))
+            if command == "export":
+                return _print_export(await parts.rights.export(user_id), accounts)
+            outcome = await parts.rights.forget_everything(user_id)
+        except (JournalUnavailable, MemoryUnavailable) as exc:
+            print(f"error: nothing was done, the database or the memory fails: {exc}", file=sys.stderr)  # noqa: T201
+            return 1
     if outcome.memories is None:
         print("error: the memories can't be erased now; the bot tries again until they are", file=sys.stderr)  # noqa: T201
         return 1
-    print(f"erased: {outcome.memories} memories, {outcome.entries} entries of conversations")  # noqa: T201
+    memories = "1 memory" if outcome.memories == 1 else f"{outcome.memories} memories"
+    print(f"erased: {memories} and {outcome.entries} entries of conversations of {accounts}")  # noqa: T201
+    return 0
+
+
+def _print_export(kept: dict[str, Any], accounts: str) -> int:
+    print(json.dumps(kept, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+    if not any(value for value in kept.values() if isinstance(value, list)):
+        print(f"note: nothing is kept about {accounts}", file=sys.stderr)  # noqa: T201
     return 0
 
 
@@ -298,13 +310,13 @@ class _Parts:
             self.learner if settings.bot_memory else None,
             grace=settings.bot_erase_grace_hours * 3600,
         )
-        told = kept(settings.bot_turns_ttl_hours, hosted=settings.mem0_api_key is not None)
+        told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
         self.bot = MemoryBot(
             journal,
             self.memory,
             self.chat,
             self.learner,
-            Commands(journal, self.memory, self.identities, self.rights, kept=told),
+            Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
             self.rights,
             persona=persona,
             allowance=settings.bot_messages_per_minute,

@@ -1,0 +1,108 @@
+"""The operator's `export PERSON` and `erase PERSON`, as processes of their own, beside a running bot or without one."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.discord import FakeDiscord
+from tests.fakes.mem0 import KEY
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+WORD = "zebrafinch"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def env(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, str]]:
+    """The settings of a bot that needs no platform, on each store of our own."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    async with FakeClaude() as claude:
+        yield {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url, "DATABASE_URL": url}
+
+
+async def run(folder: Path, env: dict[str, str], *arguments: str) -> tuple[int, str, list[str]]:
+    """One command: its exit code, what it printed, and its lines on standard error."""
+    bot = BotProcess(folder, env, arguments)
+    await bot.start()
+    code = await bot.wait(60)
+    return code, "\n".join(bot.out), bot.log
+
+
+async def told(folder: Path, env: dict[str, str]) -> None:
+    """Ann says one thing in the terminal, and the bot has learned it by its end."""
+    bot = BotProcess(folder, env, ("chat", "--as", "Ann Lee"))
+    await bot.start()
+    assert await bot.talk(f"My bird is a {WORD}.\n") == 0
+
+
+async def test_export_and_erase_without_a_bot(tmp_path: Path, env: dict[str, str]) -> None:
+    """Everything of one person is printed as JSON, then erased with a count; erased again, there is nothing left."""
+    await told(tmp_path, env)
+    code, out, log = await run(tmp_path, env, "export", "terminal:Ann Lee")
+    assert (code, log) == (0, [])
+    exported: dict[str, Any] = json.loads(out)
+    assert exported["account"] == "terminal:Ann-Lee"
+    assert [memory["text"] for memory in exported["memories"]] == [f"My bird is a {WORD}."]
+    assert [turn["by"] for turn in exported["turns"]] == ["user", "assistant"]
+    assert exported["settings"] == {"memory_paused_since": None, "memory_was_paused": []}
+    off = await run(tmp_path, {**env, "BOT_MEMORY": "false"}, "export", "terminal:Ann-Lee")
+    assert json.loads(off[1])["memories"] == exported["memories"]
+    assert await run(tmp_path, env, "erase", "terminal:Ann-Lee") == (
+        0,
+        "erased: 1 memory and 2 entries of conversations of terminal:Ann-Lee",
+        [],
+    )
+    code, out, log = await run(tmp_path, env, "export", "terminal:Ann-Lee")
+    assert (code, json.loads(out)["memories"]) == (0, [])
+    assert log == ["note: nothing is kept about terminal:Ann-Lee"]
+    assert (await run(tmp_path, env, "erase", "terminal:Ann-Lee"))[1].startswith("erased: 0 memories and 0 entries")
+
+
+async def test_erased_beside_a_running_bot(tmp_path: Path, env: dict[str, str]) -> None:
+    """The bot that runs uses nothing of what another process has erased, and goes on learning."""
+    async with FakeClaude() as claude, FakeDiscord() as discord:
+        env = {**env, "ANTHROPIC_BASE_URL": claude.url, "DISCORD_TOKEN": discord.token, "DISCORD_API_BASE": discord.url}
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("discord: listening")
+            person = f"discord:{discord.user('ann').id}"
+            await discord.answer_to(await discord.dm("ann", f"My bird is a {WORD}."), within=30)
+            await until(lambda: bool(claude.extractions), 20)
+            exported: dict[str, Any] = {"memories": []}
+            async with asyncio.timeout(30):
+                while not exported["memories"]:
+                    code, out, _ = await run(tmp_path, env, "export", person)
+                    assert code == 0
+                    exported = json.loads(out)
+            await discord.answer_to(await discord.dm("ann", "What is my bird?"), within=30)
+            assert WORD in system_text(claude.chats[-1])
+            code, out, _ = await run(tmp_path, env, "erase", person)
+            assert (code, out.startswith("erased: 1 memory ")) == (0, True)
+            await discord.answer_to(await discord.dm("ann", "And now?"), within=30)
+            asked = claude.chats[-1]
+            assert WORD not in json.dumps(asked)
+            assert WORD not in (await run(tmp_path, env, "export", person))[1]
+
+
+@pytest.mark.parametrize(("command", "person"), [("export", "slack:T1"), ("erase", "terminal: ")])
+async def test_who_is_nobody(tmp_path: Path, command: str, person: str) -> None:
+    """A name that can't be anybody's ends with one line and exit code 2, and nothing is opened or made."""
+    code, out, log = await run(tmp_path, {}, command, person)
+    assert (code, out) == (2, "")
+    assert log == ["error: PERSON: a person is discord:<id>, slack:<team>:<user> or terminal:<name>"]
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "erase"])
+async def test_a_memory_out_of_reach_is_one_line(tmp_path: Path, command: str) -> None:
+    """With hosted mem0 down the command says so in a line, exits with 1, and what is to be erased is tried again."""
+    env = {"MEM0_API_KEY": KEY, "MEM0_HOST": "http://127.0.0.1:9"}
+    code, out, log = await run(tmp_path, env, command, "discord:7")
+    assert (code, out) == (1, "")
+    errors = [line for line in log if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert not any("Traceback" in line for line in log)
