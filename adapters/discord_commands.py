@@ -21,7 +21,7 @@ def add_commands(tree: app_commands.CommandTree[discord.AutoShardedClient], inte
         await interactions.command(interaction, "memories", search)
 
     @tree.command(name="forget", description="Make me forget something, or everything, about you.")
-    @app_commands.describe(what="Words or a number from /memories; leave it empty to forget everything")
+    @app_commands.describe(what="Words, a number from /memories, or a time such as since Monday; empty: everything")
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def forget(interaction: discord.Interaction, what: app_commands.Range[str, 0, LIMIT] = "") -> None:

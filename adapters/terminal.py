@@ -36,7 +36,7 @@ NOTEBOOK = "Notebook mode: no ANTHROPIC_API_KEY is set, so I keep what you tell 
 WELCOME = "Talk to me. /help shows the commands, quit leaves."
 HELP = """\
 /memories [words]  what I remember about you, or what of it holds these words
-/forget [what]     forget one memory (its number), those that hold these words, or everything
+/forget [what]     forget one memory (its number), those that hold these words or are since a time, or everything
 /link [code]       share memories with your account on another platform; /unlink parts them again
 /help              this
 quit               leave (also exit, or Ctrl-D)"""
