@@ -25,6 +25,7 @@ from bot.events import (
     Turn,
     View,
 )
+from bot.holding import HOLD, held
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
@@ -44,9 +45,6 @@ AGAIN_MOST = 60.0
 FAILURES = 3
 #: What a later try may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
 PASSING = (OSError, JournalUnavailable)
-#: Seconds for which a message is held that can't be written down, and between two tries: Discord sends none again.
-HOLD = 30.0
-HOLD_TRIES = 1.0
 #: Ways back kept for events that are taken up again.
 WAYS_BACK = 1000
 
@@ -103,22 +101,12 @@ class MemoryBot:
         """
         if not event.text.strip() and not event.attachments:
             return False
-        conversation = await self._write_down(event)
+        hold = HOLD if self._later else 0.0
+        conversation = await held(lambda: self._journal.admit(event), hold=hold)
         if conversation is None:  # already seen, here or in another process
             return False
         self._conversations[event.id] = conversation
         return True
-
-    async def _write_down(self, event: MessageEvent) -> str | None:
-        now = asyncio.get_running_loop().time
-        end = now() + HOLD
-        while True:
-            try:
-                return await self._journal.admit(event)
-            except JournalUnavailable:
-                if not self._later or now() >= end:
-                    raise
-            await asyncio.sleep(HOLD_TRIES)
 
     async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
         """Answer one message, once; whatever fails is logged without its text and told to the person."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.events import Edit, Erasure, Joined, Memory, MessageEvent, Person, Source
+from bot.holding import held
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
@@ -142,23 +143,25 @@ class Rights:
     async def deleted(self, event_ids: Sequence[str]) -> None:
         """Messages were deleted (the bot's own too): forget what they alone taught, and the turns that quote them."""
         try:
-            ids = list(event_ids)
-            whom = await self._journal.taught(ids)
-            owed = [Erasure("sources", {"events": [each], "user": user}, user) for each, user in whom.items()]
-            if others := [each for each in ids if each not in whom]:
-                owed.append(Erasure("sources", {"events": others, "user": None}))
-            if await self._journal.known(ids):
-                owed = await self._journal.owe(owed)
-                await self._journal.forget_messages(ids)
-            for each in owed:
-                await self.attempt(each)
+            await held(lambda: self._deleted(list(event_ids)))
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%d deleted messages are not forgotten yet: %s", len(event_ids), describe(exc))
+
+    async def _deleted(self, ids: list[str]) -> None:
+        whom = await self._journal.taught(ids)
+        owed = [Erasure("sources", {"events": [each], "user": user}, user) for each, user in whom.items()]
+        if others := [each for each in ids if each not in whom]:
+            owed.append(Erasure("sources", {"events": others, "user": None}))
+        if await self._journal.known(ids):
+            owed = await self._journal.owe(owed)
+            await self._journal.forget_messages(ids)
+        for each in owed:
+            await self.attempt(each)
 
     async def edited(self, event: MessageEvent) -> None:
         """A message was edited: where its text changed, forget what it alone taught, and learn it anew."""
         try:
-            await self._edited(event)
+            await held(lambda: self._edited(event))
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: its edit is not taken in: %s", event.id, describe(exc))
 
@@ -188,7 +191,7 @@ class Rights:
             return
         try:
             # Platforms tell it more than once (Discord at each start): the grace counts from the first time.
-            if await self._journal.owe_once(wanted, self._grace):
+            if await held(lambda: self._journal.owe_once(wanted, self._grace)):
                 log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a removal could not be written down: %s", platform, describe(exc))
@@ -199,7 +202,7 @@ class Rights:
         if wanted is None:
             return
         try:
-            if await self._journal.excuse(wanted):
+            if await held(lambda: self._journal.excuse(wanted)):
                 log.info("%s: added again; nothing is erased", platform)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a return could not be written down: %s", platform, describe(exc))

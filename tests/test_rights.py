@@ -1,5 +1,7 @@
 """What people can have forgotten, and what follows the platforms, on the real journal and the real embedded memory."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 
 from bot.events import Audience, MessageEvent, Person, Place
 from bot.rights import Stretch, parse_person
+from bot.sqlite import BUSY_TIMEOUT_MS, connect
 from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Clock, House, opened
 from tests.makers import BOB, message
 
@@ -144,6 +147,20 @@ async def test_a_deleted_message_takes_along_what_it_alone_taught(house: House) 
     assert await house.turns(second) == ["I like tea.", "Noted."]
     await house.rights.deleted([second.id, "slack:T1:D1:never-seen"])
     assert await house.known() == []
+
+
+async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
+    """A platform tells of a deletion once: with the file locked for longer than SQLite waits, it is held on to."""
+    async with opened(tmp_path / "data") as house:
+        event = await house.tell("My bird is a zebrafinch.")
+        with contextlib.closing(connect(tmp_path / "data" / "bot.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            deleting = asyncio.create_task(house.rights.deleted([event.id]))
+            await asyncio.sleep(BUSY_TIMEOUT_MS / 1000 + 1)
+            assert not deleting.done()
+            other.execute("ROLLBACK")
+        await deleting
+        assert await house.known() == []
 
 
 async def test_a_deleted_message_is_not_answered_into_memory(house: House) -> None:
