@@ -63,7 +63,9 @@ async def test_stop_while_down() -> None:
             assert not adapter.ready.is_set()
 
 
-@pytest.mark.parametrize("trouble", ["dropped", "renewed", "malformed", "huge", "silent", "gone for a while"])
+@pytest.mark.parametrize(
+    "trouble", ["dropped", "renewed", "switched off", "malformed", "huge", "silent", "gone for a while", "refused"]
+)
 async def test_reconnects(trouble: str) -> None:
     """Whatever happens to the socket, messages sent meanwhile are answered, once."""
     async with FakeSlack(ack_timeout=60) as slack:
@@ -90,7 +92,13 @@ async def test_reconnects(trouble: str) -> None:
             elif trouble == "renewed":
                 await slack.renew()
                 await slack.connected(2)
+            elif trouble == "switched off":  # Socket Mode, in the app's settings; and on again
+                slack.fail("apps.connections.open", *[Fault(error="not_allowed_token_type")] * 2)
+                await slack.renew("link_disabled")
+                await slack.drop_sockets()
             else:
+                if trouble == "refused":
+                    slack.fail("apps.connections.open", *[Fault(error="invalid_auth")] * 3)
                 if trouble == "gone for a while":
                     slack.fail("apps.connections.open", Fault(status=500), Fault(drop=True), Fault(error="fatal_error"))
                 slack.silent = trouble == "silent"

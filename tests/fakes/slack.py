@@ -126,10 +126,10 @@ class FakeSlack(People):
         for transport in self._transports:
             transport.abort()
 
-    async def renew(self) -> None:
+    async def renew(self, reason: str = "refresh_requested") -> None:
         """Ask the bot to open another connection, as Slack does every few hours."""
         for socket in self._sockets[:]:
-            await socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}})
+            await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {}})
 
     async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it stands on every socket."""
