@@ -1,7 +1,7 @@
 """What the core needs from the outside, as small protocols named by role. Implementations are bound in `__main__`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -246,8 +246,11 @@ class Journal(Protocol):
         """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
         ...
 
-    async def unanswered(self) -> Sequence[tuple[MessageEvent, str, int]]:
-        """Claim events that no living process answers, oldest first: (event, conversation, how often taken up)."""
+    async def unanswered(self, platforms: Collection[str]) -> Sequence[tuple[MessageEvent, str, int]]:
+        """Claim these platforms' events that no living process answers, oldest first.
+
+        Each with its conversation, and how often it was taken up.
+        """
         ...
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:

@@ -71,11 +71,12 @@ class Recovery:
             await asyncio.sleep(self._every)
 
     async def _look(self) -> None:
-        for event, conversation, attempts in await self._journal.unanswered():
-            platform = self._platforms.get(event.person.platform)
-            if platform is None or not platform.ready.is_set():
-                await self._journal.postpone(event.id, 10 * self._every)
-                continue
+        # Those of a platform that isn't connected here may be another process's.
+        ready = {name: platform for name, platform in self._platforms.items() if platform.ready.is_set()}
+        if not ready:
+            return
+        for event, conversation, attempts in await self._journal.unanswered(ready):
+            platform = ready[event.person.platform]
             log.info("%s: taken up again", event.id)
             task = asyncio.create_task(self._answers.take_up(event, conversation, attempts, platform.respond))
             self._tasks.add(task)

@@ -1,7 +1,7 @@
 """The core's ports in a few lines each, in memory, for tests of what stands between them."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -69,7 +69,7 @@ class StubJournal(StubRights):
     async def postpone(self, event_id: str, seconds: float) -> None:
         self.postponed.append((event_id, seconds))
 
-    async def unanswered(self) -> list[tuple[MessageEvent, str, int]]:
+    async def unanswered(self, platforms: Collection[str]) -> list[tuple[MessageEvent, str, int]]:
         return []
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:

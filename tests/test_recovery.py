@@ -1,7 +1,7 @@
 """Taking up what was left behind."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bot.events import MessageEvent
 from bot.ports import JournalUnavailable, Respond
@@ -18,12 +18,13 @@ class Left(StubJournal):
         self.left = list(events)
         self.broken = 0
 
-    async def unanswered(self) -> list[tuple[MessageEvent, str, int]]:
+    async def unanswered(self, platforms: Collection[str]) -> list[tuple[MessageEvent, str, int]]:
         if self.broken:
             self.broken -= 1
             raise JournalUnavailable("down")
-        left, self.left = self.left, []
-        return [(event, event.place.key, 1) for event in left]
+        taken = [event for event in self.left if event.person.platform in platforms]
+        self.left = [event for event in self.left if event not in taken]
+        return [(event, event.place.key, 1) for event in taken]
 
 
 class Takers:
@@ -64,13 +65,16 @@ async def test_what_was_left_is_taken_up_in_order_and_beside_each_other() -> Non
 
 
 async def test_a_platform_that_is_down_is_waited_for() -> None:
-    """An event of a platform that isn't connected (or isn't set any more) is put off, not lost."""
-    journal, takers = Left(message("one")), Takers()
-    recovery = Recovery(journal, takers, {"slack": Platform(ready=False)}, None, every=0.01)
+    """An event of a platform that isn't connected here is left to others, and taken up once it is."""
+    journal, takers, platform = Left(message("one")), Takers(), Platform(ready=False)
+    recovery = Recovery(journal, takers, {"slack": platform}, None, every=0.01)
     work = asyncio.create_task(recovery.run())
-    await until(lambda: bool(journal.postponed))
+    await asyncio.sleep(0.05)
+    assert (takers.taken, len(journal.left)) == ([], 1)
+    platform.ready.set()
+    await until(lambda: takers.taken == ["one"])
     work.cancel()
-    assert takers.taken == []
+    await recovery.finish(0.01)
 
 
 async def test_a_journal_that_fails_is_looked_at_again() -> None:

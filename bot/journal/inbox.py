@@ -1,5 +1,6 @@
 """Events: written down before anything else, open until answered, claimed by one worker at a time."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -105,15 +106,27 @@ def claimed(conn: sa.Connection, worker: str) -> set[str]:
     return set(conn.scalars(sa.select(inbox.c.event_id).where(inbox.c.claimed_by == worker)))
 
 
-def unanswered(conn: sa.Connection, worker: str, busy: list[str], now: float, most: int) -> list[Unanswered]:
-    """Claim up to `most` events that no living worker answers, oldest first.
+def unanswered(
+    conn: sa.Connection,
+    worker: str,
+    busy: list[str],
+    now: float,
+    most: int,
+    platforms: Collection[str] | None = None,
+) -> list[Unanswered]:
+    """Claim up to `most` events that no living worker answers, oldest first; of these platforms (None: of all).
 
     `busy` are the events that `worker` is answering; others under its name were admitted by a call that failed.
     """
     free = sa.or_(inbox.c.claimed_by.is_(None), sa.and_(inbox.c.claimed_by == worker, inbox.c.event_id.not_in(busy)))
+    theirs = [inbox.c.person_key.startswith(f"{name}:", autoescape=True) for name in platforms or ()]
     chosen = (
         sa.select(inbox.c.event_id)
-        .where(free, due(inbox.c.next_try, now, PAUSE_MOST))
+        .where(
+            free,
+            due(inbox.c.next_try, now, PAUSE_MOST),
+            sa.true() if platforms is None else sa.or_(sa.false(), *theirs),
+        )
         .order_by(inbox.c.at)
         .limit(most)
         .with_for_update(skip_locked=True)

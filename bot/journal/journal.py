@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from bot.events import Exchange, MessageEvent, Turn
@@ -142,12 +142,16 @@ class SqlJournal(JournalOfRights):
         self._lost.discard(event_id)
         self._busy.discard(event_id)
 
-    async def unanswered(self, most: int = 100) -> list[Unanswered]:
-        """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first."""
-        found = await self._runner.write(inbox.unanswered, self._worker, [*self._in_hand()], self._clock(), most)
+    async def unanswered(self, platforms: Collection[str] | None = None, most: int = 100) -> list[Unanswered]:
+        """Claim events that no living process answers: left by a dead one, or postponed and due. Oldest first.
+
+        Only those of these platforms (None: all).
+        """
+        in_hand = [*self._in_hand()]
+        found = await self._runner.write(inbox.unanswered, self._worker, in_hand, self._clock(), most, platforms)
         # What was taken in since is in hand too: on PostgreSQL the look may come behind its commit.
-        in_hand = self._in_hand()
-        found = [left for left in found if left.event.id not in in_hand]
+        now_in_hand = self._in_hand()
+        found = [left for left in found if left.event.id not in now_in_hand]
         self._busy.update(pending.event.id for pending in found)
         return found
 

@@ -76,6 +76,8 @@ class PostgresRunner:
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closing = False
+        #: Whether pages may hold what was erased.
+        self._stained = False
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="journal")
 
     async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,11 +93,13 @@ class PostgresRunner:
     ) -> int:
         """Delete, then rewrite the tables that hold text: a plain vacuum leaves old bytes in pages still in use."""
         count = await self.write(function, *args, **kwargs)
-        if count:
+        if count or self._stained:
             try:
                 await self._threaded(self._single, _rewrite)
+                self._stained = False
             except JournalUnavailable as exc:
-                log.warning("what was deleted is not yet off the disk: %s", exc)
+                self._stained = True
+                log.warning("what was deleted is not yet off the disk; the next pruning tries again: %s", exc)
         return count
 
     async def _threaded(self, engine: sa.Engine, function: Callable[[sa.Connection], T]) -> T:

@@ -242,3 +242,13 @@ async def test_what_was_seen_of_late(journal: SqlJournal, clock: Clock) -> None:
     assert await journal.recently_seen("terminal", 24) == []
     clock.now += 20 * 24 * 3600
     assert await journal.recently_seen("slack", 24) == []
+
+
+async def test_events_are_left_to_those_on_their_platform(journal: SqlJournal) -> None:
+    """A process that isn't on an event's platform doesn't claim it."""
+    event = message("hello")
+    await journal.admit(event)
+    await journal.postpone(event.id, 0)
+    assert await journal.unanswered(["discord", "sla"]) == []
+    assert await journal.unanswered([]) == []
+    assert [left.event for left in await journal.unanswered(["discord", "slack"])] == [event]
