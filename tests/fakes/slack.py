@@ -252,10 +252,12 @@ class FakeSlack(People):
         finally:
             self._sockets.remove(socket)
             self._transports.discard(transport)
-            for name, (envelope, timer) in list(self._unacked.items()):
-                if timer:
-                    timer.cancel()
-                    self._unacked[name] = (envelope, None)
+            # What nobody acknowledges is sent again: in time on another socket, else on the next one.
+            if not self._sockets:
+                for name, (envelope, timer) in list(self._unacked.items()):
+                    if timer:
+                        timer.cancel()
+                        self._unacked[name] = (envelope, None)
         return socket
 
     async def _acknowledge(self, data: str) -> None:
