@@ -357,9 +357,7 @@ async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStor
         from bot.memory.hosted import HostedMemory
 
         key = settings.mem0_api_key.get_secret_value()
-        return await HostedMemory.open(
-            key, settings.mem0_host, journal.learned, buried=journal.buried, tokens=settings.bot_memory_tokens
-        )
+        return await HostedMemory.open(key, settings.mem0_host, journal, tokens=settings.bot_memory_tokens)
     return await asyncio.to_thread(_open_embedded, settings)
 
 

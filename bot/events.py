@@ -220,6 +220,31 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuedAdd:
+    """What a memory service that works behind a queue is asked to add, from before it is asked until it has ended.
+
+    Attributes:
+        token: Ours, in the metadata of whatever comes of it.
+        user_id: The mem0 user that it is for.
+        source: The message that it is from, "" for none.
+        replaces: The memory whose place it takes, "" where it is learned from an exchange.
+        exchange_id: That exchange, 0 for none.
+        event: The service's id for it, "" until that is known.
+        void: What it is for was erased or replaced: nothing of it may stay.
+        at: When it was written down, in seconds since 1970.
+    """
+
+    token: str
+    user_id: str
+    source: str
+    replaces: str = ""
+    exchange_id: int = 0
+    event: str = ""
+    void: bool = False
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """Accounts were linked or parted: their memories go from `former` to `user_id`, by `moving`."""
 

@@ -367,16 +367,12 @@ class Journal(Protocol):
         """What these events taught before is forgotten: their new texts may be learned."""
         ...
 
-    async def buried(self, exchange_id: int) -> bool:
-        """Whether an exchange was erased or replaced while it waited: what was learned of it meanwhile is void."""
-        ...
-
     async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
-        """Whom events taught something (mem0 user ids), where it was noted."""
+        """Which accounts events taught something, where it was noted."""
         ...
 
     async def learners(self) -> list[str]:
-        """Every mem0 user id of whom it was noted that an event taught them something."""
+        """Every account of which it was noted that an event taught it something."""
         ...
 
     async def owe(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:

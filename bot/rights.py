@@ -94,28 +94,32 @@ class Rights:
     async def forget_everything(self, user_id: str) -> Outcome:
         """Erase all that is kept about a person, on every linked account."""
         keys = await self._identities.everybody(user_id)
-        raw, everything = await self._journal.owe(
-            [Erasure("raw", {"user": user_id, "accounts": keys}), Erasure("everything", {"users": keys}, user_id)]
-        )
+        # One for each account: parted by this, none of them may use what is still to be erased.
+        everything = [Erasure("everything", {"users": [key]}, key) for key in keys]
+        raw, *owed = await self._journal.owe([Erasure("raw", {"user": user_id, "accounts": keys}), *everything])
         entries = await self.attempt(raw)
-        return Outcome(await self.attempt(everything) if entries is not None else None, entries or 0)
+        if entries is None:
+            return Outcome(None, 0)
+        counts = [await self.attempt(each) for each in owed]
+        return Outcome(None if None in counts else sum(filter(None, counts)), entries)
 
     async def forget_memories(self, user_id: str, memories: Sequence[Memory]) -> Outcome:
         """Erase memories, and what was said in the messages that taught them: a turn kept as context would tell it."""
         ids = [memory.id for memory in memories]
         events = [source.event_id for memory in memories for source in memory.sources]
-        (owed,) = await self._journal.owe([Erasure("memories", {"user": user_id, "ids": ids}, user_id)])
+        keys = await self._identities.everybody(user_id)
+        (owed,) = await self._journal.owe([Erasure("memories", {"users": keys, "ids": ids}, user_id)])
         entries = await self._journal.forget_events(user_id, events)
         return Outcome(await self.attempt(owed), entries)
 
     async def forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
         """Erase what a person told within a stretch of time, and what was learned from that alone."""
         ids = [memory.id for memory in stretch.whole]
-        wanted = [Erasure("memories", {"user": user_id, "ids": ids}, user_id)]
+        keys = await self._identities.everybody(user_id)
+        wanted = [Erasure("memories", {"users": keys, "ids": ids}, user_id)]
         if stretch.parts:
             wanted.append(Erasure("sources", {"events": list(stretch.parts), "user": user_id}, user_id))
         owed = await self._journal.owe(wanted)
-        keys = await self._identities.everybody(user_id)
         entries = await self._journal.forget_since(user_id, keys, stretch.start, stretch.end)
         events = [source.event_id for memory in stretch.whole for source in memory.sources]
         entries += await self._journal.forget_events(user_id, [*events, *stretch.parts])
@@ -149,7 +153,10 @@ class Rights:
 
     async def _deleted(self, ids: list[str]) -> None:
         whom = await self._journal.taught(ids)
-        owed = [Erasure("sources", {"events": [each], "user": user}, user) for each, user in whom.items()]
+        owed = [
+            Erasure("sources", {"events": [each], "user": account}, await self._journal.user_id(account))
+            for each, account in whom.items()
+        ]
         if others := [each for each in ids if each not in whom]:
             owed.append(Erasure("sources", {"events": others, "user": None}))
         if await self._journal.known(ids):
@@ -254,10 +261,11 @@ class Rights:
             case "raw":
                 return await self._journal.forget_raw(what["user"], what["accounts"])
             case "everything":
-                # Under each account's own id too: a move that is still owed must find nothing there.
                 return sum([await self._memory.forget_all(user) for user in what["users"]])
             case "memories":
-                return await self._memory.forget(what["user"], what["ids"])
+                # Under each of the accounts that were linked then: they may have been parted since.
+                users = what["users"] if "users" in what else [what["user"]]
+                return sum([await self._memory.forget(user, what["ids"]) for user in users])
             case "sources":
                 count = await self._memory.forget_sources(what["events"], what["user"])
                 if owed.id:

@@ -67,9 +67,6 @@ class StubRights:
     async def release(self, event_ids: Sequence[str]) -> None:
         """Nothing is held here."""
 
-    async def buried(self, exchange_id: int) -> bool:
-        return False
-
     async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
         return {}
 

@@ -9,7 +9,7 @@ from bot.events import Edit, MessageEvent
 from bot.journal.erasure import drop_exchanges
 from bot.journal.linking import renew
 from bot.journal.settings import was_paused
-from bot.journal.tables import exchanges, inbox, messages, turns
+from bot.journal.tables import exchanges, inbox, messages, taught, turns
 from bot.journal.values import from_json, storable, to_json
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
@@ -79,5 +79,6 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
 
 def release(conn: sa.Connection, event_ids: list[str]) -> int:
     """What these events taught before is forgotten: their new texts may be learned. Returns how many wait now."""
+    conn.execute(sa.delete(taught).where(taught.c.event_id.in_(event_ids)))
     held = sa.and_(exchanges.c.event_id.in_(event_ids), exchanges.c.state == "held")
     return conn.execute(sa.update(exchanges).where(held).values(state="waiting")).rowcount

@@ -49,8 +49,9 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
         count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
     for named in (links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
-    for owned in (settings, pauses, taught, links):
+    for owned in (settings, pauses, links):
         conn.execute(sa.delete(owned).where(owned.c.user_id == user_id))
+    conn.execute(sa.delete(taught).where(taught.c.user_id.in_([user_id, *keys])))
     return count
 
 
@@ -135,11 +136,11 @@ def buried(conn: sa.Connection, exchange_id: int) -> bool:
 
 
 def taught_whom(conn: sa.Connection, event_ids: Sequence[str]) -> dict[str, str]:
-    """Event: the mem0 user whom it taught something, where that was noted."""
+    """Event: the account that it taught something, where that was noted."""
     rows = conn.execute(sa.select(taught.c.event_id, taught.c.user_id).where(taught.c.event_id.in_(list(event_ids))))
     return {event_id: user_id for event_id, user_id in rows}  # noqa: C416 - rows, not pairs
 
 
 def learners(conn: sa.Connection) -> list[str]:
-    """Every mem0 user of whom it was noted that an event taught them something."""
+    """Every account of which it was noted that an event taught it something."""
     return list(conn.scalars(sa.select(taught.c.user_id).distinct().order_by(taught.c.user_id)))

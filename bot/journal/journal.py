@@ -9,6 +9,7 @@ from datetime import datetime
 
 from bot.events import Exchange, MessageEvent, Turn
 from bot.journal import inbox, outbox, people, retention, turns, workers
+from bot.journal.adds import JournalOfAdds
 from bot.journal.inbox import Unanswered
 from bot.journal.presence import Presence
 from bot.journal.retention import Backlog
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 PRUNE_EVERY = 3600.0
 
 
-class SqlJournal(JournalOfRights):
+class SqlJournal(JournalOfRights, JournalOfAdds):
     """What must outlive a crash, in SQLite or PostgreSQL. Every method raises JournalUnavailable where that fails.
 
     Args:

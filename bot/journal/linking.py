@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bot.events import Erasure, Joined
 from bot.journal import erasures, people, settings
-from bot.journal.tables import codes, exchanges, guesses, taught, tombstones, turns
+from bot.journal.tables import codes, exchanges, guesses, tombstones, turns
 from bot.ports import TooManyCodes
 
 #: How long a code joins, in seconds, and how often it may be found by one who can't use it.
@@ -52,7 +52,6 @@ def _join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
         people.link(conn, key, to, now)
     rehome(conn, former, to, keys, now)
     settings.move(conn, former, to, keep=False)
-    conn.execute(sa.update(taught).where(taught.c.user_id == former).values(user_id=to))
     (moving,) = erasures.owe(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
     return Joined(to, former, moving)
 

@@ -85,10 +85,10 @@ def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
 
     Whom they taught is noted: those of our own stores, which know it by themselves, are gone by now (`mark_learned`).
     """
-    rows = conn.execute(sa.select(exchanges.c.event_id, exchanges.c.user_id).where(exchanges.c.id.in_(list(ids)))).all()
-    for event_id, user_id in rows:
+    noted = sa.select(exchanges.c.event_id, exchanges.c.user_id, exchanges.c.person_key)
+    for event_id, user_id, account in conn.execute(noted.where(exchanges.c.id.in_(list(ids)))).all():
         conn.execute(sa.delete(taught).where(taught.c.event_id == event_id))
-        conn.execute(sa.insert(taught), {"event_id": event_id, "user_id": user_id})
+        conn.execute(sa.insert(taught), {"event_id": event_id, "user_id": account or user_id})
     conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from bot.journal.linking import CODE_TTL
 from bot.journal.people import INTENT_TTL
-from bot.journal.tables import codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
+from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
 #: How long a message is known as seen, in seconds: longer than any platform sends one again.
 SEEN_TTL = 14 * 24 * 3600.0
@@ -43,6 +43,7 @@ def prune(conn: sa.Connection, now: float, turns_since: float, most: int) -> int
         sa.delete(codes).where(codes.c.at < now - CODE_TTL),
         sa.delete(guesses).where(guesses.c.at < now - CODE_TTL),
         sa.delete(tombstones).where(tombstones.c.at < now - SEEN_TTL),
+        sa.delete(adds).where(adds.c.at < now - SEEN_TTL),
     )
     return sum(conn.execute(statement).rowcount for statement in doomed)
 

@@ -166,7 +166,7 @@ guesses = sa.Table(
     sa.Index("guesses_by_person", "person_key"),
 )
 
-#: Whom an event taught something, for a memory store that can't tell by itself (hosted mem0).
+#: Which account an event taught something, for a memory store that can't tell by itself (hosted mem0).
 taught = sa.Table(
     "taught",
     metadata,
@@ -181,6 +181,22 @@ tombstones = sa.Table(
     metadata,
     sa.Column("exchange_id", _Id, primary_key=True),
     sa.Column("at", sa.Double, nullable=False),
+)
+
+#: What hosted mem0 was asked to add: written before it is asked, dropped once it is known how that ended. See
+#: `bot.events.QueuedAdd`.
+adds = sa.Table(
+    "adds",
+    metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("replaces", sa.Text, nullable=False),
+    sa.Column("exchange_id", _Id, nullable=False),
+    sa.Column("event", sa.Text, nullable=False, server_default=""),
+    sa.Column("void", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("adds_by_user", "user_id"),
 )
 
 #: Processes at work. A claim whose worker isn't here is void. `seen` is the database's clock (PostgreSQL).

@@ -1,20 +1,31 @@
 """Long-term memory at hosted mem0: it extracts by itself, and carries our audience and sources in its metadata.
 
-Every request is about one person: an empty user id, or `*`, would mean everybody to mem0, so all methods pass
-`person_id` before anything is sent. What comes back is checked again here: it must be that person's, and of an audience
-that was asked for, whatever the service's filters let through.
+A memory lies under the account that taught it, and a person is the accounts that are linked now: joining and parting
+accounts moves nothing. Every request is about accounts by name: an empty user id, or `*`, would mean everybody to mem0,
+so all methods pass `person_id` before anything is sent, and `hosted_guard` looks again. What comes back is checked here
+too: it must be that person's, and of an audience that was asked for, whatever the service's filters let through.
 """
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
-from bot.events import Exchange, Memory
-from bot.memory.hosted_client import ATTEMPTS, HostedClient, Lost, Refused, Row, Sleep
-from bot.memory.hosted_rights import HostedRights
-from bot.memory.hosted_rows import audiences, clean, fields, filters, memory_of, messages, metadata_of, owned, person_id
+from bot.events import Exchange, Memory, QueuedAdd
+from bot.memory.hosted_adds import Adds, Ledger, at_once, new_token
+from bot.memory.hosted_client import HostedClient, Refused, Row, Sleep
+from bot.memory.hosted_rights import FORGET_PATIENCE, HostedRights
+from bot.memory.hosted_rows import (
+    account_of,
+    audiences,
+    clean,
+    fields,
+    filters,
+    memory_of,
+    messages,
+    metadata_of,
+)
 from bot.memory.keywords import Words
 from bot.memory.ranking import fit
 from bot.ports import LearningFailed, MemoryUnavailable
@@ -24,15 +35,8 @@ log = logging.getLogger(__name__)
 
 #: How long a queued add is followed, in seconds; past it the exchange waits for the next attempt.
 PATIENCE = 120.0
-#: How long `forget_all` waits for adds of that person that are still queued, in seconds.
-FORGET_PATIENCE = 20.0
-DELETES_AT_ONCE = 8
-#: An exchange older than this process may have been added by the one before it; clocks may differ by so much.
-CLOCKS = timedelta(minutes=2)
-
-Learned = Callable[[Sequence[int]], Awaitable[None]]
-#: Whether an exchange was erased or replaced while it waited: what was learned of it is void.
-Buried = Callable[[int], Awaitable[bool]]
+#: Seconds between two looks at what is not known to have ended.
+TIDY_EVERY = 60.0
 
 
 class HostedMemory(HostedRights):
@@ -41,62 +45,78 @@ class HostedMemory(HostedRights):
     def __init__(
         self,
         client: HostedClient,
-        learned: Learned,
+        ledger: Ledger,
         *,
-        buried: Buried | None = None,
         tokens: int = 1000,
         patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`learned` drops exchanges by their ids once they are learned; `tokens` is the budget of one recall."""
-        self._buried = buried
+        """`ledger` is where adds are written down (the journal); `tokens` is the budget of one recall."""
         self._client = client
-        self._learned = learned
+        self._ledger = ledger
         self._tokens = tokens
-        self._patience = patience
-        self._since = datetime.now(UTC) - CLOCKS
-        self._queued: dict[tuple[str, str], str] = {}  # (user id, source or mem0's event) -> mem0's event
-        self._forgotten: Counter[str] = Counter()
-        self._deletes = asyncio.Semaphore(DELETES_AT_ONCE)
+        self._adds = Adds(client, ledger, patience, clock)
+        self._tidying: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
         cls,
         api_key: str,
         host: str,
-        learned: Learned,
+        ledger: Ledger,
         *,
-        buried: Buried | None = None,
         tokens: int = 1000,
         patience: float = PATIENCE,
         sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+        tidy_every: float = TIDY_EVERY,
     ) -> "HostedMemory":
-        """Connect; raise SettingsError where mem0 refuses the key. A service that is down only logs a warning."""
+        """Connect; raise SettingsError where mem0 refuses the key. A service that is down only logs a warning.
+
+        What an earlier process left unfinished is taken up at once, and looked at again every `tidy_every` seconds.
+        """
         client = await HostedClient.open(api_key, host, sleep=sleep)
-        return cls(client, learned, buried=buried, tokens=tokens, patience=patience)
+        memory = cls(client, ledger, tokens=tokens, patience=patience, clock=clock)
+        memory._tidying = asyncio.create_task(memory._keep_tidy(tidy_every), name="mem0")
+        return memory
 
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
     ) -> list[Memory]:
         """As many memories as fit the budget, best first: mem0's own hybrid search, or the newest without a query."""
-        person = person_id(user_id)
-        if not query.strip():
-            found = [m for m in await self.list(person) if scopes is None or m.scope in scopes]
-            return self._fitting(found)
-        rows = await self._client.search(
-            clean("\n".join((*context[-2:], query))[-2000:]),
-            filters=filters(person, audiences(scopes)),
-            top_k=max(20, min(self._tokens // 5, 1000)),
-            threshold=0.0,
-            reference_date=int(now.timestamp()),
-        )
-        memories = (memory_of(row, person) for row in rows)
-        return self._fitting([m for m in memories if m and (scopes is None or m.scope in scopes)])
+        accounts = await self._accounts(user_id)
+        asked = filters(accounts, audiences(scopes))
+        if query.strip():
+            rows = await self._client.search(
+                clean("\n".join((*context[-2:], query))[-2000:]),
+                filters=asked,
+                top_k=max(20, min(self._tokens // 5, 1000)),
+                threshold=0.0,
+                reference_date=int(now.timestamp()),
+            )
+            found = await self._memories(rows, accounts)
+        else:
+            found = _newest_first(await self._memories(await self._client.all(asked), accounts))
+        return self._fitting([memory for memory in found if scopes is None or memory.scope in scopes])
 
     def _fitting(self, memories: Sequence[Memory]) -> list[Memory]:
         """Those that fit the budget, in the same order."""
         texts = [one_line(memory.text) for memory in memories]
         kept = fit(texts, [memory.learned_at for memory in memories], self._tokens)
         return [memories[position] for position in kept]
+
+    async def list(self, user_id: str, search: str = "") -> list[Memory]:
+        """All of a person's memories, newest first; with `search`, those that hold all its words."""
+        accounts = await self._accounts(user_id)
+        memories = _newest_first(await self._memories(await self._client.all(filters(accounts)), accounts))
+        words = Words(search)
+        return [memory for memory in memories if words.match(memory.text)]
+
+    async def _memories(self, rows: Sequence[Row], accounts: Sequence[str]) -> Sequence[Memory]:
+        """The rows as memories, in the same order, without those that are only there until they are deleted."""
+        void = await self._adds.void_tokens(accounts)
+        shown = (row for row in rows if metadata_of(row).get("add") not in void)
+        return [memory for row in shown if (memory := memory_of(row, accounts))]
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
         """One add per exchange, in order, each followed to its end before its raw text is dropped.
@@ -107,122 +127,71 @@ class HostedMemory(HostedRights):
         facts = 0
         failures: dict[int, LearningFailed] = {}
         for exchange in exchanges:
-            person = person_id(exchange.user_id)
-            generation = self._forgotten[person]
             try:
-                facts += await self._learn(person, exchange)
+                facts += await self._learn(exchange)
             except LearningFailed as exc:
                 failures[exchange.id] = exc
-                continue
-            if self._forgotten[person] != generation:
-                await self._delete([row["id"] for row in await self._taught_by(person, exchange.event_id)])
-                return 0
-            if self._buried is not None and await self._buried(exchange.id):
-                await self._delete([row["id"] for row in await self._taught_by(person, exchange.event_id)])
-                continue
-            await self._learned([exchange.id])
         if failures:
             reasons = [*failures.values()]
             raise LearningFailed(str(reasons[0]), final=all(each.final for each in reasons), ids=tuple(failures))
         return facts
 
-    async def _learn(self, person: str, exchange: Exchange) -> int:
-        key = (person, exchange.event_id)
-        event = self._queued.get(key)
-        if event is None:
-            # mem0 knows no idempotency key: whether an earlier attempt got through shows only in what it has learned.
-            retried = exchange.attempts > 0 or exchange.at < self._since
-            if retried and await self._taught_by(person, exchange.event_id):
-                return 0
-            event, added = await self._add(person, exchange)
-            if event is None:
-                return len(added)
-            self._queued[key] = event
-        status, results = await self._client.follow(event, self._patience)
-        if status == "PENDING":
-            raise LearningFailed("mem0 has not worked on it yet")
-        self._queued.pop(key, None)
-        if status == "FAILED":
-            raise LearningFailed("mem0 reports FAILED")
-        return sum(row.get("event", "ADD") == "ADD" for row in results)
-
-    async def _add(self, person: str, exchange: Exchange) -> tuple[str | None, list[Row]]:
-        """Queue one exchange; after an answer that got lost, look before adding again."""
-        for attempt in range(ATTEMPTS):
+    async def _learn(self, exchange: Exchange) -> int:
+        """Learn one, whatever earlier tries (of a process that died, with an answer that got lost) have come to."""
+        account = account_of(exchange)
+        about = [add for add in await self._ledger.adds([account]) if add.source == exchange.event_id]
+        earlier = [add for add in about if add.exchange_id]
+        if not all([await self._adds.clear(add) for add in earlier if add.void]):
+            # Its extraction would read what is still to be deleted, and take the same for known.
+            raise LearningFailed("mem0 still works on an earlier version of it")
+        tries = [add for add in earlier if not add.void]
+        settled = await self._adds.settle(tries)
+        if settled is None:
+            add = QueuedAdd(new_token(), account, exchange.event_id, exchange_id=exchange.id, at=self._adds.now())
+            if not await self._ledger.begin_add(add):
+                return 0  # erased, or learned by another process
             try:
-                return await self._client.add(messages(exchange), **fields(person, exchange))
+                asked = await self._adds.ask(add, messages(exchange), fields(add.token, exchange))
             except Refused as exc:
                 raise LearningFailed(str(exc), final=exc.status in (400, 413, 422)) from None
-            except Lost as exc:
-                if attempt + 1 == ATTEMPTS:
-                    raise
-                await self._client.pause(attempt, exc.after)
-            if rows := await self._taught_by(person, exchange.event_id):
-                return None, rows
-        raise AssertionError("unreachable")
-
-    async def _taught_by(self, person: str, event_id: str) -> list[Row]:
-        rows = await self._client.all(filters(person, [{"metadata": {"source": event_id}}]))
-        return [row for row in rows if owned(row, person) and metadata_of(row).get("source") == event_id]
-
-    async def list(self, user_id: str, search: str = "") -> list[Memory]:
-        """All of a person's memories, newest first; with `search`, those that hold all its words."""
-        person = person_id(user_id)
-        rows = await self._client.all(filters(person))
-        memories = [memory for row in rows if (memory := memory_of(row, person))]
-        memories.sort(key=lambda memory: (memory.learned_at, memory.id), reverse=True)
-        words = Words(search)
-        return [memory for memory in memories if words.match(memory.text)]
-
-    async def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Erase these memories where they are that person's; return how many there were."""
-        person = person_id(user_id)
-
-        async def own(memory_id: str) -> str | None:
-            async with self._deletes:
-                row = await self._client.get(memory_id) if memory_id.strip() else None
-            return memory_id if row and owned(row, person) else None
-
-        found = await asyncio.gather(*(own(memory_id) for memory_id in dict.fromkeys(ids)))
-        return await self._delete([memory_id for memory_id in found if memory_id])
+            settled = await self._adds.settle([*tries, asked])
+        if settled is None:
+            raise LearningFailed("mem0 reports FAILED")
+        stays, count = settled
+        if await self._ledger.finish_add(stays.token):
+            return count
+        await self._clear_if_void(stays)
+        return 0
 
     async def forget_all(self, user_id: str) -> int:
         """Erase all of a person's memories, those still queued included, and look that nothing is left.
 
         Raises MemoryUnavailable where something is left, or may still be coming.
         """
-        person = person_id(user_id)
-        self._forgotten[person] += 1
-        unfinished = await self._settle(person)
-        before = await self._own(person)
-        await self._client.delete_user(person)
+        accounts = await self._accounts(user_id)
+        await self._ledger.void_adds(accounts)
+        before = await self._own(accounts)
+        for account in accounts:
+            await self._client.delete_user(account)
         # With mem0's null scoping that leaves what carries a `run_id`, which is all that this bot has added.
-        await self._delete([row["id"] for row in await self._own(person)])
-        if left := await self._own(person):
+        await at_once(self._client.delete, [str(row["id"]) for row in await self._own(accounts)])
+        await self._adds.clear_void(accounts, None, FORGET_PATIENCE)
+        if left := await self._own(accounts):
             raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
-        if unfinished:
-            raise MemoryUnavailable("mem0 is still working on what was said")
         return len(before)
 
-    async def _settle(self, person: str) -> bool:
-        """Wait for that person's queued adds to end; True where one has not."""
-        events = {key: event for key, event in self._queued.items() if key[0] == person}
-        ended = await asyncio.gather(*(self._client.follow(event, FORGET_PATIENCE) for event in events.values()))
-        unfinished = {key for key, (status, _) in zip(events, ended, strict=True) if status == "PENDING"}
-        for key in events.keys() - unfinished:
-            self._queued.pop(key, None)
-        return bool(unfinished)
-
-    async def _own(self, person: str) -> Sequence[Row]:
-        return [row for row in await self._client.all(filters(person)) if owned(row, person)]
-
-    async def _delete(self, ids: Sequence[str]) -> int:
-        async def one(memory_id: str) -> bool:
-            async with self._deletes:
-                return await self._client.delete(memory_id)
-
-        return sum(await asyncio.gather(*(one(memory_id) for memory_id in ids)))
+    async def _keep_tidy(self, every: float) -> None:
+        while True:
+            await self.tidy()
+            await asyncio.sleep(every)
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            await asyncio.gather(self._tidying, return_exceptions=True)
         await self._client.close()
+
+
+def _newest_first(memories: Iterable[Memory]) -> list[Memory]:
+    return sorted(memories, key=lambda memory: (memory.learned_at, memory.id), reverse=True)

@@ -1,4 +1,7 @@
-"""The wire to hosted mem0: mem0's own asynchronous client, opened without blocking, with retries and event polling."""
+"""The wire to hosted mem0: mem0's own asynchronous client, opened without blocking, with retries and event polling.
+
+Nothing leaves it that is about nobody or everybody (`hosted_guard`).
+"""
 
 import asyncio
 import logging
@@ -11,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from bot.config import SettingsError
-from bot.memory import mem0_env
+from bot.memory import hosted_guard, mem0_env
 from bot.ports import MemoryUnavailable
 
 log = logging.getLogger(__name__)
@@ -46,11 +49,17 @@ class Refused(MemoryUnavailable):
 
 
 class Lost(MemoryUnavailable):
-    """No usable answer after all attempts (429, 5xx, no connection); `after` is the pause asked for, in seconds."""
+    """No usable answer after all attempts (429, 5xx, no connection).
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    Attributes:
+        after: The pause asked for, in seconds.
+        done: Whether the service may have done what was asked all the same.
+    """
+
+    def __init__(self, reason: str, after: float | None = None, *, done: bool = True) -> None:
         super().__init__(reason)
         self.after = after
+        self.done = done
 
 
 class HostedClient:
@@ -66,7 +75,8 @@ class HostedClient:
     async def open(cls, api_key: str, host: str, *, sleep: Sleep = asyncio.sleep) -> "HostedClient":
         """Connect; raise SettingsError where the service refuses the key. A service that is down is no error here."""
         make = await asyncio.to_thread(_client_class)
-        client = cls(make(api_key=api_key, host=host, client=httpx.AsyncClient(timeout=TIMEOUT)), sleep)
+        http = httpx.AsyncClient(timeout=TIMEOUT, event_hooks={"request": [hosted_guard.check]})
+        client = cls(make(api_key=api_key, host=host, client=http), sleep)
         try:
             await client._ping()
         except BaseException:
@@ -96,7 +106,10 @@ class HostedClient:
         return (str(event), []) if event else (None, rows)
 
     async def follow(self, event: str, patience: float) -> tuple[str, list[Row]]:
-        """Wait for a queued add: (`SUCCEEDED` or `FAILED`, results), or (`PENDING`, []) after `patience` seconds."""
+        """Wait for a queued add: (`SUCCEEDED` or `FAILED`, results).
+
+        After `patience` seconds (`PENDING`, []), or (`UNKNOWN`, []) where mem0 knows no such event (any more).
+        """
         pause = POLL_FIRST
         waited = 0.0
         while True:
@@ -105,18 +118,22 @@ class HostedClient:
             except Refused as exc:
                 if not exc.missing:
                     raise
-                answer = {}  # an event that was queued a moment ago may not be readable yet
+                answer = {"status": "UNKNOWN"}  # one that was queued a moment ago may not be readable yet
             status = str(answer.get("status", "PENDING")).upper()
             if status in ("SUCCEEDED", "FAILED"):
                 return status, _rows(answer)
             if waited >= patience:
-                return "PENDING", []
+                return "UNKNOWN" if status == "UNKNOWN" else "PENDING", []
             await self._sleep(pause)
             waited += pause
             pause = min(pause * 1.5, POLL_MOST)
 
     async def _event(self, event: str) -> Any:
-        response = await self._http.get(f"/v1/event/{quote(event, safe='')}/")
+        return await self._read(f"/v1/event/{quote(event, safe='')}/")
+
+    async def _read(self, path: str) -> Any:
+        """What lies at a path. Not by mem0's own client, which calls it an error in the log where there is nothing."""
+        response = await self._http.get(path)
         response.raise_for_status()
         return response.json()
 
@@ -139,8 +156,10 @@ class HostedClient:
 
     async def get(self, memory_id: str) -> Row | None:
         """One memory, None where there is none of that id."""
+        if not hosted_guard.MEMORY_ID.fullmatch(memory_id):
+            return None
         try:
-            row = await self._call(lambda: self._client.get(memory_id))
+            row = await self._call(lambda: self._read(f"/v1/memories/{memory_id}/"))
         except Refused as exc:
             if exc.missing:
                 return None
@@ -149,6 +168,8 @@ class HostedClient:
 
     async def delete(self, memory_id: str) -> bool:
         """Delete one memory; False where there was none of that id."""
+        if not hosted_guard.MEMORY_ID.fullmatch(memory_id):
+            return False
         try:
             await self._call(lambda: self._client.delete(memory_id))
         except Refused as exc:
@@ -158,7 +179,7 @@ class HostedClient:
         return True
 
     async def delete_user(self, user_id: str) -> None:
-        """Delete all memories of one person. The caller answers for the id: an empty one deletes everybody's."""
+        """Delete all memories of one person. An empty id would delete everybody's: it raises ValueError here."""
         await self._call(lambda: self._client.delete_all(user_id=user_id))
 
     async def close(self) -> None:
@@ -178,6 +199,8 @@ class HostedClient:
             failure: Exception
             try:
                 return await ask()
+            except hosted_guard.Everybody:
+                raise
             except (Mem0Error, httpx.HTTPError, ValueError) as exc:
                 failure = exc
             status, wanted = _status(failure)
@@ -188,7 +211,7 @@ class HostedClient:
             if attempt + 1 == attempts or (wanted or 0) > PAUSE_MOST:
                 break
             await self.pause(attempt, wanted)
-        raise Lost(f"mem0: {reason}", wanted)
+        raise Lost(f"mem0: {reason}", wanted, done=status != 429 and not _unconnected(failure))
 
 
 def _status(failure: Exception) -> tuple[int | None, float | None]:
@@ -202,6 +225,11 @@ def _status(failure: Exception) -> tuple[int | None, float | None]:
     if code.startswith("HTTP_") and code[5:].isdigit():
         return int(code[5:]), failure.debug_info.get("retry_after")  # type: ignore[attr-defined]
     return None, None
+
+
+def _unconnected(failure: Exception) -> bool:
+    """Whether not even a connection was made, so that nothing was asked."""
+    return isinstance(failure, httpx.ConnectError) or getattr(failure, "error_code", "") == "NET_CONNECT"
 
 
 def _rows(answer: Any) -> list[Row]:

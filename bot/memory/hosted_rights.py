@@ -1,80 +1,103 @@
-"""What people may do with their memories at hosted mem0: change, share, move, and forget by where they came from.
+"""What people may do with their memories at hosted mem0: change, share, and forget by what or by where it came from.
 
 mem0 keeps a changed memory's former text in its history, so a change here is a new memory in place of the former one,
-which is deleted. The new one names what it stands for, so that an interrupted change is finished by another try. It is
-an add like any other: whoever forgets everything meanwhile waits for it, and what comes after that is taken back.
+which is deleted. It is an add like any other, written down before it is asked for: an interrupted change is finished
+later, the last of several wins, and whoever forgets the memory meanwhile, or everything, has it taken back.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Memory
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Memory, QueuedAdd
+from bot.logs import describe
 from bot.memory import belonging
+from bot.memory.hosted_adds import COMING, Adds, Ledger, State, at_once, new_token
 from bot.memory.hosted_client import HostedClient, Row
-from bot.memory.hosted_rows import clean, filters, memory_of, metadata_of, owned, person_id
+from bot.memory.hosted_rows import clean, filters, memory_of, metadata_of, owned, owner_of, person_id, text_of
 from bot.ports import MemoryUnavailable
 
 log = logging.getLogger(__name__)
+
+#: How long a forgetting waits for what is still queued, in seconds; past it the forgetting is tried again later.
+FORGET_PATIENCE = 20.0
 
 
 class HostedRights:
     """Methods of `HostedMemory`."""
 
     _client: HostedClient
-    _patience: float
-    _queued: dict[tuple[str, str], str]
-    _forgotten: Counter[str]
-    _own: Callable[[str], Awaitable[Sequence[Row]]]
-    _delete: Callable[[Sequence[str]], Awaitable[int]]
-    _taught_by: Callable[[str, str], Awaitable[list[Row]]]
+    _ledger: Ledger
+    _adds: Adds
 
     async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
         """Edit, see the port."""
-        person = person_id(user_id)
-        generation = self._forgotten[person]
-        row = await self._mine(person, memory_id)
+        epoch = await self._ledger.epoch(user_id)
+        row = await self._mine(user_id, memory_id)
         if row is None:
             return None
         metadata = {**metadata_of(row), "edited_at": now.astimezone(UTC).isoformat()}
-        return await self._replace(row, person, text, metadata, generation)
+        return await self._replace(row, owner_of(row), text, metadata, user_id, epoch)
 
     async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
         """Share, see the port."""
-        person = person_id(user_id)
-        generation = self._forgotten[person]
-        row = await self._mine(person, memory_id)
+        epoch = await self._ledger.epoch(user_id)
+        row = await self._mine(user_id, memory_id)
         if row is None:
             return None
         metadata = metadata_of(row)
         own = str(metadata.get("own") or metadata.get("audience") or PRIVATE_SCOPE)
         audience = SHARED_SCOPE if shared else own
         if metadata.get("audience") == audience:
-            return memory_of(row, person)
+            return memory_of(row, [owner_of(row)])
         metadata = {**metadata, "audience": audience, "own": own}
-        return await self._replace(row, person, _text(row), metadata, generation)
+        return await self._replace(row, owner_of(row), text_of(row), metadata, user_id, epoch)
+
+    async def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Erase these memories, or what has taken their place, where they are that person's; return how many.
+
+        Raises MemoryUnavailable where one is left, or a change of one is still queued.
+        """
+        accounts = await self._accounts(user_id)
+        wanted = [memory_id for memory_id in dict.fromkeys(ids) if memory_id.strip()]
+        rows = await at_once(self._client.get, wanted)
+        mine = [memory_id for memory_id, row in zip(wanted, rows, strict=True) if row and owned(row, accounts)]
+        gone = [memory_id for memory_id, row in zip(wanted, rows, strict=True) if row is None]
+        heirs = await at_once(lambda memory_id: self._with(accounts, "stands_for", memory_id), gone)
+        mine += [str(row["id"]) for found in heirs for row in found]
+        return await self._erase(accounts, mine, [*wanted, *mine])
 
     async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
         """Forget by source, see the port. Here each memory has one source; without a person nothing can be found."""
         if user_id is None:
             return 0
-        person = person_id(user_id)
-        found = [row["id"] for event_id in event_ids for row in await self._taught_by(person, event_id)]
-        return await self._delete(found)
+        accounts = await self._accounts(user_id)
+        found = await at_once(lambda event_id: self._with(accounts, "source", event_id), event_ids)
+        ids = [str(row["id"]) for rows in found for row in rows]
+        count = await self._erase(accounts, ids, [*event_ids, *ids])
+        if left := [row for event_id in event_ids for row in await self._with(accounts, "source", event_id)]:
+            raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
+        return count
 
     async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
-        """Move, see the port."""
-        person, target = person_id(user_id), person_id(to)
-        generation = self._forgotten[target]
-        moved = 0
-        for row in await self._own(person) if person != target else ():
-            account = str(metadata_of(row).get("account") or user_id)
-            if accounts is None or account in accounts:
-                metadata = {**metadata_of(row), "account": account}
-                moved += await self._replace(row, target, _text(row), metadata, generation) is not None
-        return moved
+        """Move, see the port: memories lie under the account that taught them, so joining and parting moves none.
+
+        Only what an earlier version had put under another account goes back to its own where accounts part.
+        """
+        if accounts is None:
+            return 0
+        epoch = await self._ledger.epoch(to)
+        homes = {account: person_id(account) for account in accounts}
+        strays = []
+        for row in await self._own(await self._accounts(user_id)):
+            home = homes.get(str(metadata_of(row).get("account") or ""))
+            if home is not None and home != owner_of(row):
+                strays.append((row, home))
+        moved = await at_once(
+            lambda stray: self._replace(stray[0], stray[1], text_of(stray[0]), metadata_of(stray[0]), to, epoch), strays
+        )
+        return sum(memory is not None for memory in moved)
 
     async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
         """Forget a workspace, see the port: of `people` alone, for mem0 can't look through everybody's."""
@@ -82,57 +105,118 @@ class HostedRights:
             raise ValueError("a workspace has an id")
         count = 0
         for user_id in people:
-            rows = await self._own(person_id(user_id))
-            gone = [row["id"] for row in rows if belonging.outside(_payload(row, user_id), platform, workspace) == []]
-            count += await self._delete(gone)
+            accounts = [person_id(user_id)]
+            rows = await self._own(accounts)
+            gone = [row for row in rows if belonging.outside(_payload(row, user_id), platform, workspace) == []]
+            ids = [str(row["id"]) for row in gone]
+            count += await self._erase(accounts, ids, ids)
         return count
 
-    async def _mine(self, person: str, memory_id: str) -> Row | None:
-        row = await self._client.get(memory_id) if memory_id.strip() else None
-        return row if row is not None and owned(row, person) else None
+    async def _accounts(self, user_id: str) -> Sequence[str]:
+        """The mem0 users under which a person's memories lie. Raises ValueError for nobody's id."""
+        person = person_id(user_id)
+        return [person, *(person_id(account) for account in await self._ledger.accounts(user_id))]
+
+    async def _own(self, accounts: Sequence[str]) -> Sequence[Row]:
+        return [row for row in await self._client.all(filters(accounts)) if owned(row, accounts)]
+
+    async def _mine(self, user_id: str, memory_id: str) -> Row | None:
+        accounts = await self._accounts(user_id)
+        row = await self._client.get(memory_id)
+        return row if row is not None and owned(row, accounts) else None
+
+    async def _with(self, accounts: Sequence[str], key: str, value: str) -> Sequence[Row]:
+        """These accounts' memories whose metadata says so."""
+        rows = await self._client.all(filters(accounts, [{"metadata": {key: value}}]))
+        return [row for row in rows if owned(row, accounts) and metadata_of(row).get(key) == value]
+
+    async def _erase(self, accounts: Sequence[str], ids: Sequence[str], about: Sequence[str]) -> int:
+        """Delete these memories, and what is queued about them or these messages; return how many there were."""
+        # Before and after: a change that is begun in between finds its memory gone, or is found here.
+        await self._ledger.void_adds(accounts, about)
+        count = sum(await at_once(self._client.delete, ids))
+        await self._ledger.void_adds(accounts, about)
+        if left := [row for row in await at_once(self._client.get, ids) if row is not None]:
+            raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
+        await self._adds.clear_void(accounts, about, FORGET_PATIENCE)
+        return count
 
     async def _replace(
-        self, row: Row, person: str, text: str, metadata: dict[str, Any], generation: int
+        self, row: Row, account: str, text: str, metadata: Row, person: str, epoch: int
     ) -> Memory | None:
-        """Put a memory in place of another; None where that person has forgotten everything since `generation`.
+        """Put a memory in place of another; None where that was forgotten meanwhile, or everything since `epoch`.
 
         Raises MemoryUnavailable where mem0 doesn't take it (yet).
         """
+        former = str(row["id"])
         own = str(metadata.get("own") or metadata.get("audience") or PRIVATE_SCOPE)
-        metadata = {**metadata, "owner": person, "stands_for": str(row["id"])}
-        there = await self._standing_for(person, str(row["id"]))
-        if not there:
-            event, there = await self._client.add(
-                [{"role": "user", "content": clean(text)}],
-                user_id=person,
-                run_id=f"{person}/{own}",
-                metadata=metadata,
-                infer=False,
-            )
-            if event is not None:
-                self._queued[person, event] = event
-                status, _ = await self._client.follow(event, self._patience)
-                if status != "PENDING":
-                    self._queued.pop((person, event), None)
-                if status != "SUCCEEDED":
-                    raise MemoryUnavailable(f"mem0 reports {status}")
-            there = await self._standing_for(person, str(row["id"]))
-        if self._forgotten[person] != generation:
-            await self._delete([str(each["id"]) for each in (*there, row)])
+        add = QueuedAdd(new_token(), account, str(metadata.get("source") or ""), former, at=self._adds.now())
+        if not await self._ledger.begin_add(add, person, epoch):
             return None
-        memory = next((found for each in there if (found := memory_of(each, person))), None)
-        if memory is None:
-            raise MemoryUnavailable("mem0 doesn't show what it was given")
-        await self._delete([str(row["id"])])
-        return memory
+        # Looked at again now that this change is written down: from here on, who forgets the memory finds the change.
+        if await self._client.get(former) is None:
+            await self._ledger.drop_add(add.token)
+            return None
+        earlier = [
+            each for each in await self._ledger.adds([account]) if each.replaces == former and each.token != add.token
+        ]
+        await self._ledger.void_adds([account], [each.token for each in earlier])
+        asked = await self._adds.ask(
+            add,
+            [{"role": "user", "content": clean(text)}],
+            {
+                "user_id": account,
+                "run_id": f"{account}/{own}",
+                "metadata": {**metadata, "owner": account, "stands_for": former, "add": add.token},
+                "infer": False,
+            },
+        )
+        standing = await self._adds.standing(asked)
+        if standing.state is not State.DONE:
+            if standing.state is State.FAILED:
+                await self._ledger.drop_add(add.token)
+            raise MemoryUnavailable(f"mem0 says of a change that it is {standing.state.value}")
+        return await self._finish(asked)
 
-    async def _standing_for(self, person: str, memory_id: str) -> list[Row]:
-        rows = await self._client.all(filters(person, [{"metadata": {"stands_for": memory_id}}]))
-        return [row for row in rows if owned(row, person) and metadata_of(row).get("stands_for") == memory_id]
+    async def _finish(self, add: QueuedAdd) -> Memory | None:
+        """A change has come through: it stays, and the former memory goes; None where it was forgotten meanwhile."""
+        written = [each for each in await self._ledger.adds([add.user_id]) if each.token == add.token]
+        rows = await self._adds.rows(add)
+        if written and not written[0].void:
+            if not rows:
+                raise MemoryUnavailable("mem0 doesn't show what it was given")
+            await self._client.delete(add.replaces)
+            if await self._ledger.finish_add(add.token):
+                return memory_of(rows[0], [add.user_id])
+        await self._clear_if_void(add)
+        # Not void and no longer written down: another process has finished it.
+        return next((memory for row in await self._adds.rows(add) if (memory := memory_of(row, [add.user_id]))), None)
 
+    async def _clear_if_void(self, add: QueuedAdd) -> None:
+        written = [each for each in await self._ledger.adds([add.user_id]) if each.token == add.token]
+        if any(each.void for each in written):
+            await self._adds.clear(add)
 
-def _text(row: Row) -> str:
-    return str(row.get("memory") or row.get("text") or "")
+    async def tidy(self) -> None:
+        """Finish what was left unfinished, and delete what has become void. Never raises."""
+        try:
+            for add in await self._ledger.adds():
+                await self._tidy(add)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one look: it is logged, and there is another
+            log.warning("what mem0 was asked for can't be looked after: %s", describe(exc))
+
+    async def _tidy(self, add: QueuedAdd) -> None:
+        if add.void:
+            await self._adds.clear(add, 0)
+        elif add.replaces:  # what is learned is the learner's
+            standing = await self._adds.standing(add, 0)
+            old = self._adds.now() - add.at >= COMING
+            if standing.state is State.DONE and (standing.ids or not old):
+                await self._finish(add)
+            elif standing.state is State.FAILED:
+                await self._ledger.drop_add(add.token)
+            elif old and standing.state is not State.OPEN:
+                await self._ledger.void_adds([add.user_id], [add.token])
 
 
 def _payload(row: Row, user_id: str) -> dict[str, Any]:

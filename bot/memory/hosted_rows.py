@@ -1,7 +1,7 @@
 """What goes to hosted mem0 and what comes back: ids, filters and metadata, checked on both ways."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,16 +20,20 @@ def person_id(user_id: str) -> str:
     return re.sub(r"[\s%*]", lambda found: f"%{ord(found.group()):02X}", user_id)
 
 
-def filters(person: str, conditions: Sequence[Row] = ()) -> Row:
-    """That person's memories. A filter naming no run finds only those without one, and `*` only those with one."""
-    own = [{"user_id": person}, *conditions]
-    return {"OR": [{"AND": own}, {"AND": [*own, {"run_id": "*"}]}]}
+def filters(accounts: Collection[str], conditions: Sequence[Row] = ()) -> Row:
+    """These accounts' memories. A filter naming no run finds only those without one, and `*` only those with one."""
+    if not accounts:
+        raise ValueError("a request to mem0 must be about one person: no account is named")
+    each = [[{"user_id": account}, *conditions] for account in accounts]
+    return {"OR": [part for own in each for part in ({"AND": own}, {"AND": [*own, {"run_id": "*"}]})]}
 
 
 def audiences(scopes: frozenset[str] | None) -> list[Row]:
     """Metadata takes no `in`: several audiences are an OR of equalities."""
     if scopes is None:
         return []
+    if not scopes:
+        raise ValueError("an audience is needed: none would be everybody's")
     return [{"OR": [{"metadata": {"audience": scope}} for scope in sorted(scopes)]}]
 
 
@@ -45,24 +49,31 @@ def messages(exchange: Exchange) -> list[dict[str, str]]:
     return [said, answered] if exchange.answer.strip() else [said]
 
 
-def fields(person: str, exchange: Exchange) -> dict[str, Any]:
+def account_of(exchange: Exchange) -> str:
+    """The mem0 user that an exchange teaches: the account that said it, whoever's memories it shares by a link."""
+    return person_id(exchange.person_key or exchange.user_id)
+
+
+def fields(token: str, exchange: Exchange) -> dict[str, Any]:
     """What goes with an add. The run keeps audiences apart: mem0 reads what one run holds as context.
 
-    It names the person too, so that no two people ever share a run.
+    It names the account too, so that no two ever share a run. `token` tells later what has come of this add.
     """
+    account = account_of(exchange)
     return {
-        "user_id": person,
-        "run_id": f"{person}/{exchange.scope}",
+        "user_id": account,
+        "run_id": f"{account}/{exchange.scope}",
         "timestamp": int(exchange.at.timestamp()),
         "metadata": {
-            "owner": person,
+            "owner": account,
+            "add": token,
             "audience": exchange.scope,
             "source": exchange.event_id,
             "at": exchange.at.isoformat(),
             "place": clean(exchange.place),
             "link": clean(exchange.link),
             "conversation": exchange.conversation,
-            "account": exchange.person_key,
+            "account": exchange.person_key or exchange.user_id,
         },
     }
 
@@ -72,15 +83,25 @@ def metadata_of(row: Row) -> Row:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def owned(row: Row, person: str) -> bool:
-    """Whether a memory is that person's, by mem0's word, or by ours where mem0 names nobody."""
-    return (row.get("user_id") or metadata_of(row).get("owner")) == person
+def owner_of(row: Row) -> str:
+    """Whose a memory is, by mem0's word, or by ours where mem0 names nobody; "" for nobody's."""
+    return str(row.get("user_id") or metadata_of(row).get("owner") or "")
 
 
-def memory_of(row: Row, person: str) -> Memory | None:
-    """A memory of that person; None where the row is not theirs or holds none. No audience means the narrowest."""
+def owned(row: Row, accounts: Collection[str]) -> bool:
+    """Whether a memory is one of these accounts'."""
+    return owner_of(row) in accounts
+
+
+def text_of(row: Row) -> str:
+    """What is remembered."""
+    return str(row.get("memory") or row.get("text") or "")
+
+
+def memory_of(row: Row, accounts: Collection[str]) -> Memory | None:
+    """A memory of these accounts; None where the row is not theirs or holds none. No audience means the narrowest."""
     text = row.get("memory") or row.get("text")
-    if not owned(row, person) or not isinstance(text, str) or not row.get("id"):
+    if not owned(row, accounts) or not isinstance(text, str) or not row.get("id"):
         return None
     metadata = metadata_of(row)
     at = _time(metadata.get("at")) or _time(row.get("created_at")) or datetime.fromtimestamp(0, UTC)

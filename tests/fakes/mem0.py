@@ -1,12 +1,14 @@
 """Hosted mem0 on loopback, as its public API documents it: queued adds, events, filters with null scoping, deletes.
 
+What is queued is worked on by itself, whether anybody asks about it or not, as a service does that outlives its client.
+
 Null scoping is the service's rule that a filter which names no `run_id` finds only what has none; it holds for
 deletes too. Metadata is compared by equality, `contains` and `ne` alone, and an unknown filter key is refused.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +38,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Fault:
-    """Answer the next `times` requests whose path starts with `path` with this instead."""
+    """Answer the next `times` requests whose path starts with `path` with this; status 0 cuts the connection."""
 
     method: str
     path: str
@@ -107,7 +109,8 @@ class FakeMem0:
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
         self.facts: Callable[[list[Row]], list[str]] = _facts
-        self.polls = 1  # how often an event is asked about before it ends
+        self.delay = 0.0  # seconds until an event ends
+        self.work: Callable[[Row], Awaitable[None]] | None = None  # awaited with an add's body before its event ends
         self.failing = 0  # how many of the next events end as FAILED
         self.release: asyncio.Event | None = None  # while unset, no event ends
         self.hang_ping = False
@@ -116,6 +119,7 @@ class FakeMem0:
         self.url = ""
         self._runner: web.AppRunner | None = None
         self._stopped = asyncio.Event()
+        self._working: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "FakeMem0":
         app = web.Application(middlewares=[self._middleware])
@@ -137,6 +141,9 @@ class FakeMem0:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopped.set()
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
 
@@ -172,6 +179,9 @@ class FakeMem0:
                 self.faults.remove(fault)
             if fault.after:
                 await handler(request)
+            if not fault.status and request.transport is not None:
+                request.transport.abort()
+                return web.Response()
             return web.json_response({"detail": "try later"}, status=fault.status, headers=fault.headers)
         try:
             answer: web.StreamResponse = await handler(request)
@@ -190,21 +200,28 @@ class FakeMem0:
         if not any(body.get(name) for name in ENTITIES):
             raise Refused("at least one entity id is required")
         event: Row = {"id": str(uuid.uuid4()), "event_type": "ADD", "status": "PENDING", "results": []}
-        event |= {"polls": self.polls, "body": body, "fails": self.failing > 0}
+        event |= {"body": body, "fails": self.failing > 0}
         self.failing = max(0, self.failing - 1)
         self.events[event["id"]] = event
+        task = asyncio.create_task(self._work(event))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
         return web.json_response({"message": "queued", "status": "PENDING", "event_id": event["id"]})
 
     async def _event(self, request: web.Request) -> web.Response:
         event = self.events.get(request.match_info["id"])
         if event is None:
             return web.json_response({"detail": "Not found"}, status=404)
-        if event["status"] in ("PENDING", "RUNNING"):
-            event["status"] = "RUNNING"
-            event["polls"] -= 1
-            if event["polls"] < 0 and (self.release is None or self.release.is_set()):
-                self._finish(event)
         return web.json_response({key: event[key] for key in ("id", "event_type", "status", "results")})
+
+    async def _work(self, event: Row) -> None:
+        await asyncio.sleep(self.delay)
+        event["status"] = "RUNNING"
+        if self.work is not None:
+            await self.work(event["body"])
+        if self.release is not None:
+            await self.release.wait()
+        self._finish(event)
 
     def _finish(self, event: Row) -> None:
         if event["fails"]:
@@ -217,7 +234,8 @@ class FakeMem0:
             event["results"].append({"id": memory_id, "event": "ADD", "data": {"memory": text}})
         event["status"] = "SUCCEEDED"
 
-    def _found(self, filters: Row) -> list[Row]:
+    def found(self, filters: Row) -> list[Row]:
+        """What passes a filter; raises Refused where the service answers 400."""
         named = _named(filters)
         if not named & set(ENTITIES):
             raise Refused("at least one entity id is required in filters")
@@ -231,13 +249,13 @@ class FakeMem0:
         def score(row: Row) -> float:
             return len(words & set(row["memory"].lower().split())) / (len(words) or 1)
 
-        rows = sorted(self._found(body["filters"]), key=score, reverse=True)
+        rows = sorted(self.found(body["filters"]), key=score, reverse=True)
         kept = [{**row, "score": score(row)} for row in rows if score(row) >= body.get("threshold", 0.1)]
         return web.json_response({"results": kept[: body.get("top_k", 10)]})
 
     async def _list(self, request: web.Request) -> web.Response:
         body = await request.json()
-        rows = self._found(body["filters"])
+        rows = self.found(body["filters"])
         page = int(request.query.get("page", 1))
         size = min(int(request.query.get("page_size", 100)), self.page_size)
         part = rows[(page - 1) * size : page * size]

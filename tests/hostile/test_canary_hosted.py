@@ -40,9 +40,7 @@ async def opened(
 
     settings = Settings(_env_file=None, bot_data_dir=folder)  # type: ignore[call-arg] # pydantic-settings' own
     journal = await open_journal(settings, clock)
-    memory = await HostedMemory.open(
-        KEY, mem0.url, journal.learned, buried=journal.buried, patience=patience, sleep=sleep
-    )
+    memory = await HostedMemory.open(KEY, mem0.url, journal, patience=patience, sleep=sleep, clock=clock)
     world = World(journal, memory, StubChat(reply=lambda _: "Noted."), folder, first)
     try:
         yield world

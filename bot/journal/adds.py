@@ -1,0 +1,119 @@
+"""What hosted mem0 was asked to add: written down before it is asked, so that a crash leaves nothing unknown behind.
+
+An add is void once its exchange was erased or replaced (a tombstone tells), or once it is called so here. What is
+checked and what is written share a transaction, so that a forgetting comes either before an add is written down, and
+then there is none, or after it, and then finds it.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.events import QueuedAdd
+from bot.journal import outbox, people
+from bot.journal.runner import Runner
+from bot.journal.tables import adds, epochs, exchanges, tombstones
+
+_VOID = sa.or_(adds.c.void == 1, sa.exists().where(tombstones.c.exchange_id == adds.c.exchange_id)).label("is_void")
+
+
+def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int) -> bool:
+    """Write an add down. False where its exchange no longer waits, or `person` has forgotten all since `epoch`."""
+    # Locked (PostgreSQL), so that a forgetting which is about to be committed is waited for, or waits.
+    if add.exchange_id:
+        waits = sa.select(exchanges.c.id).where(exchanges.c.id == add.exchange_id).with_for_update(read=True)
+        if conn.execute(waits).first() is None:
+            return False
+    else:
+        known = {"user_id": person}
+        conn.execute(
+            sa.text("INSERT INTO epochs (user_id, epoch) VALUES (:user_id, 0) ON CONFLICT (user_id) DO NOTHING"), known
+        )
+        conn.execute(sa.select(epochs.c.epoch).where(epochs.c.user_id == person).with_for_update(read=True))
+        if people.epoch(conn, person) != epoch:
+            return False
+    conn.execute(
+        sa.insert(adds),
+        {
+            "token": add.token,
+            "user_id": add.user_id,
+            "source": add.source,
+            "replaces": add.replaces,
+            "exchange_id": add.exchange_id,
+            "at": add.at,
+        },
+    )
+    return True
+
+
+def note(conn: sa.Connection, token: str, event: str) -> None:
+    """The service has queued it, under this id."""
+    conn.execute(sa.update(adds).where(adds.c.token == token).values(event=event))
+
+
+def unfinished(conn: sa.Connection, user_ids: Sequence[str] | None) -> list[QueuedAdd]:
+    """What is for these mem0 users (None: for anybody), oldest first."""
+    query = sa.select(adds, _VOID).order_by(adds.c.at, adds.c.token)
+    if user_ids is not None:
+        query = query.where(adds.c.user_id.in_(list(user_ids)))
+    return [
+        QueuedAdd(
+            row.token, row.user_id, row.source, row.replaces, row.exchange_id, row.event, bool(row.is_void), row.at
+        )
+        for row in conn.execute(query)
+    ]
+
+
+def void(conn: sa.Connection, user_ids: Sequence[str], about: Sequence[str] | None) -> None:
+    """Nothing may stay of what is for these mem0 users and about these messages, memories or tokens (None: of all)."""
+    chosen: sa.ColumnElement[bool] = adds.c.user_id.in_(list(user_ids))
+    if about is not None:
+        named = [column.in_(list(about)) for column in (adds.c.source, adds.c.replaces, adds.c.token)]
+        chosen = sa.and_(chosen, sa.or_(*named))
+    conn.execute(sa.update(adds).where(chosen).values(void=1))
+
+
+def finish(conn: sa.Connection, token: str) -> bool:
+    """It has ended and stays: its exchange is learned. False where it is void, or no longer written down."""
+    row = conn.execute(sa.select(adds.c.exchange_id, _VOID).where(adds.c.token == token).with_for_update()).first()
+    if row is None or row.is_void:
+        return False
+    if row.exchange_id:
+        outbox.learned(conn, [row.exchange_id])
+    drop(conn, token)
+    return True
+
+
+def drop(conn: sa.Connection, token: str) -> None:
+    """It has ended, and nothing of it is left, or it was never asked for."""
+    conn.execute(sa.delete(adds).where(adds.c.token == token))
+
+
+class JournalOfAdds:
+    """Methods of `SqlJournal`, see `bot.memory.hosted_adds.Ledger`. Every one raises JournalUnavailable."""
+
+    _runner: Runner
+
+    async def begin_add(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
+        """Write an add down before it is asked for; False where it may not be any more."""
+        return await self._runner.write(begin, add, person, epoch)
+
+    async def note_add(self, token: str, event: str) -> None:
+        """The service has queued it, under this id."""
+        await self._runner.write(note, token, event)
+
+    async def adds(self, user_ids: Sequence[str] | None = None) -> list[QueuedAdd]:
+        """What is not known to have ended, for these mem0 users or (None) for anybody, oldest first."""
+        return await self._runner.read(unfinished, user_ids)
+
+    async def void_adds(self, user_ids: Sequence[str], about: Sequence[str] | None = None) -> None:
+        """Nothing may stay of what is about these messages, memories or tokens (None: of all)."""
+        await self._runner.write(void, user_ids, about)
+
+    async def finish_add(self, token: str) -> bool:
+        """It has ended and stays, its exchange is learned; False where it is void or no longer written down."""
+        return await self._runner.write(finish, token)
+
+    async def drop_add(self, token: str) -> None:
+        """Nothing of it is there, and nothing can come."""
+        await self._runner.write(drop, token)
