@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from bot.events import Exchange, Memory, QueuedAdd
+from bot.logs import describe
 from bot.memory.hosted_adds import Adds, Ledger, at_once, new_token
 from bot.memory.hosted_client import HostedClient, Refused, Row, Sleep
 from bot.memory.hosted_rights import FORGET_PATIENCE, HostedRights
@@ -175,6 +176,7 @@ class HostedMemory(HostedRights):
             await self._client.delete_user(account)
         # With mem0's null scoping that leaves what carries a `run_id`, which is all that this bot has added.
         await at_once(self._client.delete, [str(row["id"]) for row in await self._own(accounts)])
+        await self._ledger.void_adds(accounts)  # an edit that was begun meanwhile, too
         await self._adds.clear_void(accounts, None, FORGET_PATIENCE)
         if left := await self._own(accounts):
             raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
@@ -182,7 +184,10 @@ class HostedMemory(HostedRights):
 
     async def _keep_tidy(self, every: float) -> None:
         while True:
-            await self.tidy()
+            try:
+                await self.tidy()
+            except Exception as exc:  # noqa: BLE001 - the boundary of one look: it is logged, and there is another
+                log.warning("what mem0 was asked for can't be looked after: %s", describe(exc))
             await asyncio.sleep(every)
 
     async def close(self) -> None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Memory, QueuedAdd
-from bot.logs import describe
 from bot.memory import belonging
 from bot.memory.hosted_adds import COMING, Adds, Ledger, State, at_once, new_token
 from bot.memory.hosted_client import HostedClient, Row
@@ -198,12 +197,12 @@ class HostedRights:
             await self._adds.clear(add)
 
     async def tidy(self) -> None:
-        """Finish what was left unfinished, and delete what has become void. Never raises."""
-        try:
-            for add in await self._ledger.adds():
+        """Finish what was left unfinished, and delete what has become void. Raises JournalUnavailable alone."""
+        for add in await self._ledger.adds():
+            try:
                 await self._tidy(add)
-        except Exception as exc:  # noqa: BLE001 - the boundary of one look: it is logged, and there is another
-            log.warning("what mem0 was asked for can't be looked after: %s", describe(exc))
+            except MemoryUnavailable as exc:
+                log.info("what mem0 was asked for is looked after later: %s", exc)
 
     async def _tidy(self, add: QueuedAdd) -> None:
         if add.void:

@@ -207,6 +207,22 @@ async def test_the_audience_is_in_the_query_itself(mem0: FakeMem0, bot: Process,
     assert [row["memory"].split(": ")[-1] for row in mem0.found(asked.body["filters"])] == ["my tea is green"]
 
 
+async def test_a_service_that_answers_too_much_is_not_believed(mem0: FakeMem0, bot: Process) -> None:
+    """Whatever comes back, another person's memory or another audience's is neither shown, changed nor deleted."""
+    await bot.tell(1, "my tea is green", scope=PUBLIC)
+    await bot.tell(2, "my tea is secret")
+    await bot.tell(3, "my tea is black", BEN, PUBLIC)
+    mem0.deaf = True
+    for query in ("my tea", ""):
+        heard = await bot.memory.recall(ANN, frozenset({PUBLIC, "shared"}), query, (), NOW)
+        assert [memory.text.split(": ")[-1] for memory in heard] == ["my tea is green"]
+    assert await bot.texts() == ["my tea is secret", "my tea is green"]
+    assert await bot.memory.forget_sources(["discord:3"], ANN) == 0
+    assert await bot.memory.forget_workspace("discord", "7", [ANN]) == 1
+    assert await bot.memory.forget_all(ANN) == 1
+    assert await bot.texts(BEN) == ["my tea is black"]
+
+
 async def test_audiences_are_never_context_of_each_other(mem0: FakeMem0, bot: Process) -> None:
     """Each person's audience is a run of its own at mem0, so that no extraction reads another's words."""
     await bot.tell(1, "a")
@@ -278,19 +294,20 @@ async def test_forget_everything_leaves_nothing_of_that_person(mem0: FakeMem0, b
 
 
 async def test_what_is_queued_when_everything_is_forgotten_does_not_come_back(
-    mem0: FakeMem0, bot: Process, sleep: Sleep
+    tmp_path: Path, mem0: FakeMem0, sleep: Sleep
 ) -> None:
     """An add in flight while the person forgets everything leaves nothing behind."""
     mem0.release = asyncio.Event()
-    said = [await bot.say(1, "a secret"), await bot.say(2, "another")]
-    learning = asyncio.create_task(bot.memory.learn(said))
-    await sleep.polled.wait()
-    await bot.journal.forget_raw(ANN, [ANN])
-    forgetting = asyncio.create_task(bot.memory.forget_all(ANN))
-    await asyncio.sleep(0)
-    mem0.release.set()
-    await forgetting
-    await learning
+    async with process(tmp_path, mem0.url, sleep=sleep, patience=1e9) as bot:
+        said = [await bot.say(1, "a secret"), await bot.say(2, "another")]
+        learning = asyncio.create_task(bot.memory.learn(said))
+        await sleep.polled.wait()
+        await bot.journal.forget_raw(ANN, [ANN])
+        forgetting = asyncio.create_task(bot.memory.forget_all(ANN))
+        await asyncio.sleep(0)
+        mem0.release.set()
+        await forgetting
+        await learning
     assert mem0.rows == []
     assert len(adds(mem0)) == 1
 

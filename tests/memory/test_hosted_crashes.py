@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.identity import Identities
-from bot.ports import LearningFailed
+from bot.ports import LearningFailed, MemoryUnavailable
 from bot.rights import Rights, Stretch
 from tests.fakes.mem0 import FakeMem0
 from tests.faults.gate import Gate, Seen, Trap
 from tests.house import Clock
+from tests.makers import until
 from tests.memory.hosted_world import ANN, NOW, Process, adds, process, said
 
 ADD = "/v3/memories/add/"
@@ -247,3 +248,58 @@ async def test_an_edited_message_is_learned_anew_after_what_it_taught(
         assert await bot.texts() == ["I live in Faro"]
         assert len(mem0.rows) == 1
         assert old.text == "I live in Porto"
+
+
+async def test_an_edit_that_comes_too_late_adds_nothing(tmp_path: Path, mem0: FakeMem0, clock: Clock) -> None:
+    """A memory that is forgotten between its being read for an edit and the edit's being written down stays gone."""
+    read, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(seen: Seen) -> bool:
+        if seen.method == "GET" and seen.path.startswith("/v1/memories/") and not read.is_set():
+            read.set()
+            await go_on.wait()
+        return False
+
+    async with Gate(mem0.url) as gate, process(tmp_path, gate.url, clock=clock) as bot:
+        await bot.tell(1, "I live in Porto")
+        (memory,) = await bot.memory.list(ANN)
+        gate.after = hold
+        editing = asyncio.create_task(bot.memory.edit(ANN, memory.id, "lives in Faro", NOW))
+        await read.wait()
+        assert await bot.memory.forget(ANN, [memory.id]) == 1
+        go_on.set()
+        assert await editing is None
+        assert len(adds(mem0)) == 1
+        assert (mem0.rows, await bot.journal.adds()) == ([], [])
+
+
+@pytest.mark.parametrize("wish", ["it", "everything"])
+async def test_an_edit_that_is_begun_while_its_memory_is_deleted_leaves_nothing(
+    tmp_path: Path, mem0: FakeMem0, clock: Clock, wish: str
+) -> None:
+    """It finds its memory still there, and is found by the forgetting once that is deleted."""
+    deleting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(seen: Seen) -> bool:
+        if seen.method == "DELETE" and not deleting.is_set():
+            deleting.set()
+            await go_on.wait()
+        return False
+
+    async with Gate(mem0.url) as gate, process(tmp_path, gate.url, clock=clock, patience=1e9) as bot:
+        await bot.tell(1, "I live in Porto")
+        (memory,) = await bot.memory.list(ANN)
+        gate.before = hold
+        forget = bot.memory.forget(ANN, [memory.id]) if wish == "it" else bot.memory.forget_all(ANN)
+        forgetting = asyncio.create_task(forget)
+        await deleting.wait()
+        mem0.release = asyncio.Event()
+        editing = asyncio.create_task(bot.memory.edit(ANN, memory.id, "lives in Faro", NOW))
+        await until(lambda: len(adds(mem0)) == 2)
+        go_on.set()
+        with pytest.raises(MemoryUnavailable):
+            await forgetting
+        mem0.release.set()
+        assert await editing is None
+        assert await bot.texts() == []
+        assert mem0.rows == []

@@ -12,6 +12,7 @@ from bot.ports import MemoryUnavailable
 from bot.rights import Rights
 from tests.fakes.mem0 import FakeMem0, Fault
 from tests.house import Clock
+from tests.makers import until
 from tests.memory.hosted_world import ANN, BEN, NOW, PUBLIC, Process, adds, process
 
 ELSEWHERE = "terminal:ann"
@@ -96,8 +97,7 @@ async def test_a_memory_that_is_forgotten_while_it_is_edited_leaves_nothing(mem0
     (before,) = await bot.memory.list(ANN)
     mem0.release = asyncio.Event()
     editing = asyncio.create_task(bot.memory.edit(ANN, before.id, "likes rum", NOW))
-    while len(adds(mem0)) < 2:  # noqa: ASYNC110 - what is waited for is seen from outside
-        await asyncio.sleep(0.001)
+    await until(lambda: len(adds(mem0)) == 2)
     with pytest.raises(MemoryUnavailable):
         await bot.memory.forget(ANN, [before.id])
     mem0.release.set()
