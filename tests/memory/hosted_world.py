@@ -62,14 +62,18 @@ class Process:
     journal: SqlJournal
     memory: HostedMemory
 
-    async def say(self, number: int, text: str, user: str = ANN, scope: str = "private") -> Exchange:
+    async def hear(self, event: MessageEvent) -> Exchange:
         """Have something said and answered; what it is waits to be learned."""
-        event = said(number, text, user, scope)
         conversation = await self.journal.admit(event)
         assert conversation is not None
         user_id = await self.journal.user_id(event.person.key)
         await self.journal.answered(event, user_id, conversation, "Noted.", [], learn=True)
-        return next(each for each in await self.waiting(user_id, scope) if each.event_id == event.id)
+        waiting = await self.waiting(user_id, event.place.scope)
+        return next(exchange for exchange in waiting if exchange.event_id == event.id)
+
+    async def say(self, number: int, text: str, user: str = ANN, scope: str = "private") -> Exchange:
+        """Have a person say something, in a direct message or a channel."""
+        return await self.hear(said(number, text, user, scope))
 
     async def waiting(self, user_id: str = ANN, scope: str = "private") -> list[Exchange]:
         """What is not learned yet."""

@@ -1,5 +1,6 @@
 """The same conversation on PostgreSQL and on hosted mem0: told, restarted, used, forgotten."""
 
+import json
 from pathlib import Path
 
 from tests.fakes.claude import FakeClaude
@@ -42,3 +43,24 @@ async def test_hosted_mem0_remembers_and_forgets(tmp_path: Path) -> None:
     async with FakeMem0() as mem0:
         await remembers(tmp_path, {"MEM0_API_KEY": KEY, "MEM0_HOST": mem0.url})
         assert mem0.requests("POST", "/v3/memories/add/"), "the exchange was learned by the service"
+
+
+async def test_the_operator_exports_and_erases_on_hosted_mem0(tmp_path: Path) -> None:
+    """`export PERSON` prints what is kept, `erase PERSON` leaves nothing of it at the service, and of nobody else's."""
+    async with FakeMem0() as mem0, FakeClaude(answers) as claude:
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url}
+        env |= {"MEM0_API_KEY": KEY, "MEM0_HOST": mem0.url}
+        await talk(tmp_path, env, f"{TOLD}\n")
+        mem0.put("Bob's", user_id="terminal:bob")
+
+        async def operate(command: str) -> list[str]:
+            bot = BotProcess(tmp_path, env, (command, "terminal:ann"))
+            await bot.start()
+            assert await bot.wait() == 0, bot.log
+            return bot.out
+
+        (memory,) = json.loads("\n".join(await operate("export")))["memories"]
+        assert (TOLD in memory["text"], memory["sources"][0]["account"]) == (True, "terminal:ann")
+        assert (await operate("erase"))[0].startswith("erased: 1 memories")
+        assert [row["memory"] for row in mem0.rows] == ["Bob's"]
+        assert json.loads("\n".join(await operate("export")))["memories"] == []
