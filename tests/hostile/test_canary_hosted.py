@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.config import Settings
+from bot.events import Person
 from bot.journal.opening import open_journal
 from bot.memory.hosted import HostedMemory
 from bot.ports import MemoryUnavailable
@@ -20,6 +21,8 @@ from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, message, until
 from tests.stubs import StubChat
 
 CANARY = "zebrafinch"
+#: Another account of Ann's.
+ELSEWHERE = Person("discord", "", "7")
 
 
 @pytest.fixture
@@ -61,12 +64,17 @@ def queued(mem0: FakeMem0) -> int:
 
 
 async def tell(world: World) -> None:
-    """Have the canary learned in a direct message and a channel, edited, shared, and said by Bob too."""
+    """Have the canary learned in a direct message, a channel and by a linked account, edited and shared."""
     await world.say(f"My bird is a {CANARY}.")
     await world.say("I like tea.")
     await world.say(f"The {CANARY} is blue.", place=GENERAL)
     await world.say("I like coffee.", BOB, name="Bob")
+    await world.say(f"My {CANARY} eats seeds.", ELSEWHERE)
     await world.learn()
+    await world.journal.offer_code(ANN.key, "digest")
+    joined = await world.journal.redeem_code(ELSEWHERE.key, "digest")
+    assert joined is not None
+    assert await world.rights.joined(joined) is not None
     tea = next(memory for memory in await world.memories() if "tea" in memory.text)
     bird = next(memory for memory in await world.memories() if CANARY in memory.text)
     assert await world.memory.edit(ANN.key, tea.id, f"calls the {CANARY} Zoe", MONDAY)
@@ -80,8 +88,8 @@ async def assert_gone(world: World, mem0: FakeMem0) -> None:
     assert rows(mem0) == []
     assert world.holding(CANARY) == []
     assert CANARY not in json.dumps(await world.rights.export(ANN.key))
-    for place in (DM, GENERAL):
-        await world.say("What is my bird?", place=place)
+    for person, place in ((ANN, DM), (ANN, GENERAL), (ELSEWHERE, DM)):
+        await world.say("What is my bird?", person, place=place)
         assert CANARY not in str(chat.prompts[-1])
     assert [memory.text for memory in await world.memories(BOB)] == ["Bob: I like coffee."]
 
@@ -113,7 +121,7 @@ async def test_forgotten_means_gone(
 
         if when == "before":
             mem0.release.set()
-            await until(lambda: len(rows(mem0)) == 4)
+            await until(lambda: len(rows(mem0)) == 5)
         forgetting = asyncio.create_task(world.rights.forget_everything(ANN.key))
         if when == "meanwhile":
             await until(lambda: world.holding(CANARY) == [])

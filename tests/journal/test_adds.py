@@ -1,10 +1,12 @@
 """What hosted mem0 was asked to add, written down: on both databases."""
 
+import asyncio
 from dataclasses import replace
 
 from bot.events import QueuedAdd
 from bot.journal.journal import SqlJournal
-from tests.journal.conftest import Clock, Open
+from bot.journal.opening import open_journal
+from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.makers import ANN, BOB, message
 
@@ -99,3 +101,19 @@ async def test_whom_a_message_taught_is_the_account(journal: SqlJournal) -> None
     assert await journal.taught([exchange.event_id]) == {exchange.event_id: ANN.key}
     await journal.forget_raw(BOB.key, [BOB.key, OTHER, ANN.key])
     assert await journal.taught([exchange.event_id]) == {}
+
+
+async def test_an_add_waits_for_a_forgetting_that_is_under_way(postgres_only: Database) -> None:
+    """On PostgreSQL, where two transactions run at once: an exchange that is being erased can't be handed on."""
+    journal = await open_journal(postgres_only.settings)
+    try:
+        add = await begun(journal)
+        with postgres_only.connect() as forgetting:
+            forgetting.execute("DELETE FROM exchanges WHERE id = %s", (add.exchange_id,))
+            beginning = asyncio.create_task(journal.begin_add(replace(add, token="again")))
+            await asyncio.sleep(0.3)
+            assert not beginning.done()
+            forgetting.commit()
+            assert not await beginning
+    finally:
+        await journal.close()

@@ -10,7 +10,7 @@ import pytest
 from bot.identity import Identities
 from bot.ports import LearningFailed, MemoryUnavailable
 from bot.rights import Rights, Stretch
-from tests.fakes.mem0 import FakeMem0
+from tests.fakes.mem0 import FakeMem0, Fault
 from tests.faults.gate import Gate, Seen, Trap
 from tests.house import Clock
 from tests.makers import until
@@ -303,3 +303,22 @@ async def test_an_edit_that_is_begun_while_its_memory_is_deleted_leaves_nothing(
         assert await editing is None
         assert await bot.texts() == []
         assert mem0.rows == []
+
+
+async def test_one_add_that_fails_holds_up_no_other(tmp_path: Path, mem0: FakeMem0, clock: Clock) -> None:
+    """What can't be looked after now doesn't keep the rest from being deleted."""
+    mem0.release = asyncio.Event()
+    async with process(tmp_path, mem0.url, clock=clock, patience=1) as bot:
+        for number in (1, 2):
+            with pytest.raises(LearningFailed):
+                await bot.tell(number, f"fact {number}")
+        await bot.journal.forget_raw(ANN, [ANN])
+        mem0.release.set()
+        await until(lambda: len(mem0.rows) == 2)
+        first, second = await bot.journal.adds()
+        mem0.faults.append(Fault("GET", f"/v1/event/{first.event}", 400))
+        await bot.memory.tidy()
+        assert [row["memory"] for row in mem0.rows] == ["Ann system: x: fact 1"]
+        assert await bot.journal.adds() == [first]
+        await bot.memory.tidy()
+        assert (mem0.rows, second.void) == ([], True)
