@@ -185,6 +185,25 @@ async def test_parted_accounts_have_their_own_at_once(bot: Process) -> None:
     assert await bot.texts(ELSEWHERE) == ["I like gin", "I like rum"]
 
 
+async def test_what_is_queued_when_accounts_are_linked_is_learned_once(
+    tmp_path: Path, mem0: FakeMem0, clock: Clock
+) -> None:
+    """A lesson under way is begun anew by the link; what mem0 had of it until then is gone before that."""
+    async with process(tmp_path, mem0.url, patience=1e9, clock=clock) as bot:
+        mem0.release = asyncio.Event()
+        learning = asyncio.create_task(bot.tell(1, "I like rum", ELSEWHERE))
+        await until(lambda: len(adds(mem0)) == 1)
+        await link(bot, ELSEWHERE, ANN)
+        again = asyncio.create_task(bot.memory.learn(await bot.waiting()))
+        await asyncio.sleep(0.05)
+        assert len(adds(mem0)) == 1
+        mem0.release.set()
+        await asyncio.gather(learning, again)
+        assert await bot.texts() == ["I like rum"]
+        assert len(mem0.rows) == 1
+        assert (await bot.waiting(), await bot.journal.adds()) == ([], [])
+
+
 async def test_a_deleted_message_is_found_after_accounts_parted(mem0: FakeMem0, bot: Process) -> None:
     """Whom a message taught is known by the account, however that was linked then and is now."""
     await link(bot, ELSEWHERE, ANN)
