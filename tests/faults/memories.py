@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bot.config import Settings
 from bot.events import Memory
 from bot.journal import database_path, mark_learned
 from bot.memory.embedded import open_embedded
+from tests.fakes.mem0 import FakeMem0
 from tests.faults.talk import tag_of
 from tests.faults.world import World
 
@@ -54,4 +56,15 @@ async def learned_once(world: World, settings: Settings) -> list[str]:
         if len(memory.sources) != 1:
             wrong.append(f"{tag}: {len(memory.sources)} sources")
     wrong += [f"{tag}: learned {found.get(tag, 0)} times" for tag in world.asked if found.get(tag, 0) != 1]
+    return wrong
+
+
+def learned_once_there(world: World, mem0: FakeMem0) -> list[str]:
+    """The same of hosted mem0: each question is one memory, made of the whole answer."""
+    found = Counter(tag_of(row["memory"]) for row in mem0.rows)
+    wrong = [f"{tag}: learned {found[tag]} times" for tag in world.asked if found[tag] != 1]
+    for event in mem0.events.values():
+        said, *answered = (str(message["content"]) for message in event["body"]["messages"])
+        if [" ".join(text.split()) for text in answered] != [world.model.answer(tag_of(said))]:
+            wrong.append(f"{tag_of(said)}: learned from a part")
     return wrong

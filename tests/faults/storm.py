@@ -1,10 +1,10 @@
 """A storm: people who keep writing, and a bot that is killed again and again at random instants.
 
-`python -m tests.faults.storm --kills 200 [--database postgres] [--workers 2] [--seed 1]` prints figures, and what is
-wrong at the end: each message must be answered once and whole, and learned once. Exit code 1 where it isn't so.
+`python -m tests.faults.storm --kills 200 [--database postgres] [--mem0] [--workers 2] [--seed 1]` prints figures, and
+what is wrong at the end: each message must be answered once and whole, and learned once. Exit code 1 where it isn't so.
 
 On SQLite one process is killed and started again. On PostgreSQL several workers are handed the same events, and each
-is killed by itself.
+is killed by itself. With `--mem0` the memories are at hosted mem0, which takes up to two seconds over each add.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from pathlib import Path
 
 from tests import postgres as databases
 from tests.fakes.claude import Reply, Request
-from tests.faults.memories import learned_once, left, stored
+from tests.fakes.mem0 import KEY, FakeMem0, Row
+from tests.faults.memories import learned_once, learned_once_there, left, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.whole.process import BotProcess
 
@@ -78,12 +79,18 @@ class Figures:
 class Storm:
     """One storm over a world. The fakes outlive every process."""
 
-    def __init__(self, plan: Plan, world: World, folder: Path, database_url: str | None = None) -> None:
+    def __init__(
+        self, plan: Plan, world: World, folder: Path, database_url: str | None = None, mem0: FakeMem0 | None = None
+    ) -> None:
         self._plan = plan
         self._world = world
         self._folder = folder
         self._settings = stored(folder, database_url)
         self._env = {"DATABASE_URL": database_url} if database_url else {}
+        self._mem0 = mem0
+        if mem0 is not None:
+            self._env |= {"MEM0_API_KEY": KEY, "MEM0_HOST": mem0.url}
+            mem0.work = self._extract
         self._random = random.Random(plan.seed)
         self._over = asyncio.Event()
         self._bots: set[BotProcess] = set()
@@ -130,6 +137,9 @@ class Storm:
 
     async def _think(self, request: Request, reply: Reply) -> Reply:
         return replace(reply, delay=self._random.uniform(*self._plan.thought))
+
+    async def _extract(self, body: Row) -> None:
+        await asyncio.sleep(self._random.uniform(0.0, 2.0))
 
     async def _talk(self, person: str) -> None:
         while not self._over.is_set():
@@ -193,6 +203,9 @@ class Storm:
         figures.chats = world.claude.calls - figures.extractions
         figures.wrong += [f"{tag}: shown {_brief(numbers)}" for tag, numbers in world.wrong().items()]
         figures.wrong += [f"beside the answers: {_shortly(text)}" for text in world.others()]
+        if self._mem0 is not None:
+            figures.wrong += learned_once_there(world, self._mem0)
+            return
         figures.wrong += await learned_once(world, self._settings)
         whole = {world.model.answer(tag) for tag in world.asked}
         learned_from = {" ".join(answer.split()) for _, answer in world.model.said}
@@ -207,10 +220,10 @@ def _brief(numbers: list[int]) -> str:
     return "nothing" if not numbers else f"{len(numbers)} words, {len(set(numbers))} of them different"
 
 
-async def storm(plan: Plan, folder: Path, database_url: str | None = None) -> Figures:
-    """Run a storm on both platforms."""
-    async with World(DiscordSide("general"), SlackSide("general"), gap=0.01) as world:
-        return await Storm(plan, world, folder, database_url).run()
+async def storm(plan: Plan, folder: Path, database_url: str | None = None, *, hosted: bool = False) -> Figures:
+    """Run a storm on both platforms; `hosted` has the memories at mem0."""
+    async with World(DiscordSide("general"), SlackSide("general"), gap=0.01) as world, FakeMem0() as mem0:
+        return await Storm(plan, world, folder, database_url, mem0 if hosted else None).run()
 
 
 @contextmanager
@@ -227,6 +240,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--mem0", action="store_true", help="memories at hosted mem0")
     parser.add_argument("--workers", type=int, help="processes at once (1 on SQLite, 2 on PostgreSQL)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, help="where to write what the processes logged")
@@ -235,7 +249,7 @@ def main() -> int:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     plan = Plan(options.kills, options.workers or (1 if options.database == "sqlite" else 2), options.seed)
     with tempfile.TemporaryDirectory(prefix="bot-storm-") as folder, _database(options.database) as url:
-        figures = asyncio.run(storm(plan, Path(folder), url))
+        figures = asyncio.run(storm(plan, Path(folder), url, hosted=options.mem0))
     if options.log:
         options.log.write_text("\n".join(figures.log) + "\n")
     print(figures)

@@ -21,3 +21,11 @@ async def test_two_workers_on_postgresql(tmp_path: Path, postgres_url: str) -> N
     figures = await storm(Plan(kills=5, workers=2), tmp_path, postgres_url)
     assert figures.kills == 5
     assert figures.wrong == []
+
+
+@pytest.mark.timeout(240)
+async def test_one_process_on_hosted_mem0(tmp_path: Path) -> None:
+    """The same with the memories at hosted mem0, which has what was said in its queue at each kill."""
+    figures = await storm(Plan(kills=5), tmp_path, hosted=True)
+    assert figures.kills == 5
+    assert figures.wrong == []

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from bot.memory.hosted_client import HostedClient
-from bot.memory.hosted_guard import Everybody
+from bot.memory.hosted_guard import Everybody, check
 from tests.fakes.mem0 import KEY, FakeMem0
 
 WRONG: list[Any] = ["", " ", "*", "discord:*", None]
@@ -68,3 +69,20 @@ async def test_an_odd_memory_id_is_nobodys(mem0: FakeMem0, client: HostedClient,
     assert await client.get(memory_id) is None
     assert not await client.delete(memory_id)
     assert mem0.asked == []
+
+
+@pytest.mark.parametrize("host", ["https://api.mem0.ai", "https://proxy.example/v1/mem0"])
+async def test_an_address_with_a_path_of_its_own_changes_nothing(host: str) -> None:
+    """Behind a proxy, too, one person's request passes and everybody's doesn't."""
+    await check(httpx.Request("DELETE", f"{host}/v1/memories/?user_id=discord:1"))
+    await check(httpx.Request("DELETE", f"{host}/v1/memories/abc-1/"))
+    await check(httpx.Request("POST", f"{host}/v3/memories/search/", json={"filters": {"user_id": "discord:1"}}))
+    for everybodys in (
+        "/v1/memories/",
+        "/v1/memories/?user_id=",
+        "/v1/memories/?run_id=x",
+        "/v1/entities/",
+        "/v1/batch/",
+    ):
+        with pytest.raises(Everybody):
+            await check(httpx.Request("DELETE", f"{host}{everybodys}"))
