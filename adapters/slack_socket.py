@@ -27,6 +27,8 @@ STEADY = 5.0
 LAST_WORDS = 2.0
 LONGEST_PAUSE = 60.0
 
+_CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
+
 Envelope = dict[str, Any]
 
 
@@ -140,18 +142,26 @@ class Socket:
 
     async def _take(self, connection: aiohttp.ClientWebSocketResponse) -> bool:
         """Handle frames; True where Slack is about to close the connection, False where it is closed."""
-        async for frame in connection:
-            message = _parse(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else {}
-            if message.get("type") == "hello":
-                self.greeted.set()
-                if self._gap:
-                    self._gap = False
-                    self._gaps.begin()
-            elif message.get("type") == "disconnect":
-                return True
-            elif "envelope_id" in message:
-                self._spawn(self._answer(connection, message), self._answers)
-        return False
+        while (ending := await self._take_one(connection)) is None:
+            pass
+        return ending
+
+    async def _take_one(self, connection: aiohttp.ClientWebSocketResponse) -> bool | None:
+        """Handle one frame, and keep nothing of it while the next is waited for; None where more will come."""
+        frame = await connection.receive()
+        if frame.type in _CLOSED:
+            return False
+        message = _parse(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else {}
+        if message.get("type") == "hello":
+            self.greeted.set()
+            if self._gap:
+                self._gap = False
+                self._gaps.begin()
+        elif message.get("type") == "disconnect":
+            return True
+        elif "envelope_id" in message:
+            self._spawn(self._answer(connection, message), self._answers)
+        return None
 
     async def _drain(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         """Read on what Slack still sends on a connection while the next one opens."""

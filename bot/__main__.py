@@ -45,6 +45,9 @@ STOPPING = 27.0
 LATEST = 28.0
 #: The collector's thresholds: the default looks through everything a dozen times while the libraries are imported.
 COLLECT = (20_000, 20, 50)
+#: Seconds between two collections of what is new. What holds itself (an error and its frames, a view and its buttons)
+#: may hold texts, and must not outlive their being forgotten for long: by the thresholds alone it may stay for hours.
+COLLECT_EVERY = 30.0
 #: The slow imports begin when the platforms listen, or so many seconds after the start.
 HEAD_START = 3.0
 
@@ -261,7 +264,18 @@ async def _begin(adapters: Sequence[Adapter], parts: "_Parts", recovery: Recover
     # everybody's answers up for a quarter of a second each time.
     gc.freeze()
     log.info("memory is ready")
-    await asyncio.gather(recovery.run(), parts.rights.run())
+    await asyncio.gather(recovery.run(), parts.rights.run(), _collect())
+
+
+async def _collect() -> None:
+    """Free what nobody holds any more, now and again, for ever."""
+    await asyncio.sleep(COLLECT_EVERY)
+    gc.unfreeze()  # messages that were in hand then were frozen too
+    gc.collect()
+    gc.freeze()
+    while True:
+        await asyncio.sleep(COLLECT_EVERY)
+        gc.collect()
 
 
 def _adapters(settings: Settings, bot: MemoryBot) -> list[Adapter]:

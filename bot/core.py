@@ -40,7 +40,10 @@ CONTEXT = 3
 ANSWER_WITHIN = timedelta(hours=1)
 #: Seconds before an event is taken up again: the first time, doubled each time, and at most.
 AGAIN_FIRST = 4.0
-AGAIN_MOST = 60.0
+AGAIN_MOST = 50.0
+#: Seconds for which the way back to such an event is kept: it holds what was shown of an answer, and whoever has that
+#: forgotten doesn't reach it here. After that the answer is looked for on its platform.
+WAY_KEPT = 60.0
 #: Failures that nobody foresaw, of one event, before the person is told.
 FAILURES = 3
 #: What a later try may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
@@ -68,13 +71,15 @@ class MemoryBot:
         notify: Notify | None = None,
         remember: bool = True,
         later: bool = True,
+        way_kept: float = WAY_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Answer through `chat` with what `memory` recalls.
 
         `allowance` is a person's messages a minute (0: no limit); without `remember` nothing is kept to be learned.
-        `later` says that what can't be answered now is taken up again (by `bot.recovery`).
+        `later` says that what can't be answered now is taken up again (by `bot.recovery`), and `way_kept` for how many
+        seconds the way back to it is kept.
         """
         self._journal = journal
         self._memory = memory
@@ -85,13 +90,14 @@ class MemoryBot:
         self._notify = notify
         self._remember = remember
         self._later = later
+        self._way_kept = way_kept
         self._clock = clock
         self._jitter = jitter
         self._identities = Identities(journal)
         self._commands = commands
         self._rights = rights
         self._conversations: dict[str, str] = {}
-        self._ways_back: OrderedDict[str, Respond] = OrderedDict()
+        self._ways_back: OrderedDict[str, tuple[Respond, asyncio.TimerHandle]] = OrderedDict()
         self._failures: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, event: MessageEvent) -> bool:
@@ -130,7 +136,7 @@ class MemoryBot:
         """Answer an event that a process, or an earlier try, left behind: in place, if any of it is already there."""
         # Looked at even on a way that we have been: the answer may be there and only its commit have failed, or
         # another process may have been at it since.
-        respond = self._ways_back.pop(event.id, None) or make(event)
+        respond = self._way_back(event.id) or make(event)
         try:
             found = await respond.found()
             # A word that the answer will follow is none.
@@ -200,9 +206,11 @@ class MemoryBot:
 
     async def _put_off(self, event: MessageEvent, attempts: int, respond: Respond) -> None:
         """Have the event taken up again: after a pause, or at the journal's next look where that can't be noted."""
-        self._ways_back[event.id] = respond
+        self._way_back(event.id)
+        timer = asyncio.get_running_loop().call_later(self._way_kept, self._ways_back.pop, event.id, None)
+        self._ways_back[event.id] = (respond, timer)
         if len(self._ways_back) > WAYS_BACK:
-            self._ways_back.popitem(last=False)
+            self._way_back(next(iter(self._ways_back)))
         try:
             pause = min(AGAIN_FIRST * 2.0 ** min(attempts, 10), AGAIN_MOST)
             # Jitter: a hundred people whom one outage has put off don't come back all at once.
@@ -214,6 +222,14 @@ class MemoryBot:
         log.warning("%s: another process has taken it over", event.id)
         self._failures.pop(event.id, None)
         await self._journal.let_go(event.id)
+
+    def _way_back(self, event_id: str) -> Respond | None:
+        """Take out the way back that was kept for an event, if one was."""
+        if event_id not in self._ways_back:
+            return None
+        respond, timer = self._ways_back.pop(event_id)
+        timer.cancel()
+        return respond
 
     async def _failed(self, event: MessageEvent, attempts: int, respond: Respond, failure: Exception) -> None:
         """Put the event off where it may yet be answered; else say so and end it."""

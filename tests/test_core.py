@@ -22,7 +22,14 @@ from tests.stubs import StubChat, StubJournal, StubMemory, StubRespond
 class World:
     """A bot on stubs."""
 
-    def __init__(self, chat: StubChat | None = None, *, allowance: int = 0, journal: StubJournal | None = None) -> None:
+    def __init__(
+        self,
+        chat: StubChat | None = None,
+        *,
+        allowance: int = 0,
+        journal: StubJournal | None = None,
+        way_kept: float = 60,
+    ) -> None:
         self.journal = journal or StubJournal()
         self.memory = StubMemory()
         self.chat = chat or StubChat()
@@ -40,6 +47,7 @@ class World:
             rights,
             allowance=allowance,
             notify=self.heard.append,
+            way_kept=way_kept,
             clock=lambda: self.now,
         )
 
@@ -255,6 +263,19 @@ async def test_a_platform_out_of_reach_is_an_outage() -> None:
     await world.again("hi", respond, attempts=8)
     assert respond.shown == ["ok"]
     assert len(world.journal.kept) == 1
+
+
+@pytest.mark.parametrize(("way_kept", "same"), [(60.0, True), (0.0, False)])
+async def test_the_way_back_is_kept_for_a_while(way_kept: float, same: bool) -> None:
+    """An answer that is put off goes the way it came, for a minute: what was shown of it isn't held for longer."""
+    world = World(way_kept=way_kept)
+    first, second = StubRespond(), StubRespond()
+    first.failure = ConnectionError("no way through")
+    await world.bot.on_message(message("hi"), first)
+    first.failure = None
+    await asyncio.sleep(0.01)
+    await world.again("hi", second)
+    assert (first.shown == ["ok"], second.shown == ["ok"]) == (same, not same)
 
 
 class SometimesFull(StubJournal):

@@ -5,6 +5,7 @@ are put into the current lesson here, and what goes back to mem0 is always JSON 
 """
 
 import asyncio
+import contextvars
 import json
 import logging
 from collections.abc import Iterable, Sequence
@@ -78,7 +79,11 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         lesson = current.get()
         if lesson is None:
             raise LearningFailed("an extraction outside a lesson")
-        return asyncio.run_coroutine_threadsafe(self._extract(messages, lesson), asyncio.get_running_loop())
+        # In a context without the lesson: what the client opens now stays open, and keeps its context as long.
+        outside = contextvars.Context()
+        return outside.run(
+            asyncio.run_coroutine_threadsafe, self._extract(messages, lesson), asyncio.get_running_loop()
+        )
 
     async def close(self) -> None:
         """Release the connections."""

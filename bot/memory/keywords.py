@@ -8,7 +8,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from functools import lru_cache
+from typing import NamedTuple
 
 import snowballstemmer
 
@@ -46,19 +46,51 @@ _SCRIPTS = (
 _local = threading.local()
 
 
+class _Cut(NamedTuple):
+    """How a word's stem is made of it: `word[start:end]`, then `ending`."""
+
+    start: int
+    end: int
+    ending: str
+
+
+#: How words were cut before, by their hashes: a cache of the words themselves would outlive their being forgotten.
+_cuts: dict[int, _Cut] = {}
+_MOST_CUTS = 20_000
+#: An ending that is longer may tell the word.
+_LONGEST_ENDING = 3
+
+
 def fold(text: str) -> str:
     """The text with case, width and composition evened out (NFKC, case-folded)."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """The stem of a folded word, by the language that its script suggests (Latin: English)."""
+    cut = _cuts.get(hash(word))
+    if cut is not None:
+        return word[cut.start : cut.end] + cut.ending
+    stemmed = _stemmed(word)
+    start = max(word.find(stemmed), 0)
+    same = 0
+    while same < len(stemmed) and word[start + same : start + same + 1] == stemmed[same]:
+        same += 1
+    if len(ending := stemmed[same:]) <= _LONGEST_ENDING:
+        if len(_cuts) >= _MOST_CUTS:
+            _cuts.clear()
+        _cuts[hash(word)] = _Cut(start, start + same, ending)
+    return stemmed
+
+
+def _stemmed(word: str) -> str:
     language = next((name for pattern, name in _SCRIPTS if pattern.search(word)), "english")
     stemmers = _local.__dict__
     if language not in stemmers:
         stemmers[language] = snowballstemmer.stemmer(language)
-    stemmed: str = stemmers[language].stemWord(word)
+    stemmer = stemmers[language]
+    stemmed: str = stemmer.stemWord(word)
+    stemmer.set_current("")
     return stemmed or word
 
 

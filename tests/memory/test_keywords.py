@@ -3,7 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import snowballstemmer
 
+from bot.memory import keywords
 from bot.memory.keywords import Words, signature, stem, stems, terms
 
 
@@ -25,6 +27,33 @@ from bot.memory.keywords import Words, signature, stem, stems, terms
 def test_terms(text: str, expected: dict[str, int]) -> None:
     """Terms are stems without stop words; scripts without spaces give pairs of characters."""
     assert terms(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("english", "running ponies skies dying hoping zebras generously yes a"),
+        ("russian", "зебры говорили красивая"),
+        ("arabic", "المكتبة يكتبون والكتاب"),
+        ("greek", "ανθρώπουσ γυναικών"),
+        ("yiddish", "גערעדט ביכער"),
+        ("tamil", "புத்தகங்கள் வீடுகளில்"),
+    ],
+)
+def test_stems_are_snowballs_each_time(language: str, words: str) -> None:
+    """A stem is what Snowball says, at the first time and when it is made of how the word was cut before."""
+    snowball = snowballstemmer.stemmer(language)
+    for word in words.split():
+        assert [stem(word), stem(word)] == [snowball.stemWord(word)] * 2
+
+
+def test_no_word_is_kept() -> None:
+    """What makes stems fast holds none of the words, however often they came: they may have to be forgotten."""
+    words = ["zebrafinchings", "القرطاسية"]
+    for word in words * 2:
+        assert stem(word)
+    kept = f"{vars(keywords)} {[vars(each) for each in vars(keywords._local).values()]}"
+    assert not any(part in kept for part in ("zebrafinch", "قرطاسي"))
 
 
 def test_texts_that_say_the_same_share_a_signature() -> None:
