@@ -167,6 +167,15 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A message that is kept as it was said: `text` is its own, then its answer's. `waiting`: it may yet be learned."""
+
+    event_id: str
+    text: str
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An event that taught a memory: its id, when it was said, where, a link to it, and by which account."""
 

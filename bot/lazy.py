@@ -119,6 +119,11 @@ class LaterMemory:
         """Forget a workspace, see the port."""
         return await (await self._memory.get()).forget_workspace(platform, workspace, people)
 
+    async def scrub(self) -> None:
+        """Scrub what is open, see the port."""
+        if memory := self._memory.built:
+            await memory.scrub()
+
     async def close(self) -> None:
         """Close what was built."""
         if memory := self._memory.built:

@@ -21,6 +21,7 @@ from bot.events import (
     PressEvent,
     Prompt,
     Recalled,
+    Said,
     SubmitEvent,
     Turn,
     View,
@@ -211,6 +212,10 @@ class MemoryStore(Protocol):
         """
         ...
 
+    async def scrub(self) -> None:
+        """Take off the disk what was erased, but still in use then (by a backup, an older transaction)."""
+        ...
+
     async def close(self) -> None:
         """Release files and connections."""
         ...
@@ -325,8 +330,15 @@ class Journal(Protocol):
         """All that is kept here about a person, ready for JSON."""
         ...
 
-    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
-        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+        """What of a person's messages is kept as it was said, each with its answer."""
+        ...
+
+    async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
+        """Erase what is kept of these events of a person, and answers that may repeat it; return how many rows went.
+
+        `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
+        """
         ...
 
     async def forget_since(self, user_id: str, person_keys: Sequence[str], start: datetime, end: datetime) -> int:

@@ -1,6 +1,16 @@
-"""How every connection to PostgreSQL is made: none waits for ever, and none makes others wait for ever."""
+"""What every connection to PostgreSQL has in common: none waits for ever, none makes others wait for ever.
 
+And taking what was deleted off its pages, for whatever keeps texts there: a plain VACUUM leaves a deleted row's bytes
+in its page until another row happens to be written over them; VACUUM FULL writes the table anew.
+"""
+
+import logging
+import re
 from typing import Any
+
+import psycopg
+
+log = logging.getLogger(__name__)
 
 #: For libpq. Seconds for a connection to be made; a server that vanished is noticed within 25 s, whether something was
 #: sent to it (milliseconds) or is waited for.
@@ -22,3 +32,31 @@ LIMITS = (
 UNLIMITED = (
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
+#: How long the rewriting of a table waits for those who use it, in milliseconds; all others queue behind it.
+REWRITE_WAIT_MS = 5000
+_STILL_SEEN = re.compile(r"(\d+) dead row versions cannot be removed")
+
+
+def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:
+    """Write a table anew without its deleted rows, over a connection in autocommit mode.
+
+    False where an older transaction (of another process, or a backup) still sees some of them, which then stay. Raises
+    psycopg.Error, also where the table is in use for too long.
+    """
+    said: list[str] = []
+
+    def listen(notice: psycopg.errors.Diagnostic) -> None:
+        said.append(notice.message_detail or "")
+
+    conn.add_notice_handler(listen)
+    try:
+        conn.execute(f"SET lock_timeout = {REWRITE_WAIT_MS}".encode())
+        conn.execute(f"VACUUM (FULL, VERBOSE) {table}".encode())
+    finally:
+        conn.remove_notice_handler(listen)
+        if not conn.closed:
+            conn.execute(f"SET lock_timeout = {LOCK_WAIT_MS}".encode())
+    kept = sum(int(found) for text in said for found in _STILL_SEEN.findall(text))
+    if kept:
+        log.warning("%d deleted rows are still seen by an older transaction; %s is rewritten again later", kept, table)
+    return not kept

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.events import Edit, Erasure, Joined, Memory, MessageEvent, Person, Source
+from bot.events import Edit, Erasure, Joined, Memory, MessageEvent, Person, Said, Source
 from bot.holding import held
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
+from bot.memory.keywords import Words
 from bot.ports import Journal, MemoryStore
 
 log = logging.getLogger(__name__)
@@ -103,14 +104,32 @@ class Rights:
         counts = [await self.attempt(each) for each in owed]
         return Outcome(None if None in counts else sum(filter(None, counts)), entries)
 
-    async def forget_memories(self, user_id: str, memories: Sequence[Memory]) -> Outcome:
-        """Erase memories, and what was said in the messages that taught them: a turn kept as context would tell it."""
+    async def mentions(self, user_id: str, words: str) -> list[Said]:
+        """What a person has said (or was answered) with all these words, as far as it is kept as it was said."""
+        sought = Words(words)
+        if sought.empty:
+            return []
+        kept = await self._journal.said(user_id, await self._identities.everybody(user_id))
+        return [each for each in kept if sought.match(each.text)]
+
+    async def forget_memories(
+        self, user_id: str, memories: Sequence[Memory], said: Sequence[str] = (), waiting: Sequence[str] = ()
+    ) -> Outcome:
+        """Erase memories, what was said in the messages that taught them, and answers that repeat them: what is kept as
+        context would tell it.
+
+        `said` are further messages to be forgotten; of those in `waiting`, what they may have taught meanwhile too.
+        """
         ids = [memory.id for memory in memories]
         events = [source.event_id for memory in memories for source in memory.sources]
         keys = await self._identities.everybody(user_id)
-        (owed,) = await self._journal.owe([Erasure("memories", {"users": keys, "ids": ids}, user_id)])
-        entries = await self._journal.forget_events(user_id, events)
-        return Outcome(await self.attempt(owed), entries)
+        wanted = [Erasure("memories", {"users": keys, "ids": ids}, user_id)]
+        if waiting:
+            wanted.append(Erasure("sources", {"events": list(waiting), "user": user_id}, user_id))
+        owed = await self._journal.owe(wanted)
+        texts = [memory.text for memory in memories]
+        entries = await self._journal.forget_events(user_id, [*events, *said, *waiting], texts)
+        return await self._outcome(owed, entries)
 
     async def forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
         """Erase what a person told within a stretch of time, and what was learned from that alone."""
@@ -122,8 +141,14 @@ class Rights:
         owed = await self._journal.owe(wanted)
         entries = await self._journal.forget_since(user_id, keys, stretch.start, stretch.end)
         events = [source.event_id for memory in stretch.whole for source in memory.sources]
-        entries += await self._journal.forget_events(user_id, [*events, *stretch.parts])
+        texts = [memory.text for memory in stretch.whole]
+        entries += await self._journal.forget_events(user_id, [*events, *stretch.parts], texts)
+        return await self._outcome(owed, entries)
+
+    async def _outcome(self, owed: Sequence[Erasure], entries: int) -> Outcome:
+        """Do what is owed, memories first; lessons that were void by it are begun anew."""
         counts = [await self.attempt(each) for each in owed]
+        await self._wake()
         return Outcome(None if None in counts else counts[0], entries)
 
     async def export(self, user_id: str, now: datetime | None = None) -> dict[str, Any]:
@@ -224,6 +249,10 @@ class Rights:
 
     async def tick(self) -> None:
         """Look once. Never raises."""
+        try:
+            await self._memory.scrub()
+        except Exception as exc:  # noqa: BLE001 - what is out of reach is tried again
+            log.warning("what was erased may still be on the disk: %s", describe(exc))
         try:
             owed = await self._journal.owed()
         except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is looked at again

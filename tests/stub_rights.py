@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Erasure, Joined, MessageEvent
+from bot.events import Account, Edit, Erasure, Joined, MessageEvent, Said
 
 
 class StubRights:
@@ -19,6 +19,7 @@ class StubRights:
         self.codes: dict[str, str] = {}
         self.stretches: list[tuple[datetime, datetime]] = []
         self.deleted: list[str] = []
+        self.heard: list[Said] = []
         self._numbers = 0
 
     async def account(self, person_key: str) -> Account:
@@ -43,6 +44,9 @@ class StubRights:
 
     async def export(self, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
         return {"linked_accounts": list(person_keys)[1:]}
+
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+        return self.heard
 
     async def forget_since(self, user_id: str, person_keys: Sequence[str], start: datetime, end: datetime) -> int:
         self.stretches.append((start, end))

@@ -105,7 +105,7 @@ class StubJournal(StubRights):
         del self.intents[token]
         return action, ids
 
-    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+    async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
         self.forgotten += event_ids
         return len(event_ids)
 
@@ -146,6 +146,9 @@ class StubMemory:
         words = search.casefold().split()
         rows = [row for row in self.of[user_id] if all(word in row.text.casefold() for word in words)]
         return sorted(rows, key=lambda row: row.learned_at, reverse=True)
+
+    async def scrub(self) -> None:
+        self._check()
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
         self._check()

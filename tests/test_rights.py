@@ -135,6 +135,130 @@ async def test_the_command_knows_times(house: House) -> None:
 # Deleted and edited on the platform
 
 
+# Words
+
+
+async def test_words_find_what_is_not_learned_yet(house: House) -> None:
+    """Seconds after it was told, words find the message that waits; it goes with its answer, and is never learned."""
+    event = await house.hear(f"My {CANARY}s are called Zoe and Zack.", answer="Lovely.")
+    await house.hear("I like tea.")
+    view = await house.run("forget", f"{CANARY.upper()} zoe")
+    assert view.title == "Forget 1 message that I have yet to learn from?"
+    assert f"My {CANARY}s are called" in view.footer
+    done = await house.press(view, "Forget")
+    assert done.title == "Forgotten: 0 things that I remembered, and 3 entries of recent conversation."
+    await house.learn()
+    assert await house.known() == ["I like tea."]
+    assert await house.turns(event) == ["I like tea.", "Noted."]
+    assert house.holding(CANARY) == []
+
+
+async def test_words_find_memories_and_conversation_together(house: House) -> None:
+    """What matches goes at once: a memory, what was said without teaching it, and an answer that holds the words."""
+    await house.tell(f"My bird is a {CANARY}.")
+    await house.tell("Who sings?")
+    event = await house.hear("And what is blue?", answer=f"Your {CANARY}.")
+    await house.learn()
+    await house.hear(f"Is the {CANARY} asleep?")
+    view = await house.run("forget", CANARY)
+    assert view.title == "Forget this, and 2 messages of our recent conversation (1 of them not yet learned)?"
+    assert [item.text for item in view.items] == [f"My bird is a {CANARY}."]
+    await house.press(view, "Forget")
+    assert await house.turns(event) == ["Who sings?", "Noted."]
+    assert (await house.run("forget", CANARY)).buttons == ()
+    assert house.holding(CANARY) == []
+
+
+async def test_what_is_learned_before_the_click_goes_too(house: House) -> None:
+    """A message that is learned between the question and the click is forgotten with what it taught."""
+    await house.hear(f"My bird is a {CANARY}.")
+    view = await house.run("forget", CANARY)
+    await house.learn()
+    assert await house.known() == [f"My bird is a {CANARY}."]
+    done = await house.press(view, "Forget")
+    assert done.title.startswith("Forgotten")
+    assert await house.known() == []
+    assert house.holding(CANARY) == []
+
+
+async def test_words_reach_what_is_under_way(house: House) -> None:
+    """Neither an extraction nor an answer that is under way brings back what words have forgotten."""
+    await house.tell(f"My bird is a {CANARY}.")
+    await house.hear(f"The {CANARY} sings.")
+    lesson = await house.journal.exchanges(ANN.key, "private")
+    events = [
+        replace(await house.hear("Hello."), id=f"slack:T1:D1:9{number}", text=text)
+        for number, text in enumerate((f"Is my {CANARY} pretty?", "What was my bird again?"))
+    ]
+    conversations = [await house.journal.admit(event) for event in events]
+    await house.press(await house.run("forget", CANARY), "Forget")
+    assert await house.memory.learn(lesson) == 0
+    for event, conversation in zip(events, conversations, strict=True):
+        assert conversation is not None
+        await house.answer(event, conversation, f"A {CANARY}.")
+    assert (await house.turns(events[0]))[-1] == "What was my bird again?"
+    await house.learn()
+    assert CANARY not in json.dumps(await house.rights.export(ANN.key))
+    assert house.holding(CANARY) == []
+
+
+async def test_words_are_the_callers_own(house: House) -> None:
+    """Nobody finds, or forgets, what others have said."""
+    event = await house.hear(f"My bird is a {CANARY}.", BOB)
+    assert (await house.run("forget", CANARY)).buttons == ()
+    await house.learn()
+    assert await house.known(BOB) == [f"My bird is a {CANARY}."]
+    assert await house.turns(event) == [f"My bird is a {CANARY}.", "Noted."]
+
+
+# Answers that repeat
+
+
+async def test_a_forgotten_memory_stays_in_no_answer(house: House) -> None:
+    """With a memory, answers that repeat it go: the person's own anywhere, and in its conversation anybody's."""
+    told = await house.tell(f"My bird is a {CANARY}.", place=GENERAL)
+    await house.tell("I like tea.")
+    asked = await house.hear("Which bird is it?", answer=f"It is a {CANARY}.")
+    await house.hear("Which bird is hers?", BOB, GENERAL, answer=f"A {CANARY}.")
+    await house.hear("Good morning.", BOB, GENERAL, answer="Good morning.")
+    (memory, *_) = await house.memory.list(ANN.key, CANARY)
+    await house.rights.forget_memories(ANN.key, [memory])
+    assert await house.turns(asked) == ["I like tea.", "Noted.", "Which bird is it?"]
+    assert await house.turns(told) == ["Which bird is hers?", "Good morning.", "Good morning."]
+    await house.learn()
+    assert house.holding(CANARY) == []
+
+
+async def test_a_deleted_message_stays_in_no_answer(house: House) -> None:
+    """With a message, answers to others that repeat it go; what they say that it didn't stays."""
+    event = await house.tell(f"My bird is a {CANARY}.")
+    await house.tell("Which bird is it?")
+    await house.hear("And what is it called?", answer=f"The {CANARY}? Zoe.")
+    await house.rights.deleted([event.id])
+    assert await house.turns(event) == ["Which bird is it?", "Noted.", "And what is it called?"]
+    await house.learn()
+    assert house.holding(CANARY) == []
+
+
+async def test_an_edited_message_stays_in_no_answer(house: House) -> None:
+    """Words that an edit takes out of a message go from its answer's turn; an answer under way isn't kept."""
+    event = await house.hear(f"My bird is a {CANARY}.", answer=f"A {CANARY}, nice.")
+    await house.hear("Does my bird sing?", answer="Your bird does.")
+    open_ = replace(event, id="slack:T1:D1:77", text=f"Feed the {CANARY}.")
+    conversation = await house.journal.admit(open_)
+    assert conversation is not None
+    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.rights.edited(replace(open_, text="Feed the wren."))
+    await house.answer(open_, conversation, f"The {CANARY} is fed.")
+    kept = ["My bird is a wren.", "Does my bird sing?", "Your bird does.", "Feed the wren."]
+    assert await house.turns(event) == kept
+    await house.learn()
+    assert house.holding(CANARY) == []
+
+
+# What platforms tell
+
+
 async def test_a_deleted_message_takes_along_what_it_alone_taught(house: House) -> None:
     """What no other message taught is forgotten, with the turns; what another taught too stays."""
     first = await house.tell("I like tea.")

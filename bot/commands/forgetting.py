@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.commands.listing import PAGE
-from bot.commands.words import CANCELLED, LATER, STALE, item, row, things
-from bot.events import Button, CommandEvent, Memory, PressEvent, View
+from bot.commands.words import CANCELLED, LATER, STALE, item, messages, row, things
+from bot.events import Button, CommandEvent, Memory, PressEvent, Said, View
 from bot.identity import Identities
 from bot.memory import timewords
 from bot.ports import Journal, MemoryStore, MemoryUnavailable
 from bot.rights import Outcome, Rights, Stretch
 
 SUGGESTION = 100
+#: What of a message is shown before it is forgotten, in characters, and how many are.
+QUOTED = 80
+QUOTES = 3
+ALSO = ", and the messages that told me"
 
 
 class Forgetting:
@@ -33,14 +37,22 @@ class Forgetting:
         found = _named(everything, what)
         if not found and (window := timewords.alone(what, event.at)):
             return await self._stretch(event, everything, window, numbers)
+        said: list[Said] = []
         if not found:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
-        if found:
-            shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
-            more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
-            view = View(f"Forget {_these(len(found))}?{more}", shown, "What you said in these messages goes too.")
-            return await self._confirm(event, view, ("Forget", "these", [memory.id for memory in found]))
-        return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
+            taught = {source.event_id for memory in found for source in memory.sources}
+            said = [each for each in await self._rights.mentions(user_id, what) if each.event_id not in taught]
+        if not found and not said:
+            return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
+        shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
+        more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
+        what_goes = [_these(len(found))] * bool(found) + [messages(said)] * bool(said)
+        footer = " ".join(["What you said in these messages goes too."] * bool(found) + [_quoted(said)] * bool(said))
+        return await self._confirm(
+            event,
+            View(f"Forget {', and '.join(what_goes)}?{more}", shown, footer),
+            ("Forget", "words", _written(found, said)),
+        )
 
     async def _everything(self, event: CommandEvent, user_id: str) -> View:
         linked = await self._journal.accounts(user_id)
@@ -105,15 +117,17 @@ class Forgetting:
             start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
             outcome = await self._rights.forget_stretch(user_id, Stretch.of(memories, start, end))
             return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
-        return await self.these(user_id, [memory for memory in memories if memory.id in set(ids)])
+        chosen, said, waiting = _read(ids)
+        outcome = await self._rights.forget_memories(
+            user_id, [memory for memory in memories if memory.id in set(chosen)], said, waiting
+        )
+        if not said and not waiting:
+            return _done("Forgotten", outcome, ALSO)
+        return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
 
     async def these(self, user_id: str, memories: Sequence[Memory]) -> View:
         """Forget these memories, and tell."""
-        return _done(
-            "Forgotten",
-            await self._rights.forget_memories(user_id, memories),
-            ", with what I kept of the messages that told me",
-        )
+        return _done("Forgotten", await self._rights.forget_memories(user_id, memories), ALSO)
 
 
 def _done(what: str, outcome: Outcome, also: str) -> View:
@@ -130,6 +144,25 @@ def _named(everything: Sequence[Memory], what: str) -> list[Memory]:
         if 1 <= index <= len(everything):
             return [everything[index - 1]]
     return [memory for memory in everything if row(memory.text, SUGGESTION) == what]
+
+
+def _written(memories: Sequence[Memory], said: Sequence[Said]) -> list[str]:
+    """What a button will forget, as ids alone: memories, and messages that were said or may yet be learned."""
+    kinds = [("waiting" if each.waiting else "said", each.event_id) for each in said]
+    return [f"{kind} {id_}" for kind, id_ in [*(("memory", memory.id) for memory in memories), *kinds]]
+
+
+def _read(ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """The memories, messages said, and messages that may yet be learned, as `_written` wrote them."""
+    pairs = [id_.split(" ", 1) for id_ in ids]
+    memories, said, waiting = ([pair[1] for pair in pairs if pair[0] == kind] for kind in ("memory", "said", "waiting"))
+    return memories, said, waiting
+
+
+def _quoted(said: Sequence[Said]) -> str:
+    """The beginnings of the messages that go, the newest ones last."""
+    shown = ", ".join(f"“{row(each.text, QUOTED)}”" for each in said[-QUOTES:])
+    return f"Of our conversation: {shown}" + (f" and {len(said) - QUOTES} more." if len(said) > QUOTES else ".")
 
 
 def _these(count: int) -> str:

@@ -1,8 +1,9 @@
 """The sentences and rows of the commands' views."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Button, Item, Memory, Source, View
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Button, Item, Memory, Said, Source, View
 
 #: What one row may show of a memory, in characters; the whole text is kept.
 ROW = 300
@@ -41,6 +42,15 @@ def kept(hours: float = 24, *, hosted: bool = False) -> str:
 def things(count: int) -> str:
     """So many memories, in words."""
     return "1 thing" if count == 1 else f"{count} things"
+
+
+def messages(said: Sequence[Said]) -> str:
+    """So many messages of recent conversation, in words."""
+    count, waiting = len(said), sum(each.waiting for each in said)
+    some = "1 message" if count == 1 else f"{count} messages"
+    if waiting == count:
+        return f"{some} that I have yet to learn from"
+    return f"{some} of our recent conversation" + (f" ({waiting} of them not yet learned)" if waiting else "")
 
 
 def row(text: str, most: int) -> str:

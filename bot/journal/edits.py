@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.events import Edit, MessageEvent
+from bot.journal import echoes
 from bot.journal.erasure import drop_exchanges
 from bot.journal.linking import renew
 from bot.journal.settings import was_paused
@@ -15,6 +16,14 @@ from bot.journal.values import from_json, storable, to_json
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
 _RECORD = sa.select(messages.c.event_id).where(messages.c.message_id == sa.bindparam("event"))
 _WAITING = sa.select(exchanges).where(exchanges.c.event_id == sa.bindparam("event"))
+# Texts are bound, never written into a statement: the first statement of its kind is kept to be used again.
+_REOPEN = (
+    sa.update(inbox)
+    .where(inbox.c.event_id == sa.bindparam("event"))
+    # The answer under way is one to the former text.
+    .values(payload=sa.bindparam("changed"), unkept=1)
+)
+_RETELL = sa.update(turns).where(turns.c.id == sa.bindparam("turn")).values(text=sa.bindparam("changed"))
 
 
 def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
@@ -42,24 +51,29 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:
         changed = to_json(replace(from_json(open_), text=event.text))
-        return conn.execute(sa.update(inbox).where(inbox.c.event_id == event.id).values(payload=changed)).rowcount
-    said = conn.execute(_ASKED, {"event": event.id}).first()
+        return conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
+    said = conn.execute(_ASKED, {"event": event.id}).mappings().first()
     count = 0
     if said is not None:
-        count = conn.execute(sa.update(turns).where(turns.c.id == said.id).values(text=text)).rowcount
+        count = conn.execute(_RETELL, {"turn": said["id"], "changed": text}).rowcount
     waiting = conn.execute(_WAITING, {"event": event.id}).mappings().one_or_none()
     if waiting is not None:
         if not text.strip() or not learn:
-            return count + drop_exchanges(conn, exchanges.c.id == waiting["id"], now)
-        renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
-        return count + 1
-    if learn and text.strip() and not was_paused(conn, user_id, event.at.timestamp()):
+            count += drop_exchanges(conn, exchanges.c.id == waiting["id"], now)
+        else:
+            renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
+            count += 1
+    former = [row for row in (said, waiting) if row is not None]
+    gone = echoes.Erased([row["text"] for row in former], [row["conversation"] for row in former])
+    count += echoes.forget(conn, gone, [user_id], now, but=text)
+    teaches = learn and text.strip() and not was_paused(conn, user_id, event.at.timestamp())
+    if waiting is None and teaches:
         conn.execute(sa.insert(exchanges), _exchange(conn, event, user_id, said))
         count += 1
     return count
 
 
-def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.Row[Any] | None) -> dict[str, Any]:
+def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.RowMapping | None) -> dict[str, Any]:
     answer = sa.select(turns.c.text).where(turns.c.event_id == event.id, turns.c.author == "assistant")
     return {
         "event_id": event.id,
@@ -72,7 +86,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "at": event.at.timestamp(),
         "link": event.link,
         "place": storable(event.place.name),
-        "conversation": said.conversation if said is not None else event.id,
+        "conversation": said["conversation"] if said is not None else event.id,
         "state": "held",
     }
 

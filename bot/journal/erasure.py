@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import people
+from bot.journal import echoes, people
 from bot.journal.tables import (
     codes,
     exchanges,
@@ -42,11 +42,14 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     """
     keys = list(person_keys)
     people.bump_epoch(conn, user_id)
-    count = drop_exchanges(conn, sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys)), now)
+    waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
+    gone = echoes.erased(conn, theirs, waiting, answers=True)
+    count = drop_exchanges(conn, waiting, now)
     count += conn.execute(sa.delete(turns).where(theirs)).rowcount
     for kept in (inbox, intents):
         count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
+    count += echoes.forget(conn, gone, [user_id], now)
     for named in (links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
     for owned in (settings, pauses, links):
@@ -61,20 +64,33 @@ def forget_since(
     """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
     keys = list(person_keys)
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
-    said = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
-    count = conn.execute(sa.delete(turns).where(turns.c.event_id.in_(said))).rowcount
+    told = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
+    said = turns.c.event_id.in_(list(conn.scalars(told)))
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
-    count += drop_exchanges(conn, sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end), now)
+    waiting = sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end)
+    gone = echoes.erased(conn, said, waiting)
+    count = conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
     opened = sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end)
-    return count + conn.execute(sa.delete(inbox).where(opened)).rowcount
+    count += conn.execute(sa.delete(inbox).where(opened)).rowcount
+    return count + echoes.forget(conn, gone, [user_id], now)
 
 
-def forget_events(conn: sa.Connection, user_id: str, event_ids: Sequence[str], now: float = 0.0) -> int:
-    """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
+def forget_events(
+    conn: sa.Connection, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = (), now: float = 0.0
+) -> int:
+    """Erase what is here of these events of a person, and the answers that may repeat it; return how many rows went.
+
+    `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
+    """
     ids = list(event_ids)
-    count = conn.execute(sa.delete(turns).where(turns.c.user_id == user_id, turns.c.event_id.in_(ids))).rowcount
-    theirs = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
-    return count + drop_exchanges(conn, theirs, now)
+    said = sa.and_(turns.c.user_id == user_id, turns.c.event_id.in_(ids))
+    waiting = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
+    gone = echoes.erased(conn, said, waiting)
+    gone.texts.extend(texts)
+    count = conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
+    opened = sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids))
+    count += conn.execute(sa.delete(inbox).where(opened)).rowcount
+    return count + echoes.forget(conn, gone, [user_id], now)
 
 
 def known(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
@@ -85,14 +101,21 @@ def known(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
 
 
 def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) -> int:
-    """Erase all that is kept of messages deleted on the platform; return how many rows went.
+    """Erase all that is kept of messages deleted on the platform, and the answers that may repeat it.
 
-    Of an answer of the bot's own, that answer alone goes: what its person said stays.
+    Of an answer of the bot's own, that answer alone goes: what its person said stays. Returns how many rows went.
     """
     ids = list(message_ids)
+    said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
+    gone = echoes.erased(conn, said, waiting)
+    users = {
+        user
+        for table, which in ((turns, said), (exchanges, waiting))
+        for user in conn.scalars(sa.select(table.c.user_id).where(which))
+    }
     answers = sa.and_(messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id)
     answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
-    count = drop_exchanges(conn, exchanges.c.event_id.in_(ids), now)
+    count = drop_exchanges(conn, waiting, now)
     for table in (turns, inbox):
         count += conn.execute(sa.delete(table).where(table.c.event_id.in_(ids))).rowcount
     if answered:
@@ -100,7 +123,7 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
         count += conn.execute(sa.delete(turns).where(replies)).rowcount
         told = sa.and_(exchanges.c.event_id.in_(answered), exchanges.c.answer != "")
         count += conn.execute(sa.update(exchanges).where(told).values(answer="")).rowcount
-    return count
+    return count + (echoes.forget(conn, gone, sorted(users), now) if gone.texts else 0)
 
 
 def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: float) -> int:

@@ -78,13 +78,16 @@ def _conversation(conn: sa.Connection, event: MessageEvent) -> str:
 #: An event is ended and put off by the worker that claims it alone: one that stood still may have lost it.
 _CLAIMED = sa.and_(inbox.c.event_id == sa.bindparam("event"), inbox.c.claimed_by == sa.bindparam("worker"))
 _DONE = sa.delete(inbox).where(_CLAIMED)
-_TAKE = _DONE.returning(inbox.c.payload)
+_TAKE = _DONE.returning(inbox.c.payload, inbox.c.unkept)
 
 
-def take(conn: sa.Connection, event_id: str, worker: str) -> str | None:
-    """Drop an event's payload and return it; None where it isn't that worker's, see `finish`."""
-    payload: str | None = conn.execute(_TAKE, {"event": event_id, "worker": worker}).scalar()
-    return payload
+def take(conn: sa.Connection, event_id: str, worker: str) -> tuple[str, bool] | None:
+    """Drop an event's payload and return it, and whether its answer may be kept.
+
+    None where it isn't that worker's, see `finish`.
+    """
+    found = conn.execute(_TAKE, {"event": event_id, "worker": worker}).first()
+    return (found.payload, not found.unkept) if found is not None else None
 
 
 def finish(conn: sa.Connection, event_id: str, worker: str) -> bool:

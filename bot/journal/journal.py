@@ -238,6 +238,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
             await asyncio.sleep(workers.BEAT)
             try:
                 await self._beat()
+                await self._runner.scrub()
                 if time.monotonic() - pruned >= PRUNE_EVERY:
                     pruned = time.monotonic()
                     log.info("pruned %d rows", await self.prune())

@@ -6,22 +6,27 @@ SQLAlchemy's synchronous engine in threads takes half the processor time of its 
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate
 
+import psycopg
 import sqlalchemy as sa
 
 from bot.config import SettingsError
 from bot.journal.runner import P, T
 from bot.journal.tables import TEXTS
 from bot.ports import JournalUnavailable
-from bot.postgres import CONNECT, LIMITS
+from bot.postgres import CONNECT, LIMITS, rewrite
 
 log = logging.getLogger(__name__)
 
 #: Connections, and threads that use them: few, since small databases allow twenty over all processes.
 CONNECTIONS = 4
+#: Seconds until the tables of texts are rewritten again, where deleted rows were still seen: doubled each time.
+SCRUB_FIRST = 2.0
+SCRUB_MOST = 60.0
 
 
 def parse(url: str) -> sa.URL:
@@ -76,9 +81,13 @@ class PostgresRunner:
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closing = False
-        #: Whether pages may hold what was erased.
-        self._stained = False
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="journal")
+        #: Erasures so far, and how many of them are off the disk. The first is one of an earlier process's, perhaps.
+        self._erasures = 1
+        self._scrubbed = 0
+        self._scrubbing = asyncio.Lock()
+        self._next_try = 0.0
+        self._pause = SCRUB_FIRST
 
     async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in one transaction and commit."""
@@ -91,16 +100,29 @@ class PostgresRunner:
     async def erase(
         self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
     ) -> int:
-        """Delete, then rewrite the tables that hold text: a plain vacuum leaves old bytes in pages still in use."""
+        """Delete, then rewrite the tables that hold text."""
         count = await self.write(function, *args, **kwargs)
-        if count or self._stained:
-            try:
-                await self._threaded(self._single, _rewrite)
-                self._stained = False
-            except JournalUnavailable as exc:
-                self._stained = True
-                log.warning("what was deleted is not yet off the disk; the next pruning tries again: %s", exc)
+        self._erasures += 1
+        self._next_try, self._pause = 0.0, SCRUB_FIRST
+        await self.scrub()
         return count
+
+    async def scrub(self) -> None:
+        """Rewrite the tables that hold text, where an older transaction was in the way until now."""
+        wanted = self._erasures
+        async with self._scrubbing:
+            if self._scrubbed >= wanted or time.monotonic() < self._next_try:
+                return
+            wanted, clean = self._erasures, False
+            try:
+                clean = await self._threaded(self._single, _rewrite)
+            except JournalUnavailable as exc:
+                log.warning("what was deleted is not yet off the disk: %s", exc)
+            if clean:
+                self._scrubbed = wanted
+            elif wanted == self._erasures:
+                self._next_try = time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, SCRUB_MOST)
 
     async def _threaded(self, engine: sa.Engine, function: Callable[[sa.Connection], T]) -> T:
         if self._closing:
@@ -133,6 +155,14 @@ def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, again: bo
     return _run(engine, function, again=False)
 
 
-def _rewrite(conn: sa.Connection) -> None:
-    for table in TEXTS:
-        conn.exec_driver_sql(f"VACUUM FULL {table.name}")
+def _rewrite(conn: sa.Connection) -> bool:
+    raw = conn.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    try:
+        clean = True
+        for table in TEXTS:
+            clean &= rewrite(raw, table.name)
+        return clean
+    except psycopg.Error as exc:
+        log.warning("a table of texts can't be rewritten now: %s", type(exc).__name__)
+        return False

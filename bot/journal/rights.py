@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Erasure, Joined, MessageEvent
-from bot.journal import edits, erasure, erasures, export, linking, people, settings
+from bot.events import Account, Edit, Erasure, Joined, MessageEvent, Said
+from bot.journal import edits, erasure, erasures, export, linking, mentions, people, settings
 from bot.journal.runner import Runner
 
 
@@ -48,9 +48,14 @@ class JournalOfRights:
         span = start.timestamp(), end.timestamp()
         return await self._runner.erase(erasure.forget_since, user_id, person_keys, *span, self._clock())
 
-    async def forget_events(self, user_id: str, event_ids: Sequence[str]) -> int:
-        """Erase that person's turns, their answers and exchanges of these events; return how many rows went."""
-        return await self._runner.erase(erasure.forget_events, user_id, event_ids, self._clock())
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+        """What of a person's messages is kept as it was said, each with its answer."""
+        return await self._runner.read(mentions.said, user_id, person_keys)
+
+    async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
+        """Erase what is kept of these events of a person, and answers that may repeat it or `texts`; return how many
+        rows went."""
+        return await self._runner.erase(erasure.forget_events, user_id, event_ids, texts, self._clock())
 
     async def known(self, message_ids: Sequence[str]) -> bool:
         """Whether anything may be kept here of any of these messages."""

@@ -23,7 +23,14 @@ class Runner(Protocol):
     async def erase(
         self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
     ) -> int:
-        """Like `write`, for a function that deletes texts and tells how many rows went: they are off the disk then."""
+        """Like `write`, for a function that deletes texts: they are off the disk then, unless something is in the way.
+
+        The tables of texts are rewritten even where no row went: copies of earlier ones may lie in their pages.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Take off the disk what an erasure could not; nothing happens where all is done, or was tried just now."""
         ...
 
     async def close(self) -> None:

@@ -72,11 +72,15 @@ class SqliteRunner:
 
         def run(conn: sa.Connection) -> int:
             count = function(conn, *args, **kwargs)
-            if count:
-                _rewrite(conn)
+            _rewrite(conn)
             return count
 
         return await self._queued(run, erases=True)
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log, where somebody read it until now."""
+        if self._stained and time.monotonic() >= self._next_try:
+            await self._queued(lambda conn: None)
 
     async def _queued(self, run: Callable[[sa.Connection], T], *, erases: bool = False) -> T:
         if self._closing:
@@ -107,15 +111,23 @@ class SqliteRunner:
             connection.engine.dispose()
 
     def _work(self) -> None:
-        while (batch := self._batch()) is not None:
-            outcomes = self._commit(batch)
-            erased = any(job.erases and result for job, (_, result, _) in zip(batch, outcomes, strict=True))
-            if erased or (self._stained and time.monotonic() >= self._next_try):
-                self._empty_log()
-            try:
-                self._loop.call_soon_threadsafe(_resolve, outcomes)
-            except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
-                log.warning("the event loop ended before %d journal operations were told of", len(batch))
+        # Nothing of a batch is held here while the next one is waited for: it may be forgotten meanwhile.
+        while self._work_once():
+            pass
+
+    def _work_once(self) -> bool:
+        batch = self._batch()
+        if batch is None:
+            return False
+        outcomes = self._commit(batch)
+        erased = any(job.erases and error is None for job, (_, _, error) in zip(batch, outcomes, strict=True))
+        if erased or (self._stained and time.monotonic() >= self._next_try):
+            self._empty_log()
+        try:
+            self._loop.call_soon_threadsafe(_resolve, outcomes)
+        except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
+            log.warning("the event loop ended before %d journal operations were told of", len(batch))
+        return True
 
     def _batch(self) -> list[_Job] | None:
         first = self._queue.get()

@@ -23,7 +23,8 @@ messages = sa.Table(
     sa.Index("messages_by_place", "place", "at"),
 )
 
-#: Events written down and not yet answered. `payload` is the event as JSON; the row goes with the answer.
+#: Events written down and not yet answered. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1
+#: where the answer under way may repeat what has been forgotten meanwhile: then it is not kept.
 inbox = sa.Table(
     "inbox",
     metadata,
@@ -35,6 +36,7 @@ inbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_try", sa.Double, nullable=False, server_default="0"),
     sa.Column("at", sa.Double, nullable=False),
+    sa.Column("unkept", sa.Integer, nullable=False, server_default="0"),
 )
 
 #: Recent turns. `at` is when it was said, `kept_at` when it was written here. Both turns are the asker's.

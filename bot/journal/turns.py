@@ -54,19 +54,20 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     """Commit an answer: both turns, its messages, the exchange to be learned, and the event's end.
 
     Returns False, and keeps no text, where the event is no longer the worker's: its person has had everything forgotten
-    in the meantime, or another worker has taken it over.
+    in the meantime, or another worker has taken it over. Where something else was forgotten, the answer isn't kept.
     """
     event = done.event
     place = home(event.place)
     for message_id in done.message_ids:
         inbox.record(conn, message_id, event.id, done.conversation, place, now)
-    payload = inbox.take(conn, event.id, done.worker)
-    if payload is None:
+    taken = inbox.take(conn, event.id, done.worker)
+    if taken is None:
         return False
+    payload, kept = taken
     if payload != to_json(event):  # edited on its platform while it was being answered
         event = replace(event, text=from_json(payload).text)
     said_at = event.at.timestamp()
-    text, name, answer = storable(event.text), storable(event.name), storable(done.answer)
+    text, name, answer = storable(event.text), storable(event.name), storable(done.answer) if kept else ""
     if done.keep_turns:
         said = {
             "conversation": done.conversation,

@@ -81,6 +81,10 @@ class Store(ReadableStore, Protocol):
         """Look at everybody's memories and keep the sources that `judge` leaves."""
         ...
 
+    def scrub(self) -> None:
+        """Take off the disk what was erased but in use."""
+        ...
+
     def settle(self, lesson: Lesson) -> None:
         """Commit a lesson for which nothing was inserted."""
         ...
@@ -176,6 +180,10 @@ class EmbeddedMemory:
             return belonging.outside(payload, platform, workspace)
 
         return await self._in(self._erasers, lambda: self._store.sweep(judge))
+
+    async def scrub(self) -> None:
+        """Scrub, see the port."""
+        await self._in(self._erasers, self._store.scrub)
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
         """Learn, see the port.

@@ -190,6 +190,9 @@ class HostedMemory(HostedRights):
                 log.warning("what mem0 was asked for can't be looked after: %s", describe(exc))
             await asyncio.sleep(every)
 
+    async def scrub(self) -> None:
+        """There is nothing on a disk of ours."""
+
     async def close(self) -> None:
         """Close the connections."""
         if self._tidying is not None:

@@ -52,5 +52,8 @@ class NoMemory:
         """Refuse, as `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
+    async def scrub(self) -> None:
+        """There is nothing on the disk."""
+
     async def close(self) -> None:
         """Hold nothing open."""

@@ -49,6 +49,7 @@ def create(conn: Connection, url: str, model: str, dims: int) -> Meta:
                 conn.execute("INSERT INTO memory_meta VALUES (%s, %s)", row)
             add_vectors(conn, 1, dims)
         meta = read_meta(conn)
+        _take_no_samples(conn)
         if (meta.model, meta.dims) != (model, dims):
             if conn.execute("SELECT 1 FROM memories LIMIT 1").fetchone():
                 raise EmbedderChanged(f"{meta.model} ({meta.dims})", f"{model} ({dims})")
@@ -89,6 +90,20 @@ def add_vectors(conn: Connection, number: int, dims: int) -> None:
     )
     if dims <= _IN_LINE_DIMS:
         conn.execute(f"ALTER TABLE memories ALTER COLUMN vector_{number} SET STORAGE PLAIN")
+    conn.execute(f"ALTER TABLE memories ALTER COLUMN vector_{number} SET STATISTICS 0")
+
+
+def _take_no_samples(conn: Connection) -> None:
+    """Keep memories out of PostgreSQL's statistics, which outlive an erasure; stores of earlier versions had them."""
+    untouched = conn.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'memories'::regclass AND coalesce(attstattarget, -1) <> 0"
+        " AND (attname = 'payload' OR attname LIKE 'vector\\_%') AND NOT attisdropped"
+    ).fetchall()
+    for (column,) in untouched:
+        conn.execute(f"ALTER TABLE memories ALTER COLUMN {column} SET STATISTICS 0")
+        if column == "payload":
+            # The same type again: nothing is rewritten, and the samples go.
+            conn.execute("ALTER TABLE memories ALTER COLUMN payload TYPE bytea")
 
 
 def switch(conn: Connection, meta: Meta, model: str, dims: int) -> Meta:

@@ -59,7 +59,7 @@ class PostgresStore(PostgresRights, VectorStoreBase):  # type: ignore[misc]
         except BaseException:
             self._pool.close()
             raise
-        self._scrub()
+        self.scrub()
 
     def close(self) -> None:
         """Close the connections; the store can't be used afterwards."""
@@ -76,9 +76,10 @@ class PostgresStore(PostgresRights, VectorStoreBase):  # type: ignore[misc]
         with self._pool.connection() as conn, conn.transaction():
             yield conn
         if erases:
-            self._scrub()
+            self.scrub()
 
-    def _scrub(self) -> None:
+    def scrub(self) -> None:
+        """Rewrite what holds erased rows, in whatever process they were erased, and was in use until now."""
         try:
             with self._pool.connection() as conn:
                 postgres_erasure.scrub(conn)
@@ -128,7 +129,7 @@ class PostgresStore(PostgresRights, VectorStoreBase):  # type: ignore[misc]
             for memory_id, record in records.items():
                 postgres_rows.add(conn, self._meta, people_of[owners[memory_id]], record)
         if there:
-            self._scrub()
+            self.scrub()
 
     def _learn(self, lesson: Lesson, records: Sequence[Record]) -> None:
         lesson.attempted = True

@@ -55,6 +55,10 @@ class SqliteStore(SqliteRights, VectorStoreBase):  # type: ignore[misc] # mem0 h
         self._file.close()
         self._cache.clear()
 
+    def scrub(self) -> None:
+        """Empty the write-ahead log, where it could not be emptied after an erasure."""
+        self._file.scrub()
+
     # mem0's interface: writing
 
     def insert(

@@ -125,6 +125,12 @@ class StoreFile:
                 self._writer = sqlite.connect(self._path, synchronous="NORMAL")
                 conn.close()
 
+    def scrub(self) -> None:
+        """Empty the write-ahead log where a reader was in the way of that until now."""
+        with self._lock:
+            if self._scrub_due and not self._closed:
+                self._scrub()
+
     def _scrub(self, wait_ms: int = 2000) -> None:
         due = self._scrub_due
         self._scrub_due = not sqlite.checkpoint(self._writer, wait_ms=wait_ms)
