@@ -18,10 +18,13 @@ class BotProcess:
     Use as `async with BotProcess(folder, settings) as bot`: it is stopped by SIGTERM at the end, and must exit 0.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = (), *, module: str = "bot"
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._arguments = arguments
+        self._module = module
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self.out: list[str] = []
@@ -48,7 +51,7 @@ class BotProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "bot",
+            self._module,
             *self._arguments,
             cwd=home,
             env=environment,

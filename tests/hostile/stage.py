@@ -1,0 +1,247 @@
+"""Two platforms, a model and one or two processes of the bot: what people tell there, and what of it is left where."""
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.fakes import claude as fake
+from tests.fakes.claude import FakeClaude, Reply, Request
+from tests.fakes.discord import Channel, FakeDiscord
+from tests.fakes.slack import FakeSlack
+from tests.hostile import probe, traces
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+#: Ends every answer, so that a whole one is known.
+DONE = "Noted."
+#: A message with these words is refused, with an error that quotes it.
+REFUSE = "refuse this"
+#: A message with these words has its answer, or what it teaches, held back until `Model.release`.
+HOLD_ANSWER = "answer slowly"
+HOLD_LESSON = "learn slowly"
+
+
+def new_word() -> str:
+    """A word that nobody has ever used, and that word endings leave as it is."""
+    return "qzk" + "".join(secrets.choice("bdfghjkmpvwz") + secrets.choice("aou") for _ in range(5)) + "x"
+
+
+class Model:
+    """Claude: it learns what it is told word by word, and says all that it knows where it is asked something."""
+
+    def __init__(self) -> None:
+        self.learning = asyncio.Event()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        """Let go of the lessons that are held back."""
+        self._released.set()
+
+    async def __call__(self, request: Request) -> Reply:
+        """The handler of a `FakeClaude`."""
+        if fake.is_extraction(request):
+            told = fake.new_messages(fake.last_text(request))
+            if any(HOLD_LESSON in user for _, user, _ in told) and not self._released.is_set():
+                self.learning.set()
+                await self._released.wait()
+            return Reply(fake.facts(*({"text": user, "source": number} for number, user, _ in told if user.strip())))
+        asked = fake.last_text(request)
+        if REFUSE in asked:
+            return Reply(f"unsupported: {asked}", status=400, error="invalid_request_error")
+        known = re.findall(r"^- \[\S+\] (.*)$", fake.system_text(request), re.MULTILINE) if "?" in asked else [asked]
+        return Reply(f"{' / '.join(known)} {DONE}", hang_after=1 if HOLD_ANSWER in asked else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere to write: a channel of Discord, or one of Slack by its id; a DM where there is neither."""
+
+    platform: str
+    discord: Channel | None = None
+    slack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message that was answered: its id on the platform, and the channel it is in."""
+
+    place: Place
+    channel: Any
+    id: str
+
+
+class Stage:
+    """All of it together. `workers` are the processes, each with the eye of `tests.hostile.probe`."""
+
+    def __init__(self, folder: Path, url: str | None, words: Sequence[str]) -> None:
+        self._folder = folder
+        self._url = url
+        self._words = tuple(words)
+        self.model = Model()
+        self.claude = FakeClaude(self.model)
+        self.discord = FakeDiscord()
+        self.slack = FakeSlack(patience=30)
+        self.workers: list[BotProcess] = []
+        count = self.count
+        guilds = [self.discord.add_guild(f"Guild {shard}", shard=(shard, count)) for shard in range(count)]
+        channels = [self.discord.add_channel(guild, "general") for guild in guilds]
+        self.dms = (Place("discord"), Place("slack"))
+        self.channels = (*(Place("discord", channel) for channel in channels), Place("slack", slack="C0GENERAL"))
+        self.places = (*self.dms, *self.channels)
+
+    @property
+    def count(self) -> int:
+        """How many processes there are: one on SQLite, two that share a database on PostgreSQL."""
+        return 1 if self._url is None else 2
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Stage"]:
+        """Start everything; at the end the bot has stopped in order."""
+        async with self.claude, self.discord, self.slack:
+            for number in range(self.count):
+                self.workers.append(BotProcess(self._folder, self._env(number), module="tests.hostile.probe"))
+            try:
+                for worker in self.workers:
+                    await worker.start()
+                for worker in self.workers:
+                    await worker.said("memory is ready")
+                await self.slack.connected(self.count)
+                yield self
+                for code in await asyncio.gather(*(worker.end() for worker in self.workers)):
+                    assert code == 0, [worker.log[-20:] for worker in self.workers]
+            finally:
+                self.release()
+                for worker in self.workers:
+                    if worker.process.returncode is None:
+                        await worker.end(signal.SIGKILL)
+
+    def _env(self, number: int) -> dict[str, str]:
+        env = self.slack.environment() | {
+            "ANTHROPIC_API_KEY": "sk-test",
+            "ANTHROPIC_BASE_URL": self.claude.url,
+            "DISCORD_TOKEN": self.discord.token,
+            "DISCORD_API_BASE": self.discord.url,
+            "BOT_LOG_LEVEL": "DEBUG",
+            probe.WORDS: ",".join(map(probe.masked, self._words)),
+            probe.OUT: str(self._folder / f"found{number}"),
+        }
+        if self._url is not None:
+            env |= {"DATABASE_URL": self._url, "DISCORD_SHARD_IDS": str(number), "DISCORD_SHARD_COUNT": "2"}
+        return env
+
+    def release(self) -> None:
+        """Let go of what the model holds back."""
+        self.model.release()
+        self.claude.release()
+
+    # What people do
+
+    async def say(self, place: Place, text: str, person: str = "ann") -> Told:
+        """Write to the bot."""
+        if place.platform == "discord":
+            if place.discord is None:
+                return Told(place, self.discord.dm_with(person), await self.discord.dm(person, text))
+            return Told(place, place.discord, await self.discord.say(place.discord, person, text))
+        user = f"U{person.upper()}"
+        if place.slack is None:
+            return Told(place, self.slack.dm_channel(user), await self.slack.dm(user, text))
+        return Told(place, place.slack, await self.slack.mention(place.slack, user, text))
+
+    async def answer(self, told: Told, ending: str = DONE) -> str:
+        """The whole answer to a message."""
+        if told.place.platform == "discord":
+            return await self.discord.answer_to(told.id, contains=ending, settle=0.05, within=30)
+        thread = told.id if told.place.slack else None
+        return await self.slack.answer(told.channel, thread, lambda text: text.endswith(ending), after=told.id)
+
+    async def tell(self, place: Place, text: str, person: str = "ann") -> Told:
+        """Write to the bot, and wait for its answer."""
+        told = await self.say(place, text, person)
+        await self.answer(told)
+        return told
+
+    async def tell_all(self, *told: tuple[Place, str]) -> list[Told]:
+        """Write several messages, each in its place, and wait for all the answers."""
+        return list(await asyncio.gather(*(self.tell(place, text) for place, text in told)))
+
+    async def edit(self, told: Told, text: str) -> None:
+        """Change a message on its platform."""
+        if told.place.platform == "discord":
+            mention = f"<@{self.discord.bot.id}> " if told.place.discord else ""
+            await self.discord.edit(told.channel, told.id, f"{mention}{text}")
+        else:
+            await self.slack.edit(told.channel, told.id, text=text)
+
+    async def delete(self, told: Told) -> None:
+        """Delete a message on its platform."""
+        if told.place.platform == "discord":
+            await self.discord.delete(told.channel, told.id)
+        else:
+            await self.slack.delete(told.channel, told.id)
+
+    # What is left
+
+    async def learned(self, seconds: float = 30) -> None:
+        """Wait until nothing waits to be answered or learned."""
+        await until(lambda: not self._waiting(), seconds)
+
+    def _waiting(self) -> int:
+        query = (
+            "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM exchanges) + (SELECT count(*) FROM erasures)"
+        )
+        if self._url is not None:
+            with psycopg.connect(self._url, autocommit=True) as conn:
+                return int((conn.execute(query).fetchone() or (0,))[0])
+        path = self._folder / "data" / "bot.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+            return int(reader.execute(query).fetchone()[0])
+
+    def analyze(self) -> None:
+        """Have PostgreSQL take samples of what is stored, as it does by itself after some time."""
+        if self._url is not None:
+            with psycopg.connect(self._url, autocommit=True) as conn:
+                conn.execute("ANALYZE")
+
+    def stored(self, *words: str) -> list[str]:
+        """Where the words are on disk: files of the data folder, rows, pages."""
+        words = words or self._words
+        found = traces.in_files(self._folder / "data", words) if (self._folder / "data").exists() else []
+        if self._url is not None:
+            found += traces.in_rows(self._url, words) + traces.in_pages(self._url, words)
+        return found
+
+    def logged(self) -> list[str]:
+        """The lines with any of the words that the processes have written to their outputs."""
+        needles = [form for word in self._words for form in probe.forms(word)]
+        lines = [line for worker in self.workers for line in (*worker.out, *worker.log)]
+        return [line for line in lines if probe.holds(line.encode(), needles)]
+
+    def said(self, words: str) -> bool:
+        """Whether any process has a line with these words in its log."""
+        return any(words in line for worker in self.workers for line in worker.log)
+
+    async def alive(self) -> list[str]:
+        """What live objects of the processes hold the words."""
+        outs = [self._folder / f"found{number}" for number in range(self.count)]
+        for out, worker in zip(outs, self.workers, strict=True):
+            out.unlink(missing_ok=True)
+            os.kill(worker.process.pid, signal.SIGUSR1)
+        await until(lambda: all(out.exists() for out in outs), 60)
+        return [f"worker {number}: {line}" for number, out in enumerate(outs) for line in out.read_text().splitlines()]
+
+    def asked_since(self, mark: int, *words: str) -> list[str]:
+        """The requests since the `mark`-th that the model received with any of these words."""
+        needles = [form for word in words for form in probe.forms(word)]
+        requests: Iterable[Request] = self.claude.requests[mark:]
+        return [str(request) for request in requests if probe.holds(str(request).encode(), needles)]
