@@ -56,11 +56,12 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
     doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
     count = conn.execute(sa.delete(turns).where(turns.c.id.in_(doomed))).rowcount if doomed else 0
     for row in conn.execute(sa.select(exchanges).where(near(exchanges))).mappings().all():
+        # It stays with the process that is learning it: another would begin before that one has cleared up.
         if repeats(row["answer"]):
-            renew(conn, row, now, answer="")
+            renew(conn, row, now, claimed_by=row["claimed_by"], answer="")
             count += 1
         elif row["claimed_by"] is not None and row["user_id"] in users:
-            renew(conn, row, now)
+            renew(conn, row, now, claimed_by=row["claimed_by"])
             count += 1
     theirs = (owned(inbox.c.person_key, user) for user in users)
     being_answered = sa.or_(inbox.c.conversation.in_(gone.conversations), *theirs)

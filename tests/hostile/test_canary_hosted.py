@@ -170,6 +170,8 @@ async def test_a_deleted_message_leaves_nothing(
             assert rows(mem0)
             await world.rights.deleted([event.id])
         await learning
+        await world.learner.resume()
+        await world.learn()  # what was being learned beside it begins anew
         assert [memory.text for memory in await world.memories()] == ["Ann: I like tea."]
         await assert_gone(world, mem0)
     assert world.holding(CANARY) == []
