@@ -10,7 +10,9 @@ from bot.journal.opening import open_journal
 from bot.ports import JournalUnavailable
 from tests.journal.conftest import Database
 from tests.journal.makers import told
-from tests.makers import message
+from tests.makers import ANN, message, until
+
+CANARY = "zebrafinch"
 
 
 @pytest.fixture
@@ -51,3 +53,25 @@ async def test_a_database_away_is_an_error_and_no_end(
     drop_connections(postgres_server, postgres_only)
     await told(journal, "two", 2)
     assert (await journal.backlog()).waiting == 2
+
+
+async def test_an_erasure_that_a_backup_sees_is_finished_later(journal: SqlJournal, postgres_only: Database) -> None:
+    """Deleted rows that an older transaction still sees go from the pages soon after it has ended, by themselves."""
+    await told(journal, f"My bird is a {CANARY}.", 1)
+    with psycopg.connect(postgres_only.url or "") as backup:
+        backup.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        backup.execute("SELECT 1 FROM turns").fetchall()
+        assert await journal.forget_raw(ANN.key, [ANN.key])
+        assert CANARY.encode() in postgres_only.everything()
+    await until(lambda: CANARY.encode() not in postgres_only.everything(), 20)
+
+
+async def test_statistics_hold_no_texts(journal: SqlJournal, postgres_only: Database) -> None:
+    """The samples that PostgreSQL takes of its tables hold nothing of what was said, so that they outlive nothing."""
+    await told(journal, f"My bird is a {CANARY}.", 1, answer=f"A {CANARY}, nice.")
+    await journal.admit(message(f"Is my {CANARY} pretty?", number=2))
+    with psycopg.connect(postgres_only.url or "", autocommit=True) as conn:
+        conn.execute("ANALYZE")
+        (samples,) = conn.execute("SELECT string_agg(stats::text, '') FROM pg_stats AS stats").fetchone() or ("",)
+    assert ANN.key in samples
+    assert CANARY not in samples
