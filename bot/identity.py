@@ -1,13 +1,13 @@
 """Person -> mem0 user id. Deterministic, so that memories outlive the loss of the journal; links are the exception."""
 
 from bot.events import Account, Person
-from bot.ports import Journal
+from bot.ports import Accounts
 
 
 class Identities:
     """Maps an account to the mem0 user id that holds its memories."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Accounts) -> None:
         self._journal = journal
 
     async def user_id(self, person: Person) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from bot.events import Learned
 from bot.logs import describe
-from bot.ports import Journal, LearningFailed, MemoryStore, MemoryUnavailable, Notify
+from bot.ports import LearningFailed, MemoryStore, MemoryUnavailable, Notify, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Learner:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Outbox,
         memory: MemoryStore,
         notify: Notify | None = None,
         *,

@@ -6,7 +6,7 @@ import secrets
 
 from bot.events import Button, Item, Person, View
 from bot.identity import Identities
-from bot.ports import Journal, TooManyCodes
+from bot.ports import Codes, TooManyCodes
 from bot.rights import Rights
 
 #: Without letters and digits that are taken for each other.
@@ -24,7 +24,7 @@ ALONE = View("This account isn't linked with another.")
 class Linking:
     """Shows codes, takes them, parts accounts. Raises what the journal raises."""
 
-    def __init__(self, journal: Journal, identities: Identities, rights: Rights) -> None:
+    def __init__(self, journal: Codes, identities: Identities, rights: Rights) -> None:
         self._journal = journal
         self._identities = identities
         self._rights = rights

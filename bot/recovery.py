@@ -8,7 +8,7 @@ from typing import Protocol
 from bot.events import MessageEvent
 from bot.learning import Learner
 from bot.logs import describe
-from bot.ports import Journal, Respond
+from bot.ports import Inbox, Respond
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Recovery:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Inbox,
         answers: Answers,
         platforms: Mapping[str, Platform],
         learner: Learner | None,

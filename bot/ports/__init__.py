@@ -1,0 +1,45 @@
+"""What the core needs from the outside, as protocols named by role. Implementations are bound in `__main__`."""
+
+from bot.ports.chat import Chat
+from bot.ports.errors import (
+    ChatError,
+    ChatMisconfigured,
+    ChatOverloaded,
+    ChatRefused,
+    ChatTooLong,
+    ClaimLost,
+    JournalUnavailable,
+    LearningFailed,
+    MemoryUnavailable,
+    TooManyCodes,
+)
+from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
+from bot.ports.memory import MemoryStore, Notify
+from bot.ports.platform import Adapter, Core, Respond
+
+__all__ = [
+    "Accounts",
+    "Adapter",
+    "Chat",
+    "ChatError",
+    "ChatMisconfigured",
+    "ChatOverloaded",
+    "ChatRefused",
+    "ChatTooLong",
+    "ClaimLost",
+    "Codes",
+    "Core",
+    "Erasures",
+    "Inbox",
+    "Intents",
+    "Journal",
+    "JournalUnavailable",
+    "LearningFailed",
+    "MemoryStore",
+    "MemoryUnavailable",
+    "Notify",
+    "Outbox",
+    "RawText",
+    "Respond",
+    "TooManyCodes",
+]

@@ -1,0 +1,21 @@
+"""The chat model."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from bot.events import Prompt
+
+
+class Chat(Protocol):
+    """The chat model."""
+
+    def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        """Yield the answer's text in pieces as they arrive; raise ChatError where it is not whole.
+
+        Closing the generator ends the request behind it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release the connections."""
+        ...

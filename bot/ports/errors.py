@@ -1,0 +1,68 @@
+"""What ports raise."""
+
+
+class ChatError(Exception):
+    """The chat model gave no whole answer.
+
+    `sentence` is what the person is told where that is the end of it; `reason` where the answer will follow.
+    """
+
+    reason = "I can't reach Claude right now."
+    sentence = f"{reason} Please try again in a little while."
+
+
+class ChatOverloaded(ChatError):
+    """The model's service is overloaded or rate-limits us (429, 529) after the SDK's own retries."""
+
+    reason = "Claude is overloaded right now."
+    sentence = f"{reason} Please try again in a minute."
+
+
+class ChatRefused(ChatError):
+    """The model declined to answer (`stop_reason` `refusal`)."""
+
+    sentence = "I'd rather not answer that one."
+
+
+class ChatTooLong(ChatError):
+    """The request doesn't fit the model's context window."""
+
+    sentence = "That's more text than I can read at once. Could you send a shorter piece?"
+
+
+class ChatMisconfigured(ChatError):
+    """The service refuses our key, model or request (400, 401, 403, 404): for the operator to mend."""
+
+    sentence = "I'm not set up correctly to answer right now. Whoever runs me will find the reason in my log."
+
+
+class MemoryUnavailable(Exception):
+    """The memory store can't be read or written now; what waits is kept and tried again."""
+
+
+class LearningFailed(MemoryUnavailable):
+    """An extraction gave no usable answer (cut, malformed, refused, or the service is down).
+
+    `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use. `ids` are
+    those of the exchanges that it is about, where it isn't about all that were given.
+    """
+
+    def __init__(
+        self, reason: str, *, smaller: bool = False, final: bool = False, ids: tuple[int, ...] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.smaller = smaller
+        self.final = final
+        self.ids = ids
+
+
+class JournalUnavailable(Exception):
+    """The journal's database can't be read or written now (disk full, connection lost). Nothing was committed."""
+
+
+class ClaimLost(Exception):
+    """Another process has taken an event over: this one, silent for too long, shows and keeps nothing of its answer."""
+
+
+class TooManyCodes(Exception):
+    """An account has entered too many wrong codes: for a while no code counts."""

@@ -1,0 +1,138 @@
+"""Platforms: what an adapter is to the composition root, the core to an adapter, and a way back to the core."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from bot.events import (
+    Ask,
+    CommandEvent,
+    MessageEvent,
+    Person,
+    PressEvent,
+    SubmitEvent,
+    View,
+)
+
+
+class Respond(Protocol):
+    """The way back to where a message came from. One object per message, made by the adapter."""
+
+    def working(self) -> AbstractAsyncContextManager[None]:
+        """Show that an answer is on its way (typing, status) while the block runs. Never raises."""
+        ...
+
+    async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
+        """Show an answer as it grows and return the ids of the messages that hold it (same form as event ids).
+
+        Each snapshot is the whole text so far, in Markdown; a later one may replace it altogether. The last one
+        is the answer. Splitting, mentions that must not ping and edit limits are the adapter's business.
+        """
+        ...
+
+    async def found(self) -> tuple[str, tuple[str, ...]] | None:
+        """The answer that an earlier process has already shown in full: its text and its messages' ids; else None.
+
+        Asked before an event is answered that a process left behind. What is only partly shown counts as not shown:
+        `stream` then finishes it in place.
+        """
+        ...
+
+    async def whisper(self, text: str) -> None:
+        """Say one plain sentence to the person alone where the platform can (ephemeral), else in place."""
+        ...
+
+
+class Core(Protocol):
+    """What an adapter hands its events to."""
+
+    async def admit(self, event: MessageEvent) -> bool:
+        """Write the event down, so that it may be acknowledged; False where it was seen before.
+
+        Raises JournalUnavailable where it can't be written: the platform should send it again.
+        """
+        ...
+
+    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        """Answer one message (`admitted`: it was written down by `admit`, which returned True).
+
+        Never raises: failures are logged without text and told to the person.
+        """
+        ...
+
+    async def confirm(self, event_id: str) -> None:
+        """Return where the answer to an event may be shown; called right before each request that shows some of it.
+
+        Raises ClaimLost where another process gives that answer, and JournalUnavailable where it can't be told.
+        Neither is for the adapter to handle: the core expects them from `Respond`.
+        """
+        ...
+
+    async def on_command(self, event: CommandEvent) -> View:
+        """Run `/memories` or `/forget` for the caller alone. Never raises."""
+        ...
+
+    async def on_press(self, event: PressEvent) -> View:
+        """Act on a button for the person who clicked it. Never raises."""
+        ...
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """The form that a button with `asks` opens; a View where it may not be opened. Answers within a second."""
+        ...
+
+    async def on_submit(self, event: SubmitEvent) -> View:
+        """Act on a form for the person who filled it in. Never raises."""
+        ...
+
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
+        """Messages were deleted on the platform (the bot's own too): forget what they alone taught. Never raises."""
+        ...
+
+    async def on_edited(self, event: MessageEvent) -> None:
+        """A message's text was changed on the platform: learn it anew where it had been meant for us. Never raises."""
+        ...
+
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was removed from a workspace (or by one person): erase what belongs to it alone, after a grace."""
+        ...
+
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+        """The bot was added again: nothing of it is erased any more. Never raises."""
+        ...
+
+    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
+        """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
+        ...
+
+    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
+        """Messages and answers of the last `hours` before the newest of a platform: (`Place.key`, id, when), in order.
+
+        What of them is no longer there, or says something else now, was changed while nobody listened.
+        """
+        ...
+
+    async def suggest(self, event: CommandEvent) -> list[str]:
+        """Up to 25 of the caller's memories (100 characters each) that match what is typed, for autocompletion."""
+        ...
+
+
+class Adapter(Protocol):
+    """A platform. `run` returns after `stop`; it raises SettingsError where a token is plainly refused."""
+
+    name: str
+    #: Set once the platform's events arrive.
+    ready: asyncio.Event
+
+    def respond(self, event: MessageEvent) -> Respond:
+        """A way back to a message that an earlier process (or try) left unanswered."""
+        ...
+
+    async def run(self) -> None:
+        """Connect, and hand events to the core until stopped."""
+        ...
+
+    async def stop(self) -> None:
+        """Take in nothing new, let what is in flight finish, then disconnect."""
+        ...
