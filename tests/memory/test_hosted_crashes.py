@@ -312,6 +312,7 @@ async def test_one_add_that_fails_holds_up_no_other(tmp_path: Path, mem0: FakeMe
         for number in (1, 2):
             with pytest.raises(LearningFailed):
                 await bot.tell(number, f"fact {number}")
+            clock.now += 1
         await bot.journal.forget_raw(ANN, [ANN])
         mem0.release.set()
         await until(lambda: len(mem0.rows) == 2)
