@@ -147,13 +147,13 @@ async def test_seen_messages_are_forgotten_after_two_weeks(journal: SqlJournal, 
 
 
 async def test_forgetting_amid_traffic(journal: SqlJournal) -> None:
-    """While others talk, one person's forgetting loses none of their turns."""
+    """While others talk, one person's forgetting loses none of their turns, of which no more are told than are kept."""
 
     async def talk(number: int) -> str:
         return await told(journal, f"hello {number}", number, person=BOB)
 
-    conversation, *_ = await asyncio.gather(told(journal, CANARY, 99), *(talk(number) for number in range(8)))
+    conversation, *_ = await asyncio.gather(told(journal, CANARY, 99), *(talk(number) for number in range(7)))
     erasing = [journal.forget_raw(ANN.key, [ANN.key]), journal.prune()]
-    await asyncio.gather(*(talk(number) for number in range(8, 10)), *erasing)
+    await asyncio.gather(*(talk(number) for number in range(7, 9)), *erasing)
     texts = {turn.text for turn in await journal.recent(conversation) if turn.author == "user"}
-    assert texts == {f"hello {number}" for number in range(10)}
+    assert texts == {f"hello {number}" for number in range(9)}
