@@ -21,8 +21,9 @@ from bot.ports import ClaimLost, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Seconds between prunings.
+#: Seconds between prunings, and from the start to the first: who is restarted often is pruned too.
 PRUNE_EVERY = 3600.0
+PRUNE_FIRST = 60.0
 
 
 class SqlJournal(JournalOfRights, JournalOfAdds):
@@ -32,6 +33,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         runner: Runs the steps.
         presence: This process among the workers, signed on.
         turns: Turns kept per conversation, and `turns_ttl`, for how many seconds.
+        seen_ttl: For how many seconds a message is known as seen: longer than any platform sends one again.
         clock: Seconds since 1970.
     """
 
@@ -42,6 +44,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         presence: Presence,
         turns: int = 20,
         turns_ttl: float = 24 * 3600.0,
+        seen_ttl: float = 14 * 24 * 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._runner = runner
@@ -49,6 +52,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         self._worker = presence.worker
         self._turns = turns
         self._ttl = turns_ttl
+        self._seen_ttl = seen_ttl
         self._clock = clock
         self._busy: set[str] = set()
         self._admitting: Counter[str] = Counter()
@@ -161,13 +165,15 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
-        # By `write`, since it looks at two weeks of messages: SQLite's reads hold the event loop.
+        # By `write`, since it looks at all messages that are known: SQLite's reads hold the event loop.
         found = await self._runner.write(retention.last_seen, platform)
         return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
 
     async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
         """Messages and answers of the last `hours` before a platform's newest: (`Place.key`, id, when), in order."""
-        found = await self._runner.write(retention.recently_seen, platform, hours * 3600, self._clock())
+        found = await self._runner.write(
+            retention.recently_seen, platform, hours * 3600, self._clock() - self._seen_ttl
+        )
         return [(place.rpartition("#")[0], message_id, when(at)) for place, message_id, at in found]
 
     # Learning
@@ -230,17 +236,17 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
     async def prune(self) -> int:
         """Drop what is past its time or number; return how many rows went. Runs every hour by itself."""
         now = self._clock()
-        return await self._runner.erase(retention.prune, now, now - self._ttl, self._turns)
+        return await self._runner.erase(retention.prune, now, now - self._ttl, self._turns, now - self._seen_ttl)
 
     async def _keep_house(self) -> None:
-        pruned = time.monotonic()
+        due = time.monotonic() + PRUNE_FIRST
         while True:
             await asyncio.sleep(workers.BEAT)
             try:
                 await self._beat()
                 await self._runner.scrub()
-                if time.monotonic() - pruned >= PRUNE_EVERY:
-                    pruned = time.monotonic()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + PRUNE_EVERY
                     log.info("pruned %d rows", await self.prune())
             except JournalUnavailable as exc:
                 log.warning("housekeeping is put off: %s", exc)

@@ -57,8 +57,10 @@ async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callabl
 
 async def _signed_on(settings: Settings, runner: Runner, presence: Presence, clock: Callable[[], float]) -> SqlJournal:
     await presence.beat()
+    # What may still have to be caught up with must be known.
+    seen = max(settings.bot_seen_days * 24, settings.bot_catch_up_hours) * 3600
     ttl = settings.bot_turns_ttl_hours * 3600
-    return SqlJournal(runner, presence=presence, turns=settings.bot_turns, turns_ttl=ttl, clock=clock)
+    return SqlJournal(runner, presence=presence, turns=settings.bot_turns, turns_ttl=ttl, seen_ttl=seen, clock=clock)
 
 
 def _migrate_file(path: Path) -> None:

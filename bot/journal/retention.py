@@ -8,8 +8,6 @@ from bot.journal.linking import CODE_TTL
 from bot.journal.people import INTENT_TTL
 from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
-#: How long a message is known as seen, in seconds: longer than any platform sends one again.
-SEEN_TTL = 14 * 24 * 3600.0
 #: Messages told of by `recently_seen` at most, the newest before the others.
 RECENT_MOST = 50_000
 
@@ -19,8 +17,8 @@ def _event(table: sa.FromClause) -> sa.ColumnElement[bool]:
     return table.c.message_id == table.c.event_id
 
 
-def prune(conn: sa.Connection, now: float, turns_since: float, most: int) -> int:
-    """Drop turns that are too old or too many, records of messages long past, and stale intents.
+def prune(conn: sa.Connection, now: float, turns_since: float, most: int, seen_since: float) -> int:
+    """Drop turns that are too old or too many, records of messages before `seen_since`, and stale intents.
 
     The newest record of each place stays, so that a place is known for as long as it likes to be silent. Returns how
     many rows went.
@@ -34,16 +32,16 @@ def prune(conn: sa.Connection, now: float, turns_since: float, most: int) -> int
         sa.delete(turns).where(turns.c.kept_at < turns_since),
         sa.delete(turns).where(turns.c.id.in_(sa.select(ranked.c.id).where(ranked.c.rank > most))),
         sa.delete(messages).where(
-            messages.c.at < now - SEEN_TTL,
+            messages.c.at < seen_since,
             sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, _event(newer)),
         ),
         # Nobody waits for such an answer any more; the rule when to close it with a sentence is the core's.
-        sa.delete(inbox).where(inbox.c.at < now - SEEN_TTL),
+        sa.delete(inbox).where(inbox.c.at < seen_since),
         sa.delete(intents).where(intents.c.at < now - INTENT_TTL),
         sa.delete(codes).where(codes.c.at < now - CODE_TTL),
         sa.delete(guesses).where(guesses.c.at < now - CODE_TTL),
-        sa.delete(tombstones).where(tombstones.c.at < now - SEEN_TTL),
-        sa.delete(adds).where(adds.c.at < now - SEEN_TTL),
+        sa.delete(tombstones).where(tombstones.c.at < seen_since),
+        sa.delete(adds).where(adds.c.at < seen_since),
     )
     return sum(conn.execute(statement).rowcount for statement in doomed)
 
@@ -65,7 +63,7 @@ def last_seen(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]
     return [(place, message_id, at) for place, message_id, at in conn.execute(found)]
 
 
-def recently_seen(conn: sa.Connection, platform: str, span: float, now: float) -> list[tuple[str, str, float]]:
+def recently_seen(conn: sa.Connection, platform: str, span: float, seen_since: float) -> list[tuple[str, str, float]]:
     """Each message, and each answer of the bot's, of a platform's last `span` seconds: place, id, when; oldest first.
 
     They are counted back from the newest: the last moment at which the platform is known to have been heard.
@@ -76,7 +74,7 @@ def recently_seen(conn: sa.Connection, platform: str, span: float, now: float) -
         return []
     recent = (
         sa.select(messages.c.place, messages.c.message_id, messages.c.at)
-        .where(there, messages.c.at >= max(newest - span, now - SEEN_TTL))
+        .where(there, messages.c.at >= max(newest - span, seen_since))
         .order_by(messages.c.at.desc())
         .limit(RECENT_MOST)
     )

@@ -135,15 +135,26 @@ async def test_pruning_keeps_what_is_in_use(open_: Open, clock: Clock) -> None:
     assert (await journal.backlog()).waiting == 5
 
 
-async def test_seen_messages_are_forgotten_after_two_weeks(journal: SqlJournal, clock: Clock) -> None:
-    """Records of messages long past go, the newest of each place aside, by which a silent place is still known."""
+@pytest.mark.parametrize(("settings", "days"), [({}, 14), ({"bot_seen_days": 3}, 3), ({"bot_seen_days": 1}, 2)])
+async def test_seen_messages_are_forgotten_in_time(
+    open_: Open, clock: Clock, settings: dict[str, float], days: int
+) -> None:
+    """Records of messages long past go, the newest of each place aside, by which a silent place is still known.
+
+    What BOT_CATCH_UP_HOURS still looks back at (two days here) is kept, however short BOT_SEEN_DAYS is.
+    """
+    journal = await open_(bot_catch_up_hours=48, **settings)
     await told(journal, "old", 1)
     clock.now += 1
     await told(journal, "newest", 2)
-    clock.now += 15 * 24 * 3600
+    clock.now += days * 24 * 3600 - 60
+    await journal.prune()
+    assert await journal.admit(message("old", number=1)) is None
+    clock.now += 120
     await journal.prune()
     assert [message_id for _, message_id, _ in await journal.last_seen("slack")] == ["slack:T1:D1:2"]
     assert await journal.admit(message("newest", number=2)) is None
+    assert await journal.admit(message("old", number=1)) is not None
 
 
 async def test_forgetting_amid_traffic(journal: SqlJournal) -> None:
