@@ -61,6 +61,6 @@ async def test_the_operator_exports_and_erases_on_hosted_mem0(tmp_path: Path) ->
 
         (memory,) = json.loads("\n".join(await operate("export")))["memories"]
         assert (TOLD in memory["text"], memory["sources"][0]["account"]) == (True, "terminal:ann")
-        assert (await operate("erase"))[0].startswith("erased: 1 memories")
+        assert (await operate("erase"))[0].startswith("erased: 1 memory ")
         assert [row["memory"] for row in mem0.rows] == ["Bob's"]
         assert json.loads("\n".join(await operate("export")))["memories"] == []
