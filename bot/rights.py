@@ -7,6 +7,7 @@ anything behind: `run` tries again what failed. All that is in flight is void fr
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is still to be erased.
 EVERY = 20.0
+#: Seconds from an erasure to the look whether all of it has left the disk: two at once are in each other's way.
+SOON = 3.0
 #: What the first answer after pausing begins with.
 PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
@@ -89,6 +92,7 @@ class Rights:
         self._identities = identities
         self._learner = learner
         self._grace = grace
+        self._erased = asyncio.Event()
 
     # What a person asks for. These raise JournalUnavailable where not even the wish could be written down.
 
@@ -242,10 +246,16 @@ class Rights:
     # Until it is done
 
     async def run(self, every: float = EVERY) -> None:
-        """Try again what failed, and erase what has become due, every so many seconds; for ever."""
+        """Try again what failed, erase what has become due, and see that it left the disk, every so many seconds.
+
+        Soon after each erasure, too. For ever.
+        """
         while True:
             await self.tick()
-            await asyncio.sleep(every)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._erased.wait(), every)
+                self._erased.clear()
+                await asyncio.sleep(min(SOON, every))
 
     async def tick(self) -> None:
         """Look once. Never raises."""
@@ -269,6 +279,7 @@ class Rights:
             count = await self._perform(owed)
             if owed.id:
                 await self._journal.settle(owed.id)
+            self._erased.set()
         except Exception as exc:  # noqa: BLE001 - the boundary of one erasure: it is logged, kept and tried again
             log.warning("an erasure (%s) is put off: %s", owed.kind, describe(exc))
             await self._put_off(owed)
