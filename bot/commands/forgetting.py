@@ -46,13 +46,15 @@ class Forgetting:
             return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
         shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
         more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
-        what_goes = [_these(len(found))] * bool(found) + [messages(said)] * bool(said)
-        footer = " ".join(["What you said in these messages goes too."] * bool(found) + [_quoted(said)] * bool(said))
-        return await self._confirm(
-            event,
-            View(f"Forget {', and '.join(what_goes)}?{more}", shown, footer),
-            ("Forget", "words", _written(found, said)),
-        )
+        parts, notes = [], []
+        if found:
+            parts.append(_these(len(found)))
+            notes.append("What you said in these messages goes too.")
+        if said:
+            parts.append(messages(said))
+            notes.append(_quoted(said))
+        view = View(f"Forget {', and '.join(parts)}?{more}", shown, " ".join(notes))
+        return await self._confirm(event, view, ("Forget", "words", _written(found, said)))
 
     async def _everything(self, event: CommandEvent, user_id: str) -> View:
         linked = await self._journal.accounts(user_id)
@@ -117,13 +119,12 @@ class Forgetting:
             start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
             outcome = await self._rights.forget_stretch(user_id, Stretch.of(memories, start, end))
             return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
-        chosen, said, waiting = _read(ids)
-        outcome = await self._rights.forget_memories(
-            user_id, [memory for memory in memories if memory.id in set(chosen)], said, waiting
-        )
-        if not said and not waiting:
-            return _done("Forgotten", outcome, ALSO)
-        return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
+        # "these" is what the version before this one called memories alone.
+        chosen, said, waiting = (ids, [], []) if action == "these" else _read(ids)
+        found = [memory for memory in memories if memory.id in set(chosen)]
+        outcome = await self._rights.forget_memories(user_id, found, said, waiting)
+        also = f", and {outcome.entries} entries of recent conversation" if said or waiting else ALSO
+        return _done("Forgotten", outcome, also)
 
     async def these(self, user_id: str, memories: Sequence[Memory]) -> View:
         """Forget these memories, and tell."""
