@@ -192,20 +192,25 @@ class Stage:
 
     # What is left
 
-    async def learned(self, seconds: float = 30) -> None:
-        """Wait until nothing waits to be answered or learned."""
-        await until(lambda: not self._waiting(), seconds)
+    async def learned(self, seconds: float = 40) -> None:
+        """Wait until nothing waits to be answered, learned or erased."""
+        end = asyncio.get_running_loop().time() + seconds
+        waiting = self._waiting()
+        while any(waiting) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.1)
+            waiting = self._waiting()
+        logs = "\n".join(line for worker in self.workers for line in worker.log[-15:])
+        assert not any(waiting), f"still to be answered, learned, erased: {waiting}\n{logs}"
 
-    def _waiting(self) -> int:
-        query = (
-            "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM exchanges) + (SELECT count(*) FROM erasures)"
-        )
+    def _waiting(self) -> tuple[int, ...]:
+        tables = ("inbox", "exchanges", "erasures")
+        query = f"SELECT {', '.join(f'(SELECT count(*) FROM {table})' for table in tables)}"
         if self._url is not None:
             with psycopg.connect(self._url, autocommit=True) as conn:
-                return int((conn.execute(query).fetchone() or (0,))[0])
+                return tuple(conn.execute(query.encode()).fetchone() or ())
         path = self._folder / "data" / "bot.db"
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
-            return int(reader.execute(query).fetchone()[0])
+            return tuple(reader.execute(query).fetchone())
 
     def analyze(self) -> None:
         """Have PostgreSQL take samples of what is stored, as it does by itself after some time."""

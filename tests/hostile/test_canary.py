@@ -78,10 +78,9 @@ async def unknown(stage: Stage, *words: str) -> None:
 
 async def soon_empty(look: Callable[[], Awaitable[list[str]]]) -> None:
     """What is in hand has a moment to come to its end; then there is nothing left to see."""
+    end = asyncio.get_running_loop().time() + 30
     found = await look()
-    for _ in range(60):
-        if not found:
-            break
+    while found and asyncio.get_running_loop().time() < end:
         await asyncio.sleep(0.5)
         found = await look()
     assert found == []
