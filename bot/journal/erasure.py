@@ -1,7 +1,8 @@
 """Erasing raw text: a person's, or that of single messages.
 
 What is in flight doesn't bring it back: an answer whose event is no longer in the inbox keeps no text, a lesson whose
-exchanges are gone may not be committed, and where a store can't share that transaction, tombstones tell it.
+exchanges are gone may not be committed, and where a store can't share that transaction, tombstones tell it. Open events
+go first: on PostgreSQL that waits for an answer which is just being committed, whose turns are then seen and go too.
 """
 
 from collections.abc import Sequence
@@ -44,11 +45,12 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     people.bump_epoch(conn, user_id)
     waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
-    gone = echoes.erased(conn, theirs, waiting, answers=True)
-    count = drop_exchanges(conn, waiting, now)
-    count += conn.execute(sa.delete(turns).where(theirs)).rowcount
+    count = 0
     for kept in (inbox, intents):
         count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
+    gone = echoes.erased(conn, theirs, waiting, answers=True)
+    count += drop_exchanges(conn, waiting, now)
+    count += conn.execute(sa.delete(turns).where(theirs)).rowcount
     count += echoes.forget(conn, gone, [user_id], now)
     for named in (links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
@@ -63,15 +65,15 @@ def forget_since(
 ) -> int:
     """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
     keys = list(person_keys)
+    opened = sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end)
+    count = conn.execute(sa.delete(inbox).where(opened)).rowcount
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     told = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
     said = turns.c.event_id.in_(list(conn.scalars(told)))
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     waiting = sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end)
     gone = echoes.erased(conn, said, waiting)
-    count = conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
-    opened = sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end)
-    count += conn.execute(sa.delete(inbox).where(opened)).rowcount
+    count += conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
     return count + echoes.forget(conn, gone, [user_id], now)
 
 
@@ -83,13 +85,13 @@ def forget_events(
     `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
     """
     ids = list(event_ids)
+    opened = sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids))
+    count = conn.execute(sa.delete(inbox).where(opened)).rowcount
     said = sa.and_(turns.c.user_id == user_id, turns.c.event_id.in_(ids))
     waiting = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
     gone = echoes.erased(conn, said, waiting)
     gone.texts.extend(texts)
-    count = conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
-    opened = sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids))
-    count += conn.execute(sa.delete(inbox).where(opened)).rowcount
+    count += conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
     return count + echoes.forget(conn, gone, [user_id], now)
 
 
@@ -106,6 +108,7 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
     Of an answer of the bot's own, that answer alone goes: what its person said stays. Returns how many rows went.
     """
     ids = list(message_ids)
+    count = conn.execute(sa.delete(inbox).where(inbox.c.event_id.in_(ids))).rowcount
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
     gone = echoes.erased(conn, said, waiting)
     users = {
@@ -115,9 +118,8 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
     }
     answers = sa.and_(messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id)
     answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
-    count = drop_exchanges(conn, waiting, now)
-    for table in (turns, inbox):
-        count += conn.execute(sa.delete(table).where(table.c.event_id.in_(ids))).rowcount
+    count += drop_exchanges(conn, waiting, now)
+    count += conn.execute(sa.delete(turns).where(said)).rowcount
     if answered:
         replies = sa.and_(turns.c.event_id.in_(answered), turns.c.author == "assistant")
         count += conn.execute(sa.delete(turns).where(replies)).rowcount
@@ -136,7 +138,7 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     prefix = f"{platform}:{workspace}:"
     there = sa.select(messages.c.event_id).where(messages.c.place.startswith(prefix, autoescape=True))
     count = 0
-    for table in (turns, inbox):
+    for table in (inbox, turns):
         own = sa.or_(table.c.event_id.in_(there), table.c.person_key.startswith(prefix, autoescape=True))
         count += conn.execute(sa.delete(table).where(own)).rowcount
     said = sa.or_(exchanges.c.event_id.in_(there), exchanges.c.person_key.startswith(prefix, autoescape=True))

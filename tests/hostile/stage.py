@@ -199,8 +199,11 @@ class Stage:
         while any(waiting) and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.1)
             waiting = self._waiting()
-        logs = "\n".join(line for worker in self.workers for line in worker.log[-15:])
-        assert not any(waiting), f"still to be answered, learned, erased: {waiting}\n{logs}"
+        assert not any(waiting), f"still to be answered, learned, erased: {waiting}\n{self.trouble()}"
+
+    def trouble(self) -> str:
+        """What the processes' logs say beside the usual."""
+        return "\n".join(line for worker in self.workers for line in worker.log if " INFO " not in line)
 
     def _waiting(self) -> tuple[int, ...]:
         tables = ("inbox", "exchanges", "erasures")

@@ -76,14 +76,14 @@ async def unknown(stage: Stage, *words: str) -> None:
     assert [word for word in words if word in everything] == []
 
 
-async def soon_empty(look: Callable[[], Awaitable[list[str]]]) -> None:
+async def soon_empty(stage: Stage, look: Callable[[], Awaitable[list[str]]]) -> None:
     """What is in hand has a moment to come to its end; then there is nothing left to see."""
     end = asyncio.get_running_loop().time() + 30
     found = await look()
     while found and asyncio.get_running_loop().time() < end:
         await asyncio.sleep(0.5)
         found = await look()
-    assert found == []
+    assert found == [], stage.trouble()
 
 
 async def test_everything(tmp_path: Path, url: str | None) -> None:
@@ -130,18 +130,18 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         done = await pressed(stage, await shown(stage, "forget"), "Forget everything")
         assert "Everything is forgotten" in done.content
         mark = len(stage.claude.requests)
-        await soon_empty(lambda: asyncio.to_thread(stage.stored))
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
         stage.release()
         await asyncio.gather(*map(stage.answer, answering))
         await until(lambda: stage.said("superseded"), 30)
-        await soon_empty(stage.alive)
+        await soon_empty(stage, stage.alive)
         await asked(stage)
         await stage.learned()
         await unknown(stage, word)
-        await soon_empty(lambda: asyncio.to_thread(stage.stored))
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
         assert stage.asked_since(mark, word) == []
         assert "1 thing" in (await shown(stage, "memories", person="bob")).content
-        await soon_empty(stage.alive)
+        await soon_empty(stage, stage.alive)
     assert stage.stored() == []
     assert stage.logged() == []
 
@@ -178,7 +178,7 @@ async def test_one_after_the_other(tmp_path: Path, url: str | None) -> None:
         assert "messages" in proposal.content
         await pressed(stage, proposal, "Forget")
         mark = len(stage.claude.requests)
-        await soon_empty(lambda: asyncio.to_thread(stage.stored, said))
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored, said))
         stage.release()
         await asyncio.gather(*map(stage.answer, answering))
         await asked(stage)
@@ -189,7 +189,7 @@ async def test_one_after_the_other(tmp_path: Path, url: str | None) -> None:
         await pressed(stage, await chosen(stage, single), "Forget")
         await stage.delete(doomed)
         await stage.edit(changed, "My cat is grey.")
-        await soon_empty(lambda: asyncio.to_thread(stage.stored, single, deleted, edited))
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored, single, deleted, edited))
         mark = len(stage.claude.requests)
         await asked(stage)
         await stage.learned()
@@ -204,7 +204,7 @@ async def test_one_after_the_other(tmp_path: Path, url: str | None) -> None:
         await stage.learned()
         await unknown(stage, *words)
         assert stage.asked_since(mark, *words) == []
-        await soon_empty(lambda: asyncio.to_thread(stage.stored))
-        await soon_empty(stage.alive)
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
+        await soon_empty(stage, stage.alive)
     assert stage.stored() == []
     assert stage.logged() == []
