@@ -75,11 +75,16 @@ def void(conn: sa.Connection, user_ids: Sequence[str], about: Sequence[str] | No
 
 def finish(conn: sa.Connection, token: str) -> bool:
     """It has ended and stays: its exchange is learned. False where it is void, or no longer written down."""
-    row = conn.execute(sa.select(adds.c.exchange_id, _VOID).where(adds.c.token == token).with_for_update()).first()
-    if row is None or row.is_void:
+    ours = adds.c.token == token
+    exchange_id = conn.execute(sa.select(adds.c.exchange_id).where(ours).with_for_update()).scalar()
+    if exchange_id is not None:
+        # As in `begin`; and only then asked, so that what such a forgetting has written is seen.
+        conn.execute(sa.select(exchanges.c.id).where(exchanges.c.id == exchange_id).with_for_update())
+    void = conn.execute(sa.select(_VOID).where(ours)).scalar()
+    if void is None or void:
         return False
-    if row.exchange_id:
-        outbox.learned(conn, [row.exchange_id])
+    if exchange_id:
+        outbox.learned(conn, [exchange_id])
     drop(conn, token)
     return True
 

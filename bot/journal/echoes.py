@@ -44,6 +44,10 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
     `users` are the mem0 users whose it was. An answer that is still being given is not kept, and a lesson of theirs
     that is under way, which may have been shown what is gone, is void and begun anew. The words of `but` may stay.
     """
+    # First of all: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
+    theirs = (owned(inbox.c.person_key, user) for user in users)
+    being_answered = sa.or_(inbox.c.conversation.in_(gone.conversations), *theirs)
+    conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
     told = _words(gone.texts) - _words([but])
 
     def repeats(text: str) -> bool:
@@ -59,7 +63,9 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
     answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
     doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
     count = conn.execute(sa.delete(turns).where(turns.c.id.in_(doomed))).rowcount if doomed else 0
-    for row in conn.execute(sa.select(exchanges).where(near(exchanges))).mappings().all():
+    # Locked (PostgreSQL): one that is learned, or forgotten, at this very moment must not be written anew.
+    waiting = sa.select(exchanges).where(near(exchanges)).order_by(exchanges.c.id).with_for_update()
+    for row in conn.execute(waiting).mappings().all():
         # It stays with the process that is learning it: another would begin before that one has cleared up.
         if repeats(row["answer"]):
             renew(conn, row, now, claimed_by=row["claimed_by"], answer="")

@@ -51,12 +51,15 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:
         changed = to_json(replace(from_json(open_), text=event.text))
-        return conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
+        reopened = conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
+        if reopened:
+            return reopened
+        # Answered at this very moment (PostgreSQL): what that has kept is found below.
     said = conn.execute(_ASKED, {"event": event.id}).mappings().first()
     count = 0
     if said is not None:
         count = conn.execute(_RETELL, {"turn": said["id"], "changed": text}).rowcount
-    waiting = conn.execute(_WAITING, {"event": event.id}).mappings().one_or_none()
+    waiting = conn.execute(_WAITING.with_for_update(), {"event": event.id}).mappings().one_or_none()
     if waiting is not None:
         if not text.strip() or not learn:
             count += drop_exchanges(conn, exchanges.c.id == waiting["id"], now)

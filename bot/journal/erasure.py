@@ -25,7 +25,19 @@ from bot.journal.tables import (
     turns,
 )
 
-_BURY = "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
+_BURY = (
+    "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
+    " ON CONFLICT (exchange_id) DO NOTHING"
+)
+
+
+def _close(conn: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """Drop open events; return how many there were.
+
+    To be called before anything else is looked at: on PostgreSQL this waits for an answer that is about to be
+    committed, and what that has kept is found afterwards; one that comes later finds its event gone.
+    """
+    return conn.execute(sa.delete(inbox).where(which)).rowcount
 
 
 def drop_exchanges(conn: sa.Connection, which: sa.ColumnElement[bool], now: float) -> int:
@@ -45,12 +57,11 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     people.bump_epoch(conn, user_id)
     waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
-    count = 0
-    for kept in (inbox, intents):
-        count += conn.execute(sa.delete(kept).where(kept.c.person_key.in_(keys))).rowcount
+    count = _close(conn, inbox.c.person_key.in_(keys))
     gone = echoes.erased(conn, theirs, waiting, answers=True)
     count += drop_exchanges(conn, waiting, now)
-    count += conn.execute(sa.delete(turns).where(theirs)).rowcount
+    for kept, which in ((turns, theirs), (intents, intents.c.person_key.in_(keys))):
+        count += conn.execute(sa.delete(kept).where(which)).rowcount
     count += echoes.forget(conn, gone, [user_id], now)
     for named in (links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
@@ -65,8 +76,7 @@ def forget_since(
 ) -> int:
     """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
     keys = list(person_keys)
-    opened = sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end)
-    count = conn.execute(sa.delete(inbox).where(opened)).rowcount
+    count = _close(conn, sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     told = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
     said = turns.c.event_id.in_(list(conn.scalars(told)))
@@ -85,8 +95,7 @@ def forget_events(
     `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
     """
     ids = list(event_ids)
-    opened = sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids))
-    count = conn.execute(sa.delete(inbox).where(opened)).rowcount
+    count = _close(conn, sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids)))
     said = sa.and_(turns.c.user_id == user_id, turns.c.event_id.in_(ids))
     waiting = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
     gone = echoes.erased(conn, said, waiting)
@@ -108,7 +117,7 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
     Of an answer of the bot's own, that answer alone goes: what its person said stays. Returns how many rows went.
     """
     ids = list(message_ids)
-    count = conn.execute(sa.delete(inbox).where(inbox.c.event_id.in_(ids))).rowcount
+    count = _close(conn, inbox.c.event_id.in_(ids))
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
     gone = echoes.erased(conn, said, waiting)
     users = {
@@ -138,7 +147,7 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     prefix = f"{platform}:{workspace}:"
     there = sa.select(messages.c.event_id).where(messages.c.place.startswith(prefix, autoescape=True))
     count = 0
-    for table in (inbox, turns):
+    for table in (inbox, turns):  # in this order, see `_close`
         own = sa.or_(table.c.event_id.in_(there), table.c.person_key.startswith(prefix, autoescape=True))
         count += conn.execute(sa.delete(table).where(own)).rowcount
     said = sa.or_(exchanges.c.event_id.in_(there), exchanges.c.person_key.startswith(prefix, autoescape=True))

@@ -146,12 +146,13 @@ def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, again: bo
         try:
             result = function(connection)
         except sa.exc.DBAPIError as exc:
-            if not (again and exc.connection_invalidated):
+            if not (again and (exc.connection_invalidated or isinstance(exc.orig, psycopg.errors.DeadlockDetected))):
                 raise
         else:
             connection.commit()  # what fails here may be committed all the same, and isn't tried again
             return result
-    # The server had closed this connection while it lay idle; the pool has dropped it and its like.
+    # The server had closed this connection while it lay idle, and the pool has dropped it and its like; or two
+    # transactions, both of which changed several rows, waited for each other: the other one goes first then.
     return _run(engine, function, again=False)
 
 
