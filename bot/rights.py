@@ -6,7 +6,7 @@ anything behind: `run` tries again what failed. All that is in flight is void fr
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -182,17 +182,22 @@ class Rights:
 
     async def _deleted(self, ids: list[str]) -> None:
         whom = await self._journal.taught(ids)
-        owed = [
-            Erasure("sources", {"events": [each], "user": account}, await self._journal.user_id(account))
-            for each, account in whom.items()
-        ]
+        owed = await self._of_those_taught(whom)
         if others := [each for each in ids if each not in whom]:
             owed.append(Erasure("sources", {"events": others, "user": None}))
         if await self._journal.known(ids):
             owed = await self._journal.owe(owed)
             await self._journal.forget_messages(ids)
+            # A lesson that ended between these two has noted whom it taught; any other is void by now.
+            owed += await self._journal.owe(await self._of_those_taught(await self._journal.taught(others)))
         for each in owed:
             await self.attempt(each)
+
+    async def _of_those_taught(self, whom: Mapping[str, str]) -> list[Erasure]:
+        return [
+            Erasure("sources", {"events": [each], "user": account}, await self._journal.user_id(account))
+            for each, account in whom.items()
+        ]
 
     async def edited(self, event: MessageEvent) -> None:
         """A message was edited: where its text changed, forget what it alone taught, and learn it anew."""
@@ -213,7 +218,9 @@ class Rights:
             if not await self._memory.forget_sources([event.id], account.user_id):
                 return
         elif edit is Edit.OPEN:
-            await self._journal.edited(event, account.user_id, learn=False)
+            # It may be answered between that look and this: then its new text is what is to be learned.
+            await self._journal.edited(event, account.user_id, learn=learn)
+            await self._journal.release([event.id])
             return
         (owed,) = await self._journal.owe([sources])
         await self._journal.edited(event, account.user_id, learn=learn)

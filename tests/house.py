@@ -1,11 +1,12 @@
 """Journal, embedded memory (notebook mode: what is said is kept as it is) and rights together, all of them real."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -39,6 +40,25 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Between:
+    """A journal between two steps on which something else happens: `then`, after the step named `after`."""
+
+    def __init__(self, journal: SqlJournal, after: str, then: Callable[[], Awaitable[object]]) -> None:
+        self._journal = journal
+        self._after = after
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        step = getattr(self._journal, name)
+
+        async def followed(*args: Any, **kwargs: Any) -> Any:
+            result = await step(*args, **kwargs)
+            await self._then()
+            return result
+
+        return followed if name == self._after else step
 
 
 class House:

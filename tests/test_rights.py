@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from bot.events import Audience, MessageEvent, Person, Place
-from bot.rights import Stretch, parse_person
+from bot.rights import Rights, Stretch, parse_person
 from bot.sqlite import BUSY_TIMEOUT_MS, connect
-from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Clock, House, opened
+from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, Clock, House, opened
 from tests.makers import BOB, message
 
 CANARY = "zebrafinch"
@@ -352,6 +352,18 @@ async def test_an_edit_of_nothing_is_none(house: House) -> None:
     await house.rights.edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
     await house.learn()
     assert await house.memory.list(ANN.key) == [before]
+
+
+async def test_an_edit_that_meets_the_answer_is_learned(house: House) -> None:
+    """A message that is answered while its edit is looked into is kept, and learned, as it reads now."""
+    event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
+    conversation = await house.journal.admit(event)
+    assert conversation is not None
+    journal: Any = Between(house.journal, "compare", lambda: house.answer(event, conversation))
+    await Rights(journal, house.memory, house.identities, house.learner).edited(replace(event, text="It is a wren."))
+    await house.learn()
+    assert "It is a wren." in await house.known()
+    assert house.holding(CANARY) == []
 
 
 async def test_an_edit_while_it_is_answered_is_what_is_kept(house: House) -> None:

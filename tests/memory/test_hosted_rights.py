@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from bot.identity import Identities
 from bot.ports import MemoryUnavailable
 from bot.rights import Rights
 from tests.fakes.mem0 import FakeMem0, Fault
-from tests.house import Clock
+from tests.house import Between, Clock
 from tests.makers import until
 from tests.memory.hosted_world import ANN, BEN, NOW, PUBLIC, Process, adds, process
 
@@ -215,6 +216,14 @@ async def test_a_deleted_message_is_found_after_accounts_parted(mem0: FakeMem0, 
     assert await bot.journal.taught(["discord:1", "discord:2"]) == {"discord:2": ELSEWHERE}
     await unlink(bot, ELSEWHERE)
     await rights.deleted(["discord:2"])
+    assert mem0.rows == []
+
+
+async def test_a_message_deleted_while_its_lesson_ends_leaves_nothing(mem0: FakeMem0, bot: Process) -> None:
+    """Whom it taught is noted after the deletion has looked for that, and before it has the exchange erased."""
+    exchange = await bot.say(1, "I like gin")
+    journal: Any = Between(bot.journal, "taught", lambda: bot.memory.learn([exchange]))
+    await Rights(journal, bot.memory, Identities(journal)).deleted(["discord:1"])
     assert mem0.rows == []
 
 
