@@ -58,7 +58,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         self._admitting: Counter[str] = Counter()
         #: Events that were taken over while a try of ours at them is still under way.
         self._lost: set[str] = set()
-        self._beating = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
         self._deaths = 0
         #: Whether this process was taken for dead, and hasn't told yet what it has lost.
         self._suspect = False
@@ -110,27 +110,27 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
             raise ClaimLost(event.id)
         done = Answered(event, user_id, conversation, answer, tuple(message_ids), learn, self._turns > 0, self._worker)
         await self._runner.write(turns.answered, done, self._clock())
-        self._busy.discard(event.id)
+        self._ended(event.id)
 
     async def dismiss(self, event_id: str) -> bool:
         """End an event that gets no answer (and is not to be taken up again); False where it isn't ours to end."""
         if event_id in self._lost:
-            await self.let_go(event_id)
+            self._ended(event_id)
             return False
         ended = await self._runner.write(inbox.finish, event_id, self._worker)
-        self._busy.discard(event_id)
+        self._ended(event_id)
         return ended
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         """Give an event back: `unanswered` offers it, here or in another process, in so many seconds."""
         if event_id in self._lost:
-            await self.let_go(event_id)
+            self._ended(event_id)
             return
         try:
             await self._runner.write(inbox.postpone, event_id, self._worker, self._clock() + seconds)
         finally:
             # Even where that couldn't be written: a look at the journal then finds it again, still claimed by us.
-            self._busy.discard(event_id)
+            self._ended(event_id)
 
     async def confirm(self, event_id: str) -> None:
         """Return where an event is still this process's to answer; raise ClaimLost where it isn't any more.
@@ -144,6 +144,10 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
 
     async def let_go(self, event_id: str) -> None:
         """A try at a lost event has ended: should the event come back to this process, it begins anew."""
+        self._ended(event_id)
+
+    def _ended(self, event_id: str) -> None:
+        # Not lost either: a heartbeat that looked while this was being written down has taken it for that.
         self._lost.discard(event_id)
         self._busy.discard(event_id)
 
@@ -252,33 +256,45 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
                 log.warning("housekeeping is put off: %s", exc)
 
     async def _beat(self) -> None:
-        """Renew the heartbeat; where this process was taken for dead, tell which of its events others have now."""
-        if self._beating.locked():  # whoever is at it does it for this one too
-            async with self._beating:
-                pass
+        """Renew the heartbeat; those who ask meanwhile share it and its failure, which may take seconds to come."""
+        if self._beating is not None:
+            await asyncio.shield(self._beating)
             if self._presence.sure and not self._suspect:
                 return
-        async with self._beating:
-            self._suspect |= not await self._presence.beat()
-            if self._suspect:
-                self._deaths += 1
-                in_hand = set(self._busy)
-                lost = in_hand - await self._runner.read(inbox.claimed, self._worker)
-                # What has ended meanwhile is no longer in hand.
-                lost &= self._busy
-                self._busy -= lost
-                self._lost |= lost
-                self._suspect = False
-                if lost:
-                    log.warning("%d events were taken over by other processes meanwhile", len(lost))
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat_once(), name="heartbeat")
+            self._beating.add_done_callback(self._beaten)
+        await asyncio.shield(self._beating)
+
+    def _beaten(self, beat: asyncio.Task[None]) -> None:
+        self._beating = None
+        if not beat.cancelled():
+            beat.exception()  # for those who share it; none of them may be left
+
+    async def _beat_once(self) -> None:
+        """Renew it; where this process was taken for dead, tell which of its events others have now."""
+        self._suspect |= not await self._presence.beat()
+        if self._suspect:
+            self._deaths += 1
+            in_hand = set(self._busy)
+            lost = in_hand - await self._runner.read(inbox.claimed, self._worker)
+            # What has ended meanwhile is no longer in hand.
+            lost &= self._busy
+            self._busy -= lost
+            self._lost |= lost
+            self._suspect = False
+            if lost:
+                log.warning("%d events were taken over by other processes meanwhile", len(lost))
 
     async def close(self) -> None:
         """Finish what is queued, leave open events to other processes, and release the connections."""
         if self._closed:
             return
         self._closed = True
-        self._housekeeping.cancel()
-        await asyncio.gather(self._housekeeping, return_exceptions=True)
+        ending = [task for task in (self._housekeeping, self._beating) if task is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         try:
             await self._presence.close()
         except JournalUnavailable as exc:

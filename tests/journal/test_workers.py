@@ -3,17 +3,23 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any, TypeVar
 
 import pytest
 
-from bot.journal import open_journal, workers
+from bot.journal import database_path, inbox, open_journal, workers
 from bot.journal.inbox import Unanswered
+from bot.journal.journal import SqlJournal
+from bot.journal.sqlite import SqliteRunner
 from bot.ports import ClaimLost, JournalUnavailable
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.journal.test_postgres import drop_connections
 from tests.makers import ANN, message
+
+T = TypeVar("T")
 
 
 async def child(mode: str, database: Database) -> Process:
@@ -193,3 +199,57 @@ async def test_a_database_away_makes_nobody_dead(postgres_server: str, postgres_
             assert await journal.unanswered() == []
     for journal in journals:
         await journal.close()
+
+
+class Beats:
+    """A presence of which nobody is sure: each heartbeat takes a while, and then fails, or says what it is told to."""
+
+    worker = "w"
+    sure = False
+
+    def __init__(self, known: bool | None) -> None:
+        self.known = known
+        self.sent = 0
+
+    async def beat(self) -> bool:
+        self.sent += 1
+        await asyncio.sleep(0.2)
+        if self.known is None:
+            raise JournalUnavailable("away")
+        return self.known
+
+    async def close(self) -> None:
+        """Nothing was signed on."""
+
+
+class Slow(SqliteRunner):
+    """Where something is put off, it is on disk for a while before that is told."""
+
+    async def write(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        result: T = await super().write(function, *args, **kwargs)
+        if function is inbox.postpone:
+            await asyncio.sleep(0.4)
+        return result
+
+
+async def test_what_is_put_off_amid_a_look_is_not_taken_for_lost(sqlite_only: Database) -> None:
+    """An event that is given back while the process finds out what it has lost is offered to it again, when due."""
+    await (await open_journal(sqlite_only.settings)).close()
+    journal = SqlJournal(Slow(database_path(sqlite_only.settings)), presence=Beats(known=False))
+    await journal.admit(message("one", number=1))
+    await journal.admit(message("two", number=2))
+    one, two = (message(text, number=number).id for number, text in ((1, "one"), (2, "two")))
+    await asyncio.gather(journal.postpone(one, -1), journal.confirm(two))
+    assert [left.event.id for left in await journal.unanswered()] == [one]
+    await journal.close()
+
+
+async def test_those_who_ask_while_the_database_is_away_share_the_waiting(sqlite_only: Database) -> None:
+    """A hundred answers that ask at once whether they may be shown don't wait for each other's failures."""
+    await (await open_journal(sqlite_only.settings)).close()
+    presence = Beats(known=None)
+    journal = SqlJournal(SqliteRunner(database_path(sqlite_only.settings)), presence=presence)
+    asked = await asyncio.gather(*(journal.confirm(str(number)) for number in range(100)), return_exceptions=True)
+    assert {type(answer) for answer in asked} == {JournalUnavailable}
+    assert presence.sent == 1
+    await journal.close()
