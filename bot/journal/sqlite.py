@@ -26,9 +26,11 @@ log = logging.getLogger(__name__)
 
 #: Operations in one transaction at most, so that the memory store gets its turn at the file.
 BATCH = 256
-#: Where somebody holds the write-ahead log: milliseconds to wait for them, and seconds until the next try.
+#: Where somebody holds the write-ahead log: milliseconds to wait for them, seconds until the next try, and milliseconds
+#: that it waits: they may be there for hours (a backup, a replica), and all that is written waits behind it.
 LOG_WAIT_MS = 1000
 LOG_PAUSE = 5.0
+LOG_AGAIN_MS = 50
 
 
 class _Job(NamedTuple):
@@ -122,7 +124,7 @@ class SqliteRunner:
         outcomes = self._commit(batch)
         erased = any(job.erases and error is None for job, (_, _, error) in zip(batch, outcomes, strict=True))
         if erased or (self._stained and time.monotonic() >= self._next_try):
-            self._empty_log()
+            self._empty_log(LOG_WAIT_MS if erased else LOG_AGAIN_MS)
         try:
             self._loop.call_soon_threadsafe(_resolve, outcomes)
         except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
@@ -160,13 +162,13 @@ class SqliteRunner:
             return [(batch[0].future, None, exc)]
         return [(job.future, result, None) for job, result in zip(batch, results, strict=True)]
 
-    def _empty_log(self) -> None:
+    def _empty_log(self, wait_ms: int) -> None:
         """Move the write-ahead log into the file, where what was deleted is overwritten; tried again if in use."""
         raw = self._writer.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         try:
             with self._lock:
-                self._stained = not checkpoint(raw, wait_ms=LOG_WAIT_MS)
+                self._stained = not checkpoint(raw, wait_ms=wait_ms)
         except sqlite3.Error as exc:
             self._stained = True
             log.warning("the write-ahead log can't be emptied: %s", type(exc).__name__)

@@ -19,6 +19,10 @@ _POOL = 4
 #: Writes after which the writing connection is opened anew: Python's `sqlite3` keeps 89 bytes of each `blobopen` until
 #: the connection is closed (ran on 3.11).
 RENEW = 20_000
+#: Milliseconds for which an erasure waits for whoever reads the write-ahead log, and for which later tries do: a backup
+#: may be there for minutes, and all that is written here, by the journal too, waits behind it.
+SCRUB_MS = 2000
+SCRUB_AGAIN_MS = 20
 
 
 class StoreFile:
@@ -118,8 +122,7 @@ class StoreFile:
                 conn.rollback()
                 raise
             if erases or self._scrub_due:
-                # A reader in the way may stay there for minutes (a backup): later writes hardly wait for it.
-                self._scrub(wait_ms=2000 if erases else 20)
+                self._scrub(SCRUB_MS if erases else SCRUB_AGAIN_MS)
             self._writes += 1
             if self._writes % self._renew == 0:
                 self._writer = sqlite.connect(self._path, synchronous="NORMAL")
@@ -129,9 +132,9 @@ class StoreFile:
         """Empty the write-ahead log where a reader was in the way of that until now."""
         with self._lock:
             if self._scrub_due and not self._closed:
-                self._scrub()
+                self._scrub(SCRUB_AGAIN_MS)
 
-    def _scrub(self, wait_ms: int = 2000) -> None:
+    def _scrub(self, wait_ms: int = SCRUB_MS) -> None:
         due = self._scrub_due
         self._scrub_due = not sqlite.checkpoint(self._writer, wait_ms=wait_ms)
         if self._scrub_due and not due:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -140,6 +141,23 @@ async def test_the_memory_store_writes_in_turn(runner: SqliteRunner, path: Path)
         await runner.write(put, str(number))
     await asyncio.to_thread(thread.join)
     assert await runner.read(count) == 100
+
+
+async def test_a_backup_holds_up_no_message(runner: SqliteRunner, path: Path) -> None:
+    """While somebody reads on for long, what was erased waits in the log for them, and nobody else waits for that."""
+    reader = connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM kept").fetchone()
+    await runner.write(put, "one")
+    await runner.write(put, "two")  # where the log of an earlier process is looked after
+    longest = 0.0
+    for number in range(130):
+        began = time.monotonic()
+        await runner.write(put, str(number))
+        longest = max(longest, time.monotonic() - began)
+        await asyncio.sleep(0.05)
+    reader.close()
+    assert longest < 0.5
 
 
 async def test_a_full_disk_is_an_error_and_no_end(path: Path) -> None:
