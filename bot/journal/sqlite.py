@@ -71,13 +71,7 @@ class SqliteRunner:
         self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
     ) -> int:
         """Delete and rewrite the tables of texts in one transaction, then empty the write-ahead log."""
-
-        def run(conn: sa.Connection) -> int:
-            count = function(conn, *args, **kwargs)
-            _rewrite(conn)
-            return count
-
-        return await self._queued(run, erases=True)
+        return await self._queued(lambda conn: function(conn, *args, **kwargs), erases=True)
 
     async def scrub(self) -> None:
         """Empty the write-ahead log, where somebody read it until now."""
@@ -179,7 +173,10 @@ class SqliteRunner:
     def _transaction(self, batch: list[_Job]) -> list[Any]:
         with self._lock, self._writer.begin():
             self._writer.exec_driver_sql("BEGIN IMMEDIATE")
-            return [job.run(self._writer) for job in batch]
+            results = [job.run(self._writer) for job in batch]
+            if any(job.erases for job in batch):  # once for all of them: it takes 0.1 s for 10,000 turns
+                _rewrite(self._writer)
+            return results
 
 
 def _rewrite(conn: sa.Connection) -> None:

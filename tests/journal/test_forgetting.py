@@ -5,8 +5,10 @@ import logging
 import random
 
 import pytest
+import sqlalchemy as sa
 
 from bot.journal.journal import SqlJournal
+from bot.journal.opening import open_journal
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, message
@@ -168,3 +170,24 @@ async def test_forgetting_amid_traffic(journal: SqlJournal) -> None:
     await asyncio.gather(*(talk(number) for number in range(7, 9)), *erasing)
     texts = {turn.text for turn in await journal.recent(conversation) if turn.author == "user"}
     assert texts == {f"hello {number}" for number in range(9)}
+
+
+async def test_forgettings_that_come_at_once_share_their_cost(sqlite_only: Database) -> None:
+    """Fifty messages deleted one by one have the tables rewritten a few times, and nothing of them is on the disk."""
+    journal = await open_journal(sqlite_only.settings)
+    for number in range(50):
+        await told(journal, f"My bird is a {CANARY}.", number)
+    rewritten = 0
+
+    def ran(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal rewritten
+        rewritten += statement.startswith("DELETE FROM main.turns")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", ran)
+    try:
+        await asyncio.gather(*(journal.forget_messages([message("", number=number).id]) for number in range(50)))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", ran)
+    assert rewritten <= 3
+    assert CANARY.encode() not in sqlite_only.everything()
+    await journal.close()

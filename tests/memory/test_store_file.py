@@ -1,6 +1,7 @@
 """The store's connections: none of them grows for as long as the process lives."""
 
 import gc
+import time
 import weakref
 from pathlib import Path
 
@@ -31,5 +32,20 @@ def test_the_writing_connection_is_opened_anew(tmp_path: Path) -> None:
         assert blobs_remembered() - before <= 50
         with file.reading() as conn:
             assert conn.execute("SELECT count(*) FROM blobs WHERE content = x'636f6e74656e7473'").fetchone() == (300,)
+    finally:
+        file.close()
+
+
+def test_a_look_at_what_a_backup_still_reads_holds_up_no_writing(tmp_path: Path) -> None:
+    """Whoever reads the file for long is not waited for again and again: the journal writes behind the same lock."""
+    file = StoreFile(tmp_path / "bot.db", DIMS, "model")
+    try:
+        with file.reading() as backup:
+            backup.execute("SELECT count(*) FROM memories").fetchone()
+            with file.writing(erases=True) as conn:
+                conn.execute("DELETE FROM memories")
+            began = time.monotonic()
+            file.scrub()
+            assert time.monotonic() - began < 1
     finally:
         file.close()
