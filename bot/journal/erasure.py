@@ -21,7 +21,6 @@ from bot.journal.tables import (
     pauses,
     settings,
     taught,
-    tombstones,
     turns,
 )
 
@@ -161,12 +160,6 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
         own = owned.c.user_id.startswith(prefix, autoescape=True)
         conn.execute(sa.delete(owned).where(own, owned.c.user_id.not_in(shared)))
     return count
-
-
-def buried(conn: sa.Connection, exchange_id: int) -> bool:
-    """Whether an exchange was erased or replaced while it waited to be learned."""
-    found = sa.select(tombstones.c.exchange_id).where(tombstones.c.exchange_id == exchange_id)
-    return conn.execute(found).first() is not None
 
 
 def taught_whom(conn: sa.Connection, event_ids: Sequence[str]) -> dict[str, str]:

@@ -84,10 +84,6 @@ class JournalOfRights:
         """What these events taught before is forgotten: their new texts may be learned."""
         await self._runner.write(edits.release, list(event_ids))
 
-    async def buried(self, exchange_id: int) -> bool:
-        """Whether an exchange was erased or replaced while it waited: what was learned of it meanwhile is void."""
-        return await self._runner.read(erasure.buried, exchange_id)
-
     async def taught(self, event_ids: Sequence[str]) -> dict[str, str]:
         """Whom events taught something, where it was noted (hosted mem0 can't tell)."""
         return await self._runner.read(erasure.taught_whom, event_ids)

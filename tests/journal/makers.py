@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import sqlalchemy as sa
+
 from bot.events import Audience, MessageEvent, Person, Place
 from bot.journal.journal import SqlJournal
+from bot.journal.tables import tombstones
 from tests.makers import ANN, DM, message
 
 CHANNEL = Place("discord", "G1", "C9", None, Audience.PUBLIC, "#general")
@@ -38,3 +41,9 @@ async def heard(journal: SqlJournal, event: MessageEvent, answer: str = "I see."
     user_id = await journal.user_id(event.person.key)
     await journal.answered(event, user_id, conversation, answer, [f"{event.id}/answer"], learn=learn)
     return conversation
+
+
+async def buried(journal: SqlJournal, exchange_id: int) -> bool:
+    """Whether a tombstone stands for an exchange: what is being learned of it is void."""
+    found = sa.select(tombstones.c.exchange_id).where(tombstones.c.exchange_id == exchange_id)
+    return await journal._runner.read(lambda conn: conn.execute(found).first() is not None)

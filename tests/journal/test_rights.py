@@ -11,7 +11,7 @@ from bot.events import Account, Edit, Erasure
 from bot.journal.journal import SqlJournal
 from bot.ports import TooManyCodes
 from tests.journal.conftest import Clock, Database, Open
-from tests.journal.makers import CHANNEL, heard, in_channel, told
+from tests.journal.makers import CHANNEL, buried, heard, in_channel, told
 from tests.makers import ANN, BOB, MONDAY, message
 
 CANARY = "zebrafinch"
@@ -125,11 +125,11 @@ async def test_what_is_erased_while_it_is_learned_is_void(journal: SqlJournal) -
     first, second = await journal.exchanges(ANN.key, "private")
     await journal.forget_messages([first.event_id])
     # The lesson of the second is void too, since it may have been shown what the first had taught: it begins anew.
-    assert (await journal.buried(first.id), await journal.buried(second.id)) == (True, True)
+    assert (await buried(journal, first.id), await buried(journal, second.id)) == (True, True)
     (again,) = await journal.exchanges(ANN.key, "private")
-    assert (again.event_id, await journal.buried(again.id)) == (second.event_id, False)
+    assert (again.event_id, await buried(journal, again.id)) == (second.event_id, False)
     await journal.learned([again.id])
-    assert not await journal.buried(again.id)
+    assert not await buried(journal, again.id)
     assert await journal.taught([first.event_id, second.event_id]) == {second.event_id: ANN.key}
     assert await journal.learners() == [ANN.key]
 
@@ -158,7 +158,7 @@ async def test_an_edited_message_waits_for_what_it_taught_to_go(journal: SqlJour
     await journal.release([edited.id])
     (new,) = await journal.exchanges(ANN.key, "private")
     assert (new.text, new.answer, new.id > old.id) == ("a wren", "ok", True)
-    assert await journal.buried(old.id)
+    assert await buried(journal, old.id)
     assert CANARY.encode() not in database.everything()
 
 
@@ -215,7 +215,7 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     assert joined is not None
     assert (joined.user_id, joined.former) == (ANN.key, BOB.key)
     assert joined.moving.what == {"from": BOB.key, "to": ANN.key, "accounts": None}
-    assert await journal.buried(before.id)
+    assert await buried(journal, before.id)
     assert [(each.text, each.person_key) for each in await journal.exchanges(ANN.key, "private")] == [
         ("mine", ANN.key),
         ("Bob's", BOB.key),
