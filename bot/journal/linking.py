@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bot.events import Erasure, Joined
 from bot.journal import erasures, people, settings
-from bot.journal.tables import codes, exchanges, guesses, tombstones, turns
+from bot.journal.tables import codes, exchanges, guesses, inbox, tombstones, turns
 from bot.ports import TooManyCodes
 
 #: How long a code joins, in seconds, and how often it may be found by one who can't use it.
@@ -85,6 +85,9 @@ def rehome(conn: sa.Connection, former: str, to: str, keys: Sequence[str], now: 
 
     What waits is written anew under new ids: a lesson of the former user that is under way can't be committed.
     """
+    # On PostgreSQL this waits for answers that are about to be committed, whose turns are then found; later ones wait.
+    answered = sa.select(inbox.c.event_id).where(inbox.c.person_key.in_(list(keys))).order_by(inbox.c.event_id)
+    conn.execute(answered.with_for_update())
     for table in (turns, exchanges):
         theirs = sa.and_(table.c.user_id == former, table.c.person_key.in_(list(keys)))
         conn.execute(sa.update(table).where(theirs).values(user_id=to))

@@ -129,6 +129,16 @@ async def test_an_edit_meets_the_answer(journal: SqlJournal, first: sa.Connectio
     assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["I like coffee."]
 
 
+async def test_accounts_are_joined_amid_an_answer(
+    journal: SqlJournal, first: sa.Connection, postgres_only: Database
+) -> None:
+    """What is being answered while its account is linked is kept, and learned, for both accounts."""
+    await answering(first, journal, message("I like tea.", person=BOB), user_id=BOB.key)
+    await journal.offer_code(ANN.key, "digest")
+    assert await behind(first, postgres_only, journal.redeem_code(BOB.key, "digest"))
+    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["I like tea."]
+
+
 async def test_an_add_that_ends_amid_a_forgetting_is_void(
     journal: SqlJournal, first: sa.Connection, postgres_only: Database
 ) -> None:
