@@ -166,10 +166,11 @@ class MemoryBot:
 
     async def _answer(self, event: MessageEvent, conversation: str, respond: Respond) -> bool:
         """Recall, ask, reply, write down. False where the answer is to follow later."""
-        account = await self._identities.account(event.person)
         again = self._later and self._fresh(event)
         async with respond.working():
-            turns = await self._journal.recent(conversation)
+            account, turns = await asyncio.gather(
+                self._identities.account(event.person), self._journal.recent(conversation)
+            )
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
             answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns), again=again)
             snapshots = answer.snapshots()

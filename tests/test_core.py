@@ -10,7 +10,7 @@ import pytest
 from bot.answer import FOLLOWS, SLOW, Answer
 from bot.commands import Commands
 from bot.core import SORRY, MemoryBot
-from bot.events import Learned, MessageEvent, Prompt, Recalled
+from bot.events import Account, Learned, MessageEvent, Prompt, Recalled, Turn
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable
@@ -60,6 +60,27 @@ class World:
         respond = StubRespond()
         await self.bot.on_message(message(text, **kwargs), respond)  # type: ignore[arg-type]
         return respond
+
+
+async def test_the_journal_is_asked_once_before_the_answer() -> None:
+    """Whose message it is and what was said before are read side by side: over a network each takes its time."""
+
+    class Meeting(StubJournal):
+        """In which each of the two comes back once the other was asked for as well."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = asyncio.Barrier(2)
+
+        async def account(self, person_key: str) -> Account:
+            await asyncio.wait_for(self.both.wait(), 1)
+            return await super().account(person_key)
+
+        async def recent(self, conversation: str) -> list[Turn]:
+            await asyncio.wait_for(self.both.wait(), 1)
+            return await super().recent(conversation)
+
+    assert (await World(journal=Meeting()).say("hello")).shown
 
 
 async def test_an_answer_uses_what_is_remembered() -> None:
