@@ -137,6 +137,18 @@ class Rights:
 
     async def forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
         """Erase what a person told within a stretch of time, and what was learned from that alone."""
+        outcome = await self._forget_stretch(user_id, stretch)
+        if outcome.memories is None:
+            return outcome
+        # What was learned between the listing of the memories and the erasing of what waited to be.
+        late = Stretch.of(await self._memory.list(user_id), stretch.start, stretch.end)
+        if not (late.whole or late.parts):
+            return outcome
+        more = await self._forget_stretch(user_id, late)
+        memories = None if more.memories is None else outcome.memories + more.memories
+        return Outcome(memories, outcome.entries + more.entries)
+
+    async def _forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
         ids = [memory.id for memory in stretch.whole]
         keys = await self._identities.everybody(user_id)
         wanted = [Erasure("memories", {"users": keys, "ids": ids}, user_id)]

@@ -122,6 +122,17 @@ async def test_everything_since_a_time(house: House) -> None:
     assert await house.turns(last) == ["I like tea.", "Noted.", "I live in Porto.", "Noted."]
 
 
+async def test_what_is_learned_while_a_stretch_is_being_forgotten_goes_too(house: House) -> None:
+    """A lesson that ends between the listing of what is remembered and the forgetting leaves nothing behind."""
+    event = await house.hear(f"My bird is a {CANARY}.")
+    journal: Any = Between(house.journal, "owe", house.learn)
+    rights = Rights(journal, house.memory, house.identities, house.learner)
+    outcome = await rights.forget_stretch(ANN.key, Stretch.of([], event.at, event.at.replace(hour=23)))
+    assert outcome.memories == 1
+    assert await house.known() == []
+    assert house.holding(CANARY) == []
+
+
 async def test_the_command_knows_times(house: House) -> None:
     """`/forget today` proposes what was learned today, and one click forgets it."""
     house.clock.now += 3600
