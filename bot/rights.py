@@ -101,7 +101,8 @@ class Rights:
         keys = await self._identities.everybody(user_id)
         # One for each account: parted by this, none of them may use what is still to be erased.
         everything = [Erasure("everything", {"users": [key]}, key) for key in keys]
-        raw, *owed = await self._journal.owe([Erasure("raw", {"user": user_id, "accounts": keys}), *everything])
+        raw = Erasure("raw", {"user": user_id, "accounts": keys}, user_id)
+        raw, *owed = await self._journal.owe([raw, *everything])
         entries = await self.attempt(raw)
         if entries is None:
             return Outcome(None, 0)

@@ -43,22 +43,28 @@ class Clock:
 
 
 class Between:
-    """A journal between two steps on which something else happens: `then`, after the step named `after`."""
+    """A journal at a step of which something else happens: `then`, after it, or (with `before`) before it."""
 
-    def __init__(self, journal: SqlJournal, after: str, then: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, journal: SqlJournal, step: str, then: Callable[[], Awaitable[object]], *, before: bool = False
+    ) -> None:
         self._journal = journal
-        self._after = after
+        self._step = step
         self._then = then
+        self._before = before
 
     def __getattr__(self, name: str) -> Any:
         step = getattr(self._journal, name)
 
         async def followed(*args: Any, **kwargs: Any) -> Any:
+            if self._before:
+                await self._then()
             result = await step(*args, **kwargs)
-            await self._then()
+            if not self._before:
+                await self._then()
             return result
 
-        return followed if name == self._after else step
+        return followed if name == self._step else step
 
 
 class House:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.events import Audience, MessageEvent, Person, Place
+from bot.ports import JournalUnavailable
 from bot.rights import Rights, Stretch, parse_person
 from bot.sqlite import BUSY_TIMEOUT_MS, connect
 from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, Clock, House, opened
@@ -64,6 +65,28 @@ async def test_everything_is_one_persons_everything(house: House) -> None:
     assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
     await house.tell("I like water.")
     assert await house.known() == ["I like water."]
+
+
+async def test_what_waits_is_not_learned_though_its_erasing_fails(house: House) -> None:
+    """Where the memories are erased before what waits to be learned can be, nothing of that is learned in between."""
+    await house.hear(f"My bird is a {CANARY}.")
+
+    async def away() -> None:
+        raise JournalUnavailable("away")
+
+    journal: Any = Between(house.journal, "forget_raw", away, before=True)
+    rights = Rights(journal, house.memory, house.identities)
+    assert (await rights.forget_everything(ANN.key)).memories is None
+    house.clock.now += 120
+    await rights.tick()
+    await house.learn()
+    assert await house.known() == []
+    house.clock.now += 120
+    await house.rights.tick()
+    await house.learn()
+    assert await house.known() == []
+    assert house.holding(CANARY) == []
+    assert not (await house.journal.account(ANN.key)).erasing
 
 
 async def test_what_failed_is_tried_again_until_it_is_gone(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ RETRY_MOST = 600.0
 
 _waiting = exchanges.c.state == "waiting"
 _older = exchanges.alias("older")
-#: While a person's memories are still being erased, nothing new is learned: the erasure would take it along.
-_settled = ~sa.exists().where(erasures.c.user_id == exchanges.c.user_id, erasures.c.kind == "everything")
+#: While all of a person's is still being erased, nothing is learned: what waits is to go, and the erasure of memories
+#: would take along what is new, or be over before what waits has gone.
+_settled = ~sa.exists().where(erasures.c.user_id == exchanges.c.user_id, erasures.c.kind.in_(("raw", "everything")))
 
 
 def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str]]:
