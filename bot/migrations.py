@@ -1,11 +1,22 @@
 """Brings tables to their newest revision, in place, by alembic; once, also where several processes start together."""
 
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from bot.config import SettingsError
 from bot.postgres import UNLIMITED
+
+log = logging.getLogger(__name__)
+
+#: How long a migration waits for those who use a table (milliseconds), and how long it then lets others go before it
+#: tries again (seconds): all who come later wait behind it, and the version before is still at work.
+TABLE_WAIT_MS = 1000
+TABLE_PAUSE = 2.0
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def revision(conn: sa.Connection, version_table: str) -> str | None:
@@ -38,7 +49,25 @@ def upgrade(conn: sa.Connection, folder: Path, version_table: str, head: str, lo
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = conn
     try:
-        command.upgrade(config, "head")
+        if on_postgres:
+            _between_others(conn, lambda: command.upgrade(config, "head"))
+        else:
+            command.upgrade(config, "head")
     except CommandError as exc:
         place = "DATABASE_URL" if on_postgres else "BOT_DATA_DIR"
         raise SettingsError(f"{place}: holds data of another version of the bot (revision {stored})") from exc
+
+
+def _between_others(conn: sa.Connection, work: Callable[[], object]) -> None:
+    """Do what locks tables once nobody uses them, and let later ones wait for a moment at most (PostgreSQL)."""
+    while True:
+        try:
+            with conn.begin_nested():
+                conn.exec_driver_sql(f"SET LOCAL lock_timeout = {TABLE_WAIT_MS}")
+                work()
+            return
+        except sa.exc.OperationalError as exc:
+            if getattr(exc.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("the tables can't be migrated while somebody reads them (a backup?); trying again")
+        time.sleep(TABLE_PAUSE)

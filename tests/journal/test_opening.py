@@ -74,6 +74,28 @@ async def test_data_of_the_version_before_is_kept(database: Database, open_: Ope
     assert len((await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]) == 1
 
 
+async def test_a_migration_behind_a_backup_holds_nobody_up(postgres_only: Database) -> None:
+    """While somebody reads a table for long, the version before goes on at work, and the new one starts after them."""
+    await (await open_journal(postgres_only.settings)).close()
+    with postgres_only.connect() as backup, postgres_only.connect() as before:
+        for later in ("DROP TABLE pauses", "DROP TABLE adds", "ALTER TABLE inbox DROP COLUMN unkept"):
+            before.execute(later)
+        before.execute("UPDATE journal_version SET version_num = '0002'")
+        before.commit()
+        backup.execute("SELECT 1 FROM inbox")
+        opening = asyncio.create_task(open_journal(postgres_only.settings))
+        for _ in range(30):
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(before.execute, "SET statement_timeout = '2s'")
+            await asyncio.to_thread(before.execute, "SELECT 1 FROM inbox")
+            before.commit()
+        assert not opening.done()
+        backup.commit()
+        journal = await opening
+    assert (await journal.backlog()).unanswered == 0
+    await journal.close()
+
+
 async def test_data_of_a_newer_version_is_left_alone(database: Database, open_: Open) -> None:
     """A database with an unknown revision ends the start with one line that names the variable."""
     await (await open_()).close()
