@@ -28,6 +28,7 @@ class PostgresRights:
     _dims: int
     _reading: Callable[[], AbstractContextManager[Connection]]
     _writing: Callable[..., AbstractContextManager[Connection]]
+    scrub: Callable[[], None]
 
     def amend(
         self,
@@ -85,18 +86,21 @@ class PostgresRights:
                     "SELECT seq, person, payload FROM memories WHERE seq > %s ORDER BY seq LIMIT %s", (after, BATCH)
                 ).fetchall()
             if not found:
-                return touched
+                break
             after = found[-1][0]
             wanted: dict[UUID, list[int]] = {}
             for seq, person, stored in found:
                 if judge(decode(bytes(stored))) is not None:
                     wanted.setdefault(person, []).append(seq)
             for person, seqs in wanted.items():
-                with self._writing(erases=True) as conn:
+                with self._writing() as conn:
                     postgres_rows.lock(conn, person)
                     own = f"{STORED} {table_of(person)} WHERE person = %s AND seq = ANY(%s)"
                     rows = conn.execute(own, (person, seqs)).fetchall()
                     touched += self._reduce(conn, person, rows, judge)
+        if touched:
+            self.scrub()  # once: each part of the table is rewritten whole, however many people of it were touched
+        return touched
 
     def _reduce(
         self, conn: Connection, person: UUID, rows: Sequence[Any], judge: Judge, *, revive: bool = False

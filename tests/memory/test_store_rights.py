@@ -148,3 +148,26 @@ def test_on_postgres_no_page_holds_what_was_changed(postgres_url: str) -> None:
     assert not any(b"zebrafinch" in page for (page,) in pages)
     assert any(b"keeps a wren" in page for (page,) in pages)
     store.close()
+
+
+class Counting(PostgresStore):
+    """A store that counts how often it rewrites what held erased rows."""
+
+    scrubs = 0
+
+    def scrub(self) -> None:
+        self.scrubs += 1
+        super().scrub()
+
+
+def test_on_postgres_a_sweep_rewrites_once(postgres_url: str) -> None:
+    """However many people a workspace had, the parts of the table are rewritten, and locked, once, and hold nothing."""
+    store = Counting(postgres_url, DIMS, "model")
+    for number in range(30):
+        put(store, number, f"zebrafinch {number}", f"e{number}", user=f"u{number}", scope="public:slack:T1")
+    before = store.scrubs
+    assert store.sweep(partial(belonging.outside, platform="slack", workspace="T1")) == 30
+    assert store.scrubs == before + 1
+    with psycopg.connect(postgres_url) as conn:
+        assert conn.execute("SELECT count(*) FROM memory_erasures").fetchone() == (0,)
+    store.close()
