@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from bot.commands.listing import PAGE
 from bot.commands.words import CANCELLED, LATER, STALE, item, messages, row, things
+from bot.erasing import Outcome
 from bot.events import Button, CommandEvent, Memory, PressEvent, Said, View
 from bot.identity import Identities
 from bot.memory import timewords
 from bot.ports import Journal, MemoryStore, MemoryUnavailable
-from bot.rights import Outcome, Rights, Stretch
+from bot.rights import Rights, Stretch
 
 SUGGESTION = 100
 #: What of a message is shown before it is forgotten, in characters, and how many are.
