@@ -6,9 +6,10 @@ in its page until another row happens to be written over them; VACUUM FULL write
 
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg  # 10 MB, which a bot on SQLite has no use for
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:
     """
     said: list[str] = []
 
-    def listen(notice: psycopg.errors.Diagnostic) -> None:
+    def listen(notice: "psycopg.errors.Diagnostic") -> None:
         said.append(notice.message_detail or "")
 
     conn.add_notice_handler(listen)

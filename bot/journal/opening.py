@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.config import Settings, SettingsError
-from bot.journal import database_path, postgres, sqlite
+from bot.journal import database_path, sqlite
 from bot.journal.journal import SqlJournal
 from bot.journal.migrate import HEAD, migrate, revision
 from bot.journal.presence import Heartbeat, LockedFile, Presence
@@ -41,6 +41,8 @@ async def _on_sqlite(settings: Settings, worker: str, clock: Callable[[], float]
 
 
 async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callable[[], float]) -> SqlJournal:
+    from bot.journal import postgres  # with it comes the driver
+
     engine = await asyncio.to_thread(postgres.open_engine, postgres.parse(url))
     runner = postgres.PostgresRunner(engine)
     try:

@@ -1,7 +1,10 @@
 """Opening: migrations, permissions, and settings that can't work."""
 
 import asyncio
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -213,3 +216,21 @@ async def test_data_of_the_first_revision_is_kept(database: Database, open_: Ope
     engine.dispose()
     assert {await journal.backlog() for journal in journals} == {(1, 1, 0)}
     assert {await journal.user_id("slack:T1:UBOB") for journal in journals} == {"slack:T1:UANN"}
+
+
+def test_sqlite_needs_no_postgresql(tmp_path: Path) -> None:
+    """A bot on SQLite imports no driver for PostgreSQL, and after its first start no migrations: that is 20 MB less."""
+    script = (
+        "import asyncio, sys\n"
+        "from bot import config\n"
+        "from bot.journal import open_journal\n"
+        "async def main(): await (await open_journal(config.load())).close()\n"
+        "asyncio.run(main())\n"
+        "print([name for name in ('psycopg', 'alembic') if name in sys.modules])\n"
+    )
+    env = {**os.environ, "BOT_DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    runs = [
+        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [run.stdout.strip() for run in runs] == ["['alembic']", "[]"]
