@@ -47,12 +47,17 @@ def test_a_batch_is_the_same_as_one_by_one(bundled: Embedder) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="the process's own memory can't be read here")
 def test_no_text_is_kept(bundled: Embedder) -> None:
-    """Some texts later, the process's memory holds nothing of a text in the form that the tokenizer gives it."""
-    bundled.embed("My bird is a " + "".join(map(chr, b"qzkfohuhup")) + ", and it sings.")
+    """Of 500 texts, the process's memory holds next to none in the form that the tokenizer gives them, 2,000 later.
+
+    Not none for sure: what was given back isn't wiped, and now and then nothing has been written over it yet.
+    """
+    marked = "".join(map(chr, b"qzkfohuhup"))
+    for number in range(500):
+        bundled.embed(f"My bird is a {marked}{number}, and it sings.")
     for number in range(2000):
         bundled.embed(f"Number {number} says something else about tea.")
     # In a form that isn't what it looks for: U+2581 stands for the space before a word.
-    assert in_memory(re.compile(rb"\xe2\x96\x81[q]zkfohuhup")) == 0
+    assert in_memory(re.compile(rb"\xe2\x96\x81[q]zkfohuhup")) < 25
 
 
 def in_memory(pattern: re.Pattern[bytes]) -> int:
