@@ -29,7 +29,17 @@ from bot.holding import HOLD, held
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
-from bot.ports import Chat, ClaimLost, Journal, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify, Respond
+from bot.ports import (
+    Chat,
+    ClaimLost,
+    Journal,
+    JournalUnavailable,
+    MemoryStore,
+    MemoryUnavailable,
+    Notify,
+    PlatformRefused,
+    Respond,
+)
 from bot.rights import PAUSED_LINE, Rights
 
 log = logging.getLogger(__name__)
@@ -121,7 +131,9 @@ class MemoryBot:
                 return
             conversation = self._conversations.pop(event.id)
             if wait := self._allowance.wait(event.person.key, asyncio.get_running_loop().time()):
-                await respond.whisper(f"That's a lot at once. Please write again in {math.ceil(wait)} seconds.")
+                await self._whisper(
+                    event, respond, f"That's a lot at once. Please write again in {math.ceil(wait)} seconds."
+                )
                 await self._journal.dismiss(event.id)
                 return
         except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
@@ -146,6 +158,9 @@ class MemoryBot:
         except ClaimLost:
             await self._let_go(event)
             return
+        except PlatformRefused as exc:
+            await self._end(event, respond, exc)
+            return
         except Exception as exc:  # noqa: BLE001 - the message boundary, as in `_attempt`
             log.error("%s: can't be taken up: %s", event.id, describe(exc))
             await self._failed(event, attempts, respond, exc)
@@ -160,6 +175,8 @@ class MemoryBot:
                 await self._put_off(event, attempts, respond)
         except ClaimLost:
             await self._let_go(event)
+        except PlatformRefused as exc:
+            await self._end(event, respond, exc)
         except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
             log.error("%s: no answer: %s", event.id, describe(exc))
             await self._failed(event, attempts, respond, exc)
@@ -245,18 +262,34 @@ class MemoryBot:
             await self._put_off(event, attempts, respond)
             return
         del self._failures[event.id]
+        if await self._dismissed(event):
+            await self._apologise(event, respond)
+
+    async def _end(self, event: MessageEvent, respond: Respond, refusal: PlatformRefused) -> None:
+        """End an exchange whose answer the platform refuses for good, and say so where that can be said."""
+        log.warning("%s: the platform refuses the answer for good: %s", event.id, refusal.code)
+        self._failures.pop(event.id, None)
+        if await self._dismissed(event):
+            await self._whisper(event, respond, refusal.sentence)
+
+    async def _dismissed(self, event: MessageEvent) -> bool:
+        """End an event without an answer; False where it was forgotten meanwhile, or another process has it."""
         try:
-            if not await self._journal.dismiss(event.id):
-                return  # forgotten meanwhile, or taken over by another process
+            return await self._journal.dismiss(event.id)
         except JournalUnavailable as exc:
             log.error("%s: can't be ended: %s", event.id, describe(exc))
-        await self._apologise(event, respond)
+            return True
 
     async def _apologise(self, event: MessageEvent, respond: Respond) -> None:
+        await self._whisper(event, respond, SORRY)
+
+    async def _whisper(self, event: MessageEvent, respond: Respond, sentence: str) -> None:
         try:
-            await respond.whisper(SORRY)
+            await respond.whisper(sentence)
+        except PlatformRefused as exc:
+            log.warning("%s: the person can't be told: %s", event.id, exc.code)
         except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
-            log.error("%s: nor could an apology be sent: %s", event.id, describe(exc))
+            log.error("%s: the person can't be told: %s", event.id, describe(exc))
 
     async def confirm(self, event_id: str) -> None:
         """Raise ClaimLost where another process gives the answer to an event."""

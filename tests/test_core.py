@@ -13,7 +13,7 @@ from bot.core import SORRY, MemoryBot
 from bot.events import Account, Learned, MessageEvent, Prompt, Recalled, Turn
 from bot.identity import Identities
 from bot.learning import Learner
-from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable
+from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable, PlatformRefused
 from bot.rights import PAUSED_LINE, Rights
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message
 from tests.stubs import StubChat, StubJournal, StubMemory, StubRespond
@@ -241,6 +241,29 @@ async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pyt
     assert respond.whispers == [SORRY]
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
+
+
+async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> None:
+    """No outage: Claude is not asked again for an answer that nobody may be shown, and its asker hears so."""
+    world = World()
+    respond = StubRespond()
+    respond.failure = PlatformRefused("restricted_action")
+    event = message("hi")
+    await world.bot.on_message(event, respond)
+    assert respond.whispers == [PlatformRefused.sentence]
+    assert world.journal.log == [f"dismissed {event.id}"]
+    assert world.journal.postponed == []
+
+
+async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator reads which message it was and what the platform called it."""
+    world = World()
+    respond = StubRespond()
+    respond.failure = PlatformRefused("240000", "Discord doesn't let me post this answer.")
+    event = message("hi")
+    await world.bot.on_message(event, respond)
+    assert respond.whispers == ["Discord doesn't let me post this answer."]
+    assert f"{event.id}: the platform refuses the answer for good: 240000" in caplog.messages
 
 
 async def test_an_allowance_is_told_privately() -> None:

@@ -11,6 +11,7 @@ from bot.ports.errors import (
     JournalUnavailable,
     LearningFailed,
     MemoryUnavailable,
+    PlatformRefused,
     TooManyCodes,
 )
 from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
@@ -39,6 +40,7 @@ __all__ = [
     "MemoryUnavailable",
     "Notify",
     "Outbox",
+    "PlatformRefused",
     "RawText",
     "Respond",
     "TooManyCodes",

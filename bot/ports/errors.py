@@ -64,5 +64,21 @@ class ClaimLost(Exception):
     """Another process has taken an event over: this one, silent for too long, shows and keeps nothing of its answer."""
 
 
+class PlatformRefused(Exception):
+    """The platform refuses an answer for good, in every form that the adapter has for it: trying again mends nothing.
+
+    Raised by `Respond.stream`, `found` and `whisper`. `code` is the platform's own word or number for it, for the log
+    (never text); `sentence` is what the person is told instead, where that can be said.
+    """
+
+    sentence = "I have an answer for you, but I'm not allowed to post it here."
+
+    def __init__(self, code: str, sentence: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        if sentence:
+            self.sentence = sentence
+
+
 class TooManyCodes(Exception):
     """An account has entered too many wrong codes: for a while no code counts."""

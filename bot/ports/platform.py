@@ -29,6 +29,9 @@ class Respond(Protocol):
 
         Each snapshot is the whole text so far, in Markdown; a later one may replace it altogether. The last one
         is the answer. Splitting, mentions that must not ping and edit limits are the adapter's business.
+
+        Raises OSError (ConnectionError) where a later try may work, and PlatformRefused where none will: what one form
+        is refused for has been tried in another by then.
         """
         ...
 
@@ -41,7 +44,10 @@ class Respond(Protocol):
         ...
 
     async def whisper(self, text: str) -> None:
-        """Say one plain sentence to the person alone where the platform can (ephemeral), else in place."""
+        """Say one plain sentence to the person alone where the platform can (ephemeral), else in place.
+
+        Raises as `stream` does.
+        """
         ...
 
 
