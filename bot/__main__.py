@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import gc
 import getpass
-import json
 import logging
 import os
 import signal
@@ -20,12 +19,14 @@ from bot.config import Settings, SettingsError
 from bot.core import MemoryBot
 from bot.events import Learned, Recalled
 from bot.identity import Identities
-from bot.journal import mark_learned, open_journal
+from bot.journal import database_path, mark_learned, open_journal
 from bot.lazy import Later, LaterChat, LaterMemory
 from bot.learning import Learner
-from bot.ports import Adapter, Chat, JournalUnavailable, MemoryStore, MemoryUnavailable, Notify
+from bot.operator import Confirm, PersonCommands, confirm_on
+from bot.ports import Adapter, Chat, MemoryStore, Notify
 from bot.recovery import Recovery
 from bot.rights import Rights, parse_person
+from bot.unused import warn_of_unused
 
 if TYPE_CHECKING:
     from bot.journal.journal import SqlJournal  # SQLAlchemy is imported with the first journal that is opened
@@ -67,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
         command = commands.add_parser(name, help=help_)
         command.add_argument("person", metavar="PERSON", help="discord:<id>, slack:<team>:<user> or terminal:<name>")
+        if name == "erase":
+            command.add_argument(
+                "--yes", action="store_true", help="don't ask first (nobody is asked without a terminal)"
+            )
     options = parser.parse_args(arguments)
     try:
         settings = config.load()
@@ -78,18 +83,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _loop(_relearn(settings))
         if options.command == "chat":
             logs.setup("WARNING")
-            return _loop(_chat(settings, options.name or _login()))
+            return _loop(_chat(settings, _named(options.name) if options.name else _login()))
         if options.command in ("export", "erase"):
             logs.setup("WARNING")
-            return _loop(_person(settings, options.command, options.person))
+            asked = options.command == "erase" and not options.yes
+            return _loop(_person(settings, options.command, options.person, confirm_on(sys.stdin) if asked else None))
         logs.setup(settings.bot_log_level)
         config.require_platforms(settings)
         return _loop(_serve(settings))
     except SettingsError as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - the one line that a wrong setting ends with
         return MISCONFIGURED
+    except BrokenPipeError:  # as `export … | head` does: whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except KeyboardInterrupt:
         return 130
+
+
+def _named(name: str) -> str:
+    """The name given by --as. One with white space would share its memories with another: mem0's user ids hold none."""
+    if name.split() != [name] or not name.isprintable():
+        raise SettingsError(f"--as: a name is one word, such as {'-'.join(name.split()) or 'ann'}")
+    return name
 
 
 def _login() -> str:
@@ -161,36 +177,16 @@ async def _chat(settings: Settings, name: str) -> int:
     return 0
 
 
-async def _person(settings: Settings, command: str, named: str) -> int:
-    """`export PERSON` and `erase PERSON`: for the operator, what /memories and /forget are for the person."""
+async def _person(settings: Settings, command: str, named: str, confirm: Confirm | None) -> int:
+    """`export PERSON` and `erase PERSON`."""
     try:
         person = parse_person(named)
     except ValueError as exc:
         raise SettingsError(f"PERSON: {exc}") from None
     # With memory switched off what is stored is theirs all the same.
     async with _opened(settings.model_copy(update={"bot_memory": True})) as parts:
-        try:
-            user_id = await parts.identities.user_id(person)
-            accounts = ", ".join(await parts.identities.everybody(user_id))
-            if command == "export":
-                return _print_export(await parts.rights.export(user_id), accounts)
-            outcome = await parts.rights.forget_everything(user_id)
-        except (JournalUnavailable, MemoryUnavailable) as exc:
-            print(f"error: nothing was done, the database or the memory fails: {exc}", file=sys.stderr)  # noqa: T201
-            return 1
-    if outcome.memories is None:
-        print("error: the memories can't be erased now; the bot tries again until they are", file=sys.stderr)  # noqa: T201
-        return 1
-    memories = "1 memory" if outcome.memories == 1 else f"{outcome.memories} memories"
-    print(f"erased: {memories} and {outcome.entries} entries of conversations of {accounts}")  # noqa: T201
-    return 0
-
-
-def _print_export(kept: dict[str, Any], accounts: str) -> int:
-    print(json.dumps(kept, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
-    if not any(value for value in kept.values() if isinstance(value, list)):
-        print(f"note: nothing is kept about {accounts}", file=sys.stderr)  # noqa: T201
-    return 0
+        commands = PersonCommands(parts.identities, parts.rights)
+        return await (commands.export(person) if command == "export" else commands.erase(person, confirm))
 
 
 def _on_stop(stop: Callable[[], object]) -> None:
@@ -295,6 +291,8 @@ def _adapters(settings: Settings, bot: MemoryBot) -> list[Adapter]:
 async def _opened(settings: Settings, *, notify: Notify | None = None, later: bool = True) -> AsyncIterator["_Parts"]:
     """Everything but the platforms, on an open journal; closed at the end."""
     persona = settings.persona() or prompt.PERSONA
+    if settings.database_url is not None or settings.mem0_api_key is not None:
+        await asyncio.to_thread(warn_of_unused, settings, database_path(settings))
     journal = await open_journal(settings)
     parts = _Parts(settings, journal, persona, notify, later=later)
     try:

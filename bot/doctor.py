@@ -17,14 +17,21 @@ from pydantic import SecretStr
 
 from bot.config import Settings, SettingsError, require_platforms
 from bot.logs import LEVELS
+from bot.sqlite import make_folder
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0
 ANTHROPIC_API = "https://api.anthropic.com"
 #: Discord's application flags for the message-content intent: granted, and granted to a bot in few servers.
 MESSAGE_CONTENT = 1 << 18 | 1 << 19
-#: Without these scopes the bot can't be spoken to at all.
-SLACK_SCOPES = frozenset({"app_mentions:read", "chat:write", "im:history"})
+#: The bot's scopes in slack-manifest.yaml: without one of them, some of what it does fails.
+SLACK_SCOPES = frozenset(
+    {
+        *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write"),
+        *("groups:history", "groups:read", "im:history", "im:write", "metadata.message:read", "mpim:history"),
+        *("mpim:read", "users:read"),
+    }
+)
 
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 _PLATFORM_TOKENS = ("discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
@@ -141,14 +148,8 @@ async def _discord(session: aiohttp.ClientSession, settings: Settings) -> list[F
         return [Finding("DISCORD_API_BASE", False, f"{exc}; check the address, the network and any proxy")]
     findings = [Finding("DISCORD_TOKEN", True, f"accepted, as {_name(me.body.get('username'))}")]
     flags = application.body.get("flags")
-    if application.status == 200 and isinstance(flags, int):
-        if flags & MESSAGE_CONTENT:
-            text = "on"
-        else:
-            text = (
-                "off: the bot reads direct messages, mentions and replies; to follow up in threads unmentioned, "
-                "switch it on at discord.com/developers, Bot"
-            )
+    if application.status == 200 and isinstance(flags, int) and flags & MESSAGE_CONTENT:
+        text = "on, but the bot never asks for it; switch it off at discord.com/developers, Bot"
         findings.append(Finding("Discord's message content intent", True, text))
     return findings
 
@@ -219,7 +220,7 @@ async def _mem0(session: aiohttp.ClientSession, settings: Settings) -> list[Find
 def _data_dir(settings: Settings) -> Finding:
     folder = settings.bot_data_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0" * 4096)
             file.flush()

@@ -4,6 +4,7 @@ What platforms tell of their messages is part of it: a message deleted there is 
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -264,17 +265,19 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
+#: Ids as the platforms make them: with anything else, no digit but ASCII's and no line break, nobody is named.
+_PERSON = re.compile(
+    r"(discord):([1-9][0-9]{0,19})|(slack):([TE][A-Z0-9]{0,39}):([UW][A-Z0-9]{0,39})|(terminal):(\S{1,200})"
+)
+
+
 def parse_person(text: str) -> Person:
     """The person that an operator names: `discord:<id>`, `slack:<team>:<user>` or `terminal:<name>`.
 
     Raises ValueError, with one line that says so, where it is none of these.
     """
-    platform, _, rest = text.strip().partition(":")
-    team, colon, user = rest.partition(":")
-    if platform == "slack" and colon and team and user:
-        return Person("slack", team, user)
-    if platform == "discord" and rest.isdecimal():
-        return Person("discord", "", rest)
-    if platform == "terminal" and (name := "-".join(rest.split())):  # as the terminal names who talks there
-        return Person("terminal", "", name)
-    raise ValueError("a person is discord:<id>, slack:<team>:<user> or terminal:<name>")
+    named = _PERSON.fullmatch(text)
+    if named is None or not text.isprintable():
+        raise ValueError("a person is discord:<id>, slack:<team>:<user> or terminal:<name>")
+    platform, *ids = (part for part in named.groups() if part is not None)
+    return Person(platform, "" if len(ids) == 1 else ids[0], ids[-1])

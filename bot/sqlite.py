@@ -32,6 +32,14 @@ def write_lock(path: Path) -> threading.Lock:
         return _locks.setdefault(path.resolve(), threading.Lock())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for the bot's own user alone (0700). Raises OSError."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        # Another process may be first.
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def prepare(path: Path) -> None:
     """Make the folder (0700, where it is new) and the file (0600), so that only the bot's own user reads them.
 
@@ -41,10 +49,7 @@ def prepare(path: Path) -> None:
     https://www.sqlite.org/howtocorrupt.html), and another process that closes its last connection would then take
     itself for the only one, and delete the write-ahead log that is in use here.
     """
-    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        # Another process may be first.
-        folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(path.parent)
     if not path.exists():
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

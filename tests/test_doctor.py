@@ -1,6 +1,7 @@
 """The doctor, against small services on loopback."""
 
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.config import Settings
-from bot.doctor import Finding, examine, run
+from bot.doctor import SLACK_SCOPES, Finding, examine, run
 
 GOOD = "good-token"
 BAD = "bad-canary-token"
-SCOPES = "app_mentions:read,chat:write,im:history,commands"
+SCOPES = ",".join(sorted(SLACK_SCOPES))
 
 
 class Services:
@@ -122,7 +123,9 @@ async def test_all_well(services: Services, tmp_path: Path) -> None:
     assert "✓ DISCORD_TOKEN: accepted, as remem[31mbrall" in lines
     assert "✓ SLACK_BOT_TOKEN: accepted, as remembrall in Acme" in lines
     assert "✓ BOT_MODEL: claude-sonnet-5-5 is there" in lines
-    assert "✓ Discord's message content intent: on" in lines
+    assert any(
+        line.startswith("✓ Discord's message content intent: on, but the bot never asks for it") for line in lines
+    )
     assert "✓ MEM0_API_KEY: accepted" in lines
 
 
@@ -189,14 +192,37 @@ async def test_a_service_without_models(services: Services, tmp_path: Path, stat
     assert any(line.startswith(f"{mark} BOT_MODEL: ") and says in line for line in lines)
 
 
-async def test_missing_scopes_and_intent(services: Services, tmp_path: Path) -> None:
-    """Slack's missing scopes are an error, Discord's missing intent is a hint."""
-    services.scopes = "chat:write, commands"
-    services.flags = 0
+async def test_missing_scopes(services: Services, tmp_path: Path) -> None:
+    """Each of the manifest's scopes that Slack hasn't granted is named."""
+    services.scopes = ", ".join(sorted(SLACK_SCOPES - {"users:read", "im:history", "metadata.message:read"}))
     code, lines = await check(settings(services, tmp_path))
     assert code == 2
-    assert any(line.startswith("✗ Slack's scopes: lacks app_mentions:read, im:history;") for line in lines)
-    assert any(line.startswith("✓ Discord's message content intent: off:") for line in lines)
+    assert any(
+        line.startswith("✗ Slack's scopes: lacks im:history, metadata.message:read, users:read;") for line in lines
+    )
+
+
+def test_the_scopes_are_the_manifests() -> None:
+    """The doctor asks for what the manifest grants, no more and no less."""
+    manifest = (Path(__file__).parent.parent / "slack-manifest.yaml").read_text(encoding="utf-8")
+    granted = re.search(r"^    bot:\n((?:      - .*\n)+)", manifest, re.MULTILINE)
+    assert granted is not None
+    assert set(re.findall(r"- (\S+)", granted[1])) == SLACK_SCOPES
+
+
+async def test_an_intent_that_nobody_asks_for(services: Services, tmp_path: Path) -> None:
+    """The bot is at its best without the message content intent: the doctor never advises it."""
+    services.flags = 0
+    code, lines = await check(settings(services, tmp_path))
+    assert code == 0
+    assert not any("intent" in line for line in lines)
+
+
+async def test_the_data_folder_is_the_bots_alone(services: Services, tmp_path: Path) -> None:
+    """A folder that the doctor makes is closed to others, as one that the bot makes is."""
+    folder = tmp_path / "above" / "data"
+    await check(settings(services, tmp_path, bot_data_dir=folder))
+    assert [each.stat().st_mode & 0o777 for each in (folder, folder.parent)] == [0o700, 0o700]
 
 
 async def test_nothing_set_is_the_terminals_notebook(services: Services, tmp_path: Path) -> None:

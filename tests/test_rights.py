@@ -608,14 +608,21 @@ async def test_a_shared_memory_is_used_in_channels_until_it_is_closed(house: Hou
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [("discord:7", "discord:7"), ("slack:T1:UANN", ANN.key), ("terminal:ann b", "terminal:ann-b")],
+    [("discord:7", "discord:7"), ("slack:T1:UANN", ANN.key), ("terminal:ann-b", "terminal:ann-b")],
 )
 def test_a_person_is_named_by_their_account(text: str, key: str) -> None:
     """An operator names a person as the platforms do."""
     assert parse_person(text).key == key
 
 
-@pytest.mark.parametrize("text", ["", "ann", "slack:T1", "discord:ann", "discord:", "terminal:", "irc:ann", "slack::U"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "ann", "slack:T1", "discord:ann", "discord:", "terminal:", "irc:ann", "slack::U"),
+        *("slack:*:*", "slack:T1:*", "slack:t1:uann", "discord:*", "discord:0", "discord:١٢٣", "discord:１２３"),
+        *("discord:7\n", " discord:7", "slack:T1:UANN\r\n", "terminal:ann b", "terminal:\x1bann", "discord:7:8"),
+    ],
+)
 def test_what_names_nobody_is_refused(text: str) -> None:
     """Anything else is refused with the three forms."""
     with pytest.raises(ValueError, match="discord:<id>"):

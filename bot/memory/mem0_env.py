@@ -13,11 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from bot.sqlite import make_folder
+
 log = logging.getLogger(__name__)
 
 #: Imported by mem0 whatever the settings, and used by none of its parts that serve us: posthog sends the telemetry that
 #: is off, qdrant_client is the default store that we replace. Together 55 MB and over a second (mem0ai 2.2.1). Where
-#: mem0 comes to import them lazily, `test_mem0_env` fails, and these lines can go.
+#: mem0 comes to import them lazily, a test in tests/memory/test_embedded_env.py fails, and these lines can go.
 _UNUSED = {"posthog": "Posthog", "qdrant_client": "QdrantClient"}
 
 _lock = threading.Lock()
@@ -54,7 +56,7 @@ def prepare(folder: Path | None = None) -> None:
             _silence()
             return
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         scratch = tempfile.mkdtemp(prefix=".mem0-", dir=folder)
         os.environ["MEM0_TELEMETRY"] = "False"
         os.environ["MEM0_DIR"] = scratch

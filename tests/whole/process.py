@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class BotProcess:
         assert self._process is not None
         return self._process
 
-    async def start(self) -> None:
-        """Start the child."""
+    async def start(self, *, stdin: int = PIPE, stdout: int = PIPE) -> None:
+        """Start the child; on these file descriptors, if given."""
         home = self._folder / "home"
         home.mkdir(exist_ok=True)
         environment = {
@@ -55,14 +56,12 @@ class BotProcess:
             *self._arguments,
             cwd=home,
             env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=PIPE,
         )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
         pairs = ((self._process.stdout, self.out), (self._process.stderr, self.log))
-        self._readers = [asyncio.create_task(self._read(stream, into)) for stream, into in pairs]
+        self._readers = [asyncio.create_task(self._read(stream, into)) for stream, into in pairs if stream is not None]
 
     @staticmethod
     async def _read(stream: asyncio.StreamReader, into: list[str]) -> None:

@@ -27,7 +27,8 @@ CLAUDE = {"ANTHROPIC_API_KEY": "sk-canary"}
 )
 async def test_a_wrong_setting_ends_the_start(tmp_path: Path, settings: dict[str, str], names: tuple[str, ...]) -> None:
     """One line names the variable and never its value; no traceback; exit code 2."""
-    bot = BotProcess(tmp_path, settings)
+    nowhere = {"DISCORD_API_BASE": "http://127.0.0.1:9", "SLACK_API_BASE": "http://127.0.0.1:9"}
+    bot = BotProcess(tmp_path, {**nowhere, **settings})
     await bot.start()
     assert await bot.wait() == 2
     assert bot.out == []
