@@ -13,8 +13,12 @@ import re
 import sys
 import sysconfig
 import threading
+import time
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -41,6 +45,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NUMBERS = ("errno", "status_code", "status", "code")
 _MIN_TEMPLATE = 12
 _MAX_DEPTH = 4
+#: Seconds in which a warning that is repeated word for word is only counted, and how many such lines are known at once.
+REPEATS = 60.0
+DISTINCT = 1000
 
 
 def _is_ours(filename: str) -> bool:
@@ -111,27 +118,67 @@ def _library_message(record: logging.LogRecord) -> str:
         return record.msg
 
 
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        message = _own_message(record) if _is_ours(record.pathname) else _library_message(record)
-        if record.exc_info and record.exc_info[1] is not None:
-            message += f": {describe(record.exc_info[1])}"
-        line = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S%z')} {record.levelname} {record.name}: {message}"
-        return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), line)
+def _text(record: logging.LogRecord) -> str:
+    """A record on one line, without its time."""
+    message = _own_message(record) if _is_ours(record.pathname) else _library_message(record)
+    if record.exc_info and record.exc_info[1] is not None:
+        message += f": {describe(record.exc_info[1])}"
+    line = f"{record.levelname} {record.name}: {message}"
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), line)
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes to whatever `sys.stderr` is at the time, so that a prompt on the screen can keep its line."""
+    """Writes to whatever `sys.stderr` is at the time, so that a prompt on the screen can keep its line.
+
+    A warning that is repeated word for word is written once in REPEATS seconds, then counted: a full disk or a service
+    that is down must not fill the log.
+    """
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(_Formatter())
+        self._repeats: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self.addFilter(lambda record: record.levelno >= logging.WARNING or _is_ours(record.pathname))
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream is not sys.stderr:
             self.setStream(sys.stderr)
-        super().emit(record)
+        try:
+            text = _text(record)
+            self._tell_repeats(record.created, REPEATS)
+            if record.levelno < logging.WARNING or not self._is_repeat(text, record.created):
+                self._write(f"{_stamp(record.created)} {text}")
+        except Exception:  # noqa: BLE001 - as logging's own handlers do: no record may end what it tells of
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Tell what was counted and not yet told, as logging closes its handlers at the end."""
+        with suppress(OSError, ValueError):  # standard error itself may be gone by then
+            self._tell_repeats(time.time(), 0.0)
+        super().close()
+
+    def _is_repeat(self, text: str, now: float) -> bool:
+        since, count = self._repeats.get(text, (now, -1))
+        self._repeats[text] = (since, count + 1)
+        return count >= 0
+
+    def _tell_repeats(self, now: float, age: float) -> None:
+        """Say how often each line came again that is `age` seconds old, or the oldest of too many."""
+        while self._repeats:
+            text, (since, count) = next(iter(self._repeats.items()))
+            if since > now - age and len(self._repeats) < DISTINCT:
+                return
+            del self._repeats[text]
+            if count:
+                times = "once" if count == 1 else f"{count} times"
+                self._write(f"{_stamp(now)} {text} (repeated {times} since {_stamp(since)})")
+
+    def _write(self, line: str) -> None:
+        self.stream.write(line + self.terminator)
+        self.flush()
 
     def handleError(self, record: logging.LogRecord) -> None:
         # The standard one prints the record's message and arguments.

@@ -205,6 +205,51 @@ ours('logging.getLogger("bot.core").warning("%d", CANARY)')
     assert written == "a log record of bot.core was lost (TypeError)\n"
 
 
+def test_a_repeated_warning_is_counted_instead() -> None:
+    """A full disk says so once, then how often; what differs in an id, or is no warning, is written each time."""
+    written = run(
+        """
+logs.setup("INFO")
+ours('''
+log = logging.getLogger("bot.core")
+for number in range(500):
+    log.warning("%s can't be written: SQLITE_FULL", "data/bot.db")
+for number in range(3):
+    log.warning("discord:%d: retrying", number)
+    log.info("retrying")
+''')
+"""
+    )
+    lines = [line.split(" ", 1)[1] for line in written.splitlines()]
+    full = "WARNING bot.core: data/bot.db can't be written: SQLITE_FULL"
+    assert lines[0] == full
+    assert [line for line in lines if "discord" in line] == [
+        f"WARNING bot.core: discord:{n}: retrying" for n in range(3)
+    ]
+    assert lines.count("INFO bot.core: retrying") == 3
+    assert lines[-1].startswith(f"{full} (repeated 499 times since 2")
+    assert len(lines) == 8
+
+
+def test_repeats_are_told_every_minute() -> None:
+    """While the trouble lasts, the log says so again and again; once it has passed, a later line brings the count."""
+    written = run(
+        """
+logs.setup("INFO")
+def record(at, message):
+    made = logging.LogRecord("bot.core", logging.WARNING, logs.__file__, 1, message, (), None)
+    made.created = 1_750_000_000 + at
+    logging.getLogger("bot.core").handle(made)
+for second in range(130):
+    record(second, "full")
+record(1000, "other")
+"""
+    )
+    lines = [line.split(" ", 3)[3].split(" since")[0] for line in written.splitlines()]
+    again = "full (repeated 59 times"
+    assert lines == ["full", again, "full", again, "full", "full (repeated 9 times", "other"]
+
+
 def test_the_log_follows_standard_error() -> None:
     """A log line goes to what standard error is at the time, so that a prompt on the screen stays whole."""
     written = run(
