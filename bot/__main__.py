@@ -331,7 +331,8 @@ class _Parts:
             Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
             self.rights,
             persona=persona,
-            allowance=settings.bot_messages_per_minute,
+            # Whoever talks in the terminal spends their own money, and a script may be piped in.
+            allowance=settings.bot_messages_per_minute if later else 0,
             notify=notify,
             remember=settings.bot_memory,
             later=later,

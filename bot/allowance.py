@@ -1,29 +1,49 @@
-"""A person's allowance of messages a minute."""
+"""What a person may send within a minute."""
 
-from collections import OrderedDict, deque
+from bisect import bisect_right, insort
+from collections import OrderedDict
+from datetime import datetime
 
 #: People remembered at once; the one heard longest ago gives way.
 PEOPLE = 10_000
+#: The window, in seconds.
+WINDOW = 60.0
 
 
 class Allowance:
-    """Counts messages in a sliding minute per person. `per_minute` 0 is no limit."""
+    """Counts what people send in a sliding minute. `per_minute` 0 is no limit.
+
+    What counts is when it was written, by the platform's clock: what piled up while the bot was down arrives at once,
+    and was not sent at once.
+    """
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._heard: OrderedDict[str, deque[float]] = OrderedDict()
+        self._sent: OrderedDict[str, list[float]] = OrderedDict()
+        self._told: OrderedDict[str, float] = OrderedDict()
 
-    def wait(self, person_key: str, now: float) -> float:
-        """Seconds until that person may write again; 0.0 where this message is within the allowance (it counts)."""
+    def take(self, person_key: str, at: datetime) -> bool:
+        """Whether what that person sent at that time is within the allowance; then it counts."""
         if self._per_minute == 0:
-            return 0.0
-        heard = self._heard.setdefault(person_key, deque())
-        self._heard.move_to_end(person_key)
-        if len(self._heard) > PEOPLE:
-            self._heard.popitem(last=False)
-        while heard and heard[0] <= now - 60:
-            heard.popleft()
-        if len(heard) >= self._per_minute:
-            return heard[0] + 60 - now
-        heard.append(now)
-        return 0.0
+            return True
+        sent = self._sent.setdefault(person_key, [])
+        self._sent.move_to_end(person_key)
+        if len(self._sent) > PEOPLE:
+            self._sent.popitem(last=False)
+        when = at.timestamp()
+        if bisect_right(sent, when) - bisect_right(sent, when - WINDOW) >= self._per_minute:
+            return False
+        insort(sent, when)
+        # Twice as many as fit one window: enough where messages arrive out of order.
+        del sent[: -2 * self._per_minute]
+        return True
+
+    def tell(self, person_key: str, now: float) -> bool:
+        """Whether to tell that person so, `now` being any clock's seconds: once a minute."""
+        if now - self._told.get(person_key, -WINDOW) < WINDOW:
+            return False
+        self._told[person_key] = now
+        self._told.move_to_end(person_key)
+        if len(self._told) > PEOPLE:
+            self._told.popitem(last=False)
+        return True

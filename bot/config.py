@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     bot_embedder: str = "wordllama"
     bot_memory: bool = True
     bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
-    bot_messages_per_minute: int = Field(default=0, ge=0)
+    bot_messages_per_minute: int = Field(default=10, ge=0)
     bot_turns: int = Field(default=20, ge=0, le=1000)
     bot_turns_ttl_hours: float = Field(default=24, ge=0)
     bot_catch_up_hours: float = Field(default=24, ge=0, le=24 * 14)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -61,6 +60,7 @@ PASSING = (OSError, JournalUnavailable)
 #: Ways back kept for events that are taken up again.
 WAYS_BACK = 1000
 
+TOO_MUCH = "That's a lot at once: please give me a minute, then write again."
 SORRY = "Something went wrong on my side. Please try again."
 
 
@@ -130,11 +130,10 @@ class MemoryBot:
             if not admitted and not await self.admit(event):
                 return
             conversation = self._conversations.pop(event.id)
-            if wait := self._allowance.wait(event.person.key, asyncio.get_running_loop().time()):
-                await self._whisper(
-                    event, respond, f"That's a lot at once. Please write again in {math.ceil(wait)} seconds."
-                )
+            if not self._allowance.take(event.person.key, event.at):
                 await self._journal.dismiss(event.id)
+                if self._allowance.tell(event.person.key, asyncio.get_running_loop().time()):
+                    await self._whisper(event, respond, TOO_MUCH)
                 return
         except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
             log.error("%s: not taken in: %s", event.id, describe(exc))

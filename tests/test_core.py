@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.answer import FOLLOWS, SLOW, Answer
 from bot.commands import Commands
-from bot.core import SORRY, MemoryBot
-from bot.events import Account, Learned, MessageEvent, Prompt, Recalled, Turn
+from bot.core import SORRY, TOO_MUCH, MemoryBot
+from bot.events import Account, Learned, MessageEvent, Person, Prompt, Recalled, Turn
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable, PlatformRefused
@@ -266,15 +267,31 @@ async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.Log
     assert f"{event.id}: the platform refuses the answer for good: 240000" in caplog.messages
 
 
-async def test_an_allowance_is_told_privately() -> None:
-    """Past the allowance one private sentence says when to come back; others are not touched by it."""
+async def at_once(world: World, count: int, *, person: Person = ANN) -> list[StubRespond]:
+    """Somebody writes so many messages within a second."""
+    responds = [StubRespond() for _ in range(count)]
+    for number, respond in enumerate(responds):
+        event = message("hi", number=1, person=person)
+        event = replace(event, id=f"{person.key}:{number}", at=event.at + timedelta(milliseconds=number))
+        await world.bot.on_message(event, respond)
+    return responds
+
+
+async def test_an_allowance_is_told_privately_and_once() -> None:
+    """Past the allowance one private sentence says so, once a minute however many follow; others aren't touched."""
     world = World(allowance=2)
-    for number in (1, 2):
-        assert (await world.say("hi", number=number)).shown == ["ok"]
-    third = await world.say("hi", number=3)
-    assert third.shown == []
-    assert "Please write again in" in third.whispers[0]
-    assert (await world.say("hi", number=4, person=BOB)).shown == ["ok"]
+    responds = await at_once(world, 12)
+    assert [respond.shown for respond in responds] == [["ok"]] * 2 + [[]] * 10
+    assert [respond.whispers for respond in responds] == [[], [], [TOO_MUCH], *([[]] * 9)]
+    assert not any(letter.isdigit() for letter in TOO_MUCH)
+    assert (await at_once(world, 1, person=BOB))[0].shown == ["ok"]
+
+
+async def test_what_piled_up_is_no_flood() -> None:
+    """Messages that were written minutes apart and arrive together, after the bot was down, are all answered."""
+    world = World(allowance=2)
+    responds = [await world.say("hi", number=number) for number in range(1, 8)]
+    assert [respond.shown for respond in responds] == [["ok"]] * 7
 
 
 async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> None:

@@ -56,10 +56,6 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
     def near(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.or_(table.c.conversation.in_(gone.conversations), table.c.user_id.in_(users))
 
-    # First: an answer that is just being committed is waited for, and seen below.
-    theirs = (owned(inbox.c.person_key, user) for user in users)
-    being_answered = sa.or_(inbox.c.conversation.in_(gone.conversations), *theirs)
-    conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
     answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
     doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
     count = conn.execute(sa.delete(turns).where(turns.c.id.in_(doomed))).rowcount if doomed else 0

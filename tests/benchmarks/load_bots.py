@@ -77,6 +77,7 @@ class Child:
             "HOME": str(home),
             "PYTHONPATH": str(ROOT),
             "BOT_DATA_DIR": str(self.data),
+            "BOT_MESSAGES_PER_MINUTE": "0",
             **self._settings,
         }
         self.spawned = time.perf_counter()

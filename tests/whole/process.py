@@ -46,6 +46,8 @@ class BotProcess:
             "HOME": str(home),
             "PYTHONPATH": str(ROOT),
             "BOT_DATA_DIR": str(self._folder / "data"),
+            # People in tests write faster than anybody would.
+            "BOT_MESSAGES_PER_MINUTE": "0",
             "COVERAGE_PROCESS_START": os.environ.get("COVERAGE_PROCESS_START", ""),
             **self._settings,
         }
