@@ -67,9 +67,9 @@ def never_sent(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float:
-    """Seconds that Slack asks to wait; 0 where it doesn't."""
+    """Seconds that Slack asks to wait, an hour at most; 0 where it doesn't."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
-        return max(0.0, float(headers.get("Retry-After", 0)))
+        return min(max(0.0, float(headers.get("Retry-After", 0))), 3600.0)
     except (TypeError, ValueError):
         return 0.0

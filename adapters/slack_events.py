@@ -10,6 +10,9 @@ from bot.events import Person
 
 Body = dict[str, Any]
 
+#: Seconds since 1970 that are no timestamp of a message any more: the year 5138.
+LATEST = 1e11
+
 #: A message is one that a person wrote; every other subtype is an edit, a deletion or a notice.
 _SUBTYPES = (None, "file_share", "thread_broadcast")
 
@@ -53,7 +56,15 @@ class Draft:
     @property
     def at(self) -> datetime:
         """When it was written, by Slack's clock."""
-        return datetime.fromtimestamp(float(self.ts), UTC)
+        return datetime.fromtimestamp(seconds(self.ts), UTC)
+
+
+def seconds(ts: object) -> float:
+    """A Slack timestamp as seconds since 1970. Raises ValueError where it is no time that a calendar could show."""
+    at = float(str(ts)[:32])
+    if not 0 <= at < LATEST:
+        raise ValueError("a timestamp outside of any calendar")
+    return at
 
 
 def message_id(team: str, channel: str, ts: str) -> str:
@@ -86,7 +97,7 @@ def draft(body: Body, bot_user: str) -> Draft | None:
     raw = event.get("text") or ""
     people = mentioned(raw)
     ts, thread = str(event["ts"]), event.get("thread_ts")
-    float(ts)
+    seconds(ts)
     if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
         thread = None
     return Draft(
@@ -102,7 +113,7 @@ def draft(body: Body, bot_user: str) -> Draft | None:
         others=mentions_group(raw) or any(person != bot_user for person in people),
         named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
-        edited=float((event.get("edited") or {}).get("ts") or 0),
+        edited=seconds((event.get("edited") or {}).get("ts") or 0),
     )
 
 

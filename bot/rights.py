@@ -3,6 +3,7 @@
 What platforms tell of their messages is part of it: a message deleted there is forgotten here.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,8 @@ class Rights(Erasing):
         if sought.empty:
             return []
         kept = await self._journal.said(user_id, await self._identities.everybody(user_id))
-        return [each for each in kept if sought.match(each.text)]
+        # Beside the loop: these may be many long messages, and their words are not indexed.
+        return await asyncio.to_thread(lambda: [each for each in kept if sought.match(each.text)])
 
     async def forget_memories(
         self, user_id: str, memories: Sequence[Memory], said: Sequence[str] = (), waiting: Sequence[str] = ()

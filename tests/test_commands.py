@@ -1,10 +1,13 @@
 """`/memories` and `/forget`."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.commands import CANCELLED, EMPTY, GONE, STALE, UNAVAILABLE, Commands
 from bot.commands.words import OFF
@@ -448,3 +451,57 @@ async def test_a_failed_part_is_told_and_done_later() -> None:
     await Rights(desk.journal, desk.memory, Identities(desk.journal)).tick()
     assert desk.memory.of[ANN.key] == []
     assert not (await desk.journal.account(ANN.key)).erasing
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "today to 0001-01-01",
+        "since 0001-01-01",
+        "9999-12-31",
+        "999 years ago",
+        "#" + "9" * 5000,
+        "9" * 5000,
+        "²",
+        "١",
+        "from 29 february to 30 february 2021",
+    ],
+)
+async def test_no_date_or_number_is_an_outage(what: str) -> None:
+    """A date outside of every calendar, or a number of any size, is told to match nothing."""
+    view = await Desk(1).run("forget", what)
+    assert view.title.startswith("Nothing that I remember about you matches")
+
+
+@given(
+    st.sampled_from(["forget", "memories"]),
+    st.lists(
+        st.sampled_from(
+            [
+                "since",
+                "to",
+                "today",
+                "yesterday",
+                "0001-01-01",
+                "9999-12-31",
+                "2023-02-30",
+                "#1",
+                "1",
+                "-1",
+                "²",
+                "١",
+                "99999999999",
+                "last",
+                "year",
+            ]
+        )
+        | st.integers().map(str)
+        | st.dates().map(str)
+        | st.text(max_size=5),
+        max_size=5,
+    ).map(" ".join),
+)
+@settings(max_examples=200)
+def test_nothing_that_people_type_is_an_outage(name: str, what: str) -> None:
+    """Whatever stands behind a command, the memory is not said to be out of reach."""
+    assert asyncio.run(Desk(1).run(name, what)) != UNAVAILABLE

@@ -14,6 +14,7 @@ from bot.events import Ask, Button, CommandEvent, File, Memory, Person, PressEve
 from bot.identity import Identities
 from bot.linking import Linking
 from bot.logs import describe
+from bot.memory import keywords
 from bot.ports import Journal, MemoryStore
 from bot.rights import Rights
 
@@ -24,6 +25,8 @@ SUGGESTIONS = 25
 EDITED = 2000
 #: Outcomes of forgetting (sentences with counts) that are kept for a second press.
 OUTCOMES = 1000
+#: Characters that are read of what stands behind a command.
+ARGUMENT = 1000
 #: Characters that the form for a search takes.
 SOUGHT = 100
 RESUMED = "Memory is on again: I use what I remember about you, and learn from what you tell me from now on."
@@ -59,7 +62,7 @@ class Commands:
 
     async def run(self, event: CommandEvent) -> View:
         """Answer `/memories [search]`, `/forget [what]`, `/link [code]` or `/unlink`."""
-        argument = " ".join(event.argument.split())
+        argument = " ".join(event.argument[:ARGUMENT].split())
 
         async def answer() -> View:
             match event.name:
@@ -159,13 +162,13 @@ class Commands:
         """Up to 25 of the caller's memories whose words match what is typed so far, at most 100 characters each."""
         try:
             user_id = await self._identities.user_id(event.person)
-            typed = " ".join(event.argument.split()).casefold()
+            typed = _folded(event.argument[:ARGUMENT])
             memories = await self._memory.list(user_id)
         except Exception as exc:  # noqa: BLE001 - a suggestion that fails is an empty one
             log.warning("no suggestions: %s", describe(exc))
             return []
         texts = (row(memory.text, SUGGESTION) for memory in memories)
-        return [text for text in dict.fromkeys(texts) if typed in text.casefold()][:SUGGESTIONS]
+        return [text for text in dict.fromkeys(texts) if typed in _folded(text)][:SUGGESTIONS]
 
     async def _list(self, person: Person, search: str, page: int, around: str | None = None) -> View:
         """A page of the list; with `around`, the one that shows that memory."""
@@ -228,3 +231,8 @@ async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | Vi
     except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
         log.error("%s failed: %s", what, describe(exc))
         return UNAVAILABLE
+
+
+def _folded(text: str) -> str:
+    """A short text as it is compared while somebody types: case, accents and blanks evened out."""
+    return keywords.bare(keywords.fold(" ".join(text.split())))

@@ -51,7 +51,7 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
     told = _words(gone.texts) - _words([but])
 
     def repeats(text: str) -> bool:
-        return not told.isdisjoint(keywords.terms(text))
+        return not told.isdisjoint(keywords.telling(text))
 
     def near(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.or_(table.c.conversation.in_(gone.conversations), table.c.user_id.in_(users))
@@ -73,4 +73,4 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
 
 
 def _words(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(word for text in texts for word in keywords.terms(text))
+    return frozenset(word for text in texts for word in keywords.telling(text))

@@ -1,16 +1,31 @@
 """From text to keywords: tokens, stems, and what makes two texts the same sentence.
 
-Scripts that put spaces between words are split into words and stemmed by Snowball, each script by a language of its
-own; the others (Chinese, Japanese, Thai, …) are split into pairs of neighbouring characters.
+Words of the scripts that Snowball has stemmers for are stemmed, each script by one language's. Arabic and Hebrew write
+articles, conjunctions and prepositions onto a word, and lose those. Every other script, whether it writes no spaces
+(Chinese, Japanese, Thai, …) or writes particles onto words (Korean, Bengali, Georgian, …), is split into pairs of
+neighbouring characters.
+
+Two foldings: `fold` evens out case, width and composition; `bare` drops accents and vowel points as well. Memories are
+found by bare words ("sao paulo" finds "São Paulo"), but whether two of them say the same is decided with accents, which
+tell words apart in many languages ("bò" is beef, "bơ" butter).
+
+All of it is linear in the text: see LONGEST_TEXT, LONGEST_WORD and MOST_MARKS.
 """
 
 import re
 import threading
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import snowballstemmer
+
+#: Characters that are read of a text, and of a word; the rest is not searched.
+LONGEST_TEXT = 100_000
+LONGEST_WORD = 64
+#: Combining marks kept on one letter (Unicode's Stream-Safe Text Format): sorting them is quadratic in their number.
+MOST_MARKS = 30
 
 #: English words that say nothing about a sentence's subject. Contractions are split by the tokenizer.
 STOP_WORDS = frozenset(
@@ -25,22 +40,78 @@ STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of 170 lines says no more
 )
 
-# Scripts written without spaces: Thai, Lao, Burmese, Khmer; kana, CJK ideographs, and their compatibility forms.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_IDEOGRAPHS = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HANGUL = "\uac00-\ud7ff"
+#: What is split into pairs of characters: all of these blocks, and the two above.
+_PAIRED = (
+    "\u0980-\u0b7f"  # Bengali, Gurmukhi, Gujarati, Odia
+    "\u0c00-\u0fff"  # Telugu, Kannada, Malayalam, Sinhala, Thai, Lao, Tibetan
+    "\u1000-\u139f"  # Burmese, Georgian, Hangul letters, Ethiopic
+    "\u1700-\u18af\u1900-\u1aaf\u1b00-\u1c7f"  # the Philippines, Khmer, Mongolian, Limbu to Balinese, Lepcha
+    "\u1c90-\u1cbf\u2d00-\u2d2f\u2d80-\u2ddf"  # Georgian and Ethiopic again
+    "\u3040-\u31ff"  # kana, Bopomofo, Hangul letters
+    "\ua000-\ua4cf\ua800-\ua8df\ua930-\uab2f\uabc0-\uabff"  # Yi, Phags-pa, Rejang to Ethiopic, Meetei Mayek
+    + _HANGUL
+    + _IDEOGRAPHS
 )
-_TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+
+
+def _marks() -> str:
+    """Every combining mark, as ranges of a character class: `\\w` leaves them out, though words go on behind them."""
+    codes = (*range(0x0300, 0x2100), *range(0x2C00, 0x3100), *range(0xA600, 0xAC00), *range(0xFB00, 0xFE30))
+    ranges: list[list[int]] = []
+    for code in (*codes, *range(0x10A00, 0x12000)):
+        if not unicodedata.category(chr(code)).startswith("M"):
+            continue
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+_MARKS = _marks()
+_TOKEN = re.compile(rf"[{_PAIRED}][{_PAIRED}{_MARKS}]*|[^\W_{_PAIRED}](?:[^\W_{_PAIRED}]|[{_MARKS}])*")
+_IS_PAIRED = re.compile(rf"[{_PAIRED}]")
+_IS_WORD = re.compile(rf"[{_IDEOGRAPHS}{_HANGUL}]")
+_PILE = re.compile(rf"([{_MARKS}]{{{MOST_MARKS}}})[{_MARKS}]+")
 _SCRIPTS = (
-    (re.compile("[\u0400-\u04ff]"), "russian"),
-    (re.compile("[\u0370-\u03ff]"), "greek"),
-    (re.compile("[\u0600-\u06ff]"), "arabic"),
+    (re.compile("[\u0400-\u052f]"), "russian"),
+    (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), "greek"),
+    (re.compile("[\u0600-\u06ff\u0750-\u077f]"), "arabic"),
     (re.compile("[\u0900-\u097f]"), "hindi"),
     (re.compile("[\u0530-\u058f]"), "armenian"),
-    (re.compile("[\u0590-\u05ff]"), "yiddish"),
+    (re.compile("[\u0590-\u05ff]"), "hebrew"),
     (re.compile("[\u0b80-\u0bff]"), "tamil"),
 )
+#: Characters that show nothing: soft hyphens, joiners, marks of direction and of where a line may break; and Arabic's
+#: stretched line between letters.
+_UNSEEN = dict.fromkeys((0xAD, 0x61C, 0x640, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF))
+_UNSEEN |= dict.fromkeys((*range(0x2066, 0x206A), *range(0xFE00, 0xFE10)))
+#: Accents, vowel points and other marks without which people write words too: of alphabets and abjads, where marks are
+#: not vowels that nobody leaves out.
+_ACCENTS: dict[int, str | None] = dict.fromkeys(
+    (
+        *(*range(0x300, 0x370), *range(0x483, 0x488), *range(0x591, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x5C4, 0x5C5, 0x5C7),
+        *(*range(0x610, 0x61B), *range(0x64B, 0x660), 0x670, *range(0x6D6, 0x6DD), *range(0x6DF, 0x6E5), 0x6E7, 0x6E8),
+        *(*range(0x6EA, 0x6EE), *range(0x8D3, 0x900), 0x93C, *range(0x1AB0, 0x1B00), *range(0x1DC0, 0x1E00)),
+        *range(0x20D0, 0x20F1),
+    )
+)
+# In order: Latin letters that have no decomposition; Arabic's, and Persian's forms of them; Hebrew's at a word's end.
+_LETTERS = dict(zip("øđłıħŧðŋ" + "ىةکیےٱ" + "ךםןףץ", "odlihtdn" + "يهكييا" + "כמנפצ", strict=True))
+_LETTERS |= {"æ": "ae", "œ": "oe", "þ": "th"}
+#: Katakana is read as Hiragana.
+_LETTERS |= {chr(code): chr(code - 0x60) for code in range(0x30A1, 0x30F7)}
+_BARE = _ACCENTS | str.maketrans(_LETTERS)
+#: Cyrillic is not decomposed: й and ї are letters of their own, and the stemmer knows them.
+_CYRILLIC: dict[int, str | None] = {ord("ё"): "е", 0x300: None, 0x301: None}
+_CYRILLIC_RUN = re.compile("([\u0400-\u052f][\u0400-\u052f\u0300\u0301]*)")
+
+#: What Arabic and Hebrew write onto the beginning and the end of a word.
+_PREFIXES = {"arabic": ("ال", "و", "ف", "ب", "ك", "ل"), "hebrew": ("מ", "ש", "ה", "ו", "כ", "ל", "ב")}
+_SUFFIXES = {"arabic": ("ها", "ات", "ان", "ون", "ين", "ه", "ي"), "hebrew": ("ימ", "ות")}
+_SHORTEST = 3
 
 # A stemmer keeps the word it works on in itself: one per thread.
 _local = threading.local()
@@ -62,12 +133,29 @@ _LONGEST_ENDING = 3
 
 
 def fold(text: str) -> str:
-    """The text with case, width and composition evened out (NFKC, case-folded)."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """The text with case, width and composition evened out (NFKC, case-folded), without what can't be seen."""
+    text = text[:LONGEST_TEXT]
+    if text.isascii():
+        return text.casefold()
+    text = _PILE.sub(r"\1", text.translate(_UNSEEN))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def bare(folded: str) -> str:
+    """A folded text without accents and vowel points, in the letters that people type in their place."""
+    if folded.isascii():
+        return folded
+    pieces = _CYRILLIC_RUN.split(folded)
+    pieces[1::2] = [piece.translate(_CYRILLIC) for piece in pieces[1::2]]
+    pieces[::2] = [
+        unicodedata.normalize("NFC", unicodedata.normalize("NFD", piece).translate(_BARE)) for piece in pieces[::2]
+    ]
+    return "".join(pieces)
 
 
 def stem(word: str) -> str:
     """The stem of a folded word, by the language that its script suggests (Latin: English)."""
+    word = word[:LONGEST_WORD]
     cut = _cuts.get(hash(word))
     if cut is not None:
         return word[cut.start : cut.end] + cut.ending
@@ -84,18 +172,45 @@ def stem(word: str) -> str:
 
 
 def _stemmed(word: str) -> str:
-    language = next((name for pattern, name in _SCRIPTS if pattern.search(word)), "english")
+    language = _language(word)
+    if language in _PREFIXES:
+        return _peeled(word, _PREFIXES[language], _SUFFIXES[language])
     stemmers = _local.__dict__
     if language not in stemmers:
+        # Snowball's own objects, or PyStemmer's where that is installed: `stemWord` is all that both have. PyStemmer
+        # would also keep the last 10,000 words.
         stemmers[language] = snowballstemmer.stemmer(language)
-    stemmer = stemmers[language]
-    stemmed: str = stemmer.stemWord(word)
-    stemmer.set_current("")
+        if hasattr(stemmers[language], "maxCacheSize"):
+            stemmers[language].maxCacheSize = 0
+    stemmed: str = stemmers[language].stemWord(word)
+    stemmers[language].stemWord("")  # which lets go of the word
     return stemmed or word
 
 
-def _unspaced(token: str) -> bool:
-    return _IS_UNSPACED.match(token) is not None
+def _language(word: str) -> str:
+    if word.isascii():
+        return "english"
+    return next((name for pattern, name in _SCRIPTS if pattern.search(word)), "english")
+
+
+def _peeled(word: str, prefixes: tuple[str, ...], suffixes: tuple[str, ...]) -> str:
+    """The word without any of the prefixes, however many, and without one suffix; three letters always stay."""
+    while prefix := next((each for each in prefixes if word.startswith(each)), ""):
+        if len(word) - len(prefix) < _SHORTEST:
+            break
+        word = word[len(prefix) :]
+    suffix = next((each for each in suffixes if word.endswith(each)), "")
+    return word[: len(word) - len(suffix)] if len(word) - len(suffix) >= _SHORTEST else word
+
+
+def _tokens(text: str) -> Iterator[tuple[str, bool]]:
+    """The words of a folded text, and whether each is to be split into pairs."""
+    for token in _TOKEN.findall(text):
+        yield token, _paired(token)
+
+
+def _paired(token: str) -> bool:
+    return _IS_PAIRED.match(token) is not None
 
 
 def _pairs(token: str) -> list[str]:
@@ -103,21 +218,36 @@ def _pairs(token: str) -> list[str]:
 
 
 def stems(text: str) -> list[str]:
-    """All words of the text, stemmed, in order, stop words included."""
+    """All words of the text in order, stop words included, accents kept, stemmed where Snowball knows how."""
     found: list[str] = []
-    for token in _TOKEN.findall(fold(text)):
-        found.extend(_pairs(token) if _unspaced(token) else (stem(token),))
+    for token, paired in _tokens(fold(text)):
+        if paired:
+            found.extend(_pairs(token))
+        else:
+            found.append(token[:LONGEST_WORD] if _language(token) in _PREFIXES else stem(token))
     return found
 
 
 def terms(text: str) -> Counter[str]:
-    """What the keyword index holds of a text: each stem, stop words left out, and how often it occurs."""
+    """What the keyword index holds of a text: each bare stem, stop words left out, and how often it occurs.
+
+    Where a single character often is a word (Chinese, Japanese, Korean), each counts beside the pairs.
+    """
+    counted = telling(text)
+    for token, paired in _tokens(fold(text)):
+        if paired and len(token) > 1:
+            counted.update(_IS_WORD.findall(bare(token)))
+    return counted
+
+
+def telling(text: str) -> Counter[str]:
+    """The text's terms but for single characters of longer words, which too many other texts have as well."""
     counted: Counter[str] = Counter()
-    for token in _TOKEN.findall(fold(text)):
-        if _unspaced(token):
-            counted.update(_pairs(token))
+    for token, paired in _tokens(fold(text)):
+        if paired:
+            counted.update(_pairs(bare(token)))
         elif token not in STOP_WORDS:
-            counted[stem(token)] += 1
+            counted[stem(bare(token))] += 1
     return counted
 
 
@@ -126,18 +256,27 @@ def signature(text: str) -> str:
     return " ".join(stems(text)) or fold(text).strip()
 
 
-class Words:
-    """Words to be found literally in texts, case and word endings aside.
+def changed(text: str) -> bool:
+    """Whether the terms of a text are others than before revision 0002 of the store."""
+    return not text.isascii() or any(len(word) > LONGEST_WORD for word in text.split())
 
-    What has no words (a sign, an emoji), or is of a script without spaces, is looked for as it stands.
+
+class Words:
+    """Words to be found literally in texts, case, accents and word endings aside.
+
+    A word of a script that is split into pairs, or of Arabic or Hebrew, is found within longer words as well; what has
+    no words (a sign, an emoji) is looked for as it stands.
     """
 
     def __init__(self, words: str) -> None:
-        tokens = _TOKEN.findall(fold(words))
-        self._stems = frozenset(stem(token) for token in tokens if not _unspaced(token))
-        self._pieces = tuple(token for token in tokens if _unspaced(token))
+        folded = fold(words)
+        tokens = [(bare(token)[:LONGEST_WORD], paired) for token, paired in _tokens(folded)]
+        inner = [(token, paired) for token, paired in tokens if paired or _within(token)]
+        self._stems = frozenset(stem(token) for token, paired in tokens if not paired and not _within(token))
+        self._pieces = tuple(dict.fromkeys(_open(token) for token, _ in inner))
+        self._pairs = [pair for token, paired in inner if paired and len(token) > 1 for pair in _pairs(token)]
         if not tokens:
-            self._pieces = tuple(fold(words).split())
+            self._pieces = tuple(dict.fromkeys(bare(folded).split()))
 
     @property
     def empty(self) -> bool:
@@ -146,23 +285,35 @@ class Words:
 
     def indexed(self) -> list[str]:
         """Terms that the keyword index holds for every text that matches: a way to narrow the search."""
-        found = [
-            piece[i : i + 2]
-            for piece in self._pieces
-            if len(piece) > 1 and _unspaced(piece)
-            for i in range(len(piece) - 1)
-        ]
         # A stop word's stem can be another word's stem, but is itself not indexed.
-        return found + [each for each in self._stems if each not in _STOP_STEMS]
+        return self._pairs + [each for each in self._stems if each not in _STOP_STEMS]
 
     def match(self, text: str) -> bool:
         """Whether the text holds all of the words."""
         folded = fold(text)
-        if not all(piece in folded for piece in self._pieces):
+        if not self._stems and not self._pieces:
+            return True
+        if self._pieces and not self._held(folded):
             return False
-        return not self._stems or self._stems <= {
-            stem(token) for token in _TOKEN.findall(folded) if not _unspaced(token)
-        }
+        return not self._stems or self._stems <= {stem(bare(token)) for token, paired in _tokens(folded) if not paired}
+
+    def _held(self, folded: str) -> bool:
+        plain = bare(folded)
+        missing = [piece for piece in self._pieces if piece not in plain]
+        if not missing:
+            return True
+        # "הכלב" is found in "כלב" as well.
+        found = {stem(bare(token)) for token, paired in _tokens(folded) if not paired}
+        return all(_within(piece) and stem(piece) in found for piece in missing)
+
+
+def _within(token: str) -> bool:
+    return _language(token) in _PREFIXES
+
+
+def _open(token: str) -> str:
+    """A bare word without the Arabic ending that turns into another letter before a suffix (ة, as in قطة, قطتي)."""
+    return token[:-1] if len(token) > 2 and token.endswith("ه") else token
 
 
 _STOP_STEMS = STOP_WORDS | frozenset(stem(word) for word in STOP_WORDS)

@@ -147,6 +147,22 @@ def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, 
     return values
 
 
+def reindex(conn: Connection) -> None:
+    """Index memories anew where the rules for keywords have changed."""
+    for part in range(PARTS):
+        own = table(part)
+        stored = conn.cursor(binary=True).execute(f"SELECT seq, person, payload FROM {own}").fetchall()
+        for seq, person, payload in stored:
+            text = text_of(decode(payload))
+            if not keywords.changed(text):
+                continue
+            terms = term_keys(person, keywords.terms(text))
+            conn.execute(
+                f"UPDATE {own} SET terms = %s::integer[], length = %s, signature = %s WHERE seq = %s",
+                (sorted(terms.elements()), terms.total(), signature(person, text), seq),
+            )
+
+
 def table_of(person: UUID) -> str:
     """The table that holds a person's rows."""
     return table(part_of(person))

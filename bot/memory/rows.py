@@ -263,6 +263,36 @@ def _add_sources(conn: sqlite3.Connection, layout: Layout, row: int, payload: Ma
     conn.executemany("INSERT INTO memory_sources VALUES (?, ?)", [(event, row) for event in events])
 
 
+def reindex(conn: sqlite3.Connection, person_id: int, salt: bytes) -> int:
+    """Index a person's memories anew where the rules for keywords have changed; return how many those were.
+
+    Plain English is what it was: the others are texts beyond ASCII, and those with words that are cut now.
+    """
+    person = Person(person_id, salt, 0, 0, 0, 0, 0)
+    stored = conn.execute(
+        "SELECT memories.id, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
+        " WHERE memories.id BETWEEN ? AND ?",
+        person.rows,
+    )
+    texts = {row & _SEQ_MASK: text for row, payload in stored if keywords.changed(text := _text(decode(payload)))}
+    if not texts:
+        return 0
+    span = (person_id << TERM_BITS, ((person_id + 1) << TERM_BITS) - 1)
+    parts = conn.execute("SELECT id, postings FROM memory_postings WHERE id BETWEEN ? AND ?", span).fetchall()
+    _drop_postings(conn, parts, list(texts))
+    counts = {seq: keywords.terms(text) for seq, text in texts.items()}
+    _add_postings(conn, person, counts)
+    conn.executemany(
+        "UPDATE memories SET length = ?, signature = ? WHERE id = ?",
+        [
+            (counts[seq].total(), signature_key(salt, keywords.signature(text)), person_id << SEQ_BITS | seq)
+            for seq, text in texts.items()
+        ],
+    )
+    conn.execute("UPDATE memory_people SET version = version + 1, edits = edits + 1 WHERE id = ?", (person_id,))
+    return len(texts)
+
+
 def _term_rows(person: Person, salt_term: int) -> tuple[int, int]:
     first = person.id << TERM_BITS | salt_term << (TERM_BITS - 32)
     return first, first | (1 << (TERM_BITS - 32)) - 1
@@ -308,16 +338,21 @@ def _remove_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[i
         parts = conn.execute(
             "SELECT id, postings FROM memory_postings WHERE id BETWEEN ? AND ?", _term_rows(person, key)
         ).fetchall()
-        for part, stored in parts:
-            postings = np.frombuffer(stored, dtype=POSTING)
-            kept = postings[~np.isin(postings["seq"], seqs)]
-            if len(kept) == len(postings):
-                continue
-            # Parts are found by range, so a gap among them does no harm.
-            if len(kept):
-                conn.execute("UPDATE memory_postings SET postings = ? WHERE id = ?", (kept.tobytes(), part))
-            else:
-                conn.execute("DELETE FROM memory_postings WHERE id = ?", (part,))
+        _drop_postings(conn, parts, seqs)
+
+
+def _drop_postings(conn: sqlite3.Connection, parts: Iterable[tuple[int, bytes]], seqs: Sequence[int]) -> None:
+    """Take memories out of these postings."""
+    for part, stored in parts:
+        postings = np.frombuffer(stored, dtype=POSTING)
+        kept = postings[~np.isin(postings["seq"], seqs)]
+        if len(kept) == len(postings):
+            continue
+        # Parts are found by range, so a gap among them does no harm.
+        if len(kept):
+            conn.execute("UPDATE memory_postings SET postings = ? WHERE id = ?", (kept.tobytes(), part))
+        else:
+            conn.execute("DELETE FROM memory_postings WHERE id = ?", (part,))
 
 
 def postings(conn: sqlite3.Connection, person_id: int, salt: bytes, term: str) -> npt.NDArray[np.void]:

@@ -1,4 +1,8 @@
-"""The stretch of time that a question speaks of: "yesterday", "last week", "in May 2023", "on 7 May", "2023-05-07"."""
+"""The stretch of time that a question speaks of: "yesterday", "last week", "in May 2023", "on 7 May", "2023-05-07".
+
+A long text is read at its beginning alone (LONGEST), where at most MOST expressions are looked for; years run from
+EARLIEST to the present. What lies outside of these bounds names no time.
+"""
 
 import re
 from calendar import monthrange
@@ -22,6 +26,14 @@ _COUNT = r"(?:(?:a\s+)?(?P<count>\d{1,3}|" + "|".join(_NUMBERS) + r")\s+(?:of\s+
 _UNIT = r"(?P<unit>hour|day|night|week|weekend|month|year)s?"
 _WEEKDAY = r"(?P<weekday>" + "|".join(_WEEKDAYS) + r")"
 _SEASON = r"(?P<season>" + "|".join(_SEASONS) + r")"
+
+#: Characters of a text that are read, and expressions that are found in it.
+LONGEST = 4000
+MOST = 32
+#: No memory tells of an earlier year by its date; calendars and time zones have room before it.
+EARLIEST = 1900
+#: Characters before an expression in which a word that changes its meaning is looked for.
+_BEFORE = 40
 
 Span = tuple[datetime, datetime]
 _Rule = Callable[[re.Match[str], datetime], Span | None]
@@ -240,7 +252,7 @@ _NOT_MEANT = re.compile(r"\b(?:next|coming|following|before|until|till|by)\s+(?:
 _OPEN = re.compile(r"(?:^|\b)(?:since|after|starting)\s+(?:the\s+)?$")
 _JOINED = re.compile(rf"\s*(?:{_JOIN}\b|-|–)\s*(?:the\s+)?")
 _BARE = tuple(
-    (re.compile(pattern + r"(?!\w)"), rule)
+    (re.compile(pattern + r"(?!\w|-\d)"), rule)
     for pattern, rule in (
         (rf"(?P<which>)?(?P<part>)?{_MONTH}(?P<year>)?", _month),
         (rf"(?P<which>)?{_WEEKDAY}", _weekday),
@@ -264,12 +276,20 @@ def _expressions(text: str, now: datetime) -> list[_Found]:
     for pattern, rule, relative in _RULES:
         for match in pattern.finditer(text):
             begin, stop = match.span()
-            if any(begin < other.stop and other.begin < stop for other in found) or _NOT_MEANT.search(text[:begin]):
+            if any(begin < other.stop and other.begin < stop for other in found):
+                continue
+            if _NOT_MEANT.search(_before(text, begin)):
                 continue
             span = _span(rule, match, now)
             if span is not None:
                 found.append(_Found(begin, stop, *span, relative))
+                if len(found) == MOST:
+                    return found
     return found
+
+
+def _before(text: str, begin: int) -> str:
+    return text[max(0, begin - _BEFORE) : begin]
 
 
 def _span(rule: _Rule, match: re.Match[str], now: datetime) -> Span | None:
@@ -277,7 +297,11 @@ def _span(rule: _Rule, match: re.Match[str], now: datetime) -> Span | None:
         span = rule(match, now)
     except (ValueError, OverflowError):  # outside of what a calendar can say: "999 years ago" in the year 500
         return None
-    return span if span is not None and span[0] <= now and span[0] < span[1] else None
+    return span if span is not None and _meant(*span, now) else None
+
+
+def _meant(start: datetime, end: datetime, now: datetime) -> bool:
+    return start.year >= EARLIEST and start <= now and start < end
 
 
 def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Span | None:
@@ -292,9 +316,13 @@ def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Spa
     if second is None:
         return None
     start = first.start
-    while start > second[0]:  # "from 11 August to 15 August 2021": the first has the second's year
-        start = _months_on(start, -12)
-    return start, second[1]
+    if start > second[0] and first.relative:  # "today to 2023-06-01": told backwards
+        start, second = second[0], (second[0], max(first.end, second[1]))
+    elif start > second[0]:  # "from 11 August to 15 August 2021": the first has the second's year
+        start = _months_on(start, 12 * (second[0].year - start.year))
+        if start > second[0]:
+            start = _months_on(start, -12)
+    return (start, second[1]) if _meant(start, second[1], now) else None
 
 
 #: What may stand around an expression of time that is all there is: "everything that I told you since …".
@@ -302,10 +330,13 @@ _AROUND = re.compile(
     r"everything|all|anything|what|that|which|i|we|you|told|said|have|has|was|were|been|learn(?:ed|t)|remember(?:ed)?"
     r"|know|about|me|my|from|since|after|starting|on|in|of|during|the|and|to|until|till|through|between"
 )
+_WORDS = re.compile(r"\w+")
 
 
 def alone(text: str, now: datetime) -> TimeWindow | None:
     """What a text speaks of where that is a stretch of time alone ("since Monday", "all from last week"), else None."""
+    if len(text) > LONGEST:
+        return None
     low = _lower(text)
     found = _expressions(low, now)
     kept, at = [], 0
@@ -313,7 +344,7 @@ def alone(text: str, now: datetime) -> TimeWindow | None:
         kept.append(low[at : one.begin])
         at = one.stop
     rest = " ".join([*kept, low[at:]])
-    others = [word for word in re.findall(r"\w+", rest) if not _AROUND.fullmatch(word)]
+    others = [word for word in _WORDS.findall(rest) if not _AROUND.fullmatch(word)]
     return find(text, now) if found and not others else None
 
 
@@ -329,7 +360,7 @@ def find(query: str, now: datetime) -> TimeWindow | None:
     the most telling expression counts. A date without a year is its last occurrence. What lies ahead is None: nothing
     was learned there yet. `now` should be in the asker's time zone.
     """
-    text = _lower(query)
+    text = _lower(query[:LONGEST])
     found = _expressions(text, now)
     if not found:
         return None
@@ -339,7 +370,7 @@ def find(query: str, now: datetime) -> TimeWindow | None:
             start, end = span
             break
     else:
-        opening = text[: found[0].begin], text[found[0].begin : found[0].stop]
+        opening = _before(text, found[0].begin), text[found[0].begin : found[0].stop]
         if _OPEN.search(opening[0]) or opening[1].startswith(("since", "after")):
             end = max(end, now)
     kept, at = [], 0

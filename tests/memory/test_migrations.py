@@ -76,3 +76,21 @@ def test_memories_of_a_newer_version_are_left_alone(place: tuple[Open, Run]) -> 
     run("UPDATE memory_version SET version_num = '9999'")
     with pytest.raises(SettingsError, match=r"^(BOT_DATA_DIR|DATABASE_URL): .*9999"):
         open_()
+
+
+def test_memories_of_every_script_are_indexed_anew(place: tuple[Open, Run], request: pytest.FixtureRequest) -> None:
+    """What an earlier version indexed by other keywords is found by today's, and forgotten with them."""
+    open_, run = place
+    texts = {"m1": "고양이를 키운다", "m2": "Lives in São Paulo"}
+    with contextlib.closing(open_()) as store:
+        for number, (name, text) in enumerate(texts.items()):
+            store.insert([[1, number, 0, 0]], [payload(text)], [name])
+    postgres = "postgres" in request.node.callspec.params.values()
+    run("UPDATE memories SET terms = '{}', signature = 0" if postgres else "DELETE FROM memory_postings")
+    run("UPDATE memory_version SET version_num = '0001'")
+    with contextlib.closing(open_()) as store:
+        for words, name in (("고양이", "m1"), ("sao paulo", "m2")):
+            assert [row.id for row in store.keyword_search(words, 5, {"user_id": "ann"})] == [name]
+            assert [row.id for row in store.find("ann", words)] == [name]
+        store.delete("m1")
+        assert not store.keyword_search("고양이", 5, {"user_id": "ann"})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.memory.timewords import find
+from bot.memory.timewords import LONGEST, alone, find
 
 NOW = datetime(2023, 6, 14, 15, 30, tzinfo=UTC)  # a Wednesday
 
@@ -63,6 +63,9 @@ def days(query: str, now: datetime = NOW) -> tuple[str, str] | None:
         ("from March to May", "2023-03-01", "2023-05-31"),
         ("between August 11 and August 15, 2021", "2021-08-11", "2021-08-15"),
         ("since March 2022", "2022-03-01", "2023-06-14"),
+        ("today to 0001-01-01", "2023-06-14", "2023-06-14"),
+        ("from yesterday to 2023-06-01", "2023-06-01", "2023-06-13"),
+        ("from 24 December to 3 May 2023", "2022-12-24", "2023-05-03"),
     ],
 )
 def test_times(query: str, first: str, last: str) -> None:
@@ -88,6 +91,10 @@ def test_times(query: str, first: str, last: str) -> None:
         "in 2090",
         "version 1.2.3",
         "the last one",
+        "on 0001-01-01",
+        "999 years ago",
+        "on 9999-12-31",
+        "in 1850",
     ],
 )
 def test_no_time(query: str) -> None:
@@ -123,16 +130,35 @@ def test_letters_that_grow_in_lower_case_shift_nothing() -> None:
 VOCABULARY = """
 last this past next week weekend month year day night 3 31 2023 0 999 2024-02-30 a few ago since between and to may
 march 7th of on in early monday summer yesterday today 1/13/2023 99/99/2023 , ? rex from until winter
+0001-01-01 9999-12-31 0000-00-00 1/1/0001 31.12.9999 1900 2099 february 29 ٣ ２０２３-０１-０１ february
 """
 
 
 @given(
-    st.lists(st.sampled_from(VOCABULARY.split()), max_size=12).map(" ".join) | st.text(max_size=80),
-    st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone(timedelta(hours=-7)))),
+    st.lists(st.sampled_from(VOCABULARY.split()), max_size=12).map(" ".join)
+    | st.tuples(
+        st.dates(), st.sampled_from(["today to {}", "{} to today", "since {}", "between {} and yesterday"])
+    ).map(lambda drawn: drawn[1].format(drawn[0].isoformat()))
+    | st.text(max_size=80),
+    st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)),
+    st.sampled_from([-12, -7, 0, 9, 14]),
 )
-def test_any_text_is_a_stretch_of_the_past_or_none(query: str, now: datetime) -> None:
-    """Whatever is asked, on whatever day, there is no error, and a window begins before now and before its end."""
-    window = find(query, now)
-    if window is not None:
-        assert window.start < window.end
-        assert window.start <= now
+def test_any_text_is_a_stretch_of_the_past_or_none(query: str, at: datetime, hours: int) -> None:
+    """Whatever is asked, on whatever day and in whatever time zone, there is no error, and a window begins before now
+    and before its end, where every calendar has room for it."""
+    now = at.replace(tzinfo=timezone(timedelta(hours=hours)))
+    for read in (find, alone):
+        window = read(query, now)
+        if window is not None:
+            assert window.start < window.end
+            assert window.start <= now
+            assert window.start.astimezone(UTC).year >= 1899
+            assert datetime.fromtimestamp(window.end.timestamp(), now.tzinfo)
+
+
+def test_a_long_text_is_read_at_its_beginning() -> None:
+    """Times further on are not looked for, and all of the text stays."""
+    assert find("x " * LONGEST + "yesterday", NOW) is None
+    window = find("yesterday " + "x " * LONGEST, NOW)
+    assert window is not None
+    assert len(window.rest) == len("x " * LONGEST) - 1
