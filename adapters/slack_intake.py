@@ -13,6 +13,7 @@ from adapters.slack_events import Body, Change, Draft, change, draft, team_of
 from adapters.slack_private import Private
 from adapters.slack_respond import SlackRespond
 from adapters.slack_wire import Wire
+from bot.commands.spoken import Spoken, command
 from bot.events import CommandEvent, MessageEvent, Place
 from bot.ports import Core
 
@@ -127,7 +128,7 @@ class Intake:
         # A command is answered where it was given, not in a thread of its own.
         place = Place("slack", found.team, found.channel, found.thread, at.audience, at.name)
         zone = await self._directory.zone(found.person.user)
-        return CommandEvent(found.person, place, *given, at=found.at.astimezone(zone))
+        return CommandEvent(found.person, place, given.name, given.argument, at=found.at.astimezone(zone))
 
     async def event(self, found: Draft) -> MessageEvent:
         """A message as the core is told of it, whether or not it is for the bot."""
@@ -166,14 +167,10 @@ class Intake:
     def _others(self, found: Draft) -> list[str]:
         return [user for user in slack_text.mentioned(found.raw) if user != self._wire.bot_user]
 
-    def _command_in(self, found: Draft, text: str) -> tuple[str, str] | None:
-        """A command given in words: with a mention or a slash, or, in a direct message, as the only word."""
-        given = slack_text.command(text)
-        if given is None:
-            return None
-        name, argument, slash = given
-        alone = found.direct and (not argument or name == "link")
-        return (name, argument) if found.mentioned or slash or alone else None
+    def _command_in(self, found: Draft, text: str) -> Spoken | None:
+        """A command given in words: in a direct message, with a mention, or with a slash."""
+        given = command(text, found.at)
+        return given if given and (found.mentioned or found.direct or given.slash) else None
 
     def _first(self, message: str) -> bool:
         if message in self._seen:

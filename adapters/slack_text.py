@@ -14,9 +14,6 @@ TEXT = 39_000
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^")
-_COMMAND = re.compile(r"/?(memories|forget|link|unlink)(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
-#: A code for `/link`: "link me to the plan" is talk.
-_CODE_WORD = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z0-9]*[0-9])[A-Z0-9]{8}", re.IGNORECASE)
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>|]+)>")
 #: What Slack would read as a mention, a channel or a link with a label of its own.
@@ -62,17 +59,6 @@ def _token(token: str, names: Mapping[str, str]) -> str:
     if label and label != target and target.partition(":")[2].lstrip("/") != label:
         return f"{label} ({target})"
     return label or target
-
-
-def command(text: str) -> tuple[str, str, bool] | None:
-    """(name, argument, with a slash) where the first word is a command's name; else None."""
-    found = _COMMAND.fullmatch(text)
-    if found is None:
-        return None
-    name, argument, slash = found[1].lower(), (found[2] or "").strip(), text.startswith("/")
-    if argument and not slash and (name == "unlink" or (name == "link" and not _CODE_WORD.fullmatch(argument))):
-        return None
-    return name, argument, slash
 
 
 def escape(text: str) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TextIO
 from uuid import uuid4
 
 from adapters.terminal_input import Input, Keyboard, Pipe, printable, unicode
+from bot.commands.spoken import command
 from bot.events import (
     Ask,
     Audience,
@@ -41,8 +42,8 @@ HELP = """\
 /help              this
 quit               leave (also exit, or Ctrl-D)"""
 
-_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
-_COMMANDS = ("memories", "forget", "link", "unlink")
+_COMMAND = re.compile(r"/([a-z]+)(?!\S)", re.IGNORECASE)
+_HELP = ("/help", "help", "/", "?", "/?", "help!", "help?")
 _QUIT = ("quit", "exit", "/quit", "/exit")
 _CHOICE = re.compile(r"\[?(\d{1,3})\]?")
 _ITEM = re.compile(r"#(\d{1,6})")
@@ -94,12 +95,14 @@ class TerminalAdapter:
         *,
         name: str,
         notebook: bool = False,
+        settled: Callable[[], Awaitable[None]] | None = None,
         history: Path | None = None,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
     ) -> None:
         """Talk with the person `name`; `notebook` announces the mode that needs no key.
 
+        `settled` is waited for after each answer, before the next line is read.
         `history` keeps typed lines in a file (erased whenever something is forgotten), None in the process alone.
         """
         self._core = core
@@ -108,6 +111,7 @@ class TerminalAdapter:
         self._person = Person("terminal", "", "-".join(name.split()) or "me")
         self._place = Place("terminal", "", self._person.user, None, Audience.PRIVATE, "terminal")
         self._notebook = notebook
+        self._settled = settled or _at_once
         self._history = history
         self._stdin = stdin or sys.stdin
         self._stdout = stdout
@@ -158,21 +162,22 @@ class TerminalAdapter:
         if await self._choose(text) or await self._press(text):
             return
         self._choices, self._menu = (), {}
-        command = _COMMAND.fullmatch(text)
-        if command is None:
-            await self._say(text)
-        elif (name := command[1].lower()) == "help":
+        # Whose day "today" is: that of who sits here.
+        now = _now().astimezone()
+        if text.casefold() in _HELP:
             self._write(f"{HELP}\n")
-        elif name in _COMMANDS:
-            # Whose day "today" is: that of who sits here.
-            event = CommandEvent(self._person, self._place, name, (command[2] or "").strip(), _now().astimezone())
+        elif given := command(text, now):
+            event = CommandEvent(self._person, self._place, given.name, given.argument, now)
             self._show(await self._core.on_command(event))
+        elif unknown := _COMMAND.match(text):
+            self._write(f"I don't know /{unknown[1].lower()}. /help shows what there is.\n")
         else:
-            self._write(f"I don't know /{name}. /help shows what there is.\n")
+            await self._say(text)
 
     async def _say(self, text: str) -> None:
         event = MessageEvent(f"terminal:{uuid4().hex}", self._person, self._place, text, self._name, _now())
         await self._core.on_message(event, _Answer(self._write))
+        await self._settled()
 
     async def _choose(self, text: str) -> bool:
         """Choose the memory that a line names as `#number` from what was shown; False where it is something else."""
@@ -275,6 +280,10 @@ def _choices(buttons: Sequence[Button]) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
 
 
 def _now() -> datetime:

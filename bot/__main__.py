@@ -156,7 +156,10 @@ async def _chat(settings: Settings, name: str) -> int:
 
     async with _opened(settings, notify=notify, later=False) as parts:
         # No history file: what was typed would lie on the disk as it was said, forgotten or not.
-        terminal = TerminalAdapter(parts.bot, name=name, notebook=settings.anthropic_api_key is None)
+        # Notes cost nothing to take: each is there before the next line is read.
+        notebook = settings.anthropic_api_key is None
+        settled = parts.learner.flush if notebook and settings.bot_memory else None
+        terminal = TerminalAdapter(parts.bot, name=name, notebook=notebook, settled=settled)
         ending: list[asyncio.Future[None]] = []
         _on_stop(lambda: ending.append(asyncio.ensure_future(terminal.stop())))
         building = asyncio.create_task(parts.build(), name="start")

@@ -17,7 +17,7 @@ from bot.holding import held
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
-from bot.memory.keywords import Words
+from bot.memory.keywords import Words, terms
 from bot.ports import Journal, MemoryStore
 
 log = logging.getLogger(__name__)
@@ -80,14 +80,21 @@ class Rights(Erasing):
 
     # What a person asks for. These raise JournalUnavailable where not even the wish could be written down.
 
-    async def mentions(self, user_id: str, words: str) -> list[Said]:
-        """What a person has said (or was answered) with all these words, as far as it is kept as it was said."""
-        sought = Words(words)
-        if sought.empty:
+    async def mentions(self, user_id: str, words: str, *, nearly: bool = False) -> list[Said]:
+        """What a person has said (or was answered) with all these words, as far as it is kept as it was said.
+
+        With `nearly`, words that say nothing about a subject ("that", "I") may be missing.
+        """
+        sought, telling = Words(words), terms(words).keys()
+        if sought.empty or (nearly and not telling):
             return []
         kept = await self._journal.said(user_id, await self._identities.everybody(user_id))
+
+        def match(text: str) -> bool:
+            return telling <= terms(text).keys() if nearly else sought.match(text)
+
         # Beside the loop: these may be many long messages, and their words are not indexed.
-        return await asyncio.to_thread(lambda: [each for each in kept if sought.match(each.text)])
+        return await asyncio.to_thread(lambda: [each for each in kept if match(each.text)])
 
     async def forget_memories(
         self, user_id: str, memories: Sequence[Memory], said: Sequence[str] = (), waiting: Sequence[str] = ()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.events import Memory, Prompt
-from bot.notebook import Notebook, is_question
+from bot.notebook import FORGETTING, NOTHING, Notebook, is_question
 
 MEMORIES = (
     Memory("1", "I prefer all temperatures\nin Celsius.", datetime(2026, 11, 23, tzinfo=UTC), "private"),
@@ -30,6 +30,12 @@ async def answer(said: str, memories: tuple[Memory, ...] = ()) -> str:
         ),
         ("What do I like?", (), "I have nothing noted about that yet."),
         ("I moved to Lisbon.", (), "Noted."),
+        ("help", MEMORIES, NOTHING),
+        ("Hello!", (), NOTHING),
+        ("?", (), "I have nothing noted about that yet."),
+        ("/", (), NOTHING),
+        ("forget that I live in Porto", MEMORIES, FORGETTING),
+        ("Thanks. I live in Lisbon.", (), "Noted."),
         (
             "I moved to Lisbon.",
             MEMORIES[1:],

@@ -28,6 +28,32 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield found
 
 
+# Words
+
+
+async def test_words_that_no_memory_holds_find_the_nearest(house: House) -> None:
+    """Where nothing holds the words, the nearest by meaning are shown as such, each to be forgotten by itself."""
+    await house.tell("Keeps two axolotls at home.")
+    await house.tell("Works as a nurse in Leeds.")
+    view = await house.run("forget", "that I keep two axolotls")
+    assert view.title == "Nothing that I remember about you matches “that I keep two axolotls”. The nearest by meaning:"
+    assert view.items[0].text == "Keeps two axolotls at home."
+    done = await house.press(view, f"Forget {view.items[0].number}")
+    assert done.title.startswith("Forgotten: 1 thing")
+    assert await house.known() == ["Works as a nurse in Leeds."]
+
+
+async def test_what_was_just_said_is_found_nearly_too(house: House) -> None:
+    """A message that isn't learned yet is found without the words that say nothing, and can be forgotten."""
+    await house.hear("I keep two axolotls")
+    view = await house.run("forget", "that I keep two axolotls")
+    assert view.title == "Nothing that I remember about you matches “that I keep two axolotls”. The nearest by meaning:"
+    assert "“I keep two axolotls" in view.footer
+    await house.press(view, "Forget 1 message that I have yet to learn from")
+    await house.learn()
+    assert await house.known() == []
+
+
 # Everything
 
 

@@ -1,6 +1,7 @@
 """`/forget`: what would go is shown first, and one click by the caller makes it so."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from bot.commands.listing import PAGE
@@ -16,6 +17,10 @@ SUGGESTION = 100
 #: What of a message is shown before it is forgotten, in characters, and how many are.
 QUOTED = 80
 QUOTES = 3
+#: Memories offered where none holds the words.
+NEAREST = 3
+#: Characters of a button's label.
+BUTTON = 75
 ALSO = ", and the messages that told me"
 
 
@@ -44,7 +49,7 @@ class Forgetting:
             taught = {source.event_id for memory in found for source in memory.sources}
             said = [each for each in await self._rights.mentions(user_id, what) if each.event_id not in taught]
         if not found and not said:
-            return View(f"Nothing that I remember about you matches “{row(what, 80)}”. /memories shows what there is.")
+            return await self._nearest(event, user_id, what, numbers)
         shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
         more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
         parts, notes = [], []
@@ -56,6 +61,29 @@ class Forgetting:
             notes.append(_quoted(said))
         view = View(f"Forget {', and '.join(parts)}?{more}", shown, " ".join(notes))
         return await self._confirm(event, view, ("Forget", "words", _written(found, said)))
+
+    async def _nearest(self, event: CommandEvent, user_id: str, what: str, numbers: dict[str, int]) -> View:
+        """What doesn't hold the words as they stand, and may be what is meant: each to be forgotten by itself."""
+        nothing = f"Nothing that I remember about you matches “{row(what, 80)}”."
+        near: list[Memory] = []
+        # A number that is none of the list's, or a sign, is near to nothing.
+        if any(letter.isalpha() for letter in what):
+            with suppress(TimeoutError):
+                near = await self._memory.recall(user_id, None, what, (), event.at)
+        near = [memory for memory in near if memory.id in numbers][:NEAREST]
+        taught = {source.event_id for memory in near for source in memory.sources}
+        said = await self._rights.mentions(user_id, what, nearly=True)
+        said = [each for each in said if each.event_id not in taught]
+        if not near and not said:
+            return View(f"{nothing} /memories shows what there is.")
+        choices = [(f"Forget {numbers[each.id]}", "words", _written([each], [])) for each in near]
+        notes = ["If it is one of these, forget it here."]
+        if said:
+            choices.append((f"Forget {messages(said)}"[:BUTTON], "words", _written([], said)))
+            notes.append(_quoted(said))
+        shown = tuple(item(memory, numbers[memory.id]) for memory in near)
+        view = View(f"{nothing} The nearest by meaning:", shown, " ".join(notes))
+        return await self._confirm(event, view, *choices)
 
     async def _everything(self, event: CommandEvent, user_id: str) -> View:
         linked = await self._journal.accounts(user_id)

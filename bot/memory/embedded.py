@@ -25,7 +25,7 @@ from bot.memory.learning_loop import LearningLoop
 from bot.memory.lesson import Fact, Lesson, Superseded, current, source_of, text_hash
 from bot.memory.recall import Row, recall, to_memory
 from bot.memory.recall import Store as ReadableStore
-from bot.notebook import is_question
+from bot.notebook import tells
 from bot.ports import LearningFailed, MemoryUnavailable
 
 log = logging.getLogger(__name__)
@@ -269,7 +269,7 @@ class EmbeddedMemory:
         last = lesson.exchanges[-1]
         said = messages(lesson.exchanges)
         if self._llm is None:
-            said = [each for each in said if each["role"] == "user" and _tells(each["content"])]
+            said = [each for each in said if each["role"] == "user" and tells(each["content"])]
             for each in said:
                 lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source_of(last),))
         if not said:
@@ -309,11 +309,6 @@ def _id(user_id: str) -> str:
     if not user_id:
         raise ValueError("a memory belongs to a person: the user id is empty")
     return re.sub(r"[\s%]", lambda found: f"%{ord(found.group()):02X}", user_id)
-
-
-def _tells(text: str) -> bool:
-    """Whether a message tells something to note: not where all of its sentences are questions."""
-    return not all(is_question(sentence) for sentence in re.split(r"(?<=[.!?…])\s+|\n", text) if sentence.strip())
 
 
 def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:

@@ -65,7 +65,7 @@ async def test_button(slack: FakeSlack, core: StubCore) -> None:
     assert [(press.person.user, press.action) for press in core.presses] == [(ANN, "forget:7"), (BEN, "cancel:7")]
 
 
-@pytest.mark.parametrize("words", ["memories tea", "/memories tea", "MEMORIES  tea", "Memories tea"])
+@pytest.mark.parametrize("words", ['memories "tea"', "/memories tea", "MEMORIES  “tea”", "Memories 'tea'"])
 async def test_in_a_thread(slack: FakeSlack, core: StubCore, words: str) -> None:
     """Where slash commands don't reach, the same words after a mention do, once though the mention comes twice."""
     root = await slack.say(GENERAL, ANN, "lunch?")
@@ -85,7 +85,7 @@ async def test_in_a_thread(slack: FakeSlack, core: StubCore, words: str) -> None
 
 async def test_in_a_dm(slack: FakeSlack, core: StubCore) -> None:
     """In a direct message the words work with a mention, a slash, or alone; a sentence that begins with one is talk."""
-    await slack.dm(ANN, f"<@{BOT}> forget the milk")
+    await slack.dm(ANN, f"<@{BOT}> forget 'the milk'")
     await slack.whispered(ANN)
     await slack.dm(ANN, "/forget 3")
     await slack.whispered(ANN, 2)
@@ -99,6 +99,14 @@ async def test_in_a_dm(slack: FakeSlack, core: StubCore) -> None:
     await slack.dm(ANN, "Forget it, thanks")
     await slack.answer(slack.dm_channel(ANN))
     assert [event.text for event in core.messages] == ["Forget it, thanks"]
+
+
+@pytest.mark.parametrize("said", ["forget about that, what's the capital of Peru?", "memories of my youth return"])
+async def test_a_sentence_is_talk(slack: FakeSlack, core: StubCore, said: str) -> None:
+    """A sentence that begins with a command's word is answered like any other, also after a mention."""
+    ts = await slack.mention(GENERAL, ANN, said)
+    assert await slack.answer(GENERAL, ts) == f"You said: {said}"
+    assert core.commands == []
 
 
 async def test_follow_up_is_no_command(slack: FakeSlack, core: StubCore) -> None:

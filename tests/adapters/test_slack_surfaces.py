@@ -225,7 +225,7 @@ async def test_commands(slack: FakeSlack, core: StubCore, name: str, said: str) 
     """Linking works as a slash command and in words after a mention; only the caller sees an answer."""
     answer = await slack.command(ANN, name, said)
     assert answer["response_type"] == "ephemeral"
-    await slack.mention(GENERAL, ANN, f"{name} {said}")
+    await slack.mention(GENERAL, ANN, f"/{name} {said}")
     await slack.whispered(ANN)
     await slack.acknowledged()
     assert [(event.name, event.argument) for event in core.commands] == [(name, said)] * 2

@@ -33,24 +33,6 @@ def test_read(raw: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "command"),
-    [
-        ("memories", ("memories", "", False)),
-        ("Memories  tea and milk", ("memories", "tea and milk", False)),
-        ("/FORGET 3", ("forget", "3", True)),
-        ("forget\nthis", ("forget", "this", False)),
-        ("forgetful", None),
-        ("forget, please", None),
-        ("what memories", None),
-        ("", None),
-    ],
-)
-def test_command(text: str, command: tuple[str, str, bool] | None) -> None:
-    """A command is its name as the whole first word, in any case, with or without a slash."""
-    assert slack_text.command(text) == command
-
-
-@pytest.mark.parametrize(
     ("markdown", "shown"),
     [
         ("**bold** & <b>", "**bold** & &lt;b>"),

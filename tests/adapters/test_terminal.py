@@ -252,6 +252,40 @@ async def test_help_and_unknown_commands() -> None:
     assert [event.text for event in core.messages] == ["/etc/hosts is empty"]
 
 
+@pytest.mark.parametrize("line", ["help", "Help", "?", "/", "/?"])
+async def test_asking_for_help_is_no_message(line: str) -> None:
+    """However a newcomer asks for help, the commands are shown and nothing is said to the bot."""
+    core = ScriptedCore()
+    assert "/forget [what]" in await talk(core, f"{line}\n".encode())
+    assert core.messages == []
+
+
+async def test_commands_in_words() -> None:
+    """A command's bare word, or with a number, a time or quoted words, needs no slash; a sentence is a message."""
+    core = ScriptedCore(view=View("Nothing."))
+    await talk(core, b"memories\nforget 3\nforget since Monday\nforget about it, will you\n")
+    assert [(event.name, event.argument) for event in core.commands] == [
+        ("memories", ""),
+        ("forget", "3"),
+        ("forget", "since Monday"),
+    ]
+    assert [event.text for event in core.messages] == ["forget about it, will you"]
+
+
+async def test_each_line_is_settled_before_the_next_is_read() -> None:
+    """What an answer leads to (notes that are taken) is done before the next line is answered."""
+    core = ScriptedCore()
+    settled: list[int] = []
+
+    async def settle() -> None:
+        settled.append(len(core.messages))
+
+    out = io.StringIO()
+    with piped(b"one\ntwo\n") as stdin:
+        await TerminalAdapter(core, name="Ann", settled=settle, stdin=stdin, stdout=out).run()
+    assert settled == [1, 2]
+
+
 async def test_notebook_mode_says_so_in_one_line() -> None:
     """Without a key, the first line tells it."""
     assert await talk(ScriptedCore(), b"", notebook=True) == f"{NOTEBOOK}\n"

@@ -1,0 +1,47 @@
+"""Commands given in words, the same on every platform.
+
+A command is `/…`; or its bare word; or the word with a number, a time or quoted words behind it. Every other sentence
+is talk, whatever its first word: "forget about that, what's the capital of Peru?".
+"""
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.memory import timewords
+
+_NAMES = "memories|forget|link|unlink"
+_WITH_SLASH = re.compile(rf"/({_NAMES})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
+_IN_WORDS = re.compile(rf"({_NAMES})(?:[.!?]*|\s+(\S.*))", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"#?[0-9]{1,9}")
+_QUOTED = re.compile(r"[\"'“”„«‘‹「](.+)[\"'“”»’›」]", re.DOTALL)
+#: A code of `/link`: "link me to the plan" is talk.
+_CODE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z0-9]*[0-9])[A-Z0-9]{8}", re.IGNORECASE)
+#: What nothing but a longer text can be: no number, no time, nothing that anybody would quote.
+_LONGEST = 200
+
+
+class Spoken(NamedTuple):
+    """A command's name, the words behind it, and whether it began with a slash."""
+
+    name: str
+    argument: str
+    slash: bool
+
+
+def command(text: str, at: datetime) -> Spoken | None:
+    """The command that a message is, said at that time where its writer is; None where it is talk."""
+    text = text.strip()
+    if found := _WITH_SLASH.fullmatch(text):
+        return Spoken(found[1].lower(), (found[2] or "").strip(), slash=True)
+    if len(text) > _LONGEST or (found := _IN_WORDS.fullmatch(text)) is None:
+        return None
+    name, argument = found[1].lower(), (found[2] or "").strip()
+    if not argument:
+        return Spoken(name, "", slash=False)
+    if name in ("link", "unlink"):
+        return Spoken(name, argument, slash=False) if name == "link" and _CODE.fullmatch(argument) else None
+    if quoted := _QUOTED.fullmatch(argument):
+        return Spoken(name, quoted[1].strip(), slash=False)
+    meant = _NUMBER.fullmatch(argument) or timewords.alone(argument, at) or argument.casefold() in ("everything", "all")
+    return Spoken(name, argument, slash=False) if meant else None
