@@ -131,4 +131,9 @@ def _audience(channel: object) -> Audience:
 
 def escape(text: str) -> str:
     """Plain text on one line, as Markdown that shows it unchanged: nothing in it formats, links or mentions."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(clean(text).split()))
+    return escape_in_line(" ".join(clean(text).split()))
+
+
+def escape_in_line(text: str) -> str:
+    """A piece of a line as Markdown that shows it unchanged; its white space stays."""
+    return _PUNCTUATION.sub(r"\\\1", text)

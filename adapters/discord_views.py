@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import discord
 
-from adapters.discord_text import escape
+from adapters.discord_text import escape, escape_in_line
 from adapters.text import clean
 from bot.events import Ask, Button, File, Item, View
 
@@ -73,7 +73,7 @@ def render(view: View) -> tuple[str, str]:
 
     What is long is cut with an ellipsis; only where that isn't enough do links give way.
     """
-    footer = escape(_short(view.footer, _FOOTER)) if view.footer.strip() else ""
+    footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
     if footer and view.items:
         footer = f"-# {footer}"
     room = TEXT - len(footer)
@@ -90,7 +90,7 @@ def render(view: View) -> tuple[str, str]:
 
 
 def _body(view: View, width: int, *, links: bool) -> str:
-    title = escape(_short(view.title, max(width, _HEADING)))
+    title = _with_code(_short(view.title, max(width, _HEADING)), view.code)
     # A line that begins with a number and a full stop would be the start of a list.
     large = bool(view.items) and len(view.title) <= _HEADING
     lines = [f"### {title}" if large else re.sub(r"\A(\d+)\.", r"\1\\.", title)]
@@ -99,6 +99,14 @@ def _body(view: View, width: int, *, links: bool) -> str:
         if about := _about(item, links=links):
             lines.append(f"-# {about}")
     return "\n".join(lines)
+
+
+def _with_code(text: str, code: str) -> str:
+    """Plain text as Markdown, with the code in it as a code span: "Copy text" on a phone copies escapes as well."""
+    if not code or "`" in code:
+        return escape(text)
+    # White space at the ends of a piece is no markup, and must stay.
+    return f"`{code}`".join(escape_in_line(piece) for piece in text.split(code))
 
 
 def _about(item: Item, *, links: bool) -> str:

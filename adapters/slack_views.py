@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.slack_text import TEXT, escape
+from adapters.slack_text import TEXT, escape, literal
 from adapters.text import clean
 from bot.events import Ask, Button, Item, Option, View
 
@@ -32,15 +32,15 @@ _FIELD = "text"
 def blocks(view: View) -> list[Block]:
     """The view's blocks, at most 50 (a list that is longer goes without links, several items to a block)."""
     head: list[Block] = []
-    if len(view.title) <= HEADER and view.items:
+    if len(view.title) <= HEADER and view.items and not view.code:
         head.append({"type": "header", "text": _plain(view.title, HEADER)})
     elif view.title:
-        head.append(_section(view.title))
+        head.append({"type": "section", "text": _with_code(view.title, view.code)})
     tail: list[Block] = []
     if view.menu:
         tail.append({"type": "actions", "elements": [_menu(view.menu_label, view.menu)]})
     if view.footer:
-        tail.append({"type": "context", "elements": [_plain(view.footer, SECTION)]})
+        tail.append({"type": "context", "elements": [_with_code(view.footer, view.code)]})
     if view.buttons:
         buttons = [_button(index, button) for index, button in enumerate(view.buttons[:BUTTONS])]
         tail.append({"type": "actions", "elements": buttons})
@@ -88,6 +88,14 @@ def filled_in(view: Mapping[str, Any]) -> str:
 def _plain(value: str, limit: int) -> Block:
     value = clean(value).strip() or "-"
     return {"type": "plain_text", "text": value if len(value) <= limit else value[: limit - 1] + "…", "emoji": False}
+
+
+def _with_code(value: str, code: str) -> Block:
+    """Text in which a code of ours stands as code; everything around it is shown as it stands."""
+    if not code or "`" in code or code not in value:
+        return _plain(value, SECTION)
+    marked = f"`{escape(code)}`".join(literal(piece) for piece in value.split(code))
+    return {"type": "mrkdwn", "text": marked, "verbatim": True} if len(marked) <= SECTION else _plain(value, SECTION)
 
 
 def _section(value: str) -> Block:

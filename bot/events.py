@@ -363,7 +363,8 @@ class View:
 
     `menu` is a drop-down of choices under the items (`menu_label` stands in it until one is chosen), at most 25; `file`
     is sent along; `changed` says that what other views have shown is out of date. All strings are plain text, to be
-    escaped by the platform's adapter; none is markup.
+    escaped by the platform's adapter; none is markup. `code` is what in the title and the footer is to be copied as it
+    stands: shown as code where the platform can, for what escapes a text would be copied with its escapes.
     """
 
     title: str
@@ -374,6 +375,7 @@ class View:
     menu_label: str = ""
     file: File | None = None
     changed: bool = False
+    code: str = ""
 
     def lines(self, *, links: bool = False) -> Iterator[str]:
         """The view as plain lines, for platforms and readers that show nothing else; `links` written out."""

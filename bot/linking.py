@@ -42,7 +42,8 @@ class Linking:
             f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
             "enters it shares one set of memories with you."
         )
-        return View(f"Your code is {code}", items, footer + (" /unlink parts this account again." if items else ""))
+        footer += " /unlink parts this account again." if items else ""
+        return View(f"Your code is {code}", items, footer, code=code)
 
     async def _join(self, person: Person, code: str) -> View:
         try:

@@ -26,6 +26,7 @@ async def code_for(house: House, person: Person = ANN) -> str:
     """The code that `/link` shows to a person."""
     view = await house.run("link", person=person)
     found = re.fullmatch(r"Your code is ([0-9A-Z]{4}-[0-9A-Z]{4})", view.title)
+    assert found is None or view.code == found[1]
     assert found is not None
     return found[1]
 

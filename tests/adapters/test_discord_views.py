@@ -158,3 +158,15 @@ async def test_link_codes_reach_the_core(fake: FakeDiscord, core: StubCore) -> N
         ("link", "K7QF-2M9X"),
         ("unlink", ""),
     ]
+
+
+@pytest.mark.parametrize("items", [(), (Item(1, "Linked with your Slack account"),)])
+async def test_a_code_can_be_copied_as_it_is(fake: FakeDiscord, items: tuple[Item, ...]) -> None:
+    """A code stands in a code span wherever it is shown: "Copy text" on a phone takes along what escapes its hyphen."""
+    code = "K7QF-2M9X"
+    view = View(f"Your code is {code}", items, f"Type /link {code} on your *other* account.", code=code)
+    async with running(fake, StubCore(view=lambda event: view)):
+        text = await (await fake.slash("Ana", "link")).answer()
+    assert f"Your code is `{code}`" in text
+    assert rf"/link `{code}` on your \*other\* account" in text
+    assert code not in text.replace(f"`{code}`", "")

@@ -181,3 +181,17 @@ def test_view_fits(count: int) -> None:
     assert len(blocks) <= 50
     assert all(len(block["text"]["text"]) <= 3_000 for block in blocks if block["type"] == "section")
     assert len(slack_views.text(view)) <= 40_000
+
+
+async def test_code(slack: FakeSlack, core: StubCore) -> None:
+    """A code stands in a code span, to be copied as it is, and what stands around it still forms nothing."""
+    code = "K7QF-2M9X"
+    core.view = View(f"Your code is {code}", (Item(1, "Linked"),), f"Type /link {code} for *this* & <that>.", code=code)
+    answer = await slack.command(ANN, "link")
+    title, footer = answer["blocks"][0]["text"], answer["blocks"][-1]["elements"][0]
+    assert (title["type"], title["text"]) == ("mrkdwn", f"Your code is `{code}`")
+    assert (footer["type"], footer["text"]) == (
+        "mrkdwn",
+        f"Type /link `{code}` for \u200b*this\u200b* &amp; &lt;that&gt;.",
+    )
+    assert f"/link {code}" in answer["text"]
