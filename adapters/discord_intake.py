@@ -4,21 +4,23 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
 
+from adapters import discord_paste
 from adapters.discord_catch_up import CatchUp
 from adapters.discord_compare import Comparison
+from adapters.discord_events import written
 from adapters.discord_history import Channels
 from adapters.discord_interactions import Interactions
 from adapters.discord_messages import TROUBLE, Online, Pace
 from adapters.discord_reply import Reply
-from adapters.discord_text import PLATFORM, message_key, to_event, written
+from adapters.discord_text import PLATFORM, message_key
 from bot.events import MessageEvent
-from bot.ports import Core
+from bot.ports import Core, JournalUnavailable
 
 if TYPE_CHECKING:
     from adapters.discord_client import Client
@@ -30,6 +32,8 @@ STOP_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
 #: So many edits are known, to tell a new one from a link preview that is added to an edited message.
 _EDITS = 1000
+#: How old a message may be that an edit has addressed to the bot: older ones are no question of now.
+ADDRESSED_WITHIN = timedelta(hours=24)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,10 +53,12 @@ class Intake:
         self._synced = False
         self._guilds: set[int] = set()
         self._edits: OrderedDict[int, datetime] = OrderedDict()
+        #: Messages of a channel whose text is being fetched: what is said behind them isn't written down before them.
+        self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
         self.ready = asyncio.Event()
         self.interactions = Interactions(core, self.take)
         channels = Channels(online, pace)
-        comparison = Comparison(channels, self.edited, self.deleted)
+        comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
         self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._late)
 
     async def take(self, work: Coroutine[Any, Any, None]) -> None:
@@ -99,10 +105,29 @@ class Intake:
 
     async def message(self, message: discord.Message, me: int) -> None:
         """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
-        event = to_event(message, me)
+        event = await self._read(message, me)
         if event is not None:
             await self.catch_up.turn(message.channel.id, event.id)
             await self.take(self._core.on_message(event, self.reply(event)))
+
+    async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
+        """The message as an event, once those before it are read."""
+        channel = message.channel.id
+        before = self._fetching.get(channel)
+        if before is None and not discord_paste.pending(message):
+            return await discord_paste.read(message, me)
+
+        async def read() -> MessageEvent | None:
+            if before is not None:
+                await asyncio.wait([before])
+            return await discord_paste.read(message, me)
+
+        reading = self._fetching[channel] = asyncio.create_task(read())
+        try:
+            return await reading
+        finally:
+            if self._fetching.get(channel) is reading:
+                del self._fetching[channel]
 
     async def _late(self, event: MessageEvent) -> None:
         await self.take(self._core.on_message(event, self.reply(event), admitted=True))
@@ -113,10 +138,11 @@ class Intake:
         confirm = partial(self._core.confirm, event.id)
         return Reply(self._online, int(event.place.channel), message_id, self._pace, confirm, again=again)
 
-    async def edited(self, message: discord.Message, me: int) -> None:
+    async def edited(self, message: discord.Message, me: int, *, known: bool = False) -> None:
         """A message was changed: its text by its author, or what Discord shows with it, which is no edit.
 
-        Where nothing readable in it is meant for the bot any more, what was said before is withdrawn.
+        Where it wasn't meant for the bot before (`known`: it was), it is a new one. Where nothing readable in it is
+        meant for the bot any more, what was said before is withdrawn.
         """
         at = message.edited_at
         if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
@@ -126,11 +152,25 @@ class Intake:
         if len(self._edits) > _EDITS:
             self._edits.popitem(last=False)
         await self.catch_up.turn(message.channel.id)
-        event = to_event(message, me)
-        if event is None:
+        event = await self._read(message, me)
+        if event is not None and not known and await self._is_new(event):
+            await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+        elif discord_paste.unread(event):
+            log.warning("discord:%d: its edit is let pass: its text can't be read", message.id)
+        elif event is None or not (event.text or event.attachments or event.forwarded):
             await self.deleted(message.channel.id, {message.id})
         else:
             await self.take(self._core.on_edited(event))
+
+    async def _is_new(self, event: MessageEvent) -> bool:
+        """Whether a message has become one for the bot by its edit: then it is written down, to be answered."""
+        if self._stopping or datetime.now(UTC) - event.at > ADDRESSED_WITHIN:
+            return False
+        try:
+            return await self._core.admit(event)
+        except JournalUnavailable as exc:
+            log.warning("%s: can't tell whether its edit addresses the bot: %s", event.id, type(exc).__name__)
+            return False
 
     async def deleted(self, channel: int, message_ids: Collection[int]) -> None:
         """Messages of a channel were deleted, one or many at once."""

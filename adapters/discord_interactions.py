@@ -9,8 +9,8 @@ from typing import Any, cast
 import discord
 from discord import app_commands
 
+from adapters.discord_events import person, place
 from adapters.discord_messages import SILENT, TROUBLE
-from adapters.discord_text import person, place
 from adapters.discord_views import Kind, attachment, filled_in, form, layout
 from adapters.text import clean
 from bot.events import Ask, Audience, CommandEvent, File, Place, PressEvent, SubmitEvent, View

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import discord
 
+from adapters import discord_paste
 from adapters.discord_history import Channels, Unreadable
-from adapters.discord_text import to_event
 from bot.events import MessageEvent
 
 #: Seconds to wait at most for the guilds of a session, which tell a channel's audience.
@@ -52,7 +52,7 @@ class Place:
                 return
             async for message in channel.history(limit=None, after=discord.Object(after), oldest_first=True):
                 after = message.id
-                if client.user and (event := to_event(message, client.user.id)):
+                if client.user and (event := await discord_paste.read(message, client.user.id)):
                     missed.append(event)
 
         try:

@@ -1,59 +1,37 @@
-"""Discord's messages and places as the common ones, and plain text as Discord's Markdown."""
+"""Plain text, both ways: Discord's tokens as people read them, and plain text as Discord's Markdown."""
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import discord
 
 from adapters.text import clean
-from bot.events import Audience, MessageEvent, Person, Place
 
 #: Discord's limit for a message, in characters.
 LIMIT = 2000
 
 PLATFORM = "discord"
 
-_VOCAL = (discord.VoiceChannel, discord.StageChannel)
-_MARKUP = re.compile(r"<(?:@!?(?P<user>\d+)|@&(?P<role>\d+)|#(?P<channel>\d+)|a?:(?P<emoji>\w+):\d+)>")
+_MARKUP = re.compile(
+    r"<(?:@!?(?P<user>\d{1,20})"
+    r"|@&(?P<role>\d{1,20})"
+    r"|#(?P<channel>\d{1,20})"
+    r"|a?:(?P<emoji>\w{1,64}):\d{1,20}"
+    r"|t:(?P<time>-?\d{1,15})(?::[a-zA-Z])?"
+    r"|/(?P<command>[^<>:\n]{1,120}):\d{1,20}"
+    r"|id:(?P<page>[a-z-]{1,30})(?::\d{1,20})?"
+    r"|sound:\d{1,20}:(?P<sound>\d{1,20}))>"
+)
+#: Parts of a server that Discord names by `<id:…>`.
+_PAGES = {
+    "browse": "Browse Channels",
+    "customize": "Channels & Roles",
+    "guide": "Server Guide",
+    "home": "Server Guide",
+    "linked-roles": "Linked Roles",
+}
 _PUNCTUATION = re.compile(r"([\\`*_~|<>\[\]()#@:+-])")
-
-
-def to_event(message: discord.Message, me: int) -> MessageEvent | None:
-    """The message as an event; None where it is not for the bot (user id `me`) or holds nothing to answer.
-
-    For the bot are direct messages, mentions of it and replies to it, from people. Roles and @everyone are no mention.
-    """
-    if not written(message):
-        return None
-    replied = message.reference
-    answered = replied.resolved if replied and message.type is discord.MessageType.reply else None
-    to_me = isinstance(answered, discord.Message) and answered.author.id == me
-    mentioned = any(user.id == me for user in message.mentions)
-    if not (_direct(message.channel) or mentioned or to_me):
-        return None
-    # Without the message-content intent, what doesn't mention the bot arrives empty and is let pass here.
-    text = readable(message, me)
-    attachments = tuple(clean(attachment.filename) for attachment in message.attachments)
-    if not text and not attachments:
-        return None
-    reply_to = replied.message_id if replied and message.type is discord.MessageType.reply else None
-    return MessageEvent(
-        id=message_key(message.id),
-        person=person(message.author),
-        place=place(message.channel, message.guild),
-        text=text,
-        name=clean(message.author.display_name),
-        at=message.created_at,
-        attachments=attachments,
-        link=message.jump_url,
-        reply_to=message_key(reply_to) if reply_to else None,
-    )
-
-
-def written(message: discord.Message) -> bool:
-    """Whether a person wrote it: no bot, no webhook, and not Discord itself."""
-    if message.author.bot or message.webhook_id is not None:
-        return False
-    return message.type in (discord.MessageType.default, discord.MessageType.reply)
 
 
 def message_key(message_id: int) -> str:
@@ -61,72 +39,73 @@ def message_key(message_id: int) -> str:
     return f"{PLATFORM}:{message_id}"
 
 
-def person(user: discord.abc.User) -> Person:
-    """The account; Discord's user ids are global, so there is no workspace."""
-    return Person(PLATFORM, "", str(user.id))
+def without_mention(content: str, me: int, role: int | None = None) -> str:
+    """A message's content without the mentions of the bot (user id `me`, and its own role's) at its ends."""
+    mine = rf"<@!?{me}>" if role is None else rf"<(?:@!?{me}|@&{role})>"
+    return re.sub(rf"\A(?:\s*{mine})+[\s,:]*|(?:\s*{mine})+\s*\Z", "", clean(content))
 
 
-def readable(message: discord.Message, me: int) -> str:
-    """What was said, the bot's mention stripped at both ends, and other mentions as people read them."""
-    mine = rf"<@!?{me}>"
-    text = re.sub(rf"\A(?:\s*{mine})+[\s,:]*|(?:\s*{mine})+\s*\Z", "", clean(message.content))
-    names = {user.id: user.display_name for user in message.mentions}
-    guild = message.guild
+def resolved(
+    text: str,
+    names: Mapping[int, str],
+    guild: discord.Guild | None,
+    reader: discord.abc.User | None = None,
+    here: object = None,
+) -> str:
+    """A text with Discord's tokens as people read them: names, dates in UTC, commands, emoji.
 
-    def name(found: re.Match[str]) -> str:
-        if found["emoji"]:
-            return f":{found['emoji']}:"
-        if found["user"]:
-            return "@" + names.get(int(found["user"]), "someone")
-        if found["role"]:
-            role = guild.get_role(int(found["role"])) if guild else None
-            return "@" + (role.name.lstrip("@") if role else "role")
-        channel = guild.get_channel_or_thread(int(found["channel"])) if guild else None
-        return "#" + (channel.name if channel else "channel")
-
-    return clean(_MARKUP.sub(name, text)).strip()
-
-
-def place(channel: object, guild: discord.Guild | None) -> Place:
-    """Where something was written. What can't be told is taken for a place of members only.
-
-    `channel` is any of Discord's channels and threads, also one that isn't cached, or None.
+    `names` are those of the mentioned users. A channel is named only where `reader`, who wrote the text, can see it, or
+    where it is the one that they write in (`here`).
     """
-    channel_id = str(getattr(channel, "id", "") or "")
-    guild_id = guild.id if guild else getattr(channel, "guild_id", None)
-    if _direct(channel) and guild_id is None:
-        return Place(PLATFORM, "", channel_id, None, Audience.PRIVATE, "DM")
-    name = getattr(channel, "name", None)
-    return Place(
-        PLATFORM,
-        str(guild_id or ""),
-        channel_id,
-        channel_id if isinstance(channel, discord.Thread) else None,
-        _audience(channel),
-        f"#{clean(name)}" if name else "",
-    )
+
+    def readable(found: re.Match[str]) -> str:
+        kind, value = found.lastgroup, found[found.lastgroup or 0]
+        match kind:
+            case "user":
+                return "@" + names.get(int(value), "someone")
+            case "role":
+                role = guild.get_role(int(value)) if guild else None
+                return "@" + (_name(role.name).lstrip("@") if role else "role")
+            case "channel":
+                channel = guild.get_channel_or_thread(int(value)) if guild else None
+                seen = channel is not None and (channel == here or _sees(reader, channel))
+                return "#" + (_name(channel.name) if channel is not None and seen else "channel")
+            case "emoji":
+                return f":{value}:"
+            case "time":
+                return _date(int(value)) or found[0]
+            case "command":
+                return f"/{value}"
+            case "page":
+                return _PAGES.get(value, value)
+        return "(a sound)"
+
+    return clean(_MARKUP.sub(readable, text)).strip()
 
 
-def _direct(channel: object) -> bool:
-    """Whether it is a direct message's channel, of which no more than id and type need be known."""
-    partial = isinstance(channel, discord.PartialMessageable) and channel.type is discord.ChannelType.private
-    return partial or isinstance(channel, discord.DMChannel)
+def _name(name: str) -> str:
+    return " ".join(clean(name).split())
 
 
-def _audience(channel: object) -> Audience:
-    """Public is what @everyone can read; a public thread follows its parent."""
-    if isinstance(channel, discord.Thread):
-        if channel.is_private() or channel.parent is None:
-            return Audience.MEMBERS
-        return _audience(channel.parent)
-    if not isinstance(channel, discord.abc.GuildChannel):
-        return Audience.MEMBERS
-    everyone = channel.guild.get_role(channel.guild.id)
-    if everyone is None:
-        return Audience.MEMBERS
-    may = channel.permissions_for(everyone)
-    visible = may.view_channel and (may.connect or not isinstance(channel, _VOCAL))
-    return Audience.PUBLIC if visible else Audience.MEMBERS
+def _date(seconds: int) -> str:
+    """A Unix time as `2026-11-27 14:05 UTC`, empty where no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def _sees(reader: discord.abc.User | None, channel: discord.abc.GuildChannel | discord.Thread) -> bool:
+    """Whether somebody can see a channel, by what is cached: roles and overwrites. Without their roles, as @everyone.
+
+    Who is in a private thread isn't cached: only those who manage threads are known to see it.
+    """
+    viewer = reader if isinstance(reader, discord.Member) else channel.guild.get_role(channel.guild.id)
+    if viewer is None or (isinstance(channel, discord.Thread) and channel.parent is None):
+        return False
+    may = channel.permissions_for(viewer)
+    closed = isinstance(channel, discord.Thread) and channel.is_private()
+    return may.view_channel and (may.manage_threads or not closed)
 
 
 def escape(text: str) -> str:

@@ -5,6 +5,7 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot import prompt
@@ -115,7 +116,7 @@ class MemoryBot:
 
         Where the journal fails that is tried again for a while: a database that is started anew loses no message.
         """
-        if not event.text.strip() and not event.attachments:
+        if event.blank:
             return False
         hold = HOLD if self._later else 0.0
         conversation = await held(lambda: self._journal.admit(event), hold=hold)
@@ -182,13 +183,20 @@ class MemoryBot:
 
     async def _answer(self, event: MessageEvent, conversation: str, respond: Respond) -> bool:
         """Recall, ask, reply, write down. False where the answer is to follow later."""
+        if event.notice:
+            await self._note(event, conversation, respond)
+            return True
         again = self._later and self._fresh(event)
         async with respond.working():
-            account, turns = await asyncio.gather(
-                self._identities.account(event.person), self._journal.recent(conversation)
+            account, turns, replied = await asyncio.gather(
+                self._identities.account(event.person),
+                self._journal.recent(conversation),
+                self._journal.replied(event),
             )
+            if replied is not None and replied.turn is not None:
+                event = replace(event, quoted="")  # the journal's own word for it is the one that can be forgotten
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
-            answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns), again=again)
+            answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns, replied), again=again)
             snapshots = answer.snapshots()
             if account.paused and not account.told and await self._journal.tell_paused(account.user_id):
                 snapshots = _behind(PAUSED_LINE, snapshots)
@@ -197,6 +205,12 @@ class MemoryBot:
             return False
         await self._written(event, conversation, answer.text, message_ids, account)
         return True
+
+    async def _note(self, event: MessageEvent, conversation: str, respond: Respond) -> None:
+        """Say what can't be read, with neither memories nor the model; written down like any answer, so said once."""
+        message_ids = await respond.stream(_whole(event.notice))
+        account = await self._identities.account(event.person)
+        await self._journal.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
 
     async def _written(
         self, event: MessageEvent, conversation: str, text: str, message_ids: Sequence[str], account: Account
@@ -337,6 +351,11 @@ class MemoryBot:
     async def suggest(self, event: CommandEvent) -> list[str]:
         """The caller's memories that match what is typed so far."""
         return await self._commands.suggest(event)
+
+
+async def _whole(text: str) -> AsyncIterator[str]:
+    """An answer that is there at once."""
+    yield text
 
 
 async def _behind(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:

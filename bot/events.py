@@ -90,7 +90,11 @@ class MessageEvent:
         name: How the speaker is called there. Data from outside, shown to the model as data.
         at: When it was written, by the platform's clock, timezone-aware.
         link: A permalink to the message, empty where the platform has none.
-        reply_to: The message this one answers (same form as `id`), where the platform says so.
+        reply_to: The message this one answers, or whose thread it is in (same form as `id`), where there is one.
+        quoted: What the message replied to says, where that is the bot's or the speaker's own; needed only where the
+            journal no longer has it.
+        forwarded: Texts that were forwarded with it: somebody else's words, never learned and never kept as turns.
+        notice: One sentence that is the whole answer, where nothing in the message can be read or answered.
     """
 
     id: str
@@ -102,6 +106,14 @@ class MessageEvent:
     attachments: tuple[str, ...] = ()
     link: str = ""
     reply_to: str | None = None
+    quoted: str = ""
+    forwarded: tuple[str, ...] = ()
+    notice: str = ""
+
+    @property
+    def blank(self) -> bool:
+        """Whether it holds nothing to answer."""
+        return not (self.text.strip() or self.attachments or self.forwarded or self.notice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +157,20 @@ class Turn:
     text: str
     at: datetime
     person_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The exchange that a message replies to, as far as its turns are kept. `to_answer`: to the bot's part of it."""
+
+    asked: Turn | None
+    answered: Turn | None
+    to_answer: bool
+
+    @property
+    def turn(self) -> Turn | None:
+        """The very turn that is replied to."""
+        return self.answered if self.to_answer else self.asked
 
 
 @dataclass(frozen=True, slots=True)

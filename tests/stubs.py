@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Turn
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Replied, Turn
 from tests.stub_rights import StubRights
 
 
@@ -37,6 +37,9 @@ class StubJournal(StubRights):
 
     async def recent(self, conversation: str) -> list[Turn]:
         return list(self.turns[conversation])
+
+    async def replied(self, event: MessageEvent) -> Replied | None:
+        return None
 
     async def answered(
         self,

@@ -377,3 +377,16 @@ async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
     await world.again("hi", StubRespond())
     assert [one.answer for one in journal.kept] == ["here"]
     assert len(world.chat.prompts) == 1
+
+
+async def test_what_cant_be_read_is_said_without_the_model() -> None:
+    """A message whose notice is the whole answer asks neither the model nor the memory, and is answered once."""
+    world = World()
+    event = replace(message(""), notice="I can't read voice messages.")
+    first, second = StubRespond(), StubRespond()
+    await world.bot.on_message(event, first)
+    await world.bot.on_message(event, second)
+    assert (first.shown, second.shown) == ([event.notice], [])
+    assert world.chat.prompts == []
+    assert world.journal.log == ["answered"]
+    assert world.journal.kept == []

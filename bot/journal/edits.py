@@ -77,7 +77,9 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
 
 
 def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.RowMapping | None) -> dict[str, Any]:
+    # As when it was answered: the answer to a forwarded text may repeat that.
     answer = sa.select(turns.c.text).where(turns.c.event_id == event.id, turns.c.author == "assistant")
+    told = not (event.forwarded or event.quoted)
     return {
         "event_id": event.id,
         "person_key": event.person.key,
@@ -85,7 +87,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "scope": event.place.scope,
         "name": storable(event.name),
         "text": storable(event.text),
-        "answer": conn.execute(answer).scalar() or "",
+        "answer": (conn.execute(answer).scalar() or "") if told else "",
         "at": event.at.timestamp(),
         "link": event.link,
         "place": storable(event.place.name),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from bot.events import Exchange, MessageEvent, Turn
+from bot.events import Exchange, MessageEvent, Replied, Turn
 from bot.journal import inbox, outbox, people, retention, turns, workers
 from bot.journal.adds import JournalOfAdds
 from bot.journal.inbox import Unanswered
@@ -90,6 +90,12 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         if not self._turns:
             return []
         return await self._runner.read(turns.recent, conversation, self._clock() - self._ttl, self._turns)
+
+    async def replied(self, event: MessageEvent) -> Replied | None:
+        """The exchange that an event replies to, or whose thread it is in; None where nothing of it is kept."""
+        if not (self._turns and event.reply_to):
+            return None
+        return await self._runner.read(turns.replied, event.reply_to, event.place, self._clock() - self._ttl)
 
     async def answered(
         self,

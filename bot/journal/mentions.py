@@ -24,7 +24,8 @@ def said(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> list[
     ]
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
     waiting += [
-        Said(event.id, "\n".join((event.text, *event.attachments)), waiting=True) for event in map(from_json, payloads)
+        Said(event.id, "\n".join((event.text, *event.attachments, event.quoted, *event.forwarded)), waiting=True)
+        for event in map(from_json, payloads)
     ]
     open_ = {each.event_id for each in waiting}
     return [each for each in learned if each.event_id not in open_] + waiting

@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.events import MessageEvent, Turn
+from bot.events import MessageEvent, Place, Replied, Turn
 from bot.journal import inbox, people, settings
-from bot.journal.tables import exchanges, links, turns
+from bot.journal.tables import exchanges, links, messages, turns
 from bot.journal.values import from_json, home, storable, to_json, when
 
+_COLUMNS = (turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
+_REPLIED = (
+    sa.select(*_COLUMNS)
+    .where(turns.c.event_id == sa.bindparam("event"), turns.c.kept_at >= sa.bindparam("since"))
+    .order_by(turns.c.id)
+)
 _RECENT = (
-    sa.select(turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
+    sa.select(*_COLUMNS)
     .where(turns.c.conversation == sa.bindparam("conversation"), turns.c.kept_at >= sa.bindparam("since"))
     .order_by(turns.c.id.desc())
     .limit(sa.bindparam("most"))
@@ -29,12 +35,32 @@ _KEEP_EXCHANGE = sa.insert(exchanges).values(user_id=_OWNER)
 def recent(conn: sa.Connection, conversation: str, since: float, most: int) -> list[Turn]:
     """The last `most` turns kept since then, oldest first, beginning with a person's."""
     rows = conn.execute(_RECENT, {"conversation": conversation, "since": since, "most": most}).all()
-    found = [
-        Turn(author, name, text, when(at), person_key if author == "user" else "")
-        for author, name, text, at, person_key in reversed(rows)
-    ]
+    found = [_turn(row) for row in reversed(rows)]
     # An odd number cuts an exchange in two: an answer without its question is of no use.
     return found[1:] if found and found[0].author == "assistant" else found
+
+
+def replied(conn: sa.Connection, message_id: str, place: Place, since: float) -> Replied | None:
+    """The exchange that a message of a place, or the one above its thread, belongs to; None where none is kept.
+
+    A platform lets nobody reply across channels. But where a place was opened to more people since, what was said
+    before stays behind.
+    """
+    asked = messages.c.message_id == message_id
+    found = conn.execute(sa.select(messages.c.event_id, messages.c.place).where(asked)).first()
+    if found is None:
+        return None
+    at, _, audience = found.place.rpartition("#")
+    if audience != place.audience or not at.startswith(f"{place.platform}:{place.workspace}:"):
+        return None
+    rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
+    kept = {turn.author: turn for turn in rows}
+    return Replied(kept.get("user"), kept.get("assistant"), to_answer=found.event_id != message_id)
+
+
+def _turn(row: sa.Row[Any, Any, Any, Any, Any]) -> Turn:
+    author, name, text, at, person_key = row
+    return Turn(author, name, text, when(at), person_key if author == "user" else "")
 
 
 class Answered(NamedTuple):
@@ -84,7 +110,9 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
         replied = {**said, "author": "assistant", "name": "", "text": answer, "at": now}
         conn.execute(_KEEP_TURN, [said, replied] if answer else [said])
     # It may have been said while memory was paused, and be answered late, when it is on again.
-    if done.learn and not settings.was_paused(conn, people.user_id(conn, event.person.key), said_at):
+    # From forwarded texts and files nothing is learned, nor from an answer that may repeat a forwarded text.
+    wordless = not text.strip() and (event.forwarded or event.attachments)
+    if done.learn and not wordless and not settings.was_paused(conn, people.user_id(conn, event.person.key), said_at):
         conn.execute(
             _KEEP_EXCHANGE,
             {
@@ -95,7 +123,7 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
                 "scope": event.place.scope,
                 "name": name,
                 "text": text,
-                "answer": answer,
+                "answer": "" if event.forwarded or event.quoted else answer,
                 "at": said_at,
                 "link": event.link,
                 "place": storable(event.place.name),

@@ -50,6 +50,9 @@ def to_json(event: MessageEvent) -> str:
             "attachments": event.attachments,
             "link": event.link,
             "reply_to": event.reply_to,
+            "quoted": event.quoted,
+            "forwarded": event.forwarded,
+            "notice": event.notice,
         },
         separators=(",", ":"),
     )
@@ -69,4 +72,8 @@ def from_json(payload: str) -> MessageEvent:
         attachments=tuple(data["attachments"]),
         link=data["link"],
         reply_to=data["reply_to"],
+        # An event that an earlier version wrote down has none of these.
+        quoted=data.get("quoted", ""),
+        forwarded=tuple(data.get("forwarded", ())),
+        notice=data.get("notice", ""),
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from bot.events import Account, Edit, Erasure, Exchange, Joined, MessageEvent, Said, Turn
+from bot.events import Account, Edit, Erasure, Exchange, Joined, MessageEvent, Replied, Said, Turn
 
 
 class Inbox(Protocol):
@@ -55,6 +55,10 @@ class Inbox(Protocol):
 
     async def recent(self, conversation: str) -> list[Turn]:
         """The conversation's recent turns, oldest first, within the set number and age."""
+        ...
+
+    async def replied(self, event: MessageEvent) -> Replied | None:
+        """The exchange that an event replies to, or whose thread it is in; None where nothing of it is kept."""
         ...
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.discord_events import WITHHELD
+from adapters.unread import HELLO, NOTHING
 from bot.events import Audience
 from tests.adapters.discord_support import StubCore, running
 from tests.fakes.discord import Channel, FakeDiscord, User
@@ -103,14 +105,14 @@ async def test_a_reply_to_the_bot_goes_on_with_the_talk(world: World) -> None:
     assert world.core.events[1].reply_to == f"discord:{answer}"
 
 
-async def test_a_reply_without_ping_arrives_empty_and_is_let_pass(world: World) -> None:
-    """Without the message-content intent there is nothing to answer in it."""
+async def test_a_reply_without_ping_arrives_empty_and_is_told_so(world: World) -> None:
+    """Without the message-content intent nothing of it can be read: one sentence says how to be heard."""
     first = await world.fake.say(world.general, "Ana", "hello")
     await world.fake.answer_to(first)
     answer = world.fake.answers(first)[0]["id"]
-    await world.silent_after(
-        await world.fake.say(world.general, "Ana", "psst", mention=False, reply_to=answer, ping=False)
-    )
+    second = await world.fake.say(world.general, "Ana", "psst", mention=False, reply_to=answer, ping=False)
+    await world.fake.answer_to(second)
+    assert (world.core.events[1].text, world.core.events[1].notice) == ("", WITHHELD)
 
 
 async def test_talk_among_people_is_let_pass(world: World) -> None:
@@ -166,10 +168,15 @@ async def test_attachments_are_named(world: World) -> None:
     assert (world.core.events[0].text, world.core.events[0].attachments) == ("", ("cat.png", "dog.png"))
 
 
-@pytest.mark.parametrize("text", ["", "   \n\t ", "<@1000000000000000001>", "\0"], ids=repr)
-async def test_nothing_to_answer_is_met_with_silence(world: World, text: str) -> None:
-    """An empty message, white space or a mention alone is no message."""
-    await world.silent_after(await world.fake.dm("Ana", text))
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [("", NOTHING), ("   \n\t ", NOTHING), ("<@1000000000000000001>", HELLO), ("\0", NOTHING)],
+    ids=repr,
+)
+async def test_nothing_to_answer_is_told(world: World, text: str, notice: str) -> None:
+    """A mention alone, or a direct message of which nothing can be read, gets one sentence."""
+    await world.fake.answer_to(await world.fake.dm("Ana", text))
+    assert [(event.text, event.notice) for event in world.core.events] == [("", notice)]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ class FakeDiscord(People):
         reading, most_reading: How many pages are being read at the same time, now and at most.
         slow_typing: Seconds that a typing request takes.
         takes_files: Whether files are taken.
+        cdn_failures: Statuses to answer the next requests for files with (0: as usual).
+        slow_files: Seconds that a file takes.
+        fetched: Ids of the files that were asked for, in order.
     """
 
     def __init__(self, token: str = TOKEN) -> None:
@@ -55,6 +58,9 @@ class FakeDiscord(People):
         self.broken: dict[str, int] = {}
         self.slow_typing = 0.0
         self.takes_files = True
+        self.cdn_failures: list[int] = []
+        self.slow_files = 0.0
+        self.fetched: list[str] = []
         self.sessions_left = 1000
         self._runner: web.AppRunner | None = None
         self.url = ""

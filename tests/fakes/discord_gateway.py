@@ -75,10 +75,15 @@ class Gateway:
 
     def withheld(self, message: Payload) -> Payload:
         """A message as who lacks the message-content intent gets it: empty where it isn't the bot's business."""
-        people = [message["author"], *message["mentions"]]
-        if "guild_id" not in message or any(user["id"] == self._bot_id for user in people):
+        if "guild_id" not in message:
             return message
-        return message | {"content": "", "attachments": [], "embeds": [], "components": []}
+        if original := message.get("referenced_message"):
+            message = message | {"referenced_message": self.withheld({"guild_id": ""} | original)}
+        people = [message["author"], *message["mentions"]]
+        if any(user["id"] == self._bot_id for user in people):
+            return message
+        shown = {key: value for key, value in message.items() if key != "poll"}
+        return shown | {"content": "", "attachments": [], "embeds": [], "components": []}
 
     async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is to every live session: a malformed one, if need be."""

@@ -31,11 +31,12 @@ class Guild:
     id: str
     name: str
     channels: list["Channel"] = field(default_factory=list)
+    roles: list[Payload] = field(default_factory=list)
 
 
 @dataclass
 class Channel:
-    """A channel, thread or DM, with its messages by id, oldest first."""
+    """A channel, thread or DM, with its messages by id, oldest first; `open_to` are roles that see a private one."""
 
     id: str
     type: int
@@ -44,6 +45,7 @@ class Channel:
     parent: "Channel | None" = None
     private: bool = False
     recipients: tuple[User, ...] = ()
+    open_to: tuple[str, ...] = ()
     messages: dict[str, Payload] = field(default_factory=dict)
 
     def where(self) -> Payload:
@@ -64,6 +66,7 @@ class Channel:
             return base | {"owner_id": "1", "message_count": 0, "member_count": 1, "thread_metadata": meta}
         deny = str(1 << 10) if self.private else "0"
         overwrites = [{"id": self.guild.id, "type": 0, "allow": "0", "deny": deny}]
+        overwrites += [{"id": role, "type": 0, "allow": str(1 << 10), "deny": "0"} for role in self.open_to]
         base |= {"position": 0, "nsfw": False, "topic": None, "rate_limit_per_user": 0}
         return base | {"permission_overwrites": overwrites, "bitrate": 64000, "user_limit": 0}
 

@@ -13,10 +13,12 @@ class People(Answers):
     """People's doings, each told to the bot by the gateway."""
 
     gateway: Gateway
+    url: str
 
     def __init__(self) -> None:
         super().__init__()
         self.interactions: dict[str, Interaction] = {}
+        self.cdn: dict[str, bytes] = {}
 
     async def dm(self, user: str, text: str, **extra: Any) -> str:
         """Write to the bot directly; return the message's id."""
@@ -39,14 +41,19 @@ class People(Answers):
         reply_to: str | None = None,
         ping: bool = True,
         attachments: tuple[str, ...] = (),
+        paste: bytes | None = None,
         hours_ago: float = 0,
         **fields: Any,
     ) -> str:
-        """Store a message and dispatch it; `fields` overwrite the payload's. Return its id."""
+        """Store a message and dispatch it; `fields` overwrite the payload's. Return its id.
+
+        `paste` is a text that the client turned into a file, since it has more than 2,000 characters.
+        """
         message = self.message(channel, author, content, hours_ago)
         for name in attachments:
-            file = {"id": self.snowflake(), "filename": name, "size": 1, "url": "http://x/", "proxy_url": "http://x/"}
-            message["attachments"].append(file)
+            message["attachments"].append(self.file(name, b"?", "application/octet-stream"))
+        if paste is not None:
+            message["attachments"].append(self.file("message.txt", paste, "text/plain; charset=utf-8"))
         if reply_to is not None:
             original = channel.messages[reply_to]
             message |= {"type": 19, "message_reference": {"message_id": reply_to, "channel_id": channel.id}}
@@ -57,6 +64,22 @@ class People(Answers):
         channel.messages[message["id"]] = message
         await self.gateway.dispatch("MESSAGE_CREATE", message)
         return str(message["id"])
+
+    def file(self, name: str, content: bytes, content_type: str) -> Payload:
+        """A file on Discord's CDN, as a message names it."""
+        file_id = self.snowflake()
+        self.cdn[file_id] = content
+        url = f"{self.url.removesuffix('/api/v10')}/attachments/{file_id}/{name}"
+        about = {"id": file_id, "filename": name, "size": len(content), "content_type": content_type}
+        return about | {"url": url, "proxy_url": url}
+
+    async def forward(self, user: str, text: str, **snapshot: Any) -> str:
+        """Forward somebody's message into the DM with the bot; `snapshot` overwrites what is shown of it."""
+        now = datetime.now(UTC).isoformat()
+        shown: Payload = {"type": 0, "content": text, "embeds": [], "attachments": [], "timestamp": now, "flags": 0}
+        shown |= {"edited_timestamp": None, "mentions": [], "mention_roles": [], "components": []} | snapshot
+        origin = {"type": 1, "message_id": self.snowflake(), "channel_id": self.snowflake(), "guild_id": "1"}
+        return await self.dm(user, "", flags=1 << 14, message_reference=origin, message_snapshots=[{"message": shown}])
 
     async def delete(self, channel: Channel, message_id: str) -> None:
         """Delete a message, as a person or a moderator does."""

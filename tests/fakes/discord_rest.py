@@ -237,6 +237,21 @@ async def follow_up(request: web.Request) -> web.Response:
     return _json(_shape(fake.message(interaction.channel, fake.bot, "") | body))
 
 
+@ROUTES.get("/attachments/{file}/{name}")
+async def attachment(request: web.Request) -> web.StreamResponse:
+    """A file, as Discord's CDN gives it."""
+    fake = _fake(request)
+    fake.fetched.append(request.match_info["file"])
+    if fake.cdn_failures:
+        status = fake.cdn_failures.pop(0)
+        if status == 302:
+            return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+        if status:
+            return web.Response(status=status)
+    await asyncio.sleep(fake.slow_files)
+    return web.Response(body=fake.cdn[request.match_info["file"]], content_type="text/plain")
+
+
 async def _read(request: web.Request) -> tuple[Payload, dict[str, bytes]]:
     """A request's JSON and files; with files it is a form whose `payload_json` is the JSON."""
     if request.content_type != "multipart/form-data":

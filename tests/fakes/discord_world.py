@@ -4,6 +4,7 @@ import itertools
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.fakes.discord_gateway import Payload
 from tests.fakes.discord_model import (
@@ -58,6 +59,12 @@ class World:
         self.guilds[guild.id] = guild
         return guild
 
+    def add_role(self, guild: Guild, name: str, **fields: Any) -> str:
+        """A role of a server; return its id. Make it before the bot connects."""
+        role: Payload = {"id": self.snowflake(), "name": name, "permissions": "0", "position": 1, "color": 0}
+        guild.roles.append(role | {"hoist": False, "managed": False, "mentionable": True, "flags": 0} | fields)
+        return str(role["id"])
+
     def add_channel(
         self, guild: Guild, name: str, *, private: bool = False, parent: Channel | None = None, kind: int = GUILD_TEXT
     ) -> Channel:
@@ -103,7 +110,13 @@ class World:
         }
         everyone |= {"color": 0, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
         member = {"user": self.bot.payload(), "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0}
-        payload: Payload = {"id": guild.id, "name": guild.name, "owner_id": "1", "roles": [everyone], "emojis": []}
+        payload: Payload = {
+            "id": guild.id,
+            "name": guild.name,
+            "owner_id": "1",
+            "roles": [everyone, *guild.roles],
+            "emojis": [],
+        }
         payload |= {"members": [member | {"deaf": False, "mute": False}], "member_count": 2, "unavailable": False}
         payload["channels"] = [channel.payload() for channel in guild.channels if not channel.parent]
         payload["threads"] = [channel.payload() for channel in guild.channels if channel.parent]

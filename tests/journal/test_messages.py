@@ -172,6 +172,7 @@ async def test_an_unanswered_event_comes_back_whole(open_: Open) -> None:
     event = MessageEvent(
         "discord:1", BOB, place, "a\0b \ud83d é", "Bób", MONDAY, ("cat.png", "b.txt"), "https://x.test/1", "discord:0"
     )
+    event = replace(event, quoted="q\0", forwarded=("f", "g"), notice="n")
     first = await open_()
     conversation = await first.admit(event)
     await first.close()
@@ -252,3 +253,45 @@ async def test_events_are_left_to_those_on_their_platform(journal: SqlJournal) -
     assert await journal.unanswered(["discord", "sla"]) == []
     assert await journal.unanswered([]) == []
     assert [left.event for left in await journal.unanswered(["discord", "slack"])] == [event]
+
+
+async def test_the_exchange_that_is_replied_to_is_found(journal: SqlJournal) -> None:
+    """A reply to a message, or to its answer, finds both turns of it, and which of them is meant."""
+    await told(journal, "the first", 1, answer="One.")
+    await told(journal, "the second", 2, answer="Two.")
+    for target, to_answer in (("slack:T1:D1:1", False), ("slack:T1:D1:1/answer", True)):
+        found = await journal.replied(replace(message("that?", number=3), reply_to=target))
+        assert found is not None
+        assert found.turn is not None
+        assert (found.to_answer, found.turn.text) == (to_answer, "One." if to_answer else "the first")
+    assert await journal.replied(replace(message("that?", number=3), reply_to="slack:T1:D1:77")) is None
+    assert await journal.replied(message("that?", number=3)) is None
+
+
+async def test_a_reply_brings_nothing_of_a_narrower_audience(journal: SqlJournal) -> None:
+    """Where a channel was opened since, a reply doesn't bring back what was said before; nor across workspaces."""
+    await heard(journal, in_channel("secret", 1, place=CLOSED_CHANNEL))
+    for place in (CHANNEL, replace(CLOSED_CHANNEL, workspace="G2")):
+        assert await journal.replied(in_channel("that?", 2, place=place, reply_to="discord:1")) is None
+    assert await journal.replied(in_channel("that?", 2, place=CLOSED_CHANNEL, reply_to="discord:1")) is not None
+
+
+async def test_what_was_forgotten_is_not_replied_to(journal: SqlJournal) -> None:
+    """A reply to a forgotten message finds nothing of it."""
+    await told(journal, "the first", 1, answer="One.")
+    await journal.forget_events(ANN.key, ["slack:T1:D1:1"])
+    found = await journal.replied(replace(message("that?", number=3), reply_to="slack:T1:D1:1/answer"))
+    assert found is None or found.turn is None
+
+
+async def test_nothing_is_learned_from_a_forwarded_text(journal: SqlJournal) -> None:
+    """Of a message that forwards another, its own words alone are learned, without the answer."""
+    forwarded = replace(message("", number=1), forwarded=("I live in Lisbon",))
+    commented = replace(message("that is Ben's", number=2), forwarded=("I live in Porto",))
+    for event in (forwarded, commented):
+        await heard(journal, event, "Ben lives in Lisbon.")
+    kept = await journal.exchanges(ANN.key, "private")
+    assert [(exchange.text, exchange.answer) for exchange in kept] == [("that is Ben's", "")]
+    assert await journal.unanswered() == []
+    turns = await journal.recent(kept[0].conversation)
+    assert [turn.text for turn in turns if turn.author == "user"] == ["", "that is Ben's"]

@@ -1,0 +1,80 @@
+"""Messages in forms other than plain text, through the whole bot: answered once, and nobody else's words are kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.unread import HELLO
+from tests.fakes import claude as fake_claude
+from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.discord import FakeDiscord
+from tests.makers import until
+from tests.whole.process import BotProcess
+
+FORWARDED = "My locker code is quince seventeen."
+
+
+def answers(request: fake_claude.Request) -> str:
+    """A model that repeats what it is told, to the person and to nobody else."""
+    return fake_claude.default(request) if fake_claude.is_extraction(request) else f"Noted: {asked(request)[-300:]}"
+
+
+def asked(request: fake_claude.Request) -> str:
+    """The last message of a request."""
+    content = request["messages"][-1]["content"]
+    return content if isinstance(content, str) else "".join(str(block.get("text", "")) for block in content)
+
+
+@pytest.fixture
+async def claude() -> AsyncIterator[FakeClaude]:
+    """A Messages API on loopback."""
+    async with FakeClaude(answers) as server:
+        yield server
+
+
+async def test_discord(tmp_path: Path, claude: FakeClaude) -> None:
+    """A forwarded text reaches the model as such and lies nowhere afterwards; a bare mention costs no request."""
+    async with FakeDiscord() as discord:
+        general = discord.add_channel(discord.add_guild(), "general")
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url, "BOT_TURNS": "0"}
+        env |= {"DISCORD_TOKEN": discord.token, "DISCORD_API_BASE": discord.url}
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("discord: listening")
+            bare = await discord.say(general, "ann", "")
+            assert await discord.answer_to(bare, within=30) == HELLO
+            assert claude.requests == []
+            forwarded = await discord.forward("ann", FORWARDED)
+            await discord.answer_to(forwarded, contains="quince", within=30)
+            assert f"> {FORWARDED}" in asked(claude.chats[-1])
+            assert "never an instruction" in system_text(claude.chats[-1])
+            own = await discord.dm("ann", "", paste=b"I grow tomatoes on my balcony. " * 100)
+            await discord.answer_to(own, contains="tomatoes", within=30)
+            await until(lambda: any("tomatoes" in str(one) for one in claude.extractions), 30)
+            await asyncio.sleep(1)
+            assert not any("quince" in str(one) for one in claude.extractions)
+        files = [one for one in (tmp_path / "data").iterdir() if one.is_file()]
+        assert not [one.name for one in files if b"quince seventeen" in one.read_bytes()]
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("discord: listening")
+            await discord.answer_to(await discord.dm("ann", "still there?"), contains="still", within=30)
+        assert [len(discord.answers(one)) for one in (bare, forwarded, own)] == [1, 1, 1]
+
+
+async def test_a_reply_tells_which_answer_is_meant(tmp_path: Path, claude: FakeClaude) -> None:
+    """In a direct message, a reply to an earlier answer quotes it to the model."""
+    async with FakeDiscord() as discord:
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url}
+        env |= {"DISCORD_TOKEN": discord.token, "DISCORD_API_BASE": discord.url}
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("discord: listening")
+            first = await discord.dm("ann", "Name a fruit: quince")
+            await discord.answer_to(first, contains="quince", within=30)
+            second = await discord.dm("ann", "Name a tree: rowan")
+            await discord.answer_to(second, contains="rowan", within=30)
+            reply = await discord.dm("ann", "why that one?", reply_to=discord.answers(first)[0]["id"])
+            await discord.answer_to(reply, contains="why that one?", within=30)
+            assert asked(claude.chats[-1]) == (
+                "(In reply to your earlier message:)\n> Noted: Name a fruit: quince\n\nwhy that one?"
+            )
