@@ -64,6 +64,10 @@ class DiscordAdapter:
         """A way back to a message that an earlier process (or try) left unanswered: it goes on from what is shown."""
         return self._intake.reply(event, again=True)
 
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now."""
+        return await self._intake.renewed(event)
+
     async def run(self) -> None:
         """Stay connected until stopped.
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,13 @@ import discord
 from adapters import discord_paste
 from adapters.discord_catch_up import CatchUp
 from adapters.discord_compare import Comparison
-from adapters.discord_events import written
+from adapters.discord_events import place, written
 from adapters.discord_history import Channels
 from adapters.discord_interactions import Interactions
 from adapters.discord_messages import TROUBLE, Online, Pace
 from adapters.discord_reply import Reply
 from adapters.discord_text import PLATFORM, message_key
-from bot.events import MessageEvent
+from bot.events import Audience, MessageEvent
 from bot.ports import Core, JournalUnavailable
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 #: Seconds that are given to what is in flight at the stop, and to what was cancelled then.
 STOP_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
+#: Seconds in which Discord tells who reads a channel, before an answer that was put off is given.
+RENEW_SECONDS = 3.0
 #: So many edits are known, to tell a new one from a link preview that is added to an edited message.
 _EDITS = 1000
 #: How old a message may be that an edit has addressed to the bot: older ones are no question of now.
@@ -137,6 +140,21 @@ class Intake:
         message_id = int(event.id.rpartition(":")[2])
         confirm = partial(self._core.confirm, event.id)
         return Reply(self._online, int(event.place.channel), message_id, self._pace, confirm, again=again)
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now: what can't be told soon is for members only."""
+        asked = event.place
+        if asked.audience is Audience.PRIVATE:
+            return event
+        given = asked.narrowest
+        try:
+            async with asyncio.timeout(RENEW_SECONDS):
+                client = await self._online()
+                channel = client.get_channel(int(asked.channel)) or await client.fetch_channel(int(asked.channel))
+            given = replace(asked, audience=place(channel, getattr(channel, "guild", None)).audience)
+        except (*TROUBLE, ValueError) as exc:
+            log.info("%s: who reads its channel can't be told: %s", event.id, type(exc).__name__)
+        return replace(event, given=given)
 
     async def edited(self, message: discord.Message, me: int, *, known: bool = False) -> None:
         """A message was changed: its text by its author, or what Discord shows with it, which is no edit.

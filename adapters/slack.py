@@ -60,6 +60,10 @@ class SlackAdapter:
         """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
         return self._intake.respond(event, unsure=True)
 
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now."""
+        return await self._intake.renewed(event)
+
     async def run(self) -> None:
         """Connect, and hand events to the core until stopped. Raises SettingsError where Slack refuses a token."""
         token = self._settings.slack_bot_token
@@ -147,8 +151,10 @@ class SlackAdapter:
         self._me = {
             field: str(me.get(field) or "") for field in ("user_id", "bot_id", "user", "team_id", "team", "url")
         }
-        self._wire.bot_user = self._me["user_id"]
-        self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"])
+        # A token of a whole organisation may name no workspace.
+        self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
+        self._wire.bot_user, self._wire.team = self._me["user_id"], self._me["team_id"]
+        self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
         self._private = Private(self._core, self._wire, self._directory)
         self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
         hours = self._settings.bot_catch_up_hours

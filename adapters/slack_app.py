@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 COMMANDS = ("memories", "forget", "link", "unlink")
 _ANYTHING = re.compile(".*")
+#: Events about channels themselves: shared with another organisation, or no longer, invited to, archived, renamed.
+_CHANNELS = re.compile("^(channel|group|shared_channel)_")
 
 
 def sdk_logger(name: str) -> logging.Logger:
@@ -100,6 +102,7 @@ def listening_app(
     for name in ("app_uninstalled", "tokens_revoked"):
         app.event(name)(kept(intake.removed))
     app.event("app_home_opened")(on_home)
+    app.event(_CHANNELS)(kept(intake.channel_changed))
     for name in COMMANDS:
         app.command(f"/{name}")(on_command)
     app.action(re.compile(f"^{slack_views.PREFIX}"))(on_press)

@@ -197,7 +197,7 @@ class CatchUp:
     def _read(self, place: Spoken, message: Message) -> Draft | None:
         try:
             around = {"type": "message", "channel": place.channel}
-            return draft({"team_id": place.team, "event": {**message, **around}}, self._wire.bot_user)
+            return draft({"team_id": place.team, "event": {**message, **around}}, self._wire.home)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             log.warning("slack: a message in a history was not as documented: %s", type(exc).__name__)
             return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.slack_errors import FAILURES, code, passing, retry_after
-from adapters.slack_events import Draft, message_id
+from adapters.slack_events import Draft, former_ids
 from adapters.slack_intake import Intake
 from adapters.slack_wire import TOMBSTONE, History, Wire
 from bot.ports import Core
@@ -90,12 +90,12 @@ class Comparison:
         """
         gone: list[str] = []
         for ts in missing:
-            event_id = message_id(team, channel, ts)
+            event_id = self._wire.home.message_id(channel, ts)
             if self._intake.is_deleted(event_id):
                 continue
             try:
                 if await self._is_gone(channel, thread, ts, turn):
-                    gone.append(event_id)
+                    gone += [event_id, *former_ids(team, channel, ts, self._wire.home)]
             except FAILURES as exc:
                 log.warning("slack: can't tell whether %d messages were deleted: %s", len(missing), code(exc))
                 break

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack_errors import FAILURES, code
 from adapters.text import clean
-from bot.events import Audience
+from bot.events import Audience, Place
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,11 @@ log = logging.getLogger(__name__)
 WAIT = 1.0
 #: Seconds that an answer of Slack's is taken for true.
 NAME_TTL = 3600.0
-CHANNEL_TTL = 300.0
+#: Short, since who reads a channel may change without the bot being told of it.
+CHANNEL_TTL = 60.0
 JOINED_TTL = 86_400.0
+#: Seconds for which it is as good as asked now: many answers may be put off at once.
+FRESH = 1.0
 #: A "no" is kept for less, since it may be wrong sooner: another process may answer in that thread.
 UNKNOWN_TTL = 30.0
 ENTRIES = 5_000
@@ -32,7 +35,10 @@ PAGES = 5
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-_SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared")
+#: Signs of a channel that is read beyond its workspace, or to which others are invited already.
+_SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared", "is_global_shared")
+_OTHERS = ("pending_shared", "pending_connected_team_ids", "connected_team_ids", "connected_limited_team_ids")
+_TEAMS = ("shared_team_ids", "internal_team_ids")
 
 
 class Cache(Generic[Key, Value]):
@@ -59,6 +65,19 @@ class Cache(Generic[Key, Value]):
         if entry is None or not entry.done() or entry.cancelled() or entry.result()[1] < self._now():
             return None
         return entry.result()[0]
+
+    def drop(self, key: Key) -> None:
+        """Ask anew the next time; the answer to a question under way is not kept."""
+        self._entries.pop(key, None)
+
+    def refresh(self, key: Key, age: float) -> None:
+        """Ask anew the next time where the answer at hand is older than so many seconds."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.done() or entry.cancelled():
+            return
+        value, until = entry.result()
+        if until - self._ttl(value) + age < self._now():
+            self.drop(key)
 
     def put(self, key: Key, value: Value) -> None:
         """Keep a value that is known without asking."""
@@ -90,11 +109,20 @@ class Cache(Generic[Key, Value]):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Who can read a channel, and how people call it. `known` is False where Slack wouldn't tell."""
+    """Who can read a channel, and how people call it.
+
+    `external` says that people outside its workspace can (or that it can't be told), `known` is False where Slack
+    wouldn't tell.
+    """
 
     audience: Audience
     name: str
+    external: bool = False
     known: bool = True
+
+
+#: What is taken for true of a channel that Slack says nothing about.
+UNKNOWN = Channel(Audience.MEMBERS, "", external=True, known=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +134,10 @@ class Member:
 
 
 class Directory:
-    """People, channels and threads of one workspace."""
+    """People, channels and threads, as one installation (`team`) sees them."""
 
-    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str) -> None:
+    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str, team: str) -> None:
+        self._team = team
         self._client = client
         self._bot_user = bot_user
         self._bot_id = bot_id
@@ -132,22 +161,41 @@ class Directory:
         """The time zone in which a person's days begin, UTC where Slack doesn't tell within a second."""
         return (await self._member(user)).zone
 
-    async def where(self, channel: str, kind: str = "", external: bool = False) -> tuple[Audience, str]:
-        """A channel's audience and name, by what an event says of it and what Slack says within a second.
+    async def place(
+        self, team: str, channel: str, thread: str | None, kind: str = "", *, external: bool = False
+    ) -> Place:
+        """A place, by what an event says of it and what Slack says within a second, with the narrower audience of both.
 
-        The narrower of both; the narrowest that a channel can have where Slack doesn't tell. `kind` is Slack's
-        `channel_type`, `external` whether the event calls the channel shared with another organisation.
+        The narrowest that a channel can have where Slack doesn't tell. `kind` is Slack's `channel_type`, `external`
+        whether the event calls the channel shared with another organisation. The place's workspace is `team`; where it
+        belongs to no workspace alone, the installation's, since each payload names another then.
         """
+        there = await self._where(channel, kind, external)
+        own = there.audience is Audience.PRIVATE or (there.external and there.known)
+        workspace = self._team if own else team
+        return Place("slack", workspace, channel, thread, there.audience, there.name, there.external)
+
+    async def _where(self, channel: str, kind: str, external: bool) -> Channel:
         if kind == "im" or channel.startswith("D"):
-            return Audience.PRIVATE, "DM"
+            return Channel(Audience.PRIVATE, "DM")
         try:
             known = await asyncio.wait_for(self._channels.get(channel), WAIT)
         except TimeoutError:
             log.warning("slack: conversations.info is slow, so the channel counts as closed")
-            return Audience.MEMBERS, ""
-        if external or kind in ("mpim", "group"):
-            return Audience.MEMBERS, known.name
-        return known.audience, known.name
+            known = UNKNOWN
+        if external:
+            if known.known and not known.external:
+                self.forget(channel)  # it was shared since
+            return Channel(Audience.MEMBERS, known.name, external=True)
+        return replace(known, audience=Audience.MEMBERS) if kind in ("mpim", "group") else known
+
+    def refresh(self, channel: str) -> None:
+        """Don't go by what was heard of a channel some seconds ago."""
+        self._channels.refresh(channel, FRESH)
+
+    def forget(self, channel: str) -> None:
+        """Ask about a channel anew: who can read it may have changed."""
+        self._channels.drop(channel)
 
     async def joined(self, channel: str, thread: str) -> bool:
         """Whether the bot has written in a thread. Raises TimeoutError where Slack doesn't say within a second."""
@@ -186,14 +234,15 @@ class Directory:
             found: dict[str, Any] = (await self._client.conversations_info(channel=channel)).get("channel") or {}
         except FAILURES as exc:
             log.warning("slack: conversations.info failed, so the channel counts as closed: %s", code(exc))
-            return Channel(Audience.MEMBERS, "", known=False)
+            return UNKNOWN
         if found.get("is_im"):
             return Channel(Audience.PRIVATE, "DM")
         name = clean(str(found.get("name") or ""))
         open_to_all = found.get("is_channel") and found.get("is_private") is False and not found.get("is_mpim")
-        if open_to_all and not any(found.get(sign) for sign in _SHARED):
+        external = _external(found)
+        if open_to_all and not external:
             return Channel(Audience.PUBLIC, f"#{name}")
-        return Channel(Audience.MEMBERS, "group DM" if found.get("is_mpim") else f"#{name}")
+        return Channel(Audience.MEMBERS, "group DM" if found.get("is_mpim") else f"#{name}", external)
 
     async def _load_thread(self, key: tuple[str, str]) -> bool:
         channel, thread = key
@@ -214,6 +263,14 @@ class Directory:
     def _is_ours(self, message: dict[str, Any]) -> bool:
         authors = {message.get("user"), *(message.get("reply_users") or ())}
         return self._bot_user in authors or (bool(self._bot_id) and message.get("bot_id") == self._bot_id)
+
+
+def _external(channel: dict[str, Any]) -> bool:
+    """Whether others than its workspace's people read a channel, or are invited to: of Slack Connect, or of the
+    organisation, whose people needn't be in the same workspace."""
+    if any(channel.get(sign) for sign in (*_SHARED, *_OTHERS)):
+        return True
+    return any(len(set(channel.get(teams) or ())) > 1 for teams in _TEAMS)
 
 
 def _zone(user: dict[str, Any]) -> tzinfo:

@@ -1,4 +1,10 @@
-"""Slack's payloads, read at the edge: what is not for the bot is None."""
+"""Slack's payloads, read at the edge: what is not for the bot is None.
+
+Who somebody is, and which message is meant, is told by `Home` alone. Slack's payloads name a person's workspace in
+many ways (`user_team`, `source_team`, `team_id`, `team.id`, `user.team_id`, `authorizations`…), and on Enterprise Grid
+and in shared channels those disagree: one is the sender's workspace, one the channel's, one the organisation. The ids
+of people and channels are the same in all of them.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +24,27 @@ _SUBTYPES = (None, "file_share", "thread_broadcast")
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """The installation that this bot is: its own account, and the workspace (or organisation) that its token is of."""
+
+    bot_user: str
+    team: str
+
+    def person(self, user: str) -> Person:
+        """The person with a Slack user id, whatever payload names them and whatever workspace it names them with."""
+        return Person("slack", self.team, user)
+
+    def message_id(self, channel: str, ts: str) -> str:
+        """A message's identity: Slack numbers messages per channel, by time."""
+        return message_id(self.team, channel, ts)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A person's message as its event tells it, before anything is asked of Slack.
 
     Attributes:
+        team: The workspace in which it was written, by its payload.
         kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
         raw: The text with Slack's escapes and tokens.
         named: Whether it was delivered as `app_mention`.
@@ -46,7 +69,7 @@ class Draft:
     @property
     def id(self) -> str:
         """The message's identity, the same for each of its deliveries."""
-        return message_id(self.team, self.channel, self.ts)
+        return message_id(self.person.workspace, self.channel, self.ts)
 
     @property
     def direct(self) -> bool:
@@ -68,21 +91,30 @@ def seconds(ts: object) -> float:
 
 
 def message_id(team: str, channel: str, ts: str) -> str:
-    """A Slack message's identity: Slack numbers messages per channel, by time."""
+    """A message's identity, in the installation `team`."""
     return f"slack:{team}:{channel}:{ts}"
 
 
-def team_of(body: Body) -> str:
-    """The workspace that a payload is about."""
-    team = body.get("team_id")
-    if not team and isinstance(body.get("team"), dict):
-        team = body["team"].get("id")
-    if not team and body.get("authorizations"):
-        team = body["authorizations"][0].get("team_id")
-    return str(team or body.get("event", {}).get("team") or "")
+def team_of(body: Body, home: Home) -> str:
+    """The workspace in which a payload's event happened: whose public channels are meant by "public" there.
+
+    An organisation's id (E…) is none. Never part of who a person is: that is `Home.person`.
+    """
+    team, view, event = (body.get(name) or {} for name in ("team", "view", "event"))
+    authorized: Body = (body.get("authorizations") or [{}])[0]
+    named = (
+        body.get("team_id"),
+        team.get("id"),
+        authorized.get("team_id"),
+        body.get("context_team_id"),
+        view.get("app_installed_team_id"),
+        view.get("team_id"),
+        event.get("team"),
+    )
+    return next((str(each) for each in named if each and not str(each).startswith("E")), home.team)
 
 
-def draft(body: Body, bot_user: str) -> Draft | None:
+def draft(body: Body, home: Home) -> Draft | None:
     """A message or mention that may be for the bot; None where it can't be.
 
     Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
@@ -91,9 +123,8 @@ def draft(body: Body, bot_user: str) -> Draft | None:
     if event.get("subtype") not in _SUBTYPES or event.get("hidden") or event.get("bot_id"):
         return None
     user = event.get("user")
-    if not user or user in (bot_user, "USLACKBOT"):
+    if not user or user in (home.bot_user, "USLACKBOT"):
         return None
-    team = team_of(body)
     raw = event.get("text") or ""
     people = mentioned(raw)
     ts, thread = str(event["ts"]), event.get("thread_ts")
@@ -101,16 +132,16 @@ def draft(body: Body, bot_user: str) -> Draft | None:
     if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
         thread = None
     return Draft(
-        person=Person("slack", event.get("user_team") or event.get("source_team") or team, user),
-        team=team,
+        person=home.person(str(user)),
+        team=team_of(body, home),
         channel=str(event["channel"]),
         kind=event.get("channel_type") or "",
         ts=ts,
         thread=str(thread) if thread else None,
         raw=raw,
         files=tuple(clean(file.get("name") or file.get("title") or "file") for file in event.get("files") or ()),
-        mentioned=event["type"] == "app_mention" or bot_user in people,
-        others=mentions_group(raw) or any(person != bot_user for person in people),
+        mentioned=event["type"] == "app_mention" or home.bot_user in people,
+        others=mentions_group(raw) or any(person != home.bot_user for person in people),
         named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
         edited=seconds((event.get("edited") or {}).get("ts") or 0),
@@ -119,14 +150,18 @@ def draft(body: Body, bot_user: str) -> Draft | None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A message that was edited (`new` is what it says now) or deleted (`new` is None); `old` is what it said."""
+    """A message that was edited (`new` is what it says now) or deleted (`new` is None); `old` is what it said.
+
+    `former` are other ids by which earlier versions may know it.
+    """
 
     id: str
     new: Draft | None
     old: Draft | None
+    former: tuple[str, ...] = ()
 
 
-def change(body: Body, bot_user: str) -> Change | None:
+def change(body: Body, home: Home) -> Change | None:
     """A deletion, or an edit of a person's text; None where the text is what it was (an unfurl, the bot's own edit).
 
     Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
@@ -134,16 +169,22 @@ def change(body: Body, bot_user: str) -> Change | None:
     event = body["event"]
     before, now = event.get("previous_message") or {}, event.get("message") or {}
     deleted = event["subtype"] == "message_deleted"
-    identity = message_id(team_of(body), str(event["channel"]), str(event["deleted_ts"] if deleted else now["ts"]))
+    channel, ts = str(event["channel"]), str(event["deleted_ts"] if deleted else now["ts"])
+    identity, former = home.message_id(channel, ts), former_ids(team_of(body, home), channel, ts, home)
     # A message with answers in its thread isn't deleted, but becomes a tombstone.
     if deleted or now.get("subtype") == "tombstone":
-        return Change(identity, None, None)
+        return Change(identity, None, None, former)
     if (now.get("text") or "") == (before.get("text") or ""):
         return None
 
     def read(message: Body) -> Draft | None:
         around = {"type": "message", "channel": event["channel"], "channel_type": event.get("channel_type")}
-        return draft({**body, "event": {**message, **around}}, bot_user) if message else None
+        return draft({**body, "event": {**message, **around}}, home) if message else None
 
     new = read(now)
-    return None if new is None else Change(identity, new, read(before))
+    return None if new is None else Change(identity, new, read(before), former)
+
+
+def former_ids(team: str, channel: str, ts: str, home: Home) -> tuple[str, ...]:
+    """The id that versions before this one gave a message, by the workspace that its payload names; where another."""
+    return () if team == home.team else (message_id(team, channel, ts),)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from adapters.slack_private import Private
 from adapters.slack_respond import SlackRespond
 from adapters.slack_wire import Wire
 from bot.commands.spoken import Spoken, command
-from bot.events import CommandEvent, MessageEvent, Place
+from bot.events import Audience, CommandEvent, MessageEvent
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 SEEN = 1_000
 #: Edits and deletions that are remembered: what is being caught up on may have been changed since it was read.
 CHANGES = 1_000
+
+#: How the subtypes begin of messages by which Slack tells of a channel itself.
+CHANNEL_NOTICES = ("channel_", "group_")
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -57,8 +61,9 @@ class Intake:
         """
         try:
             changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
-            bot = self._wire.bot_user
-            found: Change | Draft | None = change(body, bot) if changed else draft(body, bot)
+            home = self._wire.home
+            found: Change | Draft | None = change(body, home) if changed else draft(body, home)
+            self._follow(body["event"])
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             log.warning("slack: a message event was not as documented: %s", type(exc).__name__)
             return
@@ -96,9 +101,30 @@ class Intake:
         if len(self._changes) > CHANGES:
             self._changes.popitem(last=False)
         if found.new is None:
-            await self._core.on_deleted([found.id])
-        elif await self._concerns_us(found.new, found.old):
+            await self._core.on_deleted([found.id, *found.former])
+            return
+        if found.former:
+            await self._core.on_deleted(found.former)
+        if await self._concerns_us(found.new, found.old):
             await self._core.on_edited(await self.event(found.new))
+
+    async def channel_changed(self, body: Body) -> None:
+        """Something about a channel has changed, such as who can read it."""
+        channel = (body.get("event") or {}).get("channel")
+        self._directory.forget(str(channel.get("id") if isinstance(channel, dict) else channel))
+
+    def _follow(self, event: dict[str, Any]) -> None:
+        """Slack also tells in the channel itself that it was converted, archived, renamed."""
+        if str(event.get("subtype") or "").startswith(CHANNEL_NOTICES):
+            self._directory.forget(str(event["channel"]))
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now."""
+        place = event.place
+        kind = "im" if place.audience is Audience.PRIVATE else ""
+        self._directory.refresh(place.channel)
+        given = await self._directory.place(place.workspace, place.channel, place.thread, kind)
+        return replace(event, person=self._wire.home.person(event.person.user), given=given)
 
     async def removed(self, body: Body) -> None:
         """Tell the core that the workspace has removed the app, or revoked its token."""
@@ -106,7 +132,7 @@ class Intake:
         if event.get("type") == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
             return  # some person's own token, of which the bot has none
         log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
-        await self._core.on_removed("slack", team_of(body))
+        await self._core.on_removed("slack", team_of(body, self._wire.home))
 
     def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
         """The way back to a message; `unsure` where some of its answer may be there already."""
@@ -124,23 +150,22 @@ class Intake:
         given = self._command_in(found, event.text)
         if given is None:
             return event
-        at = event.place
         # A command is answered where it was given, not in a thread of its own.
-        place = Place("slack", found.team, found.channel, found.thread, at.audience, at.name)
+        place = replace(event.place, thread=found.thread)
         zone = await self._directory.zone(found.person.user)
         return CommandEvent(found.person, place, given.name, given.argument, at=found.at.astimezone(zone))
 
     async def event(self, found: Draft) -> MessageEvent:
         """A message as the core is told of it, whether or not it is for the bot."""
-        (audience, place_name), names = await asyncio.gather(
-            self._directory.where(found.channel, found.kind, found.external),
+        thread = found.thread if found.direct else found.thread or found.ts
+        place, names = await asyncio.gather(
+            self._directory.place(found.team, found.channel, thread, found.kind, external=found.external),
             self._directory.names([found.person.user, *self._others(found)]),
         )
-        thread = found.thread if found.direct else found.thread or found.ts
         return MessageEvent(
             id=found.id,
             person=found.person,
-            place=Place("slack", found.team, found.channel, thread, audience, place_name),
+            place=place,
             text=slack_text.plain(found.raw, self._wire.bot_user, names),
             name=names[found.person.user],
             at=found.at,

@@ -67,8 +67,7 @@ class Private:
     async def command(self, body: Body) -> None:
         """Answer a slash command."""
         spot = Spot(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
-        team = team_of(body)
-        place, person = await self._place(team, spot), Person("slack", team, str(body["user_id"]))
+        place, person = await self._place(body, spot), self._wire.home.person(str(body["user_id"]))
         name = str(body["command"]).lstrip("/")
         argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
         # Whose day "today" is: the caller's.
@@ -78,8 +77,8 @@ class Private:
 
     async def press(self, body: Body) -> None:
         """Act on a button or a menu's choice, for who clicked it."""
-        spot, team, person = _spot(body), team_of(body), _person(body)
-        place = await self._place(team, spot)
+        spot, person = _spot(body), self._person(body)
+        place = await self._place(body, spot)
         pressed = body["actions"][0]
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, at=datetime.now(UTC))
@@ -97,8 +96,8 @@ class Private:
     async def submit(self, body: Body) -> None:
         """Act on a form, for who filled it in."""
         spot, action = Spot.read(str(body["view"].get("private_metadata") or ""))
-        team, person = team_of(body), _person(body)
-        place = await self._place(team, spot)
+        person = self._person(body)
+        place = await self._place(body, spot)
         text = slack_views.filled_in(body["view"])
         view = await self._core.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
         await self._show(view, spot, place, person, replace=True)
@@ -108,16 +107,20 @@ class Private:
         event = body["event"]
         if event.get("tab") != "home":
             return
-        team = team_of(body)
-        spot, person = Spot(str(event.get("channel") or ""), home=True), Person("slack", team, str(event["user"]))
-        await self._publish(await self._list(person, await self._place(team, spot)), spot, person)
+        spot = Spot(str(event.get("channel") or ""), home=True)
+        person = self._wire.home.person(str(event["user"]))
+        await self._publish(await self._list(person, await self._place(body, spot)), spot, person)
 
     async def _list(self, person: Person, place: Place) -> View:
         return await self._core.on_command(CommandEvent(person, place, "memories", "", at=datetime.now(UTC)))
 
-    async def _place(self, team: str, spot: Spot) -> Place:
-        audience, name = await self._directory.where(spot.channel, "im" if spot.home else "")
-        return Place("slack", team, spot.channel, spot.thread, audience, name)
+    async def _place(self, body: Body, spot: Spot) -> Place:
+        team = team_of(body, self._wire.home)
+        return await self._directory.place(team, spot.channel, spot.thread, "im" if spot.home else "")
+
+    def _person(self, body: Body) -> Person:
+        """Who clicked, or filled in: never what the button or the form says."""
+        return self._wire.home.person(str(body["user"]["id"]))
 
     async def _open(self, trigger: str, form: Ask, spot: Spot) -> bool:
         try:
@@ -178,12 +181,6 @@ class Private:
             )
         except FAILURES as exc:
             log.error("slack: the App Home could not be shown: %s", code(exc))
-
-
-def _person(body: Body) -> Person:
-    """Who clicked, or filled in: never what the button or the form says."""
-    user = body["user"]
-    return Person("slack", str(user.get("team_id") or team_of(body)), str(user["id"]))
 
 
 def _spot(body: Body) -> Spot:

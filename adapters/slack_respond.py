@@ -12,7 +12,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import slack_text
 from adapters.slack_errors import FAILURES, code, never_sent, outage, passing, retry_after
-from adapters.slack_events import message_id
 from adapters.slack_shown import ANSWER, Shown, look, whole
 from adapters.slack_wire import Wire
 from bot.events import Person, Place
@@ -119,7 +118,7 @@ class SlackRespond:
             pause = await self._draw(self._latest)
 
     def _ids(self, shown: list[Shown]) -> tuple[str, ...]:
-        return tuple(message_id(self.place.workspace, self.place.channel, part.ts) for part in shown)
+        return tuple(self.wire.home.message_id(self.place.channel, part.ts) for part in shown)
 
     async def whisper(self, text: str) -> None:
         """Tell the person alone; in place where Slack won't show it to them alone."""

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.slack_errors import code
+from adapters.slack_events import Home
 from bot.events import File, Person, Place
 
 #: Messages a page, and pages, of a channel or thread that are looked through.
@@ -51,6 +52,7 @@ class Wire:
     edits: AsyncWebClient
     reads: AsyncWebClient
     bot_user: str = ""
+    team: str = ""
     status_off: bool = False
 
     @classmethod
@@ -68,6 +70,11 @@ class Wire:
             edits=client(),
             reads=client(AsyncRateLimitErrorRetryHandler(max_retry_count=2), AsyncConnectionErrorRetryHandler()),
         )
+
+    @property
+    def home(self) -> Home:
+        """The installation whose calls these are."""
+        return Home(self.bot_user, self.team)
 
     async def whisper(self, place: Place, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
         """Show something to one person alone. Raises one of FAILURES."""

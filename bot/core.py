@@ -193,6 +193,8 @@ class MemoryBot:
                 self._journal.recent(conversation),
                 self._journal.replied(event),
             )
+            if event.opened:  # what was said before stays behind
+                turns, replied, event = [], None, replace(event, quoted="")
             if replied is not None and replied.turn is not None:
                 event = replace(event, quoted="")  # the journal's own word for it is the one that can be forgotten
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
@@ -218,13 +220,13 @@ class MemoryBot:
         learn = self._remember and not account.paused
         await self._journal.answered(event, account.user_id, conversation, text, message_ids, learn=learn)
         if learn:
-            self._learner.noticed(account.user_id, event.place.scope)
+            self._learner.noticed(account.user_id, event.scope)
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
         query = prompt.said(event)
         context = [turn.text for turn in turns[-CONTEXT:]]
         try:
-            memories = await self._memory.recall(user_id, event.place.recallable, query, context, event.at)
+            memories = await self._memory.recall(user_id, event.recallable, query, context, event.at)
         except (MemoryUnavailable, TimeoutError) as exc:
             log.warning("%s: answered without memories: %s", event.id, type(exc).__name__)
             return []

@@ -4,7 +4,7 @@ All values are frozen. Ids come from the platform's own event, never from text.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,8 @@ class Audience(StrEnum):
 class Person:
     """An account on one platform.
 
-    `workspace` is Slack's team id; it is empty on Discord and in the terminal, whose user ids are global.
+    `workspace` is the team id of Slack's installation; it is empty on Discord and in the terminal, whose user ids are
+    global.
     """
 
     platform: str
@@ -48,6 +49,7 @@ class Place:
 
     `workspace` is Discord's guild id or Slack's team id, empty where there is none. `thread` is the thread's own
     id (Slack: `thread_ts`), None outside threads. `name` is what people call the place (`#general`, `DM`).
+    `external` says that people from outside the workspace read it too: its audience is never `public` then.
     """
 
     platform: str
@@ -56,13 +58,14 @@ class Place:
     thread: str | None
     audience: Audience
     name: str = ""
+    external: bool = False
 
     @property
     def scope(self) -> str:
         """The audience as it is written on a memory: one string per set of people that can read it."""
         if self.audience is Audience.PRIVATE:
             return PRIVATE_SCOPE
-        if self.audience is Audience.PUBLIC:
+        if self.audience is Audience.PUBLIC and not self.external:
             return f"public:{self.platform}:{self.workspace}"
         return f"members:{self.platform}:{self.workspace}:{self.channel}"
 
@@ -71,7 +74,14 @@ class Place:
         """The scopes that may be recalled here; None means all of the person's own (a direct message)."""
         if self.audience is Audience.PRIVATE:
             return None
+        if self.external:  # who reads along from outside can't read the workspace's public channels
+            return frozenset({self.scope, SHARED_SCOPE})
         return frozenset({self.scope, f"public:{self.platform}:{self.workspace}", SHARED_SCOPE})
+
+    @property
+    def narrowest(self) -> "Place":
+        """The same place where nobody can tell who reads it."""
+        return self if self.audience is Audience.PRIVATE else replace(self, audience=Audience.MEMBERS, external=True)
 
     @property
     def key(self) -> str:
@@ -95,6 +105,7 @@ class MessageEvent:
             journal no longer has it.
         forwarded: Texts that were forwarded with it: somebody else's words, never learned and never kept as turns.
         notice: One sentence that is the whole answer, where nothing in the message can be read or answered.
+        given: The place as it is when an answer that was put off is given; None where it wasn't. Kept nowhere.
     """
 
     id: str
@@ -109,11 +120,37 @@ class MessageEvent:
     quoted: str = ""
     forwarded: tuple[str, ...] = ()
     notice: str = ""
+    given: Place | None = None
 
     @property
     def blank(self) -> bool:
         """Whether it holds nothing to answer."""
         return not (self.text.strip() or self.attachments or self.forwarded or self.notice)
+
+    @property
+    def scope(self) -> str:
+        """The audience of what is learned from it: that of the place it was said in, or of what that has become since
+        where that is closed to some who could read it then."""
+        closed = self.place.audience is Audience.PUBLIC and self.given and self.given.audience is not Audience.PUBLIC
+        return self.given.scope if closed and self.given else self.place.scope
+
+    @property
+    def recallable(self) -> frozenset[str] | None:
+        """The scopes that may be recalled for its answer, see `Place.recallable`: where it was asked and is given."""
+        asked = self.place.recallable
+        now = asked if self.given is None else self.given.recallable
+        if asked is None or now is None:
+            return now if asked is None else asked
+        return asked & now
+
+    @property
+    def opened(self) -> bool:
+        """Whether others can read the answer than those who could read the conversation when it was asked."""
+        asked, now = self.place, self.given
+        if now is None or now.audience is Audience.PRIVATE:
+            return False
+        wider = now.audience is Audience.PUBLIC and asked.audience is not Audience.PUBLIC
+        return asked.audience is Audience.PRIVATE or wider or (now.external and not asked.external)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from bot.events import MessageEvent
@@ -35,6 +36,10 @@ class Platform(Protocol):
 
     def respond(self, event: MessageEvent) -> Respond:
         """A way back to an event."""
+        ...
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """The event with who reads its place now."""
         ...
 
 
@@ -78,9 +83,17 @@ class Recovery:
         for event, conversation, attempts in await self._journal.unanswered(ready):
             platform = ready[event.person.platform]
             log.info("%s: taken up again", event.id)
-            task = asyncio.create_task(self._answers.take_up(event, conversation, attempts, platform.respond))
+            task = asyncio.create_task(self._take_up(platform, event, conversation, attempts))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _take_up(self, platform: Platform, event: MessageEvent, conversation: str, attempts: int) -> None:
+        try:
+            event = await platform.renewed(event)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers
+            log.error("%s: who reads its place can't be told: %s", event.id, describe(exc))
+            event = replace(event, given=event.place.narrowest)
+        await self._answers.take_up(event, conversation, attempts, platform.respond)
 
     async def finish(self, grace: float) -> None:
         """Give what is being answered `grace` seconds; what isn't done stays in the journal."""

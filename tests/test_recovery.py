@@ -52,6 +52,9 @@ class Platform:
     def respond(self, event: MessageEvent) -> StubRespond:
         return StubRespond()
 
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        return event
+
 
 async def test_what_was_left_is_taken_up_in_order_and_beside_each_other() -> None:
     """Every event that nobody answers is handed to the core, oldest first, and none waits for another."""

@@ -84,7 +84,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "event_id": event.id,
         "person_key": event.person.key,
         "user_id": user_id,
-        "scope": event.place.scope,
+        "scope": event.scope,
         "name": storable(event.name),
         "text": storable(event.text),
         "answer": (conn.execute(answer).scalar() or "") if told else "",

@@ -51,7 +51,7 @@ def replied(conn: sa.Connection, message_id: str, place: Place, since: float) ->
     if found is None:
         return None
     at, _, audience = found.place.rpartition("#")
-    if audience != place.audience or not at.startswith(f"{place.platform}:{place.workspace}:"):
+    if audience != home(place).rpartition("#")[2] or not at.startswith(f"{place.platform}:{place.workspace}:"):
         return None
     rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
     kept = {turn.author: turn for turn in rows}
@@ -120,7 +120,7 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
                 "person_key": event.person.key,
                 "account": event.person.key,
                 "owner": done.user_id,
-                "scope": event.place.scope,
+                "scope": event.scope,
                 "name": name,
                 "text": text,
                 "answer": "" if event.forwarded or event.quoted else answer,

@@ -33,7 +33,7 @@ def home(place: Place) -> str:
 
     The audience is part of it: where a place is opened to more people, what was said before stays behind.
     """
-    return f"{place.key}#{place.audience}"
+    return f"{place.key}#{place.audience}" + ("+external" if place.external else "")
 
 
 def to_json(event: MessageEvent) -> str:
@@ -53,19 +53,21 @@ def to_json(event: MessageEvent) -> str:
             "quoted": event.quoted,
             "forwarded": event.forwarded,
             "notice": event.notice,
+            # Apart from the place, so that versions before this one can read the event.
+            **({"external": True} if place.external else {}),
         },
         separators=(",", ":"),
     )
 
 
 def from_json(payload: str) -> MessageEvent:
-    """The event of `to_json`, equal in every field."""
+    """The event of `to_json`, equal in every field but `given`."""
     data = json.loads(payload)
     platform, workspace, channel, thread, audience, name = data["place"]
     return MessageEvent(
         id=data["id"],
         person=Person(*data["person"]),
-        place=Place(platform, workspace, channel, thread, Audience(audience), name),
+        place=Place(platform, workspace, channel, thread, Audience(audience), name, bool(data.get("external"))),
         text=data["text"],
         name=data["name"],
         at=datetime.fromisoformat(data["at"]),

@@ -135,6 +135,13 @@ class Adapter(Protocol):
         """A way back to a message that an earlier process (or try) left unanswered."""
         ...
 
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now as `given`; the narrowest where that can't be told.
+
+        Never raises, and takes some seconds at most.
+        """
+        ...
+
     async def run(self) -> None:
         """Connect, and hand events to the core until stopped."""
         ...

@@ -192,13 +192,14 @@ class TestPlaces:
     """Who can read a place is told as narrowly as it is."""
 
     async def test_team_of_the_body(self, slack: FakeSlack, core: StubCore) -> None:
-        """The workspace is the body's; a person from another organisation keeps their own."""
+        """A channel's workspace is the body's; whoever writes is one person, whatever workspace they are named with."""
         await slack.say(GENERAL, ANN, f"<@{BOT}> one", body={"team_id": "T0OTHER"})
         await slack.say(GENERAL, ANN, f"<@{BOT}> two", user_team="T0THEIRS")
         await slack.say(GENERAL, ANN, f"<@{BOT}> three", body={"team_id": None})
         await slack.wait(lambda: len(core.messages) == 3)
-        seen = {event.text: (event.place.workspace, event.person.workspace) for event in core.messages}
-        assert seen == {"one": ("T0OTHER", "T0OTHER"), "two": (TEAM, "T0THEIRS"), "three": (TEAM, TEAM)}
+        seen = {event.text: event.place.workspace for event in core.messages}
+        assert seen == {"one": "T0OTHER", "two": TEAM, "three": TEAM}
+        assert {event.person for event in core.messages} == {Person("slack", TEAM, ANN)}
 
     @pytest.mark.parametrize(
         ("signs", "audience"),

@@ -38,7 +38,8 @@ class WebApi:
     """State and methods. Ephemeral messages are kept apart: nobody else sees them.
 
     `hidden_before` is the time stamp before which a free plan's histories show nothing, `unlisted` those that histories
-    leave out unless they are asked for.
+    leave out unless they are asked for. With an `enterprise` the workspace is one of that organisation, and `teams` are
+    the workspaces by which its people's payloads call them (the bot's own where there is none).
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,8 @@ class WebApi:
         self.markdown_blocks = True
         self.hidden_before = ""
         self.unlisted: set[str] = set()
+        self.enterprise = ""
+        self.teams: dict[str, str] = {}
         self.users: dict[str, str] = {}
         self.zones: dict[str, Json] = {}
         self.channels: dict[str, Json] = {}
@@ -73,6 +76,10 @@ class WebApi:
         """A person with a display name."""
         self.users[user] = display_name
         return user
+
+    def team(self, user: str) -> str:
+        """The workspace by which a person's payloads call them."""
+        return self.teams.get(user, TEAM)
 
     def dm_channel(self, user: str) -> str:
         """The direct message between a person and the bot."""
@@ -161,7 +168,16 @@ class WebApi:
 
     async def _auth_test(self, args: Json) -> Json:
         team = {"url": "https://fake.slack.com/", "team": "Fake", "team_id": TEAM}
-        return {**team, "user": "memory", "user_id": BOT, "bot_id": BOT_ID, "is_enterprise_install": False}
+        return {
+            **team,
+            "user": "memory",
+            "user_id": BOT,
+            "bot_id": BOT_ID,
+            "is_enterprise_install": False,
+        } | self._organisation()
+
+    def _organisation(self) -> Json:
+        return {"enterprise_id": self.enterprise} if self.enterprise else {}
 
     async def _apps_connections_open(self, args: Json) -> Json:
         ticket = f"t{next(self._ticks)}"
@@ -233,7 +249,7 @@ class WebApi:
         name = self.users.get(user, "")
         profile = {"display_name": name, "real_name": name or user.lower()}
         zone = self.zones.get(user, {})
-        return {"user": {"id": user, "team_id": TEAM, "name": user.lower(), "profile": profile, **zone}}
+        return {"user": {"id": user, "team_id": self.team(user), "name": user.lower(), "profile": profile, **zone}}
 
     async def _assistant_threads_setStatus(self, args: Json) -> Json:
         return {}

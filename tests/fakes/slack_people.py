@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tests.fakes.slack_api import BOT, TEAM
+from tests.fakes.slack_api import BOT
 from tests.fakes.slack_blocks import Json
 from tests.fakes.slack_surfaces import Surfaces
 
@@ -61,12 +61,22 @@ class People(Surfaces):
         **extra: Any,
     ) -> str:
         """Write in a channel; `extra` goes into the event, `body` into what is around it."""
+        around = self._named(user) | dict(body or {})
         message = self.store(channel, {"type": "message", "user": user, "text": text, **extra}, thread_ts)
-        event = {**message, "channel": channel, "event_ts": message["ts"]}
+        event = self._sender(user) | {**message, "channel": channel, "event_ts": message["ts"]}
         if mention:
-            await self.event({**event, "type": "app_mention"}, **(body or {}))
-        await self.event({**event, "channel_type": self.channel_type(channel)}, **(body or {}))
+            await self.event({**event, "type": "app_mention"}, **around)
+        await self.event({**event, "channel_type": self.channel_type(channel)}, **around)
         return str(message["ts"])
+
+    def _named(self, user: str) -> Json:
+        """How an organisation's deliveries name the workspace in which something happened: by who did it."""
+        return {"enterprise_id": self.enterprise, "team_id": self.team(user)} if self.enterprise else {}
+
+    def _sender(self, user: str) -> Json:
+        if user not in self.teams:
+            return {}
+        return dict.fromkeys(("team", "user_team", "source_team"), self.team(user))
 
     def unheard(self, channel: str, user: str, text: str, thread_ts: str | None = None, **extra: Any) -> str:
         """Write in a channel while Slack delivers nothing to the bot; return the message's ts."""
@@ -119,8 +129,9 @@ class People(Surfaces):
             "text": text,
             "user_id": user,
             "user_name": user.lower(),
-            "team_id": TEAM,
+            "team_id": self.team(user),
             "team_domain": "fake",
+            **self._organisation(),
             "channel_id": channel or self.dm_channel(user),
             "channel_name": "directmessage" if channel is None else "channel",
             "api_app_id": APP,
@@ -196,12 +207,18 @@ class People(Surfaces):
     def _interaction(self, user: str, kind: str) -> Json:
         return {
             "type": kind,
-            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
+            # In an organisation that is the organisation's, or another of its workspaces.
+            "user": {
+                "id": user,
+                "username": user.lower(),
+                "name": user.lower(),
+                "team_id": self.enterprise or self.team(user),
+            },
             "api_app_id": APP,
             "token": "verification",
             "trigger_id": self.trigger(),
-            "team": {"id": TEAM, "domain": "fake"},
-            "enterprise": None,
+            "team": {"id": self.team(user), "domain": "fake", **self._organisation()},
+            "enterprise": {"id": self.enterprise, "name": "Fake"} if self.enterprise else None,
             "is_enterprise_install": False,
         }
 
