@@ -339,6 +339,7 @@ class _Parts:
             notify=notify,
             remember=settings.bot_memory,
             later=later,
+            operator=not later,
         )
 
     async def build(self) -> None:

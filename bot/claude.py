@@ -1,19 +1,23 @@
 """The chat model: Claude, through Anthropic's SDK. Imported by the composition root alone, as the SDK takes seconds."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, NoReturn
+from typing import Any
 
 import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
-from bot.claude_api import Thinking, client, is_too_long
-from bot.config import Settings
+from bot.claude_api import client
+from bot.claude_errors import is_unpaid, kind_of, name_of, said, translate
+from bot.claude_params import Params
+from bot.config import Settings, SettingsError
 from bot.events import Prompt
-from bot.ports import ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong
+from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
 from bot.printable import printable
+from bot.thoughts import Thoughts
 
 log = logging.getLogger(__name__)
 
@@ -21,13 +25,18 @@ log = logging.getLogger(__name__)
 MAX_TOKENS = 2048
 #: Where the model can't be kept from thinking, that counts toward the limit too.
 MAX_TOKENS_THINKING = 8192
+#: Characters that a stream may bring, thoughts included: several times what those tokens are. The rest isn't read.
+LONGEST_STREAM = 200_000
 #: Seconds. Between two chunks of a stream the service sends pings, so that silence is a broken connection.
 TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
+#: Seconds that the check at the start may take: answers wait for it.
+CHECK_TIMEOUT = 5.0
 
-CUT = "… (cut at my length limit)"
-
-_OVERLOADED = {"overloaded_error", "rate_limit_error"}
-_MISCONFIGURED = {"authentication_error", "permission_error", "not_found_error", "billing_error"}
+#: What the SDK raises, and what malformed events of a compatible server lead to in it and here.
+_FAULTS = (
+    *(anthropic.AnthropicError, httpx2.HTTPError, OSError),
+    *(ValueError, TypeError, AttributeError, LookupError, RecursionError),
+)
 
 
 class ClaudeChat:
@@ -35,24 +44,61 @@ class ClaudeChat:
 
     def __init__(self, settings: Settings, timeout: httpx2.Timeout = TIMEOUT) -> None:
         self._client = client(settings, timeout)
+        self._settings = settings
         self._model = settings.bot_model
-        self._thinking = Thinking(settings.bot_model)
+        self._params = Params(settings.bot_model)
+        #: Whether the model begins with thoughts that have no opening tag. Claude doesn't.
+        self._unopened = False
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Yield the answer's text in pieces; raise ChatError, or the kind of it that says what happened."""
         try:
-            async with await self._stream(prompt) as events, aclosing(_pieces(events)) as pieces:
+            async with await self._stream(prompt) as events, aclosing(self._said(events)) as pieces:
                 async for piece in pieces:
                     yield piece
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as exc:  # ValueError: malformed events
-            _translate(exc)
+        except _FAULTS as exc:
+            translate(exc, self._model)
 
     async def check(self) -> None:
-        """Ask for the model's description: raises ChatError where key, model or address are wrong. Costs nothing."""
-        try:
-            await self._client.models.retrieve(self._model)
-        except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
-            _translate(exc)
+        """Ask for the models' descriptions, which costs nothing.
+
+        Raises SettingsError where key or model are plainly wrong. A service that is out of reach, or that has no
+        list of models, is no reason not to start: the first is logged.
+        """
+        models = {"BOT_MODEL": self._model}
+        if self._settings.bot_memory and self._settings.mem0_api_key is None:
+            models["BOT_MEMORY_MODEL"] = self._settings.bot_memory_model
+        asked = self._client.with_options(timeout=CHECK_TIMEOUT, max_retries=1)
+        found = await asyncio.gather(
+            *(asked.models.retrieve(model) for model in models.values()), return_exceptions=True
+        )
+        for (variable, model), outcome in zip(models.items(), found, strict=True):
+            if isinstance(outcome, httpx2.InvalidURL):
+                raise SettingsError("ANTHROPIC_BASE_URL: is no address") from None
+            if isinstance(outcome, anthropic.APIStatusError):
+                self._judge(outcome, variable, model)
+            elif isinstance(outcome, _FAULTS):
+                log.warning("Claude can't be reached to check the settings: %s", outcome)
+                return
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    def _judge(self, exc: anthropic.APIStatusError, variable: str, model: str) -> None:
+        status, kind, name = exc.status_code, kind_of(exc), name_of(exc)
+        if is_unpaid(exc):
+            log.warning("the account behind ANTHROPIC_API_KEY has no credit left (%s)", name)
+        elif status == 401 or kind in ("authentication_error", "permission_error"):
+            raise SettingsError(f"ANTHROPIC_API_KEY: refused ({name}); make a new key at console.anthropic.com")
+        elif status == 404 and self._unknown(kind, said(exc), model):
+            raise SettingsError(f"{variable}: the service knows no model of that name ({name})")
+        elif status not in (404, 405, 501):
+            log.warning("Claude doesn't answer the check of %s: %s", variable, name)
+
+    def _unknown(self, kind: str, words: str, model: str) -> bool:
+        """Whether a 404 is about the model: a compatible server may know no such path at all."""
+        if self._settings.anthropic_base_url is None:
+            return True
+        return kind == "not_found_error" and model.lower() in words and "/models" not in words
 
     async def close(self) -> None:
         """Release the connections."""
@@ -60,60 +106,67 @@ class ClaudeChat:
 
     async def _stream(self, prompt: Prompt) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         request: dict[str, Any] = {
-            "model": self._model,
             # The service refuses blank texts; a blank turn says nothing anyway.
             "messages": [
                 {"role": role, "content": clean} for role, text in prompt.messages if (clean := printable(text)).strip()
             ],
+            "max_tokens": MAX_TOKENS_THINKING if self._params.thinks else MAX_TOKENS,
+            # The raw events: the SDK's accumulating `messages.stream` costs half as much again.
+            "stream": True,
         }
         if prompt.system:
             request["system"] = printable(prompt.system)
-        while True:
-            quick = "thinking" in self._thinking.params
-            request["max_tokens"] = MAX_TOKENS if quick else MAX_TOKENS_THINKING
-            try:
-                # The raw events: the SDK's accumulating `messages.stream` costs half as much again.
-                stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._client.messages.create(
-                    **request, **self._thinking.params, stream=True
-                )
-            except anthropic.BadRequestError as exc:
-                if not self._thinking.refused(exc.status_code, exc.message):
-                    raise
-                log.warning("%s takes no such thinking parameters: asked without", self._model)
-            else:
-                return stream
+        stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._params.send(
+            request, self._client.messages.create
+        )
+        return stream
+
+    async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str, None]:
+        """The pieces without what the model thinks aloud."""
+        thoughts = Thoughts(unopened=(unopened := self._unopened))
+        length, cut = 0, False
+        async with aclosing(_pieces(events)) as pieces:
+            async for piece in pieces:
+                if piece is None:
+                    cut = True
+                    continue
+                if text := thoughts.feed(piece):
+                    yield text
+                if thoughts.closed_unopened and not unopened and "claude" not in self._model:
+                    self._unopened = True
+                    # What was taken for the answer were thoughts: it is asked for anew, and then told apart.
+                    raise ChatError("thoughts without an opening tag")
+                length += len(piece)
+                if length > LONGEST_STREAM:
+                    log.warning("a stream was cut at %d characters", LONGEST_STREAM)
+                    cut = True
+                    break
+        if text := thoughts.end():
+            yield text
+        if unopened and not thoughts.closed_unopened:
+            self._unopened = False
+        if cut:
+            yield CUT
 
 
-async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str, None]:
+async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | None, None]:
+    """The text as it comes; None where it was cut. What has another form than it should have is let pass."""
     whole = False
     async for event in events:
-        if event.type == "content_block_delta":
-            if event.delta.type == "text_delta":
-                yield event.delta.text
-        elif event.type == "message_delta":
-            if event.delta.stop_reason == "refusal":
+        kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
+        if kind == "content_block_delta":
+            # Deltas of other types are thoughts, or what compatible servers call so.
+            if getattr(delta, "type", None) == "text_delta" and isinstance(text := getattr(delta, "text", None), str):
+                yield text
+        elif kind == "message_delta":
+            reason = getattr(delta, "stop_reason", None)
+            if reason in ("refusal", "content_filter"):
                 raise ChatRefused("refused")
-            if event.delta.stop_reason == "model_context_window_exceeded":
+            if reason == "model_context_window_exceeded":
                 raise ChatTooLong("the context window is full")
-            if event.delta.stop_reason == "max_tokens":
-                yield CUT
-        elif event.type == "message_stop":
+            if reason == "max_tokens":
+                yield None
+        elif kind == "message_stop":
             whole = True
     if not whole:
         raise ChatError("the stream ended before the answer did")
-
-
-def _translate(exc: Exception) -> NoReturn:
-    """Raise what an error of the SDK means for the person, without its own message: that may quote the request."""
-    if not isinstance(exc, anthropic.APIStatusError):
-        raise ChatError(type(exc).__name__) from exc
-    # An error in midstream comes with the stream's status, 200: its type is what counts.
-    kind: str | None = exc.type
-    status = exc.status_code
-    if kind in _OVERLOADED or status in (429, 529):
-        raise ChatOverloaded(f"status {status}") from exc
-    if is_too_long(exc):
-        raise ChatTooLong(f"status {status}") from exc
-    if kind in _MISCONFIGURED or status in (400, 401, 402, 403, 404):
-        raise ChatMisconfigured(f"status {status}") from exc
-    raise ChatError(f"status {status}") from exc

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot import prompt
 from bot.allowance import Allowance
-from bot.answer import FOLLOWS, HOPELESS, Answer
+from bot.answer import FOLLOWS, HOPELESS, Answer, Lacking, failed_with
 from bot.commands import Commands
 from bot.events import (
     Account,
@@ -31,6 +31,7 @@ from bot.learning import Learner
 from bot.logs import describe
 from bot.ports import (
     Chat,
+    ChatError,
     ClaimLost,
     Journal,
     JournalUnavailable,
@@ -82,6 +83,7 @@ class MemoryBot:
         notify: Notify | None = None,
         remember: bool = True,
         later: bool = True,
+        operator: bool = False,
         way_kept: float = WAY_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
@@ -90,7 +92,7 @@ class MemoryBot:
 
         `allowance` is a person's messages a minute (0: no limit); without `remember` nothing is kept to be learned.
         `later` says that what can't be answered now is taken up again (by `bot.recovery`), and `way_kept` for how many
-        seconds the way back to it is kept.
+        seconds the way back to it is kept. With `operator` whoever is answered runs the bot, and is told what is wrong.
         """
         self._journal = journal
         self._memory = memory
@@ -101,6 +103,8 @@ class MemoryBot:
         self._notify = notify
         self._remember = remember
         self._later = later
+        self._operator = operator
+        self._room = prompt.TURNS_BUDGET
         self._way_kept = way_kept
         self._clock = clock
         self._jitter = jitter
@@ -153,7 +157,11 @@ class MemoryBot:
             found = await respond.found()
             # A word that the answer will follow is none.
             if found is not None and not found[0].rstrip().endswith(FOLLOWS):
-                await self._written(event, conversation, *found, await self._identities.account(event.person))
+                text, message_ids = found
+                account = await self._identities.account(event.person)
+                # The sentence that there is no answer is none: nothing to keep, or to learn from.
+                failure = failed_with(text)
+                await self._written(event, conversation, "" if failure else text, message_ids, account, failure)
                 return
         except ClaimLost:
             await self._let_go(event)
@@ -198,14 +206,16 @@ class MemoryBot:
             if replied is not None and replied.turn is not None:
                 event = replace(event, quoted="")  # the journal's own word for it is the one that can be forgotten
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
-            answer = Answer(self._chat, prompt.build(self._persona, event, memories, turns, replied), again=again)
+            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
+            answer = Answer(self._chat, requests, again=again, operator=self._operator)
             snapshots = answer.snapshots()
             if account.paused and not account.told and await self._journal.tell_paused(account.user_id):
                 snapshots = _behind(PAUSED_LINE, snapshots)
             message_ids = await respond.stream(snapshots)
         if again and answer.failure is not None and not isinstance(answer.failure, HOPELESS):
             return False
-        await self._written(event, conversation, answer.text, message_ids, account)
+        await self._left_out(event, conversation, answer)
+        await self._written(event, conversation, answer.text, message_ids, account, answer.failure)
         return True
 
     async def _note(self, event: MessageEvent, conversation: str, respond: Respond) -> None:
@@ -214,11 +224,32 @@ class MemoryBot:
         account = await self._identities.account(event.person)
         await self._journal.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
 
+    async def _left_out(self, event: MessageEvent, conversation: str, answer: Answer) -> None:
+        """What had to be left out of a request to get an answer is not sent again."""
+        if answer.lacking is not Lacking.TURNS:
+            return
+        if answer.too_long:
+            # The model's window is smaller than was thought: from now on fewer turns go into a request.
+            self._room = answer.turns_length // 2
+            log.warning("%s: the model's window is small: turns may take %d characters", event.id, self._room)
+            return
+        # One of them is what the model refuses, and the next question would be refused with it.
+        count = await self._journal.drop_turns(conversation)
+        log.warning("%s: answered without %d earlier turns, which Claude refuses: they are dropped", event.id, count)
+
     async def _written(
-        self, event: MessageEvent, conversation: str, text: str, message_ids: Sequence[str], account: Account
+        self,
+        event: MessageEvent,
+        conversation: str,
+        text: str,
+        message_ids: Sequence[str],
+        account: Account,
+        failure: ChatError | type[ChatError] | None,
     ) -> None:
-        learn = self._remember and not account.paused
-        await self._journal.answered(event, account.user_id, conversation, text, message_ids, learn=learn)
+        """Commit an answer, or that there is none; what the model refuses is neither kept as context nor learned."""
+        keep = failure is None or not failure.about_request
+        learn = keep and self._remember and not account.paused
+        await self._journal.answered(event, account.user_id, conversation, text, message_ids, learn=learn, keep=keep)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
 

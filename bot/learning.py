@@ -101,7 +101,9 @@ class Learner:
             failed = ids if exc.ids is None else list(exc.ids)
             final = exc.final or min(exchange.attempts for exchange in exchanges) + 1 >= ATTEMPTS
             await self._journal.learning_failed(failed, str(exc), final=final)
-            log.warning("nothing learned from %d exchanges (%s)%s", len(failed), exc, ": given up" if final else "")
+            log.warning(
+                "nothing learned from %d exchanges (%s)%s", len(failed), str(exc), ": given up" if final else ""
+            )
             if await self._journal.exchanges(user_id, scope):
                 self._again(user_id, scope)
             else:

@@ -106,18 +106,18 @@ def build(
     memories: Sequence[Memory],
     turns: Sequence[Turn],
     replied: Replied | None = None,
+    room: int = TURNS_BUDGET,
 ) -> Prompt:
     """One request: persona and memories in `system`; recent turns, oldest first, then the message.
 
-    The oldest turns give way where all of them would be too long; the first message is always a person's. A thread
-    begins with the exchange that it was opened under, any other reply quotes what it replies to.
+    The oldest turns give way where all of them would take more than `room` characters; the first message is always a
+    person's. A thread begins with the exchange that it was opened under, any other reply quotes what it replies to.
     """
     if replied is not None and _opened_thread(event):
         above = [turn for turn in (replied.asked, replied.answered) if turn is not None and turn not in turns]
         turns, replied = [*above, *turns], None
         event = dataclasses.replace(event, quoted="")
     kept: list[Turn] = []
-    room = TURNS_BUDGET
     for turn in reversed(turns):
         room -= len(turn.text)
         if room < 0:
@@ -131,3 +131,23 @@ def build(
     asked = _asked(event, kept[-1] if kept else None, replied)
     messages = (*(_quoted(turn, event) for turn in kept), ("user", asked))
     return Prompt(system(persona, event, memories, others=others), messages, tuple(memories))
+
+
+def ladder(
+    persona: str,
+    event: MessageEvent,
+    memories: Sequence[Memory],
+    turns: Sequence[Turn],
+    replied: Replied | None = None,
+    room: int = TURNS_BUDGET,
+) -> tuple[Prompt, ...]:
+    """The request, then the same with less in it: without what was said before, and without memories either.
+
+    For a model that refuses the first: what it objects to may be something said earlier, or remembered.
+    """
+    alone = dataclasses.replace(event, quoted="")
+    rungs = [build(persona, event, memories, turns, replied, room)]
+    for rung in (build(persona, alone, memories, ()), build(persona, alone, (), ())):
+        if rung != rungs[-1]:
+            rungs.append(rung)
+    return tuple(rungs)

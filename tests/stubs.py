@@ -50,14 +50,20 @@ class StubJournal(StubRights):
         message_ids: Sequence[str],
         *,
         learn: bool,
+        keep: bool = True,
     ) -> None:
         self.log.append("answered")
+        if not keep:
+            return
         self.turns[conversation].append(Turn("user", event.name, event.text, event.at, event.person.key))
         self.turns[conversation].append(Turn("assistant", "", answer, event.at))
         if learn:
             scope = event.place.scope
             row = (len(self.kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
             self.kept.append(Exchange(*row, event.link, event.place.name, conversation))
+
+    async def drop_turns(self, conversation: str) -> int:
+        return len(self.turns.pop(conversation, []))
 
     async def dismiss(self, event_id: str) -> bool:
         self.log.append(f"dismissed {event_id}")

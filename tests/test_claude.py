@@ -9,11 +9,11 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from bot.claude import CUT, ClaudeChat
-from bot.config import Settings
+from bot.claude import ClaudeChat
+from bot.config import Settings, SettingsError
 from bot.events import Prompt
-from bot.ports import ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong
-from tests.fakes.claude import LIMITED, OVERLOADED, REFUSAL, UNAUTHORIZED, FakeClaude, Reply
+from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
+from tests.fakes.claude import LIMITED, OVERLOADED, REFUSAL, TRIGGER, UNAUTHORIZED, UNPAID, FakeClaude, Reply
 
 HELLO = Prompt("Be kind.", (("user", "Hello"),))
 
@@ -90,7 +90,14 @@ async def test_a_model_that_takes_no_thinking_parameter_still_answers(claude: Fa
         (LIMITED, ChatOverloaded),
         (UNAUTHORIZED, ChatMisconfigured),
         (Reply("model: nope", status=404, error="not_found_error"), ChatMisconfigured),
-        (Reply("no credit", status=400, error="invalid_request_error"), ChatMisconfigured),
+        (Reply("messages.0: bad", status=400, error="invalid_request_error"), ChatMisconfigured),
+        (Reply("messages.0: bad", status=422, error="invalid_request_error"), ChatMisconfigured),
+        (UNPAID, ChatUnpaid),
+        (Reply("billing", status=402, error="billing_error"), ChatUnpaid),
+        (Reply("You have reached your specified API usage limits.", status=400), ChatUnpaid),
+        (Reply("Output blocked by content filtering policy", status=400), ChatRefused),
+        (Reply("x", stop_reason="content_filter"), ChatRefused),
+        (Reply("maximum context length is 8192 tokens", status=400), ChatTooLong),
         (Reply("prompt is too long: 9 tokens > 8", status=400, error="invalid_request_error"), ChatTooLong),
         (Reply("", status=413, error="request_too_large"), ChatTooLong),
         (Reply("oops", status=500), ChatError),
@@ -171,22 +178,176 @@ async def test_two_hundred_answers_at_once(claude: FakeClaude, chat: ClaudeChat)
     assert answers == ["Hello you"] * 200
 
 
-async def test_the_check_tells_a_wrong_key_from_a_right_one(claude: FakeClaude, chat: ClaudeChat) -> None:
-    """The doctor's check passes with the right key and model, and names what is refused otherwise."""
+@pytest.mark.parametrize(
+    ("fault", "variable"),
+    [
+        (UNAUTHORIZED, "ANTHROPIC_API_KEY"),
+        (Reply("no", status=403, error="permission_error"), "ANTHROPIC_API_KEY"),
+        (None, "BOT_MODEL"),
+    ],
+)
+async def test_the_check_names_the_setting_that_is_wrong(
+    claude: FakeClaude, chat: ClaudeChat, fault: Reply | None, variable: str
+) -> None:
+    """A key or a model that the service refuses is a wrong setting."""
     await chat.check()
-    claude.script.append(UNAUTHORIZED)
-    with pytest.raises(ChatMisconfigured):
+    if fault is not None:
+        claude.script.append(fault)
+    else:
+        claude.models.remove("claude-sonnet-5-5")
+    with pytest.raises(SettingsError, match=rf"^{variable}: [^\n]+$"):
         await chat.check()
-    wrong = ClaudeChat(settings(claude, "claude-none"))
+
+
+@pytest.mark.parametrize("memory", [True, False])
+async def test_the_check_looks_at_the_memory_model_where_it_is_used(claude: FakeClaude, memory: bool) -> None:
+    """An unknown model for memories is named, unless memory is switched off."""
+    chat = ClaudeChat(settings(claude).model_copy(update={"bot_memory_model": "claude-none", "bot_memory": memory}))
+    if memory:
+        with pytest.raises(SettingsError, match=r"^BOT_MEMORY_MODEL: "):
+            await chat.check()
+    else:
+        await chat.check()
+    await chat.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Reply("Not Found", status=status, error=error) for status in (404, 405, 501) for error in ("", "api_error")),
+        Reply("Not Found", status=404, error="not_found_error"),
+        Reply("Cannot GET /v1/models/claude-sonnet-5-5", status=404, error="not_found_error"),
+        Reply("down", status=500),
+        Reply("not from here", status=403, error="forbidden"),
+        OVERLOADED,
+        UNPAID,
+    ],
+    ids=lambda fault: f"{fault.status}-{fault.error}-{fault.text[:10]}",
+)
+async def test_the_check_passes_where_no_setting_is_plainly_wrong(
+    claude: FakeClaude, chat: ClaudeChat, fault: Reply
+) -> None:
+    """A compatible server without a list of models, and a service in trouble, don't keep the bot from starting."""
+    claude.script.extend([fault] * 4)
+    await chat.check()
+
+
+async def test_the_check_passes_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    """A service out of reach is an outage: the bot starts, and the log says so."""
+    async with FakeClaude() as gone:
+        chat = ClaudeChat(settings(gone))
+    await chat.check()
+    assert "can't be reached" in caplog.text
+    await chat.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("<think>They want X.</think>\n\nHello.", "Hello."),
+        ("\n<Thinking>\na < b\n</Thinking>Hello.", "Hello."),
+        ("<think>one</think>\n<think>two</think>Hello.", "Hello."),
+        ("[THINK]They want X.[/THINK]Hello.", "Hello."),
+        ("<thin ice", "<thin ice"),
+        ("<", "<"),
+        ("The tag <think>…</think> is for thoughts.", "The tag <think>…</think> is for thoughts."),
+        ("<think>never closed", ""),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+async def test_what_a_model_thinks_aloud_is_not_said(
+    claude: FakeClaude, chat: ClaudeChat, sent: str, said: str, piece: int
+) -> None:
+    """Thoughts that begin an answer are left out, wherever the stream is divided; tags further on are text."""
+    claude.script.append(Reply(sent, piece=piece))
+    assert "".join([each async for each in chat.answer(HELLO)]) == said
+
+
+async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude) -> None:
+    """A local model whose opening tag is part of its prompt is asked anew, once, and then its thoughts are known."""
+    claude.handler = lambda request: Reply("They want X.\n</think>\n\nHello.", piece=4)
+    chat = ClaudeChat(settings(claude, "qwq-32b"))
+    with pytest.raises(ChatError):
+        await said(chat)
+    assert await said(chat) == "Hello."
+    assert await said(chat) == "Hello."
+    claude.handler = lambda request: "No thoughts."
+    assert await said(chat) == "No thoughts."
+    await chat.close()
+
+
+@pytest.mark.parametrize("stop", ["end_turn", "max_tokens"])
+async def test_deltas_of_other_types_are_no_text(claude: FakeClaude, chat: ClaudeChat, stop: str) -> None:
+    """Reasoning that comes beside the text, in whatever form a compatible server has for it, is let pass."""
+    odd = (
+        {"type": "thinking_delta", "thinking": "X"},
+        {"reasoning_content": "X"},
+        {"type": "text_delta"},
+        None,
+        "X",
+        7,
+    )
+    claude.script.append(Reply("Hello.", stop_reason=stop, before=odd))
+    assert await said(chat) == "Hello." + (CUT if stop == "max_tokens" else "")
+
+
+@pytest.mark.parametrize(
+    "data", ["[" * 100_000, "{" * 5, "null", "7", '{"type": "error", "error": 7}', '"text"', "NaN"]
+)
+async def test_an_event_of_another_form_is_a_chat_error(claude: FakeClaude, chat: ClaudeChat, data: str) -> None:
+    """JSON that nests too deep, or is none, is told like any broken stream."""
+    claude.script.append(Reply("Hello.", raw=data))
+    try:
+        assert await said(chat) == "Hello."
+    except ChatError:
+        return
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("unknown", ["thinking", "system"])
+async def test_a_parameter_that_is_refused_is_left_out(claude: FakeClaude, unknown: str, silent: bool) -> None:
+    """A server that knows no thinking is asked without, also where it doesn't say so; what is needed isn't left out."""
+    claude.unknown, claude.silent = {unknown}, silent
+    chat = ClaudeChat(settings(claude, "local-model"))
+    if unknown == "thinking":
+        assert await said(chat) == "You said: Hello"
+        assert await said(chat) == "You said: Hello"
+        assert claude.calls == 3
+    else:
+        with pytest.raises(ChatMisconfigured):
+            await said(chat)
+        assert claude.calls <= 2
+    await chat.close()
+
+
+async def test_a_refused_message_takes_no_parameter_with_it(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """What a service says about a message's content changes nothing for the requests that follow."""
+    await said(chat)
+    claude.script.append(Reply("messages.0.content: bad thinking", status=400, error="invalid_request_error"))
+    claude.script.append(Reply("messages.0.content: bad thinking", status=400, error="invalid_request_error"))
     with pytest.raises(ChatMisconfigured):
-        await wrong.check()
-    await wrong.close()
+        await said(chat)
+    await said(chat)
+    assert "thinking" in claude.chats[-1]
+
+
+async def test_what_is_refused_is_refused_wherever_it_stands(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """The service looks at the whole request: an old turn is refused with the newest question."""
+    with pytest.raises(ChatRefused):
+        await said(chat, Prompt("", (("user", TRIGGER), ("assistant", "No."), ("user", "Hello"))))
+
+
+async def test_a_stream_that_never_ends_is_cut(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """However much a server sends, thoughts included, no more is read than any model writes."""
+    claude.script.append(Reply("<think>" + "x" * 1_000_000, piece=10_000, hang_after=90))
+    assert await asyncio.wait_for(said(chat), 5) == CUT
 
 
 async def test_no_text_is_logged(claude: FakeClaude, chat: ClaudeChat, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG, neither what was said nor what was answered is in the log."""
     caplog.set_level(logging.DEBUG)
     claude.script.append(Reply("the answer is marmalade", status=400, error="invalid_request_error"))
+    claude.script.append(claude.script[0])
     with pytest.raises(ChatMisconfigured):
         await said(chat, Prompt("persona of quinces", (("user", "I love gooseberries"),)))
     claude.script.append(Reply("marmalade again"))

@@ -8,15 +8,26 @@ from datetime import timedelta
 
 import pytest
 
-from bot.answer import FOLLOWS, SLOW, Answer
+from bot.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.commands import Commands
 from bot.core import SORRY, TOO_MUCH, MemoryBot
 from bot.events import Account, Learned, MessageEvent, Person, Prompt, Recalled, Turn
 from bot.identity import Identities
 from bot.learning import Learner
-from bot.ports import ChatError, ChatOverloaded, ChatRefused, JournalUnavailable, MemoryUnavailable, PlatformRefused
+from bot.ports import (
+    CUT,
+    ChatEmpty,
+    ChatError,
+    ChatMisconfigured,
+    ChatOverloaded,
+    ChatRefused,
+    ChatTooLong,
+    JournalUnavailable,
+    MemoryUnavailable,
+    PlatformRefused,
+)
 from bot.rights import PAUSED_LINE, Rights
-from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message
+from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message, turn
 from tests.stubs import StubChat, StubJournal, StubMemory, StubRespond
 
 
@@ -146,12 +157,147 @@ async def test_failing_memory_leaves_a_plain_answer() -> None:
     assert len(world.journal.kept) == 1
 
 
-async def test_a_refusal_is_told_in_a_sentence() -> None:
-    """Where the model declines, the person reads one plain sentence and what they said is kept."""
-    world = World(StubChat([ChatRefused()]))
-    respond = await world.say("remember my cat Tom")
-    assert respond.shown == [ChatRefused.sentence]
-    assert [(one.text, one.answer) for one in world.journal.kept] == [("remember my cat Tom", "")]
+@pytest.mark.parametrize(
+    "failure", [ChatRefused(), ChatTooLong(), ChatMisconfigured("HTTP 400", about_request=True)], ids=str
+)
+async def test_what_the_model_refuses_for_good_is_told_and_not_kept(failure: ChatError) -> None:
+    """The person reads one plain sentence; what was refused is neither context of the next question nor learned."""
+    world = World(StubChat([failure], ["Paris."]))
+    refused = await world.say("something nasty")
+    assert refused.shown == [failure.sentence]
+    assert world.journal.kept == []
+    assert (await world.say("the capital of France?", number=2)).shown == ["Paris."]
+    assert [text for _, text in world.chat.prompts[-1].messages] == ["the capital of France?"]
+
+
+async def test_what_a_refusal_breaks_off_is_withdrawn() -> None:
+    """A refusal in midstream takes what was shown along."""
+    world = World(StubChat(["Take two parts of", ChatRefused()]))
+    assert (await world.say("how is it made?")).shown[-1] == ChatRefused.sentence
+
+
+async def test_an_earlier_turn_that_is_refused_is_dropped() -> None:
+    """The harmless question is answered without the earlier turns, which are not sent again."""
+
+    def reply(prompt: Prompt) -> str:
+        if any("nasty" in text for _, text in prompt.messages):
+            raise ChatRefused
+        return "Paris."
+
+    world = World(StubChat(reply=reply))
+    world.journal.turns[DM.key] = [turn("user", "nasty"), turn("assistant", "Hm.")]
+    world.memory.of[ANN.key] = [memory("Likes tea")]
+    assert (await world.say("the capital of France?")).shown == ["Paris."]
+    assert "Likes tea" in world.chat.prompts[-1].system
+    await world.say("and of Spain?", number=2)
+    assert len(world.chat.prompts) == 3
+    assert [text for _, text in world.chat.prompts[-1].messages] == [
+        "the capital of France?",
+        "Paris.",
+        "and of Spain?",
+    ]
+
+
+async def test_a_memory_that_is_refused_leaves_a_plain_answer() -> None:
+    """The question is answered without memories; the conversation and the memories stay."""
+
+    def reply(prompt: Prompt) -> str:
+        if "nasty" in prompt.system:
+            raise ChatRefused
+        return "Paris."
+
+    world = World(StubChat(reply=reply))
+    world.journal.turns[DM.key] = [turn("user", "hi"), turn("assistant", "Hello.")]
+    world.memory.of[ANN.key] = [memory("nasty")]
+    assert (await world.say("the capital of France?")).shown == ["Paris."]
+    assert len(world.journal.turns[DM.key]) == 4
+    assert len(world.memory.of[ANN.key]) == 1
+
+
+async def test_a_small_window_takes_fewer_turns() -> None:
+    """Where the turns are what is too long, the answer goes out without them, and the next one with the newest."""
+
+    def reply(prompt: Prompt) -> str:
+        if sum(len(text) for _, text in prompt.messages) > 1000:
+            raise ChatTooLong
+        return "ok"
+
+    world = World(StubChat(reply=reply))
+    world.journal.turns[DM.key] = [turn("user", "x" * 700), turn("assistant", "y" * 500)]
+    assert (await world.say("hi")).shown == ["ok"]
+    assert (await world.say("and now?", number=2)).shown == ["ok"]
+    assert len(world.chat.prompts) == 3
+    assert [text for _, text in world.chat.prompts[-1].messages] == ["hi", "ok", "and now?"]
+
+
+@pytest.mark.parametrize("shown", [ChatRefused.sentence, f"Half an answer\n\n{ChatError.sentence}"])
+async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
+    """The sentence that there is no answer, found where the answer belongs, is neither kept nor learned as one."""
+    world = World()
+    respond = StubRespond()
+    respond.there = (shown, ("reply:1",))
+    await world.again("hi", respond)
+    assert not any(one.answer for one in world.journal.kept)
+    assert not any(each.author == "assistant" and each.text for each in world.journal.turns[DM.key])
+    assert world.chat.prompts == []
+
+
+async def test_a_model_that_says_nothing_is_asked_twice_and_no_more() -> None:
+    """An empty answer is no outage: after a second try the person is told, and what they said is kept."""
+    world = World(StubChat([""], [" \n"]))
+    respond = await world.say("my cat is called Tom")
+    assert respond.shown[-1] == ChatEmpty.sentence
+    assert (len(world.chat.prompts), world.journal.postponed) == (2, [])
+    assert [one.text for one in world.journal.kept] == ["my cat is called Tom"]
+
+
+async def test_an_answer_has_a_longest_length() -> None:
+    """A model that doesn't stop is cut, says so, and isn't read any further."""
+    read = 0
+
+    class Endless(StubChat):
+        async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+            nonlocal read
+            while True:
+                read += 1
+                yield "word " * 100
+
+    world = World(Endless())
+    shown = (await world.say("tell me all")).shown
+    assert shown[-1].endswith(CUT)
+    assert len(shown[-1]) == LONGEST + len(CUT)
+    assert read < LONGEST / 400
+    assert world.journal.kept[0].answer == shown[-1]
+
+
+@pytest.mark.parametrize("heard", [0, 3])
+async def test_an_answer_has_a_total_deadline(heard: int) -> None:
+    """What trickles in for too long ends: with what is there, which says so, or as an outage where nothing is."""
+
+    class Trickling(StubChat):
+        async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+            for _ in range(heard):
+                yield "word "
+            while True:
+                await asyncio.sleep(0.02)
+                yield ""
+
+    answer = Answer(Trickling(), [Prompt("", ())], again=False, longest_time=0.1)
+    shown = [snapshot async for snapshot in answer.snapshots()]
+    if heard:
+        assert (answer.text, answer.failure) == ("word word word " + LATE, None)
+        assert shown[-1] == answer.text
+    else:
+        assert type(answer.failure) is ChatError
+        assert shown == [ChatError.sentence]
+
+
+async def test_the_operator_is_told_what_is_wrong() -> None:
+    """In the terminal whoever asks runs the bot, and reads the reason instead of being sent to a log."""
+    failure = ChatMisconfigured("HTTP 401", hint="Claude refuses ANTHROPIC_API_KEY (HTTP 401).")
+    for operator, told in ((True, failure.hint), (False, failure.sentence)):
+        answer = Answer(StubChat([failure]), [Prompt("", ())], again=False, operator=operator)
+        assert [snapshot async for snapshot in answer.snapshots()] == [told]
 
 
 @pytest.mark.parametrize("failure", [ChatOverloaded(), ChatError("down")])
@@ -188,7 +334,7 @@ async def test_a_silent_model_is_excused_until_it_speaks() -> None:
             yield "late"
 
     shown = []
-    async for snapshot in Answer(Slow(), Prompt("", ()), again=True, patience=0.01).snapshots():
+    async for snapshot in Answer(Slow(), [Prompt("", ())], again=True, patience=0.01).snapshots():
         shown.append(snapshot)
         gate.set()
     assert shown == [SLOW, "late"]
@@ -353,9 +499,10 @@ class SometimesFull(StubJournal):
         message_ids: Sequence[str],
         *,
         learn: bool,
+        keep: bool = True,
     ) -> None:
         self._check()
-        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn)
+        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn, keep=keep)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

@@ -106,17 +106,23 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         message_ids: Sequence[str],
         *,
         learn: bool,
+        keep: bool = True,
     ) -> None:
         """Commit both turns, the answer's ids and (with `learn`) the exchange to be learned, in one transaction.
 
-        Keeps no text where the person has had everything forgotten since the event was admitted, and where another
-        process has taken it over.
+        Keeps no text without `keep`, where the person has had everything forgotten since the event was admitted, and
+        where another process has taken it over.
         """
         if event.id in self._lost:
             raise ClaimLost(event.id)
-        done = Answered(event, user_id, conversation, answer, tuple(message_ids), learn, self._turns > 0, self._worker)
+        ids, turned = tuple(message_ids), self._turns > 0
+        done = Answered(event, user_id, conversation, answer, ids, learn, turned, self._worker, keep)
         await self._runner.write(turns.answered, done, self._clock())
         self._ended(event.id)
+
+    async def drop_turns(self, conversation: str) -> int:
+        """Drop the turns kept of a conversation; return how many there were."""
+        return await self._runner.write(turns.drop, conversation)
 
     async def dismiss(self, event_id: str) -> bool:
         """End an event that gets no answer (and is not to be taken up again); False where it isn't ours to end."""

@@ -63,8 +63,16 @@ def _turn(row: sa.Row[Any, Any, Any, Any, Any]) -> Turn:
     return Turn(author, name, text, when(at), person_key if author == "user" else "")
 
 
+def drop(conn: sa.Connection, conversation: str) -> int:
+    """Drop the turns of a conversation; return how many there were."""
+    return conn.execute(sa.delete(turns).where(turns.c.conversation == conversation)).rowcount
+
+
 class Answered(NamedTuple):
-    """An event and its answer: what `answered` commits. `keep_turns` is off where no turns are kept at all."""
+    """An event and its answer: what `answered` commits.
+
+    `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be.
+    """
 
     event: MessageEvent
     user_id: str
@@ -74,6 +82,7 @@ class Answered(NamedTuple):
     learn: bool
     keep_turns: bool
     worker: str
+    keep: bool = True
 
 
 def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
@@ -89,6 +98,8 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     taken = inbox.take(conn, event.id, done.worker)
     if taken is None:
         return False
+    if not done.keep:
+        return True
     payload, kept = taken
     if payload != to_json(event):  # edited on its platform while it was being answered
         event = replace(event, text=from_json(payload).text)

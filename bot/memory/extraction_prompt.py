@@ -55,6 +55,8 @@ SCHEMA = {
 
 _NEW = "\n\n## New Messages\n"
 _OBSERVED = "\n\n## Observation Date\n"
+#: mem0's sections before that one, where there is nothing to show in them.
+_NOTHING = "## Summary\n\n\n## Last k Messages\n\n\n## Recently Extracted Memories\n[]\n\n## Existing Memories\n[]"
 _BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 #: Ends of lines that JSON may hold as they are.
 _BARE = re.compile("[\x85\u2028\u2029]")
@@ -67,8 +69,15 @@ def messages(exchanges: Sequence[Exchange]) -> list[dict[str, str]]:
     return [{"role": role, "content": text} for role, text in said if text.strip()]
 
 
-def numbered(prompt: str, exchanges: Sequence[Exchange]) -> str:
+def has_context(prompt: str) -> bool:
+    """Whether mem0's user prompt shows anything beside the new exchanges."""
+    return not prompt.startswith(_NOTHING + _NEW)
+
+
+def numbered(prompt: str, exchanges: Sequence[Exchange], *, alone: bool = False) -> str:
     """mem0's user prompt for these exchanges, with the exchanges numbered and their own date as Observation Date.
+
+    With `alone` nothing that was learned or said before is shown beside them.
 
     Raises LearningFailed where the prompt isn't the one that mem0 2.2.1 builds.
     """
@@ -80,7 +89,7 @@ def numbered(prompt: str, exchanges: Sequence[Exchange]) -> str:
     if start < len(_NEW) or prompt[start:end] != given or not prompt.startswith(_OBSERVED, end):
         raise LearningFailed("mem0's extraction prompt has another form than expected")
     after = prompt[end + len(_OBSERVED) :].partition("\n\n")[2]
-    before = _BARE.sub(lambda found: f"\\u{ord(found.group()):04x}", prompt[:start])
+    before = _NOTHING + _NEW if alone else _BARE.sub(lambda found: f"\\u{ord(found.group()):04x}", prompt[:start])
     shown = "".join(_shown(number, exchange) for number, exchange in enumerate(exchanges, 1))
     return f"{before}{shown}{_OBSERVED}{exchanges[-1].at.date().isoformat()}\n\n{after}"
 

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import json
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from typing import Any
 import anthropic
 import httpx2
 
-from bot.claude_api import Thinking, is_too_long
+from bot.claude_errors import about_content, is_too_long, is_unpaid, name_of
+from bot.claude_params import Params
 from bot.events import Source
 from bot.memory import mem0_env
-from bot.memory.extraction_prompt import NUMBERED, SCHEMA, numbered
+from bot.memory.extraction_answer import LONGEST_FACT, Reading, Unreadable, read
+from bot.memory.extraction_prompt import NUMBERED, SCHEMA, has_context, numbered
 from bot.memory.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.ports import LearningFailed
-from bot.printable import printable
 
 mem0_env.prepare()
 
@@ -36,6 +38,14 @@ TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=10.0, pool=10.0)
 #: Tokens of an answer: some hundred facts. A single exchange may need more, and can't be made smaller.
 MAX_TOKENS = 8192
 MAX_TOKENS_ALONE = 16384
+#: Seconds that an extraction may take in all, however the answer trickles in.
+LONGEST_TIME = 300.0
+#: Facts that one lesson may teach: they are one transaction, which others wait for.
+FACTS = 100
+#: What an answer of another form than it should have leads to, in the SDK or here.
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass
@@ -50,13 +60,13 @@ class Meter:
     refused: int = 0
     unusable: int = 0
 
-    def count(self, usage: anthropic.types.Usage) -> None:
-        """Add one answer's usage."""
+    def count(self, usage: object) -> None:
+        """Add one answer's usage, of which compatible servers may tell a part or nothing."""
         self.calls += 1
-        self.input += usage.input_tokens
-        self.output += usage.output_tokens
-        self.cache_read += usage.cache_read_input_tokens or 0
-        self.cache_creation += usage.cache_creation_input_tokens or 0
+        self.input += getattr(usage, "input_tokens", 0) or 0
+        self.output += getattr(usage, "output_tokens", 0) or 0
+        self.cache_read += getattr(usage, "cache_read_input_tokens", 0) or 0
+        self.cache_creation += getattr(usage, "cache_creation_input_tokens", 0) or 0
 
 
 class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
@@ -67,7 +77,8 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         self.meter = Meter()
         self._client = client
         self._model = model
-        self._thinking = Thinking(model)
+        self._params = Params(model, SCHEMA)
+        self._keeps_schema = True
 
     def generate_response(
         self, messages: list[dict[str, str]], tools: object = None, tool_choice: str = "auto", **_: object
@@ -91,69 +102,107 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
 
     async def _extract(self, messages: list[dict[str, str]], lesson: Lesson) -> str:
         system, user = (message["content"] for message in messages)
-        alone = len(lesson.exchanges) == 1
-        answer = await self._ask(
-            {
-                "model": self._model,
-                "max_tokens": MAX_TOKENS_ALONE if alone else MAX_TOKENS,
-                # Byte-identical every time, so that it is billed from the cache.
-                "system": [
-                    {"type": "text", "text": system},
-                    {"type": "text", "text": NUMBERED, "cache_control": {"type": "ephemeral"}},
-                ],
-                "messages": [{"role": "user", "content": numbered(user, lesson.exchanges)}],
-            }
-        )
-        self.meter.count(answer.usage)
-        if answer.stop_reason == "refusal":
-            self.meter.refused += 1
-            log.warning("an extraction was refused (%d exchanges)", len(lesson.exchanges))
-            # Of several, all but one may be harmless.
-            raise LearningFailed("refused", smaller=not alone, final=alone)
-        if answer.stop_reason in ("max_tokens", "model_context_window_exceeded"):
-            self.meter.unusable += 1
-            raise LearningFailed(f"cut: {answer.stop_reason}", smaller=True)
-        text = "".join(block.text for block in answer.content if block.type == "text")
         try:
-            facts = list(_facts(text, lesson))
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            return self._read(await self._ask(system, numbered(user, lesson.exchanges), lesson), lesson)
+        except _Refused as exc:
+            if len(lesson.exchanges) > 1 or not has_context(user):  # of several, all but one may be harmless
+                raise
+            # What it objects to may stand beside the exchange: in an older memory, or in what was said before.
+            log.warning("an extraction was refused (%s): asked again with this exchange alone", exc)
+            lesson.existing.clear()
+            prompt = numbered(user, lesson.exchanges, alone=True)
+            return self._read(await self._ask(system, prompt, lesson), lesson)
+
+    def _read(self, answer: anthropic.types.Message, lesson: Lesson) -> str:
+        alone = len(lesson.exchanges) == 1
+        try:
+            self.meter.count(answer.usage)
+            reason = answer.stop_reason
+            text = "".join(block.text for block in answer.content if block.type == "text")
+            if reason in ("refusal", "content_filter"):
+                self.meter.refused += 1
+                raise _Refused("refused", smaller=not alone, final=alone)
+            cut = reason in ("max_tokens", "model_context_window_exceeded")
+            if cut and not alone:
+                raise Unreadable(f"cut: {reason}")
+            reading = read(text)
+            if not reading.whole and not alone:
+                raise Unreadable("the list of facts breaks off")
+        except (Unreadable, *MALFORMED) as exc:
             self.meter.unusable += 1
+            why = str(exc) if isinstance(exc, Unreadable) else f"malformed: {type(exc).__name__}"
+            raise LearningFailed(why, smaller=True) from None
+        if not reading.plain and self._keeps_schema:
+            self._keeps_schema = False
+            log.warning("%s ignores JSON schemas: facts are read from its text as well as can be", self._model)
+        return _for_mem0(_kept(reading, lesson), lesson)
+
+    async def _ask(self, system: str, prompt: str, lesson: Lesson) -> anthropic.types.Message:
+        alone = len(lesson.exchanges) == 1
+        request: dict[str, Any] = {
+            "max_tokens": MAX_TOKENS_ALONE if alone else MAX_TOKENS,
+            # Byte-identical every time, so that it is billed from the cache.
+            "system": [
+                {"type": "text", "text": system},
+                {"type": "text", "text": NUMBERED, "cache_control": {"type": "ephemeral"}},
+            ],
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        try:
+            async with asyncio.timeout(LONGEST_TIME):
+                answer: anthropic.types.Message = await self._params.send(request, self._client.messages.create)
+        except anthropic.APIStatusError as exc:
+            raise _failure(exc, alone=alone) from exc
+        except TimeoutError:
+            raise LearningFailed(f"no answer within {LONGEST_TIME:.0f} seconds", smaller=True) from None
+        except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
+            raise LearningFailed(type(exc).__name__) from exc
+        except MALFORMED as exc:  # a body that breaks off in its middle, or nests too deep; the message would quote it
             raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
-        return _for_mem0(facts, lesson)
-
-    async def _ask(self, request: dict[str, Any]) -> anthropic.types.Message:
-        while True:
-            params = {**self._thinking.params}
-            schema = {"format": {"type": "json_schema", "schema": SCHEMA}}
-            params["output_config"] = {**params.get("output_config", {}), **schema}
-            try:
-                message: anthropic.types.Message = await self._client.messages.create(**request, **params)
-            except anthropic.APIStatusError as exc:
-                if self._thinking.refused(exc.status_code, exc.message):
-                    continue
-                raise LearningFailed(f"status {exc.status_code}", smaller=is_too_long(exc)) from exc
-            except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
-                raise LearningFailed(type(exc).__name__) from exc
-            except ValueError as exc:  # a body that breaks off in its middle; the message would quote it
-                raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
-            return message
+        return answer
 
 
-def _facts(answer: str, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
-    """Each fact of an answer, and whom it is attributed to; raises where the answer has another form."""
-    found = json.loads(answer)["memory"]
-    if not isinstance(found, list):
-        raise TypeError("no list")
-    for each in found:
-        text = printable(each["text"]).strip()
-        if text:
-            sources = _sources(each.get("source"), lesson)
-            yield Fact(text, sources, _superseded(each.get("supersedes"), lesson)), str(each.get("attributed_to", ""))
+class _Refused(LearningFailed):
+    """The model, or a filter before it, objects to what the request holds."""
+
+
+def _failure(exc: anthropic.APIStatusError, *, alone: bool) -> LearningFailed:
+    name = name_of(exc)
+    if is_unpaid(exc):
+        return LearningFailed(f"no credit: {name}")
+    if about_content(exc):
+        return _Refused(f"refused: {name}", smaller=not alone, final=alone)
+    if is_too_long(exc) and alone:
+        return _Refused(f"too long: {name}", smaller=True)
+    # What one exchange holds may be what is refused, and the others harmless.
+    return LearningFailed(name, smaller=exc.status_code in (400, 413, 422))
+
+
+def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
+    """Each fact of an answer, and whom it is attributed to: as many as one lesson may teach."""
+    rows = reading.rows
+    if len(rows) > FACTS and len(lesson.exchanges) > 1:
+        raise LearningFailed(f"{len(rows)} facts", smaller=True)
+    if reading.bad or reading.cut or not reading.whole or len(rows) > FACTS:
+        log.warning(
+            "of an extraction's answer %d facts are kept: %d rows were none, %d facts were cut at %d characters, "
+            "%d were more than one lesson teaches%s",
+            min(len(rows), FACTS),
+            reading.bad,
+            reading.cut,
+            LONGEST_FACT,
+            max(0, len(rows) - FACTS),
+            "" if reading.whole else ", and the list breaks off",
+        )
+    for row in rows[:FACTS]:
+        yield Fact(row.text, _sources(row.source, lesson), _superseded(row.supersedes, lesson)), row.speaker
 
 
 def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
     """The exchange of that number; all of them where there is none, as one of them it was."""
     exchanges: Sequence[Any] = lesson.exchanges
+    if isinstance(number, str) and _NUMBER.fullmatch(number):
+        number = int(number)
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= len(exchanges):
         exchanges = [exchanges[number - 1]]
     return tuple(map(source_of, exchanges))
@@ -165,7 +214,7 @@ def _superseded(ids: object, lesson: Lesson) -> tuple[str, ...]:
     return tuple(shown[str(each)] for each in ids if str(each) in shown) if isinstance(ids, list) else ()
 
 
-def _for_mem0(facts: Sequence[tuple[Fact, str]], lesson: Lesson) -> str:
+def _for_mem0(facts: Iterable[tuple[Fact, str]], lesson: Lesson) -> str:
     """Put the facts into the lesson and return them in mem0's form. A text that comes twice is one fact."""
     rows: list[dict[str, str]] = []
     for fact, speaker in facts:

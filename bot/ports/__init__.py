@@ -1,12 +1,14 @@
 """What the core needs from the outside, as protocols named by role. Implementations are bound in `__main__`."""
 
-from bot.ports.chat import Chat
+from bot.ports.chat import CUT, Chat
 from bot.ports.errors import (
+    ChatEmpty,
     ChatError,
     ChatMisconfigured,
     ChatOverloaded,
     ChatRefused,
     ChatTooLong,
+    ChatUnpaid,
     ClaimLost,
     JournalUnavailable,
     LearningFailed,
@@ -19,14 +21,17 @@ from bot.ports.memory import MemoryStore, Notify
 from bot.ports.platform import Adapter, Core, Respond
 
 __all__ = [
+    "CUT",
     "Accounts",
     "Adapter",
     "Chat",
+    "ChatEmpty",
     "ChatError",
     "ChatMisconfigured",
     "ChatOverloaded",
     "ChatRefused",
     "ChatTooLong",
+    "ChatUnpaid",
     "ClaimLost",
     "Codes",
     "Core",

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from bot.events import Prompt
 
+#: What an answer ends with that reached a limit of its length.
+CUT = "… (cut at my length limit)"
+
 
 class Chat(Protocol):
     """The chat model."""

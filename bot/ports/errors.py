@@ -4,11 +4,23 @@
 class ChatError(Exception):
     """The chat model gave no whole answer.
 
-    `sentence` is what the person is told where that is the end of it; `reason` where the answer will follow.
+    `sentence` is what the person is told where that is the end of it; `reason` where the answer will follow. The
+    message is ours, for the log: the service's own may quote the request.
+
+    Attributes:
+        about_request: The service refuses what this very request holds: sent again, or as context of the next
+            question, it would be refused again.
+        hint: What whoever runs the bot is told in place of `sentence`; empty where there is nothing to add.
     """
 
     reason = "I can't reach Claude right now."
     sentence = f"{reason} Please try again in a little while."
+    about_request = False
+
+    def __init__(self, message: str = "", *, hint: str = "", about_request: bool = False) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.about_request = about_request or type(self).about_request
 
 
 class ChatOverloaded(ChatError):
@@ -22,16 +34,31 @@ class ChatRefused(ChatError):
     """The model declined to answer (`stop_reason` `refusal`)."""
 
     sentence = "I'd rather not answer that one."
+    about_request = True
 
 
 class ChatTooLong(ChatError):
     """The request doesn't fit the model's context window."""
 
     sentence = "That's more text than I can read at once. Could you send a shorter piece?"
+    about_request = True
+
+
+class ChatEmpty(ChatError):
+    """The model ended its turn without a word, asked twice."""
+
+    sentence = "I have no answer to that. Could you put it another way?"
+
+
+class ChatUnpaid(ChatError):
+    """The account behind the key has no credit left: an outage, over once it is paid."""
+
+    reason = "I can't use Claude right now."
+    sentence = f"{reason} Please try again later."
 
 
 class ChatMisconfigured(ChatError):
-    """The service refuses our key, model or request (400, 401, 403, 404): for the operator to mend."""
+    """The service refuses our key, model or request (400, 401, 403, 404): for the operator to fix."""
 
     sentence = "I'm not set up correctly to answer right now. Whoever runs me will find the reason in my log."
 

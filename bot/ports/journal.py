@@ -49,8 +49,16 @@ class Inbox(Protocol):
         message_ids: Sequence[str],
         *,
         learn: bool,
+        keep: bool = True,
     ) -> None:
-        """Commit both turns, the answer's ids and (with `learn`) the exchange to be learned, in one transaction."""
+        """Commit both turns, the answer's ids and (with `learn`) the exchange to be learned, in one transaction.
+
+        Without `keep` the event is ended and the ids are noted, and no text of it is kept: neither turn nor exchange.
+        """
+        ...
+
+    async def drop_turns(self, conversation: str) -> int:
+        """Drop the turns kept of a conversation; return how many there were."""
         ...
 
     async def recent(self, conversation: str) -> list[Turn]:

@@ -13,7 +13,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -32,6 +32,8 @@ class Reply:
         error_after: Send an `error` event after so many deltas.
         hang_after: Send nothing more after so many deltas, and keep the connection open.
         delay: Seconds before the answer begins; None for the server's own.
+        before: Deltas that are streamed before the text, of whatever form.
+        raw: The data of one event that is streamed before the text, as it is.
     """
 
     text: str = ""
@@ -43,20 +45,29 @@ class Reply:
     error_after: int | None = None
     hang_after: int | None = None
     delay: float | None = None
+    before: tuple[object, ...] = ()
+    raw: str = ""
 
 
 OVERLOADED = Reply("Overloaded", status=529, error="overloaded_error")
 LIMITED = Reply("Rate limited", status=429, error="rate_limit_error")
 UNAUTHORIZED = Reply("invalid x-api-key", status=401, error="authentication_error")
+UNPAID = Reply(
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade.",
+    status=400,
+    error="invalid_request_error",
+)
 REFUSAL = Reply("", stop_reason="refusal")
+#: The documented text that the models refuse wherever a request holds it.
+TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
 HANG = Reply("", hang_after=0)
 
 Handler = Callable[[Request], Reply | str | Awaitable[Reply | str]]
 
 
 def is_extraction(request: Request) -> bool:
-    """Whether a request asks for JSON by a schema."""
-    return "format" in (request.get("output_config") or {})
+    """Whether a request asks for facts: by a schema, or by mem0's prompt where the server takes no schema."""
+    return "format" in (request.get("output_config") or {}) or "\n\n## New Messages\n" in last_text(request)
 
 
 def system_text(request: Request) -> str:
@@ -112,8 +123,27 @@ def default(request: Request) -> str:
     return f"You said: {prompt}"
 
 
+def _open_object(schema: Any) -> bool:
+    """Whether a schema has an object that allows further properties."""
+    if isinstance(schema, list):
+        return any(map(_open_object, schema))
+    if not isinstance(schema, dict):
+        return False
+    opened = schema.get("type") == "object" and schema.get("additionalProperties") is not False
+    return opened or any(map(_open_object, schema.values()))
+
+
+def _used(request: Request) -> set[str]:
+    """The optional parameters that a request holds."""
+    system = request.get("system")
+    cached = isinstance(system, list) and any("cache_control" in block for block in system)
+    return {*request, *(("cache_control",) if cached else ())}
+
+
 def _refused(request: Request) -> str | None:
     """What the documents say is answered with 400, None where the request is well formed."""
+    if _open_object(((request.get("output_config") or {}).get("format") or {}).get("schema")):
+        return "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
     model, thinking = str(request.get("model", "")), (request.get("thinking") or {}).get("type")
     if not request.get("max_tokens") or not request.get("messages"):
         return "max_tokens and messages: Field required"
@@ -139,6 +169,9 @@ class FakeClaude:
         script: Replies that are given first, one a request, whoever asks.
         requests: The bodies of all requests, in order of arrival (with `record`).
         calls: Requests so far; `most_at_once` is how many of them were ever open together.
+        triggers: Texts that are answered with `refusal` wherever a request holds them, old turns and system included.
+        window: The characters that a request may have, None for no end; past it the service answers 400.
+        unknown: Parameters that a compatible server refuses, by name; `silent` has it not say which.
         tokens: Billed so far, characters / 4: `input`, `output`, `cache_read`, `cache_creation`.
     """
 
@@ -160,6 +193,10 @@ class FakeClaude:
         self.most_at_once = 0
         self.tokens = {"input": 0, "output": 0, "cache_read": 0, "cache_creation": 0}
         self.models = {"claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5"}
+        self.triggers = {TRIGGER}
+        self.window: int | None = None
+        self.unknown: set[str] = set()
+        self.silent = False
         self.url = ""
         self._delays = (chat_delay, extraction_delay)
         self._gap = gap
@@ -260,10 +297,19 @@ class FakeClaude:
     async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
         if refused := _refused(body):
             return _error(Reply(refused, status=400, error="invalid_request_error"))
+        if unknown := sorted(self.unknown & _used(body)):
+            said = "invalid request" if self.silent else f"{unknown[0]}: Extra inputs are not permitted"
+            return _error(Reply(said, status=400, error="invalid_request_error"))
+        texts = [system_text(body), *(last_text({"messages": [message]}) for message in body["messages"])]
+        if self.window is not None and (length := sum(map(len, texts))) > self.window:
+            said = f"prompt is too long: {length} tokens > {self.window} maximum"
+            return _error(Reply(said, status=400, error="invalid_request_error"))
         given: Any = self.script.popleft() if self.script else self.handler(body)
         if inspect.isawaitable(given):
             given = await given
         reply: Reply = Reply(given) if isinstance(given, str) else given
+        if reply.status == 200 and any(trigger in text for trigger in self.triggers for text in texts):
+            reply = replace(REFUSAL, delay=reply.delay)
         delay = reply.delay if reply.delay is not None else self._delays[is_extraction(body)]
         if delay:
             await asyncio.sleep(delay)
@@ -322,6 +368,10 @@ class FakeClaude:
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         start = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
         await response.write(_event(start) + _event(block) + _event({"type": "ping"}))
+        if reply.raw:
+            await response.write(f"event: content_block_delta\ndata: {reply.raw}\n\n".encode())
+        for odd in reply.before:
+            await response.write(_event({"type": "content_block_delta", "index": 0, "delta": odd}))
         for sent, piece in enumerate([*_pieces(reply), None]):
             if sent == reply.cut_after:
                 _break(request)

@@ -1,0 +1,103 @@
+"""What a model thinks aloud, told from what it says.
+
+A model behind a compatible server may put its reasoning into the text: `<think>…</think>` before the answer. Nobody is
+to be shown that, nor is anything to be learned from it.
+"""
+
+import re
+
+_NAMES = "think|thinking|thought|thoughts|reasoning|seed:think"
+_OPENING = re.compile(rf"(?:<({_NAMES})(?:\s[^<>]{{0,200}})?>|\[(think)\])", re.IGNORECASE)
+#: The beginning of an opening tag, which the next piece may complete.
+_BEGUN = re.compile(
+    r"(?:<(?:"
+    + "|".join(f"{name[:end]}" for name in _NAMES.split("|") for end in range(len(name) + 1))
+    + rf"|(?:{_NAMES})\s[^<>]{{0,200}})?|\[(?:t|th|thi|thin|think)?)?",
+    re.IGNORECASE,
+)
+#: A closing tag on a line of its own: some models' opening one is part of what they are asked with.
+_CLOSING_LINE = re.compile(r"(?:^|\n)[ \t]*</(?:think|thinking)>[ \t]*(?=\n)", re.IGNORECASE)
+_BLANK = re.compile(r"\s*")
+_TAIL = 40
+
+
+class Thoughts:
+    """Takes an answer in pieces and gives back what of it is said.
+
+    Only what begins an answer is taken for thoughts; an answer may well be about such tags. Thoughts that are never
+    closed are never said.
+
+    Args:
+        unopened: The model is known to begin with thoughts without an opening tag: nothing is given back before they
+            are closed, or all of it at the end.
+
+    Attributes:
+        closed_unopened: Set where a closing tag stands on a line of its own and no opening one before it.
+    """
+
+    def __init__(self, *, unopened: bool = False) -> None:
+        self.closed_unopened = False
+        self._begun = ""
+        self._begins = True
+        self._closing: re.Pattern[str] | None = None
+        self._unopened: list[str] | None = [] if unopened else None
+        self._tail = ""
+        self._mentioned = False
+
+    def feed(self, piece: str) -> str:
+        """What can be said now that this piece has come."""
+        text, at = self._begun + piece, 0
+        self._begun = ""
+        while self._begins:  # several thoughts may follow one another
+            if self._closing is not None:
+                if (found := self._closing.search(text, at)) is None:
+                    self._begun = text[max(at, len(text) - _TAIL) :]
+                    return ""
+                self._closing, at = None, found.end()
+            at = _blank(text, at)
+            if opening := _OPENING.match(text, at):
+                closing = f"</{opening[1]}>" if opening[1] else "[/think]"
+                self._closing, self._unopened = re.compile(re.escape(closing), re.IGNORECASE), None
+                at = opening.end()
+            elif _BEGUN.fullmatch(text, at):
+                self._begun = text[at:]
+                return ""
+            else:
+                self._begins = False
+        return self._say(text[at:]) if self._unopened is None else self._hold(self._unopened, text[at:])
+
+    def end(self) -> str:
+        """What was held back and is said after all, now that the answer has ended."""
+        held = "".join(self._unopened or ()) + ("" if self._closing else self._begun)
+        self._unopened, self._begun = None, ""
+        return held
+
+    def _hold(self, held: list[str], piece: str) -> str:
+        seen = self._tail + piece
+        self._tail = seen[-_TAIL:]
+        held.append(piece)
+        if (found := _CLOSING_LINE.search(seen)) is None:
+            return ""
+        self.closed_unopened, self._unopened, self._begins = True, None, True
+        return self.feed(seen[found.end() :])
+
+    def _say(self, piece: str) -> str:
+        seen = self._tail + piece
+        self._tail = seen[-_TAIL:]
+        if not self._mentioned and not self.closed_unopened:
+            self._mentioned = "<think" in seen.lower()
+            self.closed_unopened = not self._mentioned and _CLOSING_LINE.search(seen) is not None
+        return piece
+
+
+def _blank(text: str, at: int) -> int:
+    """Where the white space that begins there ends."""
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
+
+
+def spoken(text: str) -> str:
+    """What of a whole answer is said."""
+    thoughts = Thoughts()
+    said = thoughts.feed(text)
+    return said + thoughts.end()
