@@ -132,7 +132,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             self.meter.unusable += 1
             why = str(exc) if isinstance(exc, Unreadable) else f"malformed: {type(exc).__name__}"
             raise LearningFailed(why, smaller=True) from None
-        if not reading.plain and self._keeps_schema:
+        if reading.whole and not reading.plain and self._keeps_schema:
             self._keeps_schema = False
             log.warning("%s ignores JSON schemas: facts are read from its text as well as can be", self._model)
         return _for_mem0(_kept(reading, lesson), lesson)

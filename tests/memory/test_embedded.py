@@ -1,6 +1,7 @@
 """Embedded memory end to end: real mem0, store and SDK, against a loopback Messages API."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,7 +11,18 @@ import pytest
 
 from bot.events import PRIVATE_SCOPE, SHARED_SCOPE
 from bot.ports import LearningFailed, MemoryUnavailable
-from tests.fakes.claude import REFUSAL, FakeClaude, Reply, Request, existing_memories, facts, last_text, new_messages
+from tests.fakes.claude import (
+    REFUSAL,
+    UNPAID,
+    FakeClaude,
+    Reply,
+    Request,
+    default,
+    existing_memories,
+    facts,
+    last_text,
+    new_messages,
+)
 from tests.memory.embedding import MONDAY, PUBLIC, Waiting, exchange, holding, opened, recalled
 
 
@@ -310,3 +322,109 @@ async def test_no_text_reaches_the_log(claude: FakeClaude, tmp_path: Path, caplo
         await recalled(memory, "gooseberries")
         await memory.forget_all("discord:1")
     assert "gooseberr" not in caplog.text
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize(
+    "unknown", [{"output_config"}, {"thinking"}, {"cache_control"}, {"output_config", "thinking", "cache_control"}]
+)
+async def test_a_server_that_refuses_parameters_is_asked_without(
+    claude: FakeClaude, tmp_path: Path, unknown: set[str], silent: bool
+) -> None:
+    """A compatible server that knows no schema, no thinking or no cache teaches all the same, and is asked once."""
+    claude.unknown, claude.silent = unknown, silent
+    async with opened(tmp_path, claude) as memory:
+        assert await memory.learn([exchange(1, "I like tea.")]) == 1
+        before = claude.calls
+        assert await memory.learn([exchange(2, "I like cake.")]) == 1
+    assert claude.calls == before + 1
+
+
+async def test_a_model_that_ignores_the_schema_teaches_all_the_same(
+    claude: FakeClaude, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON in a code block behind a sentence, with one bad row, is read for its good ones, and the log says so once."""
+
+    def wrapped(request: Request) -> str:
+        said = new_messages(last_text(request))
+        rows = [{"text": text, "source": number} for number, text, _ in said]
+        return "Here is what I found:\n\n```json\n" + json.dumps({"memory": [{"text": 7}, *rows]}) + "\n```\nDone!"
+
+    claude.handler = wrapped
+    async with opened(tmp_path, claude) as memory:
+        assert await memory.learn([exchange(1, "I like tea."), exchange(2, "I like cake.")]) == 2
+        assert await memory.learn([exchange(3, "I like rain.")]) == 1
+    assert claude.calls == 2
+    assert caplog.text.count("ignores JSON schemas") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "[" * 100_000,
+        '{"memory": ' + "[" * 100_000,
+        '{"memory": [{"text": {"text": ' * 20_000,
+        json.dumps({"memory": [{"text": 7}]}),
+        '{"memory": 7}',
+        "no JSON at all",
+    ],
+    ids=lambda answer: answer[:24],
+)
+async def test_an_odd_answer_holds_up_only_its_own_exchange(claude: FakeClaude, tmp_path: Path, answer: str) -> None:
+    """Whatever form an answer has, the exchange that it is about is known, and the others are learned."""
+
+    def odd(request: Request) -> Reply | str:
+        return Reply(answer) if "poison" in last_text(request) else default(request)
+
+    claude.handler = odd
+    async with opened(tmp_path, claude) as memory:
+        with pytest.raises(LearningFailed) as failed:
+            await memory.learn([exchange(1, "I like tea."), exchange(2, "poison"), exchange(3, "I like rain.")])
+        assert failed.value.ids == (2,)
+        assert {each.text for each in await memory.list("discord:1")} == {"I like tea.", "I like rain."}
+
+
+async def test_a_bad_request_holds_up_only_its_own_exchange(claude: FakeClaude, tmp_path: Path) -> None:
+    """What the service refuses about one exchange's content doesn't keep the others from being learned."""
+
+    def picky(request: Request) -> Reply | str:
+        bad = "poison" in last_text(request)
+        return Reply("messages.0: bad", status=400, error="invalid_request_error") if bad else default(request)
+
+    claude.handler = picky
+    async with opened(tmp_path, claude) as memory:
+        await memory.learn([exchange(9, "I like cake.")])
+        with pytest.raises(LearningFailed) as failed:
+            await memory.learn([exchange(1, "I like tea."), exchange(2, "poison"), exchange(3, "I like rain.")])
+        assert failed.value.ids == (2,)
+        assert len(await memory.list("discord:1")) == 3
+
+
+async def test_a_memory_that_is_refused_doesnt_end_learning(claude: FakeClaude, tmp_path: Path) -> None:
+    """Where the model refuses an older memory, what is said next is learned without it being shown."""
+    async with opened(tmp_path, claude) as memory:
+        await memory.learn([exchange(1, "I like tea with poppies.")])
+        claude.triggers = {"poppies"}
+        assert await memory.learn([exchange(2, "I like tea at five.")]) == 1
+        assert claude.calls == 3
+        with pytest.raises(LearningFailed) as failed:
+            await memory.learn([exchange(3, "More tea with poppies.")])
+        assert failed.value.final
+
+
+async def test_a_lesson_has_a_most(claude: FakeClaude, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of facts of one exchange are cut to what one transaction takes, and the log says so."""
+    many = facts(*({"text": f"Fact number {number}", "source": 1} for number in range(2000)))
+    claude.handler = lambda request: many
+    async with opened(tmp_path, claude) as memory:
+        assert await memory.learn([exchange(1, "I like many things.")]) == 100
+    assert "1900 were more than one lesson teaches" in caplog.text
+
+
+async def test_an_unpaid_account_is_an_outage(claude: FakeClaude, tmp_path: Path) -> None:
+    """With the credit run out nothing is given up, and the exchanges aren't tried one by one."""
+    claude.script.append(UNPAID)
+    async with opened(tmp_path, claude) as memory:
+        with pytest.raises(LearningFailed, match="no credit") as failed:
+            await memory.learn([exchange(1, "I like tea."), exchange(2, "I like rain.")])
+        assert (failed.value.smaller, failed.value.final, claude.calls) == (False, False, 1)
