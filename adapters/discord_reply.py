@@ -10,6 +10,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from adapters.discord_markdown import Growing
 from adapters.discord_messages import TROUBLE, Confirm, Messages, Online, Pace, Shown
 from adapters.discord_text import LIMIT, message_key
 from adapters.text import clean, split_markdown
@@ -49,6 +50,7 @@ class Reply:
         self._shown: list[Shown] = []
         self._again = again
         self._latest = ""
+        self._growing = Growing()
         # Characters that were there before: they stay until the new text is as long.
         self._floor = 0
         self._shut_out = False
@@ -149,7 +151,7 @@ class Reply:
         """
         if self._again:
             await self._adopt()
-        wanted = split_markdown(clean(text), _ROOM)
+        wanted = split_markdown(self._growing.markdown(text), _ROOM)
         if not wanted or (not whole and len(text) < self._floor):
             return
         if not whole:

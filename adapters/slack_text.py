@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from adapters.slack_markdown import markdown as markdown
+from adapters.slack_markdown import mrkdwn as mrkdwn
 from adapters.text import clean, split_markdown
 
 #: Characters of one message. Slack's `markdown` block takes 12,000 after escaping.
@@ -14,11 +16,6 @@ TEXT = 39_000
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^")
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
-_AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>|]+)>")
-#: What Slack would read as a mention, a channel or a link with a label of its own.
-_LIVE = re.compile(r"<(?=[!@#]|[a-zA-Z][a-zA-Z0-9+.-]*:)")
-_BREAK = "<\u200b"
 
 
 def mentioned(raw: str) -> list[str]:
@@ -33,9 +30,12 @@ def mentions_group(raw: str) -> bool:
 
 def plain(raw: str, bot_user: str, names: Mapping[str, str]) -> str:
     """What a person wrote, as they see it: without the bot's mention, tokens as names, escapes undone."""
-    own = rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>"
-    text = re.sub(rf"\A\s*(?:{own}[,:]?\s*)+", "", raw)
-    text = re.sub(rf"[ \t]*{own}", "", text)
+    # Without the mention wherever it stands, and the blanks before it; at the beginning, its comma too.
+    pieces = re.split(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>", raw) if bot_user else [raw]
+    while len(pieces) > 1 and not pieces[0].strip():
+        del pieces[0]
+        pieces[0] = pieces[0].removeprefix(",").removeprefix(":")
+    text = "".join([*(piece.rstrip(" \t") for piece in pieces[:-1]), pieces[-1]])
     # Tokens first: an escaped "<" of the writer's must not turn into one.
     pieces = _TOKEN.split(text)
     pieces[::2] = [_unescape(piece) for piece in pieces[::2]]
@@ -69,28 +69,6 @@ def escape(text: str) -> str:
 def literal(text: str) -> str:
     """Like `escape`, with a zero-width break before mrkdwn's own signs, so that nothing is formatted either."""
     return re.sub(r"(?=[*_~`])", "\u200b", escape(text))
-
-
-def markdown(text: str) -> str:
-    """Markdown for a `markdown` block.
-
-    Slack reads its own `<…>` tokens there too, but never an escaped bracket as one. Code keeps its brackets (it is
-    shown as it stands), with a zero-width break where they would be a token. A `>` alone forms nothing and may be
-    a quotation's.
-    """
-    pieces = _CODE.split(clean(text))
-    pieces[::2] = [_AUTOLINK.sub(r"\1", piece).replace("<", "&lt;") for piece in pieces[::2]]
-    pieces[1::2] = [_LIVE.sub(_BREAK, piece) for piece in pieces[1::2]]
-    return "".join(pieces)
-
-
-def mrkdwn(text: str) -> str:
-    """Markdown as mrkdwn, for where Slack refuses `markdown` blocks."""
-    from slackify_markdown import slackify_markdown  # type: ignore[import-untyped]  # needed there alone
-
-    converted: str = slackify_markdown(clean(text)).strip()
-    # The library lets mentions stand, and undoes entities that spell one.
-    return re.sub(r"<(?=[!@#])", "&lt;", converted)
 
 
 def parts(text: str) -> list[str]:

@@ -1,12 +1,10 @@
 """What every chat platform needs done to a text: cleaning, and splitting Markdown into messages."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 # Backquotes in the info string would make it inline code (CommonMark 0.31, 4.5).
-_FENCE = re.compile(r"[ \t]*(?P<marker>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+_FENCE = re.compile(r"(?P<marker>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
 _MAX_LANGUAGE = 20
 
 
@@ -23,100 +21,208 @@ class _Fence:
     language: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line, and what is open before and after it: a code block, or a table of which `table` are the first lines."""
+
+    text: str
+    before: _Fence | None
+    after: _Fence | None
+    table: str = ""
+
+
 def split_markdown(text: str, limit: int) -> list[str]:
     """Split Markdown into parts of at most `limit` characters, none of them blank.
 
-    Breaks fall between paragraphs where possible, else between lines, else between words. A code block that must be
-    broken is closed and opened again, with its language, in the next part; one that never ends is closed. The first
-    parts stay the same while the text grows. `limit` is at least 64.
+    Breaks fall between paragraphs where possible, else between lines, else between words. What must be broken goes on
+    as what it was in the next part: a code block is closed and opened again with its language, a table gets its head
+    again, a list that begins within an item is moved to the margin. A code block that never ends is closed. The first
+    parts stay the same while the text grows, and each line is looked at a bounded number of times. `limit` is at least
+    64.
     """
     if limit < 64:
         raise ValueError("limit: at least 64 characters")
-    parts: list[str] = []
+    splitting = _Splitting(limit)
+    for line in text.split("\n"):
+        splitting.take(line)
+    return splitting.end()
+
+
+@dataclass(slots=True)
+class _Splitting:
+    """The part that is being filled: its head (a code block or table that goes on) and its lines."""
+
+    limit: int
+    parts: list[str] = field(default_factory=list)
+    head: str = ""
+    rows: list[_Row] = field(default_factory=list)
+    length: int = 0
     fence: _Fence | None = None
-    rest = text
-    while rest.strip():
-        head = f"{fence.marker}{fence.language}\n" if fence else ""
-        room = limit - len(head)
-        last = _state(rest, len(rest), fence)
-        end = f"\n{last.marker}" if last else ""
-        if len(rest.rstrip()) + len(end) <= room:
-            parts.append(head + rest.rstrip() + end)
-            break
-        cut, fence = _cut(rest, room, fence)
-        part, rest = rest[:cut], rest[cut:]
-        if fence is None:
-            if part.strip():
-                parts.append(head + part.rstrip())
-            rest = rest.lstrip("\n") if part.endswith("\n") else rest.lstrip(" \n")
+    table: str = ""
+    previous: str = ""
+    #: Columns that lines are moved to the left, in a part that begins within a list.
+    margin: int = 0
+
+    def take(self, line: str) -> None:
+        """Add a line of the text."""
+        before, self.fence = self.fence, _after(line, self.fence)
+        if before is None and self.fence is not None and len(line) > self.limit // 2:
+            line = self.fence.marker + self.fence.language  # nobody reads more of it
+        table = self._in_table(line) if before is None and self.fence is None else ""
+        step = 4 * self.limit
+        row = _Row(line[:step], before, self.fence, table)
+        for start in range(step, len(line), step):  # or each cut would copy all of a line of any length
+            while len(row.text) > self.limit:
+                row = self._shorten(row)
+            row = replace(row, text=row.text + line[start : start + step])
+        self._add(row)
+        self.previous = line[: self.limit]
+
+    def _in_table(self, line: str) -> str:
+        if self.table:
+            self.table = self.table if "|" in line else ""
+        elif _delimits(line) and "|" in self.previous and len(self.previous) + len(line) < self.limit // 3:
+            self.table = f"{self.previous.strip()}\n{line.strip()}\n"
+            return ""
+        return self.table
+
+    def _add(self, row: _Row) -> None:
+        while not self._fits(row):
+            row = self._shorten(row)
+        if self.rows or row.text.strip() or row.before is not None:
+            if not self.rows:
+                self._begin(row)
+                if row.before is not None and row.after is None:
+                    self.head = ""
+                    return  # the block would be empty
+            text = self._moved(row.text)
+            self.rows.append(_Row(text, row.before, row.after, row.table))
+            self.length += len(text) + 1
+
+    def _shorten(self, row: _Row) -> _Row:
+        """End a part where a line doesn't fit, and return what of the line goes into the next."""
+        place = self._break()
+        if place:
+            self._emit(place)
+        elif row.before is not row.after and self.rows:  # a fence's own line is never cut
+            self._emit(len(self.rows))
         else:
-            parts.append(head + part.rstrip("\n") + f"\n{fence.marker}")
-            line = _LINE.match(rest)
-            if line and _after(line.group(), fence) is None:  # the block would be empty
-                fence, rest = None, rest[line.end() :].lstrip("\n")
-    return parts
+            return self._cut(row)
+        return row
+
+    def _begin(self, row: _Row) -> None:
+        """What a new part begins with, given its first line."""
+        self.head, self.margin = "", 0
+        if row.before is not None:
+            self.head = f"{row.before.marker}{row.before.language}\n"
+        elif row.table:
+            self.head = row.table
+        elif self.parts and row.after is None:
+            self.margin = len(row.text) - len(row.text.lstrip(" "))
+        self.length = len(self.head)
+
+    def _moved(self, line: str) -> str:
+        if not self.margin or not line.strip():
+            return line
+        here = len(line) - len(line.lstrip(" "))
+        if here < self.margin:
+            self.margin = 0
+            return line
+        return line[self.margin :]
+
+    def _fits(self, row: _Row) -> bool:
+        if self.rows:
+            used = self.length
+        else:
+            head = f"{row.before.marker}{row.before.language}\n" if row.before else row.table
+            used = len(head)
+        end = len(row.after.marker) + 1 if row.after else 0
+        return used + len(row.text.rstrip()) + end <= self.limit
+
+    def _break(self) -> int:
+        """How many of the lines this part keeps: up to a paragraph's end, else a line's, else one of code; 0 for none.
+
+        In its first half nothing is broken off.
+        """
+        paragraphs = lines = code = 0
+        length = len(self.head)
+        for place, row in enumerate(self.rows, 1):
+            length += len(row.text) + 1
+            if length < self.limit // 2:
+                continue
+            following = self.rows[place] if place < len(self.rows) else None
+            if row.after is not None:
+                # Never right behind an opening fence, which would leave an empty block; nor before the closing one.
+                if row.before is not None and length + len(row.after.marker) <= self.limit:
+                    code = place
+            elif not row.text.strip() or (following is not None and not following.text.strip()):
+                paragraphs = place
+            else:
+                lines = place
+        return paragraphs or lines or code
+
+    def _emit(self, keep: int) -> None:
+        kept, left = self.rows[:keep], self.rows[keep:]
+        self._close(kept)
+        self.rows, self.length = [], 0
+        for row in left:
+            self._add(row)
+
+    def _close(self, rows: list[_Row]) -> None:
+        fence = rows[-1].after
+        body = "\n".join(row.text for row in rows)
+        if fence is None:
+            part = (self.head + body).rstrip()
+        elif len(rows) == 1 and rows[0].before is None:
+            return  # an opening fence alone
+        else:
+            part = f"{self.head}{body}".rstrip("\n") + f"\n{fence.marker}"
+        if part.strip():
+            self.parts.append(part)
+
+    def _cut(self, row: _Row) -> _Row:
+        """Put as much of a line into this part as fits, cut between words where there are any, and return the rest."""
+        if not self.rows:
+            self._begin(row)
+        end = len(row.after.marker) + 1 if row.after else 0
+        room = self.limit - self.length - end
+        if self.rows and room < self.limit // 2:
+            self._emit(len(self.rows))
+            return row
+        word = row.text.rfind(" ", room // 2, room)
+        place = word + 1 if word > 0 else room
+        text = row.text[:place] if row.after else row.text[:place].rstrip()
+        if text.strip() or row.after:
+            self.rows.append(_Row(text, row.before, row.after))
+        if self.rows:
+            self._emit(len(self.rows))
+        rest = row.text[place:]
+        return _Row(rest if row.after else rest.lstrip(" "), row.after, row.after, "")
+
+    def end(self) -> list[str]:
+        """The parts of the whole text."""
+        while self.rows and not self.rows[-1].text.strip():
+            self.rows.pop()
+        if self.rows:
+            self._close(self.rows)
+        return self.parts
 
 
 def _after(line: str, fence: _Fence | None) -> _Fence | None:
     """The code block that is open after a line."""
-    found = _FENCE.fullmatch(line.rstrip())
+    line = line.strip()
+    if not line.startswith(("```", "~~~")):
+        return fence
+    found = _FENCE.fullmatch(line)
     if found is None:
         return fence
     if fence is None:
-        language = found["info"].split(maxsplit=1)[0] if found["info"].strip() else ""
+        language = found["info"].split(maxsplit=1)[0] if found["info"] else ""
         return _Fence(found["marker"][:_MAX_LANGUAGE], language[:_MAX_LANGUAGE])
-    closes = found["marker"].startswith(fence.marker) and not found["info"].strip()
+    closes = found["marker"].startswith(fence.marker) and not found["info"]
     return None if closes else fence
 
 
-def _lines(text: str, fence: _Fence | None) -> Iterator[tuple[int, int, _Fence | None, _Fence | None]]:
-    """Each line as (start, end, code block before it, code block after it); the end is past its newline."""
-    for line in _LINE.finditer(text):
-        after = _after(line.group(), fence)
-        yield line.start(), line.end(), fence, after
-        fence = after
-
-
-def _state(text: str, position: int, fence: _Fence | None) -> _Fence | None:
-    """The code block that is open at a position."""
-    state = fence
-    for _, end, _, after in _lines(text, fence):
-        if end > position:
-            break
-        state = after
-    return state
-
-
-def _cut(text: str, room: int, fence: _Fence | None) -> tuple[int, _Fence | None]:
-    """Where to cut so that the part fits into `room`, its closing fence included, and what is open there."""
-    paragraphs, lines, code = [], [], []
-    for _, end, before, after in _lines(text[: room + 1], fence):
-        if not text.startswith("\n", end - 1):  # the window's end, not the line's
-            break
-        if after is not None:
-            # Never right behind an opening fence, which would leave an empty block.
-            if before is not None and end + len(after.marker) <= room:
-                code.append((end, after))
-        elif text.startswith("\n", end):
-            paragraphs.append((end, after))
-        else:
-            lines.append((end, after))
-    for candidates in (paragraphs, lines, code):
-        if candidates and candidates[-1][0] >= room // 2:
-            return candidates[-1]
-    return _cut_line(text, room, fence)
-
-
-def _cut_line(text: str, room: int, fence: _Fence | None) -> tuple[int, _Fence | None]:
-    """Cut within a line, between words where there are any in its second half."""
-    state = _state(text, room, fence)
-    end = room if state is None else room - len(state.marker) - 1
-    for start, stop, before, after in _lines(text, fence):
-        if stop <= end:
-            continue
-        if before is not after and start > 0:  # a fence's own line is never cut
-            return start, before
-        state = before
-        break
-    word = text.rfind(" ", end // 2, end)
-    return (word + 1 if word > 0 else end), state
+def _delimits(line: str) -> bool:
+    """Whether a line is the second of a table."""
+    return "|" in line and "-" in line and not line.strip(" \t|:-")

@@ -234,3 +234,38 @@ async def test_nothing_more_of_what_another_process_answers(fake: FakeDiscord) -
         await until(lambda: core.failures, "the end of the try")
         assert isinstance(core.failures[0], ClaimLost)
         assert [(method, path) for method, path, _ in fake.requests[requests:] if method != "GET"] == []
+
+
+async def test_markdown_is_what_discord_shows(fake: FakeDiscord) -> None:
+    """Bold is not underlined, a table is aligned text, and what has grown by edits is what is sent at once."""
+    written = "__Ages__\n\n| Name | Age |\n|:--|--:|\n| Ann | 5 |\n\n---\nDone, <@1>."
+    shown = f"**Ages**\n\n```\nName │ Age\n─────┼────\nAnn  │   5\n```\n\n{'─' * 12}\nDone, \\<@1>."
+
+    async def growing(event: MessageEvent) -> AsyncIterator[str]:
+        for end in range(1, len(written), 5):
+            yield written[:end]
+            await asyncio.sleep(0.01)
+        yield written
+
+    async with running(fake, StubCore(growing)):
+        assert await fake.answer_to(await fake.dm("Ana", "ages?"), contains="Done, \\<@1>.") == shown
+
+
+async def test_parts_before_the_last_are_not_edited_again(fake: FakeDiscord) -> None:
+    """While a long answer with lists, code and tables grows, a message that is full stays as it is."""
+    block = "## Part\n\n- one\n    - two\n\n```py\nx = 1\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n\n"
+    written = block * 60
+
+    async def growing(event: MessageEvent) -> AsyncIterator[str]:
+        for end in range(500, len(written), 500):
+            yield written[:end]
+            await asyncio.sleep(0.03)
+        yield written
+
+    async with running(fake, StubCore(growing)):
+        message = await fake.dm("Ana", "go on")
+        await until(lambda: len(fake.answers(message)) == 3 and "▌" not in str(fake.answers(message)), "the whole")
+    first = [body["content"] for body in posts(fake, "PATCH")]
+    full = fake.answers(message)[0]["content"]
+    assert first.count(full) <= 1
+    assert all(str(body).count("```") % 2 == 0 for body in first)

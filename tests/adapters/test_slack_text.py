@@ -41,7 +41,7 @@ def test_read(raw: str, read: str) -> None:
         ("<!channel>", "&lt;!channel>"),
         ("`a < b` `<div>` `<!here>`", "`a < b` `<div>` `<\u200b!here>`"),
         ("```\nx <@U1> <https://a.b|c>\n```", "```\nx <\u200b@U1> <\u200bhttps://a.b|c>\n```"),
-        ("```\nnever closed <!channel>", "```\nnever closed <\u200b!channel>"),
+        ("```\nnever closed <!channel>", "```\nnever closed <\u200b!channel>\n```"),
         ("a ` lone <!here> tick", "a ` lone &lt;!here> tick"),
     ],
 )
