@@ -116,6 +116,8 @@ class SlackAdapter:
             await asyncio.gather(serving, stopping, return_exceptions=True)
 
     async def _finish(self) -> None:
+        if self.ready.is_set():
+            await self._intake.close()
         if self._tasks:
             log.info("slack: finishing %d under way", len(self._tasks))
             _, late = await asyncio.wait(self._tasks, timeout=GRACE)

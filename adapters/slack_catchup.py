@@ -67,6 +67,9 @@ class CatchUp:
             log.error("slack: can't tell what was seen last: %s", type(exc).__name__)
             return
         self._noted = sorted(spoken(seen, Known.by_place(recent)), key=lambda place: place.thread is not None)
+        for place in reversed(self._noted):  # those spoken in last are kept longest
+            if place.thread is not None:
+                self._directory.join(place.channel, place.thread)
 
     def begin(self) -> None:
         """Let `run` look, now that the connection stands."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack_errors import FAILURES, code
+from adapters.slack_errors import FAILURES, code, passing
 from adapters.text import clean
 from bot.events import Audience, Place
 
@@ -28,6 +28,12 @@ JOINED_TTL = 86_400.0
 FRESH = 1.0
 #: A "no" is kept for less, since it may be wrong sooner: another process may answer in that thread.
 UNKNOWN_TTL = 30.0
+#: What Slack doesn't say now is asked again after this; of a thread so often, each time after twice as long.
+AGAIN = 1.0
+TRIES = 8
+LONGEST_PAUSE = 60.0
+#: Questions of one kind that Slack is asked at the same time: a message may name thousands of people.
+AT_ONCE = 8
 ENTRIES = 5_000
 #: Pages of 200 messages of a thread that are searched for one of the bot's.
 PAGES = 5
@@ -35,6 +41,8 @@ PAGES = 5
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+#: Signs of a person who doesn't see all public channels.
+_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_bot")
 #: Signs of a channel that is read beyond its workspace, or to which others are invited already.
 _SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared", "is_global_shared")
 _OTHERS = ("pending_shared", "pending_connected_team_ids", "connected_team_ids", "connected_limited_team_ids")
@@ -42,10 +50,11 @@ _TEAMS = ("shared_team_ids", "internal_team_ids")
 
 
 class Cache(Generic[Key, Value]):
-    """The newest answers of a loader that never raises, one call at a time for each key."""
+    """The newest answers of a loader that never raises, one call at a time for each key, and AT_ONCE for all."""
 
     def __init__(self, load: Callable[[Key], Awaitable[Value]], ttl: Callable[[Value], float]) -> None:
         self._load = load
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._ttl = ttl
         self._entries: OrderedDict[Key, asyncio.Future[tuple[Value, float]]] = OrderedDict()
 
@@ -99,7 +108,8 @@ class Cache(Generic[Key, Value]):
             self._entries.popitem(last=False)
 
     async def _fetch(self, key: Key) -> tuple[Value, float]:
-        value = await self._load(key)
+        async with self._slots:
+            value = await self._load(key)
         return value, self._now() + self._ttl(value)
 
     @staticmethod
@@ -127,10 +137,15 @@ UNKNOWN = Channel(Audience.MEMBERS, "", external=True, known=False)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """How a person is called, empty where Slack wouldn't tell, and the time zone that they have set."""
+    """How a person is called, empty where Slack wouldn't tell, and the time zone that they have set.
+
+    `guest` says that they may not see all public channels of their workspaces, `teams`, or that it isn't known.
+    """
 
     name: str
     zone: tzinfo = UTC
+    teams: frozenset[str] = frozenset()
+    guest: bool = True
 
 
 class Directory:
@@ -147,9 +162,10 @@ class Directory:
         self._channels: Cache[str, Channel] = Cache(
             self._load_channel, lambda channel: CHANNEL_TTL if channel.known else UNKNOWN_TTL
         )
-        self._threads: Cache[tuple[str, str], bool] = Cache(
-            self._load_thread, lambda joined: JOINED_TTL if joined else UNKNOWN_TTL
+        self._threads: Cache[tuple[str, str], bool | None] = Cache(
+            self._load_thread, lambda joined: JOINED_TTL if joined else AGAIN if joined is None else UNKNOWN_TTL
         )
+        self._groups: Cache[str, dict[str, str]] = Cache(self._load_groups, lambda _: NAME_TTL)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """Display names by user id, as far as Slack tells them within a second; else the id itself."""
@@ -197,9 +213,47 @@ class Directory:
         """Ask about a channel anew: who can read it may have changed."""
         self._channels.drop(channel)
 
+    async def is_member(self, user: str, team: str) -> bool:
+        """Whether a person sees all public channels of a workspace, by what Slack says within a second."""
+        member = await self._member(user)
+        return not member.guest and team in member.teams
+
+    async def channels(self, channels: Iterable[str], here: str) -> dict[str, str]:
+        """How channels are called that everybody in the workspace can see, or that something is written in (`here`)."""
+
+        async def name(channel: str) -> str:
+            try:
+                known = await asyncio.wait_for(self._channels.get(channel), WAIT)
+            except TimeoutError:
+                return ""
+            return known.name if channel == here or known.audience is Audience.PUBLIC else ""
+
+        wanted = list(channels)
+        found = await asyncio.gather(*map(name, wanted))
+        return {channel: called for channel, called in zip(wanted, found, strict=True) if called}
+
+    async def groups(self) -> dict[str, str]:
+        """How user groups are called, by id; none where Slack doesn't tell within a second."""
+        try:
+            return await asyncio.wait_for(self._groups.get(""), WAIT)
+        except TimeoutError:
+            return {}
+
+    def known(self, channel: str, thread: str) -> bool | None:
+        """Whether the bot has written in a thread; None where Slack has to be asked."""
+        return self._threads.known((channel, thread))
+
     async def joined(self, channel: str, thread: str) -> bool:
-        """Whether the bot has written in a thread. Raises TimeoutError where Slack doesn't say within a second."""
-        return await asyncio.wait_for(self._threads.get((channel, thread)), WAIT)
+        """Whether the bot has written in a thread, however long it takes Slack to say so: some minutes at most."""
+        pause = AGAIN
+        for _ in range(TRIES):
+            joined = await self._threads.get((channel, thread))
+            if joined is not None:
+                return joined
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        log.warning("slack: a thread counts as not ours: Slack doesn't say whose it is")
+        return False
 
     def join(self, channel: str, thread: str) -> None:
         """Note that the bot takes part in a thread."""
@@ -207,7 +261,7 @@ class Directory:
 
     async def close(self) -> None:
         """Let go of calls under way."""
-        for cache in (self._members, self._channels, self._threads):
+        for cache in (self._members, self._channels, self._threads, self._groups):
             await cache.close()
 
     async def _member(self, user: str) -> Member:
@@ -227,7 +281,10 @@ class Directory:
             return Member("")
         profile = found.get("profile") or {}
         name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
-        return Member(" ".join(clean(str(name or "")).split())[:80], _zone(found))
+        guest = any(found.get(sign) for sign in _GUEST)
+        name = " ".join(clean(str(name or "")).split())[:80]
+        teams = (found.get("team_id"), *((found.get("enterprise_user") or {}).get("teams") or ()))
+        return Member(name, _zone(found), frozenset(str(team) for team in teams if team), guest)
 
     async def _load_channel(self, channel: str) -> Channel:
         try:
@@ -244,13 +301,25 @@ class Directory:
             return Channel(Audience.PUBLIC, f"#{name}")
         return Channel(Audience.MEMBERS, "group DM" if found.get("is_mpim") else f"#{name}", external)
 
-    async def _load_thread(self, key: tuple[str, str]) -> bool:
+    async def _load_groups(self, _: str) -> dict[str, str]:
+        try:
+            groups = (await self._client.usergroups_list()).get("usergroups") or ()
+        except FAILURES as exc:
+            log.info("slack: usergroups.list failed: %s", code(exc))
+            return {}
+        return {str(one.get("id")): f"@{clean(str(one.get('handle') or one.get('name') or 'group'))}" for one in groups}
+
+    async def _load_thread(self, key: tuple[str, str]) -> bool | None:
+        """Whether the bot has written in a thread; None where Slack can't say now."""
         channel, thread = key
         cursor = ""
         for _ in range(PAGES):
             try:
                 page = await self._client.conversations_replies(channel=channel, ts=thread, limit=200, cursor=cursor)
             except FAILURES as exc:
+                if passing(exc):
+                    log.info("slack: conversations.replies failed, and is tried again: %s", code(exc))
+                    return None
                 log.warning("slack: conversations.replies failed, so the thread counts as not ours: %s", code(exc))
                 return False
             if any(self._is_ours(message) for message in page.get("messages") or ()):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.slack_content import Content, said
 from adapters.slack_text import mentioned, mentions_group
-from adapters.text import clean
 from bot.events import Person
 
 Body = dict[str, Any]
@@ -20,7 +20,7 @@ Body = dict[str, Any]
 LATEST = 1e11
 
 #: A message is one that a person wrote; every other subtype is an edit, a deletion or a notice.
-_SUBTYPES = (None, "file_share", "thread_broadcast")
+_SUBTYPES = (None, "file_share", "thread_broadcast", "me_message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Draft:
         team: The workspace in which it was written, by its payload.
         kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
         raw: The text with Slack's escapes and tokens.
+        forwarded: Texts of others that it shares, raw as well.
+        clip: What kind of recording it is, where it is one.
         named: Whether it was delivered as `app_mention`.
         external: Whether the event says that the channel is shared with another organisation.
         edited: When it was last edited, in seconds since 1970; 0 where it never was.
@@ -65,6 +67,8 @@ class Draft:
     named: bool
     external: bool
     edited: float = 0.0
+    forwarded: tuple[str, ...] = ()
+    clip: str = ""
 
     @property
     def id(self) -> str:
@@ -125,8 +129,8 @@ def draft(body: Body, home: Home) -> Draft | None:
     user = event.get("user")
     if not user or user in (home.bot_user, "USLACKBOT"):
         return None
-    raw = event.get("text") or ""
-    people = mentioned(raw)
+    content = Content.of(event)
+    people = mentioned(content.raw)
     ts, thread = str(event["ts"]), event.get("thread_ts")
     seconds(ts)
     if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
@@ -138,13 +142,15 @@ def draft(body: Body, home: Home) -> Draft | None:
         kind=event.get("channel_type") or "",
         ts=ts,
         thread=str(thread) if thread else None,
-        raw=raw,
-        files=tuple(clean(file.get("name") or file.get("title") or "file") for file in event.get("files") or ()),
+        raw=content.raw,
+        files=content.files,
         mentioned=event["type"] == "app_mention" or home.bot_user in people,
-        others=mentions_group(raw) or any(person != home.bot_user for person in people),
+        others=mentions_group(content.raw) or any(person != home.bot_user for person in people),
         named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
         edited=seconds((event.get("edited") or {}).get("ts") or 0),
+        forwarded=content.forwarded,
+        clip=content.clip,
     )
 
 
@@ -174,7 +180,7 @@ def change(body: Body, home: Home) -> Change | None:
     # A message with answers in its thread isn't deleted, but becomes a tombstone.
     if deleted or now.get("subtype") == "tombstone":
         return Change(identity, None, None, former)
-    if (now.get("text") or "") == (before.get("text") or ""):
+    if said(now) == said(before):
         return None
 
     def read(message: Body) -> Draft | None:

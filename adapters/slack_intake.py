@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -14,6 +16,7 @@ from adapters.slack_events import Body, Change, Draft, change, draft, team_of
 from adapters.slack_private import Private
 from adapters.slack_respond import SlackRespond
 from adapters.slack_wire import Wire
+from adapters.unread import HELLO, NOTHING, unreadable
 from bot.commands.spoken import Spoken, command
 from bot.events import Audience, CommandEvent, MessageEvent
 from bot.ports import Core
@@ -24,6 +27,12 @@ log = logging.getLogger(__name__)
 SEEN = 1_000
 #: Edits and deletions that are remembered: what is being caught up on may have been changed since it was read.
 CHANGES = 1_000
+#: People and channels of one message that Slack is asked for the names of; further ones go by their ids.
+NAMED = 20
+#: How old a message may be that an edit has addressed to the bot, in seconds: older ones are no question of now.
+ADDRESSED_WITHIN = 86_400.0
+#: Messages in threads that may be the bot's and wait for Slack to say so; past that, messages aren't acknowledged.
+UNSURE = 1_000
 
 #: How the subtypes begin of messages by which Slack tells of a channel itself.
 CHANNEL_NOTICES = ("channel_", "group_")
@@ -50,14 +59,18 @@ class Intake:
         self._url = url.rstrip("/")
         self._spawn = spawn
         self.before = _at_once
+        self._unsure: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._changes: OrderedDict[str, Change] = OrderedDict()
 
     async def take(self, body: Body) -> None:
         """Take in a message event. Where this returns, it may be acknowledged: nothing of it can be lost any more.
 
-        Raises JournalUnavailable where it could not be written down, TimeoutError where Slack didn't say in time
-        whether it is for the bot: either way it has to come again.
+        Of a message in a thread which nobody here knows to be the bot's, that is so as well: only Slack can tell, and
+        it is waited for afterwards. Where the process ends meanwhile, a thread that the journal knows is caught up on.
+
+        Raises JournalUnavailable where it could not be written down, TimeoutError where too many wait for Slack's word
+        on their threads: either way it has to come again.
         """
         try:
             changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
@@ -73,12 +86,18 @@ class Intake:
             await self._message(found)
 
     async def _message(self, found: Draft) -> None:
-        event = await self.read(found)
+        if self._is_for_us(found):
+            await self._ours(found)
+        elif self._may_be_for_us(found):
+            self._once_known(found, self._follow_up)
+
+    async def _ours(self, found: Draft) -> None:
+        event = await self._understood(found)
         if isinstance(event, CommandEvent):
             # In a channel the same mention comes as a message too.
             if (found.named or not found.mentioned or found.kind not in ("channel", "group")) and self._first(found.id):
                 self._spawn(self._private.words(event))
-        elif event is not None:
+        else:
             await self.before(found.channel, found.thread)
             if await self._core.admit(event):
                 self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
@@ -105,8 +124,63 @@ class Intake:
             return
         if found.former:
             await self._core.on_deleted(found.former)
-        if await self._concerns_us(found.new, found.old):
-            await self._core.on_edited(await self.event(found.new))
+        if found.new.direct or found.new.mentioned or (found.old is not None and found.old.mentioned):
+            if not await self._newly_ours(found.new, found.old):
+                await self._core.on_edited(await self.event(found.new))
+        elif found.new.thread is not None:
+            ours = self._directory.known(found.new.channel, found.new.thread)
+            if ours:
+                await self._edited(found.new)
+            elif ours is None:
+                self._once_known(found.new, self._edited)
+
+    async def _edited(self, found: Draft) -> None:
+        await self._core.on_edited(await self.event(found))
+
+    async def _newly_ours(self, new: Draft, old: Draft | None) -> bool:
+        """Whether a message has become one for the bot by its edit: then it is answered like any other."""
+        if new.direct or not new.mentioned or (old is not None and old.mentioned):
+            return False
+        if time.time() - float(new.ts) > ADDRESSED_WITHIN:
+            return False
+        self._directory.join(new.channel, new.thread or new.ts)
+        event = await self._understood(new)
+        if isinstance(event, CommandEvent):
+            if self._first(new.id):
+                self._spawn(self._private.words(event))
+            return True
+        if not await self._core.admit(event):
+            return False
+        self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+        return True
+
+    def _once_known(self, found: Draft, then: Callable[[Draft], Coroutine[Any, Any, None]]) -> None:
+        """Go on with a message once Slack says that its thread is the bot's. Raises TimeoutError where many wait."""
+        if len(self._unsure) >= UNSURE:
+            raise TimeoutError
+
+        async def wait() -> None:
+            if await self._directory.joined(found.channel, found.thread or ""):
+                self._spawn(then(found))
+
+        task = asyncio.create_task(wait())
+        self._unsure.add(task)
+        task.add_done_callback(self._unsure.discard)
+
+    async def _follow_up(self, found: Draft) -> None:
+        latest = self.latest(found)
+        if latest is not None and not latest.others:
+            event = await self._understood(latest)
+            if isinstance(event, CommandEvent):
+                await self._private.words(event)
+            else:
+                await self._core.on_message(event, self.respond(event))
+
+    async def close(self) -> None:
+        """Wait no longer for Slack's word on threads."""
+        for task in self._unsure:
+            task.cancel()
+        await asyncio.gather(*self._unsure, return_exceptions=True)
 
     async def channel_changed(self, body: Body) -> None:
         """Something about a channel has changed, such as who can read it."""
@@ -140,12 +214,15 @@ class Intake:
         return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: Draft) -> MessageEvent | CommandEvent | None:
-        """What the core is told of a message; None where it isn't for the bot. Takes about two seconds at most.
-
-        Raises TimeoutError where that would not be enough to tell.
-        """
-        if not await self._is_for_us(found):
+        """What the core is told of a message; None where it isn't for the bot, of which Slack may have to be asked."""
+        if self._is_for_us(found):
+            return await self._understood(found)
+        if not self._may_be_for_us(found) or not await self._directory.joined(found.channel, found.thread or ""):
             return None
+        return await self._understood(found)
+
+    async def _understood(self, found: Draft) -> MessageEvent | CommandEvent:
+        """A message or a command that is for the bot. Takes about two seconds at most."""
         event = await self.event(found)
         given = self._command_in(found, event.text)
         if given is None:
@@ -160,37 +237,60 @@ class Intake:
         thread = found.thread if found.direct else found.thread or found.ts
         place, names = await asyncio.gather(
             self._directory.place(found.team, found.channel, thread, found.kind, external=found.external),
-            self._directory.names([found.person.user, *self._others(found)]),
+            self._names(found),
         )
+        known = await self._known(found)
+        text = slack_text.plain(found.raw, self._wire.bot_user, names, known)
+        forwarded = tuple(slack_text.plain(raw, "", names, known) for raw in found.forwarded)
         return MessageEvent(
             id=found.id,
             person=found.person,
             place=place,
-            text=slack_text.plain(found.raw, self._wire.bot_user, names),
+            text=text,
             name=names[found.person.user],
             at=found.at,
             attachments=found.files,
             link=self._link(found),
+            reply_to=f"{found.id.rpartition(':')[0]}:{found.thread}" if found.thread else None,
+            forwarded=forwarded,
+            notice="" if text or forwarded else _notice(found),
         )
 
-    async def _is_for_us(self, found: Draft) -> bool:
+    def _is_for_us(self, found: Draft) -> bool:
+        """Whether a message is for the bot, as far as is known here."""
         if found.direct:
             return True
         if found.mentioned:
             self._directory.join(found.channel, found.thread or found.ts)
             return True
+        return self._may_be_for_us(found) and self._directory.known(found.channel, found.thread or "") is True
+
+    def _may_be_for_us(self, found: Draft) -> bool:
+        """Whether a message is for the bot where its thread is one that the bot has written in."""
         if found.thread is None or found.others:
             return False
-        return await self._directory.joined(found.channel, found.thread)
+        return self._directory.known(found.channel, found.thread) is not False
 
-    async def _concerns_us(self, new: Draft, old: Draft | None) -> bool:
-        """Whether a message that was edited may have been for the bot."""
-        if new.direct or new.mentioned or (old is not None and old.mentioned):
-            return True
-        return new.thread is not None and await self._directory.joined(new.channel, new.thread)
+    async def _names(self, found: Draft) -> dict[str, str]:
+        """How the writer is called, and whom they mention, the first of them."""
+        raws = (found.raw, *found.forwarded)
+        users = dict.fromkeys(user for raw in raws for user in slack_text.mentioned(raw))
+        users.pop(self._wire.bot_user, None)
+        return await self._directory.names([found.person.user, *list(users)[:NAMED]])
 
-    def _others(self, found: Draft) -> list[str]:
-        return [user for user in slack_text.mentioned(found.raw) if user != self._wire.bot_user]
+    async def _known(self, found: Draft) -> slack_text.Known:
+        """What else the message's tokens stand for, as far as its writer may know it."""
+        raws = (found.raw, *found.forwarded)
+        channels = list(dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw)))[:NAMED]
+        groups = any(slack_text.mentions_group(raw) for raw in raws)
+        user = found.person.user
+        zone = await self._directory.zone(user) if any(slack_text.dates(raw) for raw in raws) else UTC
+        if not (channels or groups) or not await self._directory.is_member(user, found.team):
+            return slack_text.Known(zone=zone)
+        named, called = await asyncio.gather(
+            self._directory.channels(channels, found.channel), self._directory.groups() if groups else _no_groups()
+        )
+        return slack_text.Known(named, called, zone)
 
     def _command_in(self, found: Draft, text: str) -> Spoken | None:
         """A command given in words: in a direct message, with a mention, or with a slash."""
@@ -212,3 +312,16 @@ class Intake:
         if found.thread and found.thread != found.ts:
             link += f"?thread_ts={found.thread}&cid={found.channel}"
         return link
+
+
+def _notice(found: Draft) -> str:
+    """The whole answer to a message without text, empty where the names of its files are something to talk about."""
+    if found.clip:
+        return unreadable(found.clip)
+    if found.files or not (found.direct or found.mentioned):
+        return ""
+    return HELLO if found.raw.strip() else NOTHING
+
+
+async def _no_groups() -> dict[str, str]:
+    return {}

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 
 from adapters.slack_markdown import markdown as markdown
 from adapters.slack_markdown import mrkdwn as mrkdwn
@@ -15,7 +17,10 @@ TEXT = 39_000
 
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
+_CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|)?>")
 _GROUP = re.compile(r"<!subteam\^")
+#: How an emoji's skin is named behind it.
+_SKIN = re.compile(r"(?<=:):skin-tone-[2-6]:")
 
 
 def mentioned(raw: str) -> list[str]:
@@ -23,13 +28,33 @@ def mentioned(raw: str) -> list[str]:
     return _USER.findall(raw)
 
 
+def channels(raw: str) -> list[str]:
+    """The ids of the channels that a message names without saying how they are called, in order."""
+    return _CHANNEL.findall(raw)
+
+
+def dates(raw: str) -> bool:
+    """Whether a message holds a date that is shown in its reader's own zone."""
+    return "<!date^" in raw
+
+
 def mentions_group(raw: str) -> bool:
     """Whether a message mentions a user group."""
     return _GROUP.search(raw) is not None
 
 
-def plain(raw: str, bot_user: str, names: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Slack's tokens stand for, by id: channels and groups as they are shown, and the zone that dates are in."""
+
+    channels: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+
+def plain(raw: str, bot_user: str, names: Mapping[str, str], known: Known | None = None) -> str:
     """What a person wrote, as they see it: without the bot's mention, tokens as names, escapes undone."""
+    known = known or Known()
     # Without the mention wherever it stands, and the blanks before it; at the beginning, its comma too.
     pieces = re.split(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>", raw) if bot_user else [raw]
     while len(pieces) > 1 and not pieces[0].strip():
@@ -38,8 +63,8 @@ def plain(raw: str, bot_user: str, names: Mapping[str, str]) -> str:
     text = "".join([*(piece.rstrip(" \t") for piece in pieces[:-1]), pieces[-1]])
     # Tokens first: an escaped "<" of the writer's must not turn into one.
     pieces = _TOKEN.split(text)
-    pieces[::2] = [_unescape(piece) for piece in pieces[::2]]
-    pieces[1::2] = [_unescape(_token(piece, names)) for piece in pieces[1::2]]
+    pieces[::2] = [_unescape(_SKIN.sub("", piece)) for piece in pieces[::2]]
+    pieces[1::2] = [_unescape(_token(piece, names, known)) for piece in pieces[1::2]]
     return clean("".join(pieces)).strip()
 
 
@@ -47,18 +72,32 @@ def _unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _token(token: str, names: Mapping[str, str]) -> str:
+def _token(token: str, names: Mapping[str, str], known: Known) -> str:
     target, _, label = token.partition("|")
     kind, rest = target[0], target[1:]
     if kind == "@":
         return f"@{label or names.get(rest) or rest}"
     if kind == "#":
-        return f"#{label or rest}"
+        return f"#{label}" if label else known.channels.get(rest, "#channel")
     if kind == "!":
-        return label or f"@{rest.partition('^')[0]}"
+        name, _, about = rest.partition("^")
+        if name == "subteam":
+            return label or known.groups.get(about, "@group")
+        if name == "date":
+            date = _date(about.partition("^")[0], known.zone)
+            return f"{date} ({label})" if date and label else date or label or "a date"
+        return f"@{name}" if name in ("here", "channel", "everyone") else label or f"@{name}"
     if label and label != target and target.partition(":")[2].lstrip("/") != label:
         return f"{label} ({target})"
     return label or target
+
+
+def _date(written: str, zone: tzinfo) -> str:
+    """A Unix time as `2026-11-27 14:05+01:00`, empty where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(int(written[:20]), zone).isoformat(sep=" ", timespec="minutes")
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def escape(text: str) -> str:

@@ -63,8 +63,8 @@ async def test_slow_answers_about_places() -> None:
         assert core.messages[0].place.audience == "members"
 
 
-async def test_slow_answer_about_a_thread(slack: FakeSlack) -> None:
-    """A message of which Slack doesn't say in time whether it is the bot's comes again, and is answered then."""
+async def test_a_slow_word_about_a_thread(slack: FakeSlack) -> None:
+    """A message in a thread that only Slack can tell to be the bot's is acknowledged at once, and answered then."""
     core = StubCore()
     async with running(SlackAdapter(settings(slack), StubCore())):
         ts = await slack.mention(GENERAL, ANN, "hi")
@@ -72,10 +72,32 @@ async def test_slow_answer_about_a_thread(slack: FakeSlack) -> None:
     slack.fail("conversations.replies", Fault(delay=1.5))
     async with running(SlackAdapter(settings(slack), core)):
         await slack.say(GENERAL, ANN, "still there?", ts)
-        assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
         await slack.acknowledged()
+        assert slack.answers(GENERAL, ts)[1:] == []
+        assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
+    assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
     assert len(slack.answers(GENERAL, ts)) == 2
     assert [event.text for event in core.messages] == ["still there?"]
+
+
+async def test_a_thread_that_the_journal_knows_is_not_asked_about(slack: FakeSlack) -> None:
+    """A follow-up in a thread where the bot was spoken to is written down before it is acknowledged, asking nobody."""
+    first, core = StubCore(), StubCore()
+    async with running(SlackAdapter(settings(slack), first)):
+        ts = await slack.mention(GENERAL, ANN, "hi")
+        await slack.answer(GENERAL, ts)
+    (event,) = first.messages
+    core.places = [(event.place.key, event.id, event.at)]
+    async with running(SlackAdapter(settings(slack), core)):
+        asked = slack.counts["conversations.replies"]
+        core.writing = asyncio.Event()
+        await slack.say(GENERAL, ANN, "still there?", ts)
+        event_id = slack.deliveries[-1]["payload"]["event_id"]
+        await slack.wait(lambda: core.copies)
+        assert event_id not in slack.acks
+        core.writing.set()
+        assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
+        assert slack.counts["conversations.replies"] <= asked + 1  # by the catching up
 
 
 async def test_written_down_before_the_acknowledgement(slack: FakeSlack) -> None:

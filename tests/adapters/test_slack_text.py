@@ -1,5 +1,7 @@
 """Slack's text, both ways, as tables."""
 
+from datetime import timedelta, timezone
+
 import pytest
 
 from adapters import slack_text
@@ -15,10 +17,13 @@ BOT = "U0BOT"
         ("hey <@U0BOT> you", "hey you"),
         ("one\n<@U0BOT>\ntwo", "one\n\ntwo"),
         ("<@U1> and <@U2> and <@W3|wendy>", "@ann and @U2 and @wendy"),
-        ("<#C1|general> <#C2>", "#general #C2"),
+        ("<#C1|general> <#C2> <#C3|> <#C4>", "#general #channel #channel #random"),
         ("<!here> <!channel> <!everyone>", "@here @channel @everyone"),
-        ("<!subteam^S1|@ops> <!subteam^S2>", "@ops @subteam"),
-        ("<!date^1^{date}|yesterday>", "yesterday"),
+        ("<!subteam^S1|@ops> <!subteam^S2> <!subteam^S3>", "@ops @crew @group"),
+        ("<!date^1764237600^{date}|27 Nov> <!date^0^{time}>", "2025-11-27 11:00+01:00 (27 Nov) 1970-01-01 01:00+01:00"),
+        ("<!date^99999999999999^{date}|one day> <!date^x^{date}>", "one day a date"),
+        ("<!channel|channel> :wave::skin-tone-2: :a::b:", "@channel :wave: :a::b:"),
+        ("<tel:+155501|+1 555 01> <mailto:a@b.c>", "+1 555 01 (tel:+155501) mailto:a@b.c"),
         ("<https://a.b/c?d=1&amp;e=2>", "https://a.b/c?d=1&e=2"),
         ("<https://a.b|here>", "here (https://a.b)"),
         ("<http://a.b|a.b> <mailto:x@y.z|x@y.z>", "a.b x@y.z"),
@@ -29,7 +34,8 @@ BOT = "U0BOT"
 )
 def test_read(raw: str, read: str) -> None:
     """What Slack encodes is read as people see it."""
-    assert slack_text.plain(raw, BOT, {"U1": "ann"}) == read
+    known = slack_text.Known({"C4": "#random"}, {"S2": "@crew"}, timezone(timedelta(hours=1)))
+    assert slack_text.plain(raw, BOT, {"U1": "ann"}, known) == read
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,16 @@ class WebApi:
         self.enterprise = ""
         self.teams: dict[str, str] = {}
         self.users: dict[str, str] = {}
+        self.guests: set[str] = set()
+        self.usergroups: dict[str, str] = {}
         self.zones: dict[str, Json] = {}
         self.channels: dict[str, Json] = {}
         self.messages: dict[str, list[Json]] = {}
         self.ephemerals: list[Json] = []
         self.calls: deque[tuple[str, Json]] = deque(maxlen=100_000)
         self.counts: Counter[str] = Counter()
+        self.open: Counter[str] = Counter()
+        self.most_at_once: Counter[str] = Counter()
         self.tickets: set[str] = set()
         self.url = ""
         self._faults: dict[str, deque[Fault]] = {}
@@ -128,7 +132,16 @@ class WebApi:
         """Called for each message of the bot's that comes or changes."""
 
     async def call(self, request: web.Request, method: str) -> web.StreamResponse:
-        """One call of the Web API, with the next fault that is set for it."""
+        """One call of the Web API; counts how many of a method are open together."""
+        self.open[method] += 1
+        self.most_at_once[method] = max(self.most_at_once[method], self.open[method])
+        try:
+            return await self._call(request, method)
+        finally:
+            self.open[method] -= 1
+
+    async def _call(self, request: web.Request, method: str) -> web.StreamResponse:
+        """One call, with the next fault that is set for it."""
         if request.content_type == "application/json":
             args: Json = await request.json()
         else:
@@ -249,7 +262,12 @@ class WebApi:
         name = self.users.get(user, "")
         profile = {"display_name": name, "real_name": name or user.lower()}
         zone = self.zones.get(user, {})
-        return {"user": {"id": user, "team_id": self.team(user), "name": user.lower(), "profile": profile, **zone}}
+        about = {"id": user, "team_id": self.team(user), "is_restricted": user in self.guests}
+        return {"user": {**about, "name": user.lower(), "profile": profile, **zone}}
+
+    async def _usergroups_list(self, args: Json) -> Json:
+        groups = [{"id": key, "handle": handle, "name": handle} for key, handle in self.usergroups.items()]
+        return {"usergroups": groups} if groups else _error("missing_scope")
 
     async def _assistant_threads_setStatus(self, args: Json) -> Json:
         return {}

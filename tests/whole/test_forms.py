@@ -10,6 +10,7 @@ from adapters.unread import HELLO
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude, system_text
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.slack import FakeSlack
 from tests.makers import until
 from tests.whole.process import BotProcess
 
@@ -78,3 +79,26 @@ async def test_a_reply_tells_which_answer_is_meant(tmp_path: Path, claude: FakeC
             assert asked(claude.chats[-1]) == (
                 "(In reply to your earlier message:)\n> Noted: Name a fruit: quince\n\nwhy that one?"
             )
+
+
+async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
+    """A forwarded text reaches the model as somebody else's and is learned by nobody; a thread in the direct messages
+    begins with the exchange that it was opened under."""
+    async with FakeSlack() as slack:
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url, **slack.environment()}
+        async with BotProcess(tmp_path, env) as bot:
+            await bot.said("slack: listening")
+            channel = slack.dm_channel("UANN")
+            await slack.dm("UANN", "Name a fruit: rowanberry")
+            await slack.answer(channel, until=lambda text: "rowanberry" in text)
+            above = slack.answers(channel)[0]["ts"]
+            await slack.dm("UANN", "why that one?", thread_ts=above)
+            await slack.answer(channel, above)
+            roles = [(one["role"], "rowanberry" in str(one["content"])) for one in claude.chats[-1]["messages"]]
+            assert roles == [("user", True), ("assistant", True), ("user", False)]
+            shared = {"is_share": True, "author_name": "Ben", "text": FORWARDED}
+            await slack.dm("UANN", "keep that in mind", attachments=[shared])
+            await slack.answer(channel, until=lambda text: "quince" in text)
+            assert f"> Ben: {FORWARDED}" in asked(claude.chats[-1])
+            await until(lambda: any("keep that in mind" in str(one) for one in claude.extractions), 30)
+            assert not any("quince" in str(one) for one in claude.extractions)
