@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.events import Exchange, Memory, QueuedAdd
@@ -34,6 +35,8 @@ from bot.prompt import one_line
 
 log = logging.getLogger(__name__)
 
+#: Stands for the memory in whose favour mem0 doesn't show another: which one that is isn't told.
+HIDDEN_BY = "mem0"
 #: How long a queued add is followed, in seconds; past it the exchange waits for the next attempt.
 PATIENCE = 120.0
 #: Seconds between two looks at what is not known to have ended.
@@ -109,7 +112,15 @@ class HostedMemory(HostedRights):
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """All of a person's memories, newest first; with `search`, those that hold all its words."""
         accounts = await self._accounts(user_id)
-        memories = _newest_first(await self._memories(await self._client.all(filters(accounts)), accounts))
+        shown, kept = await asyncio.gather(
+            self._client.all(filters(accounts)), self._client.all(filters(accounts), hidden=True)
+        )
+        used = {str(row["id"]) for row in shown}
+        # What mem0 has hidden is kept all the same: it can be looked at, taken away and forgotten like anything else.
+        memories = [
+            memory if memory.id in used else replace(memory, superseded_by=HIDDEN_BY)
+            for memory in _newest_first(await self._memories(kept, accounts))
+        ]
         words = Words(search)
         return [memory for memory in memories if words.match(memory.text)]
 
@@ -173,7 +184,7 @@ class HostedMemory(HostedRights):
         await self._ledger.void_adds(accounts)
         before = await self._own(accounts)
         for account in accounts:
-            await self._client.delete_user(account)
+            await self._client.delete_user(account, FORGET_PATIENCE)
         # With mem0's null scoping that leaves what carries a `run_id`, which is all that this bot has added.
         await at_once(self._client.delete, [str(row["id"]) for row in await self._own(accounts)])
         await self._ledger.void_adds(accounts)  # an edit that was begun meanwhile, too

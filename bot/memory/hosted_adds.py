@@ -156,7 +156,7 @@ class Adds:
 
     async def rows(self, add: QueuedAdd) -> list[Row]:
         """The memories that have come of an add."""
-        found = await self._client.all(filters([add.user_id], [{"metadata": {"add": add.token}}]))
+        found = await self._client.all(filters([add.user_id], [{"metadata": {"add": add.token}}]), hidden=True)
         return [row for row in found if owned(row, [add.user_id]) and metadata_of(row).get("add") == add.token]
 
     async def settle(self, adds: Sequence[QueuedAdd]) -> tuple[QueuedAdd, int] | None:

@@ -33,6 +33,8 @@ POLL_MOST = 2.0
 
 PAGE = 100
 PAGES_MOST = 1000
+#: Reads leave out what was merged or has expired, unless they are told otherwise (docs.mem0.ai, "Dream").
+HIDDEN = {"include_merged": True, "show_expired": True}
 
 
 class Refused(MemoryUnavailable):
@@ -131,9 +133,9 @@ class HostedClient:
     async def _event(self, event: str) -> Any:
         return await self._read(f"/v1/event/{quote(event, safe='')}/")
 
-    async def _read(self, path: str) -> Any:
+    async def _read(self, path: str, **query: str) -> Any:
         """What lies at a path. Not by mem0's own client, which calls it an error in the log where there is nothing."""
-        response = await self._http.get(path)
+        response = await self._http.get(path, params=query)
         response.raise_for_status()
         return response.json()
 
@@ -141,13 +143,15 @@ class HostedClient:
         """The memories that fit a query (not blank), best first."""
         return _rows(await self._call(lambda: self._client.search(query, **fields)))
 
-    async def all(self, filters: Row) -> list[Row]:
-        """All memories that pass the filters, over all pages."""
+    async def all(self, filters: Row, *, hidden: bool = False) -> list[Row]:
+        """All memories that pass the filters, over all pages; with `hidden` those too that mem0 keeps but doesn't show.
+
+        What it has merged into a fuller memory ("Dream"), and what has expired.
+        """
         rows: dict[str, Row] = {}
+        asked = {"filters": filters, "page_size": PAGE, **(HIDDEN if hidden else {})}
         for page in range(1, PAGES_MOST + 1):
-            answer = await self._call(
-                lambda page=page: self._client.get_all(filters=filters, page=page, page_size=PAGE)  # type: ignore[misc]
-            )
+            answer = await self._call(lambda page=page: self._client.get_all(page=page, **asked))  # type: ignore[misc]
             part = _rows(answer)
             rows |= {str(row["id"]): row for row in part}
             if not part or not (isinstance(answer, dict) and answer.get("next")):
@@ -155,11 +159,11 @@ class HostedClient:
         return list(rows.values())
 
     async def get(self, memory_id: str) -> Row | None:
-        """One memory, None where there is none of that id."""
+        """One memory, a hidden one too; None where there is none of that id."""
         if not hosted_guard.MEMORY_ID.fullmatch(memory_id):
             return None
         try:
-            row = await self._call(lambda: self._read(f"/v1/memories/{memory_id}/"))
+            row = await self._call(lambda: self._read(f"/v1/memories/{memory_id}/", include_merged="true"))
         except Refused as exc:
             if exc.missing:
                 return None
@@ -178,9 +182,18 @@ class HostedClient:
             raise
         return True
 
-    async def delete_user(self, user_id: str) -> None:
-        """Delete all memories of one person. An empty id would delete everybody's: it raises ValueError here."""
-        await self._call(lambda: self._client.delete_all(user_id=user_id))
+    async def delete_user(self, user_id: str, patience: float) -> None:
+        """Delete all memories of one person, and wait until that is done. An empty id raises ValueError: nobody's.
+
+        mem0 works on it behind a queue: raises MemoryUnavailable where it fails, or takes more than `patience` seconds.
+        """
+        answer = await self._call(lambda: self._client.delete_all(user_id=user_id))
+        event = answer.get("event_id") if isinstance(answer, dict) else None
+        if event is None:
+            return
+        status, _ = await self.follow(str(event), patience)
+        if status in ("FAILED", "PENDING"):
+            raise MemoryUnavailable(f"mem0 says of a deletion that it is {status}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -201,7 +214,7 @@ class HostedClient:
                 return await ask()
             except hosted_guard.Everybody:
                 raise
-            except (Mem0Error, httpx.HTTPError, ValueError) as exc:
+            except (Mem0Error, httpx.HTTPError, ValueError, RecursionError) as exc:  # the last two: of its JSON
                 failure = exc
             status, wanted = _status(failure)
             reason = f"{type(failure).__name__} {status or ''}".strip()

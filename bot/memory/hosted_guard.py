@@ -52,6 +52,9 @@ def _about_people(filters: Any) -> bool:
         return False
     if "user_id" in filters:
         return _named(filters["user_id"])
+    metadata = filters.get("metadata")
+    if isinstance(metadata, dict) and "owner" in metadata:  # which only this bot's own memories have
+        return _named(metadata["owner"])
     alternatives = filters.get("OR")
     if isinstance(alternatives, list) and alternatives and all(_about_people(part) for part in alternatives):
         return True

@@ -117,7 +117,7 @@ class HostedRights:
         return [person, *(person_id(account) for account in await self._ledger.accounts(user_id))]
 
     async def _own(self, accounts: Sequence[str]) -> Sequence[Row]:
-        return [row for row in await self._client.all(filters(accounts)) if owned(row, accounts)]
+        return [row for row in await self._client.all(filters(accounts), hidden=True) if owned(row, accounts)]
 
     async def _mine(self, user_id: str, memory_id: str) -> Row | None:
         accounts = await self._accounts(user_id)
@@ -126,7 +126,7 @@ class HostedRights:
 
     async def _with(self, accounts: Sequence[str], key: str, value: str) -> Sequence[Row]:
         """These accounts' memories whose metadata says so."""
-        rows = await self._client.all(filters(accounts, [{"metadata": {key: value}}]))
+        rows = await self._client.all(filters(accounts, [{"metadata": {key: value}}]), hidden=True)
         return [row for row in rows if owned(row, accounts) and metadata_of(row).get(key) == value]
 
     async def _erase(self, accounts: Sequence[str], ids: Sequence[str], about: Sequence[str]) -> int:

@@ -21,11 +21,17 @@ def person_id(user_id: str) -> str:
 
 
 def filters(accounts: Collection[str], conditions: Sequence[Row] = ()) -> Row:
-    """These accounts' memories. A filter naming no run finds only those without one, and `*` only those with one."""
+    """These accounts' memories.
+
+    A filter naming no run finds only those without one, and `*` only those with one; the same of users. What mem0
+    attributes to the assistant may have no user, but our metadata says whose it is.
+    """
     if not accounts:
         raise ValueError("a request to mem0 must be about one person: no account is named")
     each = [[{"user_id": account}, *conditions] for account in accounts]
-    return {"OR": [part for own in each for part in ({"AND": own}, {"AND": [*own, {"run_id": "*"}]})]}
+    theirs = [part for own in each for part in ({"AND": own}, {"AND": [*own, {"run_id": "*"}]})]
+    assistants = [{"AND": [{"run_id": "*"}, {"metadata": {"owner": account}}, *conditions]} for account in accounts]
+    return {"OR": theirs + assistants}
 
 
 def audiences(scopes: frozenset[str] | None) -> list[Row]:

@@ -3,7 +3,9 @@
 What is queued is worked on by itself, whether anybody asks about it or not, as a service does that outlives its client.
 
 Null scoping is the service's rule that a filter which names no `run_id` finds only what has none; it holds for
-deletes too. Metadata is compared by equality, `contains` and `ne` alone, and an unknown filter key is refused.
+deletes too, which are queued like adds. A memory that is merged into a fuller one ("Dream") is kept, and left out of
+reads that don't ask for it. Metadata is compared by equality, `contains` and `ne` alone, and an unknown filter key is
+refused.
 """
 
 import asyncio
@@ -46,6 +48,7 @@ class Fault:
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     after: bool = False  # the work is done all the same: only the answer is lost
+    body: str = ""  # what is answered instead, as JSON
 
 
 def _facts(messages: list[Row]) -> list[str]:
@@ -108,11 +111,14 @@ class FakeMem0:
         self.events: dict[str, Row] = {}
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
+        self.merged: set[str] = set()  # the ids of those that are hidden behind fuller ones
         self.facts: Callable[[list[Row]], list[str]] = _facts
+        self.assistants: Callable[[list[Row]], list[str]] = lambda _: []  # facts that it attributes to the assistant
         self.delay = 0.0  # seconds until an event ends
         self.work: Callable[[Row], Awaitable[None]] | None = None  # awaited with an add's body before its event ends
         self.failing = 0  # how many of the next events end as FAILED
         self.release: asyncio.Event | None = None  # while unset, no event ends
+        self.deleted: asyncio.Event | None = None  # while unset, no deletion by user ends
         self.deaf = False  # whether it takes no heed of filters
         self.hang_ping = False
         self.pinged = asyncio.Event()
@@ -183,7 +189,8 @@ class FakeMem0:
             if not fault.status and request.transport is not None:
                 request.transport.abort()
                 return web.Response()
-            return web.json_response({"detail": "try later"}, status=fault.status, headers=fault.headers)
+            text = fault.body or '{"detail": "try later"}'
+            return web.Response(text=text, status=fault.status, headers=fault.headers, content_type="application/json")
         try:
             answer: web.StreamResponse = await handler(request)
         except Refused as exc:
@@ -200,14 +207,18 @@ class FakeMem0:
         body = await request.json()
         if not any(body.get(name) for name in ENTITIES):
             raise Refused("at least one entity id is required")
-        event: Row = {"id": str(uuid.uuid4()), "event_type": "ADD", "status": "PENDING", "results": []}
-        event |= {"body": body, "fails": self.failing > 0}
-        self.failing = max(0, self.failing - 1)
+        event = self._queued("ADD", self._adding, body)
+        event["fails"], self.failing = self.failing > 0, max(0, self.failing - 1)
+        return web.json_response({"message": "queued", "status": "PENDING", "event_id": event["id"]})
+
+    def _queued(self, kind: str, work: Callable[[Row], Awaitable[None]], body: Row) -> Row:
+        event: Row = {"id": str(uuid.uuid4()), "event_type": kind, "status": "PENDING", "results": []}
+        event |= {"body": body, "fails": False}
         self.events[event["id"]] = event
-        task = asyncio.create_task(self._work(event))
+        task = asyncio.create_task(self._run(work, event))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
-        return web.json_response({"message": "queued", "status": "PENDING", "event_id": event["id"]})
+        return event
 
     async def _event(self, request: web.Request) -> web.Response:
         event = self.events.get(request.match_info["id"])
@@ -215,35 +226,42 @@ class FakeMem0:
             return web.json_response({"detail": "Not found"}, status=404)
         return web.json_response({key: event[key] for key in ("id", "event_type", "status", "results")})
 
-    async def _work(self, event: Row) -> None:
+    async def _run(self, work: Callable[[Row], Awaitable[None]], event: Row) -> None:
         await asyncio.sleep(self.delay)
         event["status"] = "RUNNING"
+        await work(event)
+        event["status"] = "FAILED" if event["fails"] else "SUCCEEDED"
+
+    async def _adding(self, event: Row) -> None:
+        body = event["body"]
         if self.work is not None:
-            await self.work(event["body"])
+            await self.work(body)
         if self.release is not None:
             await self.release.wait()
-        self._finish(event)
-
-    def _finish(self, event: Row) -> None:
         if event["fails"]:
-            event["status"] = "FAILED"
             return
-        body = event["body"]
         scope = {name: body.get(name) for name in ENTITIES}
-        for text in self.facts(body["messages"]):
-            memory_id = self.put(text, metadata=body.get("metadata") or {}, **scope)
-            event["results"].append({"id": memory_id, "event": "ADD", "data": {"memory": text}})
-        event["status"] = "SUCCEEDED"
+        for who, texts in (({}, self.facts(body["messages"])), ({"user_id": None}, self.assistants(body["messages"]))):
+            for text in texts:
+                memory_id = self.put(text, metadata=body.get("metadata") or {}, **{**scope, **who})
+                event["results"].append({"id": memory_id, "event": "ADD", "data": {"memory": text}})
 
-    def found(self, filters: Row) -> list[Row]:
-        """What passes a filter; raises Refused where the service answers 400."""
+    def found(self, body: Row) -> list[Row]:
+        """What a read gives; raises Refused where the service answers 400."""
+        filters = body["filters"]
         named = _named(filters)
         if not named & set(ENTITIES):
             raise Refused("at least one entity id is required in filters")
         if self.deaf:
             return list(self.rows)
         unnamed = [name for name in ENTITIES if name not in named]
-        return [row for row in self.rows if matches(row, filters) and all(row[name] is None for name in unnamed)]
+        return [
+            row
+            for row in self.rows
+            if (body.get("include_merged") or row["id"] not in self.merged)
+            and matches(row, filters)
+            and all(row[name] is None for name in unnamed)
+        ]
 
     async def _search(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -252,13 +270,13 @@ class FakeMem0:
         def score(row: Row) -> float:
             return len(words & set(row["memory"].lower().split())) / (len(words) or 1)
 
-        rows = sorted(self.found(body["filters"]), key=score, reverse=True)
+        rows = sorted(self.found(body), key=score, reverse=True)
         kept = [{**row, "score": score(row)} for row in rows if score(row) >= body.get("threshold", 0.1)]
         return web.json_response({"results": kept[: body.get("top_k", 10)]})
 
     async def _list(self, request: web.Request) -> web.Response:
         body = await request.json()
-        rows = self.found(body["filters"])
+        rows = self.found(body)
         page = int(request.query.get("page", 1))
         size = min(int(request.query.get("page_size", 100)), self.page_size)
         part = rows[(page - 1) * size : page * size]
@@ -266,7 +284,9 @@ class FakeMem0:
         return web.json_response({"count": len(rows), "next": more, "previous": None, "results": part})
 
     async def _get(self, request: web.Request) -> web.Response:
-        row = next((row for row in self.rows if row["id"] == request.match_info["id"]), None)
+        hidden = self.merged if request.query.get("include_merged") != "true" else frozenset()
+        wanted = request.match_info["id"]
+        row = next((row for row in self.rows if row["id"] == wanted and wanted not in hidden), None)
         return web.json_response(row) if row else web.json_response({"detail": "Not found"}, status=404)
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -277,10 +297,16 @@ class FakeMem0:
         return web.json_response({"message": "Memory deleted successfully!"})
 
     async def _delete_all(self, request: web.Request) -> web.Response:
-        # No scope at all, or `*`, deletes everybody's: what the service did, and what must never be asked of it.
         wanted = {name: request.query[name] for name in ENTITIES if name in request.query}
+        event = self._queued("DELETE", self._deleting, wanted)
+        return web.json_response({"message": "Delete in progress. This may take some time.", "event_id": event["id"]})
+
+    async def _deleting(self, event: Row) -> None:
+        if self.deleted is not None:
+            await self.deleted.wait()
+        wanted = event["body"]
+        # No scope at all, or `*`, deletes everybody's: what the service did, and what must never be asked of it.
         everybody = not wanted or "*" in wanted.values()
         self.rows = [
             row for row in self.rows if not (everybody or all(row[name] == wanted.get(name) for name in ENTITIES))
         ]
-        return web.json_response({"message": "Memories deleted successfully!"})

@@ -167,6 +167,13 @@ async def test_a_service_that_is_down_is_told_apart_from_no_memories(mem0: FakeM
         await bot.memory.recall(ANN, None, "tea", (), NOW)
 
 
+async def test_an_answer_that_no_parser_takes_is_an_outage(mem0: FakeMem0, bot: Process) -> None:
+    """JSON nested deeper than Python reads takes no answer along: it is a service that gave none."""
+    mem0.faults.append(Fault("POST", "/v3/memories", 200, times=100, body="[" * 100_000 + "]" * 100_000))
+    with pytest.raises(MemoryUnavailable):
+        await bot.memory.recall(ANN, None, "tea", (), NOW)
+
+
 async def test_a_refused_message_is_given_up_for_good(mem0: FakeMem0, bot: Process) -> None:
     """An add that mem0 calls invalid is reported as final and doesn't hold up the next exchange."""
     mem0.faults.append(Fault("POST", "/v3/memories/add/", 400))
@@ -204,7 +211,7 @@ async def test_the_audience_is_in_the_query_itself(mem0: FakeMem0, bot: Process,
     mem0.asked.clear()
     await bot.memory.recall(ANN, frozenset({PUBLIC, "shared"}), query, (), NOW)
     (asked,) = mem0.asked
-    assert [row["memory"].split(": ")[-1] for row in mem0.found(asked.body["filters"])] == ["my tea is green"]
+    assert [row["memory"].split(": ")[-1] for row in mem0.found(asked.body)] == ["my tea is green"]
 
 
 async def test_a_service_that_answers_too_much_is_not_believed(mem0: FakeMem0, bot: Process) -> None:
@@ -310,6 +317,60 @@ async def test_what_is_queued_when_everything_is_forgotten_does_not_come_back(
         await learning
     assert mem0.rows == []
     assert len(adds(mem0)) == 1
+
+
+async def test_a_deletion_is_followed_to_its_end(tmp_path: Path, mem0: FakeMem0, sleep: Sleep) -> None:
+    """mem0 only queues it: nothing counts as forgotten before it is done, and where that fails it is tried again."""
+    mem0.deleted = asyncio.Event()
+    async with process(tmp_path, mem0.url, sleep=sleep) as bot:
+        await bot.tell(1, "a secret")
+        forgetting = asyncio.create_task(bot.memory.forget_all(ANN))
+        await sleep.polled.wait()
+        assert not forgetting.done()
+        mem0.deleted.set()
+        assert await forgetting == 1
+        assert mem0.rows == []
+        mem0.deleted = asyncio.Event()
+        with pytest.raises(MemoryUnavailable, match="PENDING"):
+            await bot.memory.forget_all(ANN)
+
+
+async def test_what_mem0_has_merged_is_forgotten_too(mem0: FakeMem0, bot: Process) -> None:
+    """A memory that mem0 hides behind a fuller one is shown as an earlier one, and goes like any other."""
+    await bot.tell(1, "My dog is called Rex")
+    await bot.tell(2, "Rex is three years old")
+    mem0.merged = {mem0.rows[0]["id"]}
+    assert [memory.text.split(": ")[-1] for memory in await bot.memory.recall(ANN, None, "Rex", (), NOW)] == [
+        "Rex is three years old"
+    ]
+    fuller, barer = await bot.memory.list(ANN, "Rex")
+    assert (fuller.superseded_by is None, barer.superseded_by is None) == (True, False)
+    assert await bot.memory.forget(ANN, [fuller.id, barer.id]) == 2
+    assert mem0.rows == []
+
+
+async def test_a_deleted_message_takes_along_what_mem0_has_merged(mem0: FakeMem0, bot: Process) -> None:
+    """Of two messages of which mem0 has made one memory, each can be withdrawn."""
+    await bot.tell(1, "My dog is called Rex")
+    await bot.tell(2, "Rex is three years old")
+    mem0.merged = {mem0.rows[0]["id"]}
+    assert await bot.memory.forget_sources(["discord:1"], ANN) == 1
+    assert await bot.texts() == ["Rex is three years old"]
+    await bot.tell(3, "My dog is called Rex")
+    mem0.merged = {mem0.rows[1]["id"]}
+    assert await bot.memory.forget_all(ANN) == 2
+    assert mem0.rows == []
+
+
+async def test_what_mem0_says_of_the_assistant_is_the_persons(mem0: FakeMem0, bot: Process) -> None:
+    """A fact that mem0 gives no user is theirs whose message it came from: shown to them alone, and forgotten."""
+    mem0.assistants = lambda messages: ["The assistant advised a vet for Rex"]
+    await bot.tell(1, "Rex limps")
+    await bot.tell(2, "Rex sleeps", BEN)
+    assert sorted(await bot.texts()) == ["Rex limps", "The assistant advised a vet for Rex"]
+    assert await bot.memory.forget_sources(["discord:1"], ANN) == 2
+    assert await bot.memory.forget_all(BEN) == 2
+    assert mem0.rows == []
 
 
 async def test_forgetting_that_cannot_be_finished_is_said(tmp_path: Path, mem0: FakeMem0) -> None:

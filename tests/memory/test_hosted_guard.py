@@ -32,13 +32,15 @@ async def client(mem0: FakeMem0) -> AsyncIterator[HostedClient]:
 async def test_nobody_and_everybody_are_refused(mem0: FakeMem0, client: HostedClient, user_id: Any) -> None:
     """Neither an absent, empty, blank nor wildcard user id leaves the process, in any kind of request."""
     with pytest.raises(Everybody):
-        await client.delete_user(user_id)
+        await client.delete_user(user_id, 1)
     with pytest.raises(Everybody):
         await client.add([{"role": "user", "content": "x"}], user_id=user_id, run_id="r")
     with pytest.raises(Everybody):
         await client.search("x", filters={"user_id": user_id})
     with pytest.raises(Everybody):
         await client.all({"OR": [{"user_id": "discord:1"}, {"AND": [{"user_id": user_id}, {"run_id": "*"}]}]})
+    with pytest.raises(Everybody):
+        await client.all({"AND": [{"run_id": "*"}, {"metadata": {"owner": user_id}}]})
     assert mem0.asked == []
     assert len(mem0.rows) == 1
 
