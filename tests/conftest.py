@@ -6,6 +6,8 @@ import pytest
 
 from bot.memory import mem0_env
 from tests import postgres
+from tests.conformance import check, specs
+from tests.fakes.traffic import TRAFFIC
 
 # Before any test module imports a store, and mem0 with it.
 mem0_env.prepare()
@@ -30,3 +32,12 @@ def module_postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of a database that the tests of one module share."""
     with postgres.database(postgres_server) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def conforming_traffic() -> Iterator[None]:
+    """Whatever went over the wire in a test is what the services' own descriptions allow, where those are at hand."""
+    yield
+    if specs.there():
+        found = [fault for record in TRAFFIC.take() for fault in check.faults(record)]
+        assert not found, "not as the service describes it:\n" + "\n".join(found)

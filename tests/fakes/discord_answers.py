@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.fakes.discord_gateway import Payload
-from tests.fakes.discord_model import Channel
+from tests.fakes.discord_model import Channel, reference_to
 from tests.fakes.discord_world import World
 
 #: What an answer ends with while it grows: people wait on.
@@ -72,7 +72,7 @@ class Answers(World):
         message |= {"components": body.get("components") or [], "flags": int(body.get("flags") or 0)}
         reference = body.get("message_reference")
         if reference:
-            message |= {"type": 19, "message_reference": reference}
+            message |= {"type": 19, "message_reference": reference_to(channel, reference["message_id"])}
             message["referenced_message"] = channel.messages.get(str(reference["message_id"]))
         channel.messages[message["id"]] = message
         if nonce is not None:

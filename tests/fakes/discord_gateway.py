@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from tests.fakes.traffic import TRAFFIC, Record
+
 Payload = dict[str, Any]
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 7, 9, 10, 11
@@ -65,6 +67,7 @@ class Gateway:
 
     async def dispatch(self, name: str, data: Payload) -> None:
         """Send an event to every session of its shard; message content only where Discord would."""
+        TRAFFIC.note(Record("discord", "event", name, data))
         guild = int(data["id"] if name.startswith("GUILD_") else data.get("guild_id") or 0)
         for session in list(self.sessions.values()):
             number, count = session.shard

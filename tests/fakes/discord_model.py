@@ -21,7 +21,13 @@ class User:
     def payload(self) -> Payload:
         """As Discord sends it."""
         base = {"id": self.id, "username": self.name.lower(), "global_name": self.name, "discriminator": "0"}
-        return base | {"avatar": None, "bot": self.bot, "public_flags": 0}
+        return base | {"avatar": None, "bot": self.bot, "public_flags": 0, "flags": 0, "primary_guild": None}
+
+
+def reference_to(channel: "Channel", message_id: object) -> Payload:
+    """How a reply names the message that it is a reply to."""
+    where = {"message_id": str(message_id), "channel_id": channel.id}
+    return {"type": 0, **where, **({"guild_id": channel.guild.id} if channel.guild else {})}
 
 
 @dataclass
@@ -63,7 +69,13 @@ class Channel:
         if self.type in (PUBLIC_THREAD, PRIVATE_THREAD):
             stamp = datetime.now(UTC).isoformat()
             meta = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": stamp, "locked": False}
-            return base | {"owner_id": "1", "message_count": 0, "member_count": 1, "thread_metadata": meta}
+            return base | {
+                "owner_id": "1",
+                "message_count": 0,
+                "total_message_sent": 0,
+                "member_count": 1,
+                "thread_metadata": meta,
+            }
         deny = str(1 << 10) if self.private else "0"
         overwrites = [{"id": self.guild.id, "type": 0, "allow": "0", "deny": deny}]
         overwrites += [{"id": role, "type": 0, "allow": str(1 << 10), "deny": "0"} for role in self.open_to]

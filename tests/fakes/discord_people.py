@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.fakes.discord_answers import Answers
 from tests.fakes.discord_gateway import Gateway, Payload, until
-from tests.fakes.discord_model import DM, GROUP_DM, Channel, Guild, Interaction, User
+from tests.fakes.discord_model import DM, GROUP_DM, Channel, Guild, Interaction, User, reference_to
 
 
 class People(Answers):
@@ -56,7 +56,7 @@ class People(Answers):
             message["attachments"].append(self.file("message.txt", paste, "text/plain; charset=utf-8"))
         if reply_to is not None:
             original = channel.messages[reply_to]
-            message |= {"type": 19, "message_reference": {"message_id": reply_to, "channel_id": channel.id}}
+            message |= {"type": 19, "message_reference": reference_to(channel, reply_to)}
             message["referenced_message"] = original
             if ping and all(user["id"] != original["author"]["id"] for user in message["mentions"]):
                 message["mentions"].append(original["author"])

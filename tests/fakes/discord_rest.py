@@ -1,8 +1,10 @@
 """The fake Discord's REST routes, version 10."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from aiohttp import web
 
 from tests.fakes.discord_gateway import Payload
 from tests.fakes.discord_model import MODAL, Channel, User, form_faults, view_faults
+from tests.fakes.traffic import TRAFFIC, Record
 
 if TYPE_CHECKING:
     from tests.fakes.discord import FakeDiscord
@@ -20,6 +23,8 @@ FAKE: "web.AppKey[FakeDiscord]" = web.AppKey("fake")
 #: Under which a request keeps its parsed JSON, and its files by name.
 BODY: "web.RequestKey[Any]" = web.RequestKey("body")
 FILES: "web.RequestKey[Any]" = web.RequestKey("files")
+
+_PROXIED = {"proxy_url": "https://example.org/f"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,7 +73,8 @@ async def gateway_bot(request: web.Request) -> web.Response:
 @ROUTES.get("/api/v10/users/@me")
 async def me(request: web.Request) -> web.Response:
     """The bot's own account."""
-    return _json(_fake(request).bot.payload())
+    more = {"mfa_enabled": True, "locale": "en-US", "premium_type": 0, "email": None, "verified": True}
+    return _json(_fake(request).bot.payload() | more)
 
 
 @ROUTES.get("/api/v10/oauth2/applications/@me")
@@ -79,6 +85,10 @@ async def application(request: web.Request) -> web.Response:
     owner = User("1", "Owner").payload()
     info: Payload = {"id": fake.bot.id, "name": fake.bot.name, "icon": None, "description": "", "bot_public": True}
     info |= {"bot_require_code_grant": False, "verify_key": "0", "owner": owner, "team": None, "flags": 0}
+    info |= dict.fromkeys(("type", "role_connections_verification_url", "interactions_endpoint_url"))
+    info |= {"redirect_uris": [], "flags_new": "0", "explicit_content_filter": 0, "eligible_oauth2_scopes": []}
+    counts = ("approximate_user_install_count", "approximate_user_authorization_count", "approximate_guild_count")
+    info |= dict.fromkeys(counts, 0)
     return _json(info)
 
 
@@ -221,8 +231,9 @@ async def edit_original(request: web.Request) -> web.Response:
         return _error(404, 10015, "Unknown Webhook")
     if wrong := view_faults(body):
         return _error(400, 50035, f"Invalid Form Body: {wrong}")
-    interaction.shown = fake.message(interaction.channel, fake.bot, "") | body
-    return _json(_shape(interaction.shown))
+    message = fake.message(interaction.channel, fake.bot, "")
+    interaction.shown = message | body
+    return _json(_shape(message | _shown(body)))
 
 
 @ROUTES.post("/api/v10/webhooks/{app}/{token}")
@@ -234,7 +245,30 @@ async def follow_up(request: web.Request) -> web.Response:
     if request[FILES] and not fake.takes_files:
         return _error(413, 40005, "Request entity too large")
     interaction.files |= request[FILES]
-    return _json(_shape(fake.message(interaction.channel, fake.bot, "") | body))
+    return _json(_shape(fake.message(interaction.channel, fake.bot, "") | _shown(body)))
+
+
+def _numbered(components: list[Payload], ids: Iterator[int]) -> list[Payload]:
+    """Components as they come back: each has an id of its own."""
+    return [
+        {
+            "id": next(ids),
+            **part,
+            **({"components": _numbered(part["components"], ids)} if "components" in part else {}),
+        }
+        for part in components
+    ]
+
+
+def _shown(body: Payload) -> Payload:
+    """What of a request to show something comes back in the message."""
+    shown = {key: body[key] for key in ("content", "flags", "embeds") if body.get(key) is not None}
+    shown["components"] = _numbered(body.get("components") or [], itertools.count(1))
+    files = [
+        {"id": str(each["id"]), "filename": each["filename"], "size": 1, "url": "https://example.org/f"} | _PROXIED
+        for each in body.get("attachments") or []
+    ]
+    return shown | ({"attachments": files} if files else {})
 
 
 @ROUTES.get("/attachments/{file}/{name}")
@@ -277,6 +311,21 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(401, 0, "401: Unauthorized")
     request[BODY], request[FILES] = await _read(request)
     fake.requests.append((request.method, request.path, request[BODY]))
+    name = f"{request.method} {re.sub('{[^}]*}', '{}', _template(request))}"
+    TRAFFIC.note(Record("discord", "request", name, request[BODY]))
+    response = await _answer(fake, request, handler)
+    if isinstance(response, web.Response):
+        body = json.loads(response.body) if isinstance(response.body, bytes) and response.body else None
+        TRAFFIC.note(Record("discord", "answer", name, body, response.status))
+    return response
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return (resource.canonical if resource else request.path).removeprefix("/api/v10")
+
+
+async def _answer(fake: "FakeDiscord", request: web.Request, handler: Handler) -> web.StreamResponse:
     if fake.rest_failures and "/channels/" in request.path:
         status = fake.rest_failures.pop(0)
         if status == 429:

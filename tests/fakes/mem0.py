@@ -9,6 +9,8 @@ refused.
 """
 
 import asyncio
+import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+
+from tests.fakes.traffic import TRAFFIC, Record
 
 Row = dict[str, Any]
 
@@ -192,16 +196,26 @@ class FakeMem0:
             text = fault.body or '{"detail": "try later"}'
             return web.Response(text=text, status=fault.status, headers=fault.headers, content_type="application/json")
         try:
-            answer: web.StreamResponse = await handler(request)
+            answer: web.Response = await handler(request)
         except Refused as exc:
-            return web.json_response({"filters": [str(exc)]}, status=400)
+            answer = web.json_response({"filters": [str(exc)]}, status=400)
+        self._note(request, body, answer)
         return answer
+
+    @staticmethod
+    def _note(request: web.Request, body: Any, answer: web.Response) -> None:
+        resource = request.match_info.route.resource
+        name = f"{request.method} {re.sub('{[^}]*}', '{}', resource.canonical if resource else request.path)}"
+        TRAFFIC.note(Record("mem0", "request", name, {"query": dict(request.query), "body": body}))
+        TRAFFIC.note(Record("mem0", "answer", name, json.loads(answer.text or "null"), answer.status))
 
     async def _ping(self, request: web.Request) -> web.Response:
         self.pinged.set()
         if self.hang_ping:
             await self._stopped.wait()
-        return web.json_response({"status": "ok", "org_id": "org", "project_id": "project", "user_email": None})
+        return web.json_response(
+            {"status": "ok", "org_id": "org", "project_id": "project", "user_email": "ann@example.org"}
+        )
 
     async def _add(self, request: web.Request) -> web.Response:
         body = await request.json()

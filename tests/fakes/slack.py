@@ -20,6 +20,7 @@ from aiohttp import web
 from tests.fakes.slack_api import BOT, BOT_ID, TEAM, Fault
 from tests.fakes.slack_blocks import Json, blocks_problem, would_ping
 from tests.fakes.slack_people import APP, Modal, People
+from tests.fakes.traffic import TRAFFIC, Record
 
 __all__ = ["BOT", "BOT_ID", "TEAM", "FakeSlack", "Fault", "Json", "Modal", "would_ping"]
 
@@ -150,6 +151,7 @@ class FakeSlack(People):
 
     async def deliver(self, kind: str, payload: Json) -> None:
         """Deliver a payload: an envelope on a socket, or a signed request."""
+        TRAFFIC.note(Record("slack", "event", kind, payload))
         if self.events_url:
             self._spawn(self._post(kind, payload))
             return

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes.slack_blocks import Json, blocks_problem
+from tests.fakes.traffic import TRAFFIC, Record
 
 TEAM = "T0FAKE001"
 BOT = "U0FAKEBOT"
@@ -162,6 +163,8 @@ class WebApi:
         if fault.error:
             return web.json_response({"ok": False, "error": fault.error})
         result = await self._run(request, method, args)
+        TRAFFIC.note(Record("slack", "request", method, args))
+        TRAFFIC.note(Record("slack", "answer", method, result, 200))
         if fault.drop:
             return _cut(request)
         if fault.status:
@@ -204,7 +207,7 @@ class WebApi:
         kept = {key: args[key] for key in ("text", "metadata", "link_names", "parse") if args.get(key)}
         author = {"type": "message", "user": BOT, "bot_id": BOT_ID, "text": ""}
         message = self.store(channel, {**author, **kept, "blocks": _list(args.get("blocks"))}, args.get("thread_ts"))
-        await self.posted(channel, message)
+        await self.posted(channel, _as_told(message))
         return {"channel": channel, "ts": message["ts"], "message": message}
 
     async def _chat_update(self, args: Json) -> Json:
@@ -213,11 +216,11 @@ class WebApi:
         message = self._message(args)
         if message is None:
             return _error("message_not_found")
-        before = dict(message)
+        before = _as_told(message)
         message |= {"text": args.get("text", ""), "blocks": _list(args.get("blocks")), "edited": {"user": BOT}}
         message |= {"metadata": args["metadata"]} if args.get("metadata") else {}
         changed = {"type": "message", "subtype": "message_changed", "hidden": True, "ts": self.next_ts()}
-        await self.posted(args["channel"], {**changed, "message": dict(message), "previous_message": before})
+        await self.posted(args["channel"], {**changed, "message": _as_told(message), "previous_message": before})
         return {"channel": args["channel"], "ts": args["ts"], "text": message["text"]}
 
     async def _chat_delete(self, args: Json) -> Json:
@@ -304,6 +307,11 @@ def _page(messages: list[Json], args: Json) -> Json:
         for message in page:
             message.pop("metadata", None)
     return {"messages": page, "has_more": bool(more), "response_metadata": {"next_cursor": more}}
+
+
+def _as_told(message: Json) -> Json:
+    """A message as events tell it: how its text was to be read is the request's alone."""
+    return {key: value for key, value in message.items() if key not in ("parse", "link_names")}
 
 
 def _error(error: str) -> Json:

@@ -186,6 +186,8 @@ async def test_forgotten_after_the_restart(tmp_path: Path, world: World, discord
             tag = await world.ask(discord, person, text="what do you know of me?")
             await world.answered([tag])
             assert steps.tags[person] not in system_text(world.claude.chats[-1])
+        # An answer is shown before it is committed: one exchange alone may also mean that the other isn't there yet.
+        await until(lambda: bool(mem0.rows), 60)
         await until(lambda: left(stored(tmp_path))["exchanges"] == 1, 60)
     remembered = [tag_of(row["memory"]) for row in mem0.rows]
     assert not set(remembered) & set(steps.tags.values())
