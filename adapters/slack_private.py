@@ -139,7 +139,7 @@ class Private:
         """
         if view.file is not None:
             view = await self._hand_over(view, person)
-        if spot.home:
+        if spot.home or not (spot.url or spot.channel):  # a form that names no place is answered in the App Home
             # What leads nowhere further has the list beneath it.
             ends = not (view.items or view.buttons or view.menu)
             await self._publish(view, spot, person, await self._list(person, place) if ends else None)

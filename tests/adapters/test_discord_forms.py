@@ -13,6 +13,13 @@ from tests.adapters.discord_support import StubCore, last_seen, running
 from tests.fakes.discord import FakeDiscord, until
 
 STICKER = {"id": "749054660769218631", "name": "Wave", "format_type": 3}
+LAID_OUT = {
+    "type": 17,
+    "id": 1,
+    "accent_color": None,
+    "spoiler": False,
+    "components": [{"type": 10, "id": 2, "content": "Laid out"}],
+}
 POLL = {
     "question": {"text": "Where do we eat?"},
     "answers": [
@@ -22,6 +29,7 @@ POLL = {
     "expiry": "2100-01-01T00:00:00+00:00",
     "allow_multiselect": False,
     "layout_type": 1,
+    "results": {"answer_counts": [], "is_finalized": False},
 }
 EMBED = {"type": "rich", "title": "Trip", "description": "Leaves at nine", "author": {"name": "Ben"}, "fields": []}
 
@@ -58,7 +66,7 @@ async def world() -> AsyncIterator[World]:
         ({"poll": POLL}, "", (), "Poll: Where do we eat?\n- Pizza\n- Sushi"),
         ({"activity": {"type": 3, "party_id": "1"}}, NOTHING, (), ""),
         ({"flags": 1 << 13, "attachments": ("voice-message.ogg",)}, "voice", ("voice-message.ogg",), ""),
-        ({"components": [{"type": 1, "components": []}]}, NOTHING, (), ""),
+        ({"components": [{"type": 1, "id": 1, "components": []}]}, NOTHING, (), ""),
     ],
     ids=["sticker", "poll", "activity", "voice", "components"],
 )
@@ -98,7 +106,7 @@ async def test_a_forwarded_message_is_somebody_elses_words(world: World) -> None
     [
         ({"embeds": [EMBED]}, ("Ben\nTrip\nLeaves at nine",)),
         ({"sticker_items": [STICKER]}, ('(A sticker: "Wave")',)),
-        ({"components": [{"type": 17, "components": [{"type": 10, "id": 1, "content": "Laid out"}]}]}, ("Laid out",)),
+        ({"components": [LAID_OUT]}, ("Laid out",)),
         ({}, ()),
     ],
     ids=["embed", "sticker", "components", "nothing"],

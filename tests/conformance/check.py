@@ -36,7 +36,10 @@ def faults(record: Record) -> list[str]:
 
 @cache
 def _discord_api() -> OpenApi:
-    return OpenApi(adapted(load("discord_openapi.json")))
+    document = adapted(load("discord_openapi.json"))
+    # Its documentation knows forwarded messages, which its description doesn't.
+    document["components"]["schemas"]["MessageReferenceType"]["anyOf"].append({"title": "FORWARD", "const": 1})
+    return OpenApi(document)
 
 
 @cache
@@ -152,7 +155,7 @@ _EVENT_SAMPLES = {
 }
 #: What Slack documents and the samples leave out.
 _SILENT = {
-    *("$.view.blocks", "$.response_urls", "$.event.hidden", "$.event.user_team"),
+    *("$.view.blocks", "$.response_urls", "$.event.hidden", "$.event.user_team", "$.event.source_team"),
     *("$.event.message.metadata", "$.event.previous_message.metadata"),
 }
 #: Parts whose keys are the app's own, or whose sample shows one of many kinds.
