@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from enum import Enum
 
-from bot.events import Prompt
+from bot.events import Prompt, Usage
 from bot.logs import describe
 from bot.ports import (
     CUT,
@@ -64,6 +64,8 @@ class Answer:
         failure: Why there is no whole answer; None where there is one.
         lacking: What the answer had to be given without.
         too_long: Whether that was for the request's length.
+        usage: What all requests for it took, as far as that is known.
+        first_word_at: When its first words came, by the loop's clock; None before.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Answer:
         requests: Sequence[Prompt],
         *,
         again: bool,
+        event_id: str = "",
         operator: bool = False,
         patience: float = PATIENCE,
         longest_time: float = LONGEST_TIME,
@@ -84,6 +87,7 @@ class Answer:
         self._chat = chat
         self._requests = requests
         self._again = again
+        self._event_id = event_id
         self._operator = operator
         self._patience = patience
         self._longest_time = longest_time
@@ -91,6 +95,8 @@ class Answer:
         self.failure: ChatError | None = None
         self.lacking = Lacking.NOTHING
         self.too_long = False
+        self.usage = Usage()
+        self.first_word_at: float | None = None
 
     @property
     def turns_length(self) -> int:
@@ -115,6 +121,11 @@ class Answer:
                             if not shown and self._again:
                                 yield SLOW
                             continue
+                        if isinstance(piece, Usage):
+                            self.usage += piece
+                            continue
+                        if self.first_word_at is None:
+                            self.first_word_at = asyncio.get_running_loop().time()
                         text += piece
                         if len(text) > LONGEST:
                             text = text[:LONGEST] + CUT
@@ -122,19 +133,21 @@ class Answer:
                             shown = text
                             yield text
                         if len(text) > LONGEST:
-                            log.warning("an answer was cut at %d characters", LONGEST)
+                            log.warning("%s: the answer was cut at %d characters", self._event_id, LONGEST)
                             break
                 if not text.strip():
                     raise ChatEmpty("an empty answer")
             except TimeoutError:
-                log.warning("an answer was cut after %.0f seconds, at %d characters", self._longest_time, len(text))
+                cut = self._event_id, self._longest_time, len(text)
+                log.warning("%s: the answer was cut after %.0f seconds, at %d characters", *cut)
                 if not text.strip():
                     self.failure = ChatError(f"no answer within {self._longest_time:.0f} seconds")
                     yield f"{shown}\n\n{self._sentence(self.failure)}".strip()
                     return
                 text += LATE
             except ChatError as exc:
-                log.warning("the answer broke off (attempt %d): %s; %s", attempt, str(exc), describe(exc))
+                failure = self._event_id, attempt, str(exc), describe(exc)
+                log.warning("%s: the answer broke off (attempt %d): %s; %s", *failure)
                 if exc.about_request and rung + 1 < len(self._requests):
                     self._climb(exc, rung)
                     rung += 1
@@ -165,7 +178,7 @@ class Answer:
             return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
         return failure.sentence
 
-    async def _pieces(self, request: Prompt, until: float) -> AsyncGenerator[str | None, None]:
+    async def _pieces(self, request: Prompt, until: float) -> AsyncGenerator[str | Usage | None, None]:
         """The model's pieces; a None among them tells that the first is late. TimeoutError where time is up."""
         async with aclosing(self._chat.answer(request)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))

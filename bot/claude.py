@@ -14,7 +14,7 @@ from bot.claude_api import client
 from bot.claude_errors import is_unpaid, kind_of, name_of, said, translate
 from bot.claude_params import Params
 from bot.config import Settings, SettingsError
-from bot.events import Prompt
+from bot.events import Prompt, Usage
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
 from bot.printable import printable
 from bot.thoughts import Thoughts
@@ -50,8 +50,11 @@ class ClaudeChat:
         #: Whether the model begins with thoughts that have no opening tag. Claude doesn't.
         self._unopened = False
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
-        """Yield the answer's text in pieces; raise ChatError, or the kind of it that says what happened."""
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+        """Yield the answer's text in pieces, then its usage, which may not be known of one that breaks off.
+
+        Raises ChatError, or the kind of it that says what happened.
+        """
         try:
             async with await self._stream(prompt) as events, aclosing(self._said(events)) as pieces:
                 async for piece in pieces:
@@ -121,7 +124,7 @@ class ClaudeChat:
         )
         return stream
 
-    async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str, None]:
+    async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
         """The pieces without what the model thinks aloud."""
         thoughts = Thoughts(unopened=(unopened := self._unopened))
         length, cut = 0, False
@@ -129,6 +132,9 @@ class ClaudeChat:
             async for piece in pieces:
                 if piece is None:
                     cut = True
+                    continue
+                if isinstance(piece, Usage):
+                    yield piece
                     continue
                 if text := thoughts.feed(piece):
                     yield text
@@ -149,16 +155,20 @@ class ClaudeChat:
             yield CUT
 
 
-async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | None, None]:
-    """The text as it comes; None where it was cut. What has another form than it should have is let pass."""
+async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
+    """The text as it comes, and its usage; None where it was cut. What has another form than it should is let pass."""
     whole = False
+    started: Any = None
     async for event in events:
         kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
         if kind == "content_block_delta":
             # Deltas of other types are thoughts, or what compatible servers call so.
             if getattr(delta, "type", None) == "text_delta" and isinstance(text := getattr(delta, "text", None), str):
                 yield text
+        elif kind == "message_start":
+            started = getattr(getattr(event, "message", None), "usage", None)
         elif kind == "message_delta":
+            yield _usage(started, getattr(event, "usage", None))
             reason = getattr(delta, "stop_reason", None)
             if reason in ("refusal", "content_filter"):
                 raise ChatRefused("refused")
@@ -170,3 +180,18 @@ async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> Async
             whole = True
     if not whole:
         raise ChatError("the stream ended before the answer did")
+
+
+def _usage(started: Any, ended: Any) -> Usage:
+    """The tokens that a message took: its end tells them all, or the output's alone, and its start the others."""
+
+    def count(name: str) -> int:
+        counts = (getattr(ended, name, None), getattr(started, name, None))
+        return next((value for value in counts if isinstance(value, int)), 0)
+
+    return Usage(
+        count("input_tokens"),
+        count("cache_read_input_tokens"),
+        count("cache_creation_input_tokens"),
+        count("output_tokens"),
+    )

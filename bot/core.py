@@ -195,6 +195,7 @@ class MemoryBot:
             await self._note(event, conversation, respond)
             return True
         again = self._later and self._fresh(event)
+        begun = asyncio.get_running_loop().time()
         async with respond.working():
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
@@ -207,7 +208,7 @@ class MemoryBot:
                 event = replace(event, quoted="")  # the journal's own word for it is the one that can be forgotten
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
-            answer = Answer(self._chat, requests, again=again, operator=self._operator)
+            answer = Answer(self._chat, requests, again=again, event_id=event.id, operator=self._operator)
             snapshots = answer.snapshots()
             if account.paused and not account.told and await self._journal.tell_paused(account.user_id):
                 snapshots = _behind(PAUSED_LINE, snapshots)
@@ -216,6 +217,7 @@ class MemoryBot:
             return False
         await self._left_out(event, conversation, answer)
         await self._written(event, conversation, answer.text, message_ids, account, answer.failure)
+        _log_answer(event, answer, len(memories), begun)
         return True
 
     async def _note(self, event: MessageEvent, conversation: str, respond: Respond) -> None:
@@ -389,6 +391,17 @@ class MemoryBot:
 async def _whole(text: str) -> AsyncIterator[str]:
     """An answer that is there at once."""
     yield text
+
+
+def _log_answer(event: MessageEvent, answer: Answer, recalled: int, begun: float) -> None:
+    """One line for each answer: how long it took since it was begun, and what it took."""
+    whole = asyncio.get_running_loop().time() - begun
+    if answer.failure is not None:
+        log.warning("%s: not answered after %.2f s: %s", event.id, whole, type(answer.failure).__name__)
+        return
+    first = (answer.first_word_at or begun) - begun
+    took = event.id, first, whole, recalled, answer.usage
+    log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s", *took)
 
 
 async def _behind(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -351,6 +351,28 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What requests to the chat model took, in tokens. `input` is neither of `cached` (read from the cache) nor of
+    `written` (into it)."""
+
+    input: int = 0
+    cached: int = 0
+    written: int = 0
+    output: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.written + other.written,
+            self.output + other.output,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.input} in, {self.cached} from the cache, {self.written} into it, {self.output} out"
+
+
+@dataclass(frozen=True, slots=True)
 class Recalled:
     """Notice: so many memories went into the prompt of that event."""
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.events import Exchange, Memory, Prompt
+from bot.events import Exchange, Memory, Prompt, Usage
 from bot.ports import Chat, MemoryStore
 
 Part = TypeVar("Part")
@@ -50,7 +50,7 @@ class LaterChat:
     def __init__(self, chat: Later[Chat]) -> None:
         self._chat = chat
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """See `bot.ports.Chat`."""
         chat = await self._chat.get()
         async with aclosing(chat.answer(prompt)) as pieces:

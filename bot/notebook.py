@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import AsyncGenerator, Sequence
 
-from bot.events import Memory, Prompt
+from bot.events import Memory, Prompt, Usage
 
 _WH_WORD = re.compile(r"(who|whom|whose|what|when|where|why|how|which)('s|’s|'re|’re|'d|’d)?\b", re.IGNORECASE)
 _INVERTED = re.compile(
@@ -63,7 +63,7 @@ FORGETTING = "To have me forget something, type /forget and its words, such as: 
 class Notebook:
     """A `Chat` that composes its answers from the prompt's memories: deterministic, and honest about having none."""
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer in one piece."""
         said = next((text for role, text in reversed(prompt.messages) if role == "user"), "")
         if _FORGET.match(said.strip()):

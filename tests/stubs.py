@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Replied, Turn
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Replied, Turn, Usage
 from tests.stub_rights import StubRights
 
 
@@ -213,14 +213,14 @@ class StubMemory:
 class StubChat:
     """Answers from a script: each entry is a list of pieces, of which an exception ends the stream."""
 
-    def __init__(self, *script: list[str | Exception], reply: Callable[[Prompt], str] | None = None) -> None:
+    def __init__(self, *script: list[str | Usage | Exception], reply: Callable[[Prompt], str] | None = None) -> None:
         self.script = list(script)
         self.reply = reply
         self.prompts: list[Prompt] = []
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         self.prompts.append(prompt)
-        pieces: list[str | Exception] = self.script.pop(0) if self.script else ["ok"]
+        pieces: list[str | Usage | Exception] = self.script.pop(0) if self.script else ["ok"]
         if self.reply:
             pieces = [self.reply(prompt)]
         for piece in pieces:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.claude import ClaudeChat
 from bot.config import Settings, SettingsError
-from bot.events import Prompt
+from bot.events import Prompt, Usage
 from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
 from tests.fakes.claude import LIMITED, OVERLOADED, REFUSAL, TRIGGER, UNAUTHORIZED, UNPAID, FakeClaude, Reply
 
@@ -41,13 +41,17 @@ async def chat(claude: FakeClaude) -> AsyncIterator[ClaudeChat]:
 
 
 async def said(chat: ClaudeChat, prompt: Prompt = HELLO) -> str:
-    return "".join([piece async for piece in chat.answer(prompt)])
+    return "".join([piece async for piece in chat.answer(prompt) if isinstance(piece, str)])
 
 
 async def test_an_answer_arrives_in_pieces(claude: FakeClaude, chat: ClaudeChat) -> None:
     """The answer comes as it is written, piece by piece, and is whole at the end."""
     claude.script.append(Reply("One, two, three.", piece=5))
-    assert [piece async for piece in chat.answer(HELLO)] == ["One, ", "two, ", "three", "."]
+    *pieces, usage = [piece async for piece in chat.answer(HELLO)]
+    assert pieces == ["One, ", "two, ", "three", "."]
+    assert isinstance(usage, Usage)
+    assert usage.output > 0
+    assert usage.input + usage.cached + usage.written > 0
     request = claude.chats[0]
     assert request["system"] == "Be kind."
     assert request["messages"] == [{"role": "user", "content": "Hello"}]
@@ -260,7 +264,7 @@ async def test_what_a_model_thinks_aloud_is_not_said(
 ) -> None:
     """Thoughts that begin an answer are left out, wherever the stream is divided; tags further on are text."""
     claude.script.append(Reply(sent, piece=piece))
-    assert "".join([each async for each in chat.answer(HELLO)]) == said
+    assert "".join([each async for each in chat.answer(HELLO) if isinstance(each, str)]) == said
 
 
 async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from bot.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.commands import Commands
 from bot.core import SORRY, TOO_MUCH, MemoryBot
-from bot.events import Account, Learned, MessageEvent, Person, Prompt, Recalled, Turn
+from bot.events import Account, Learned, MessageEvent, Person, Prompt, Recalled, Turn, Usage
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.ports import (
@@ -372,6 +373,23 @@ async def test_a_stream_cut_for_good_says_so() -> None:
     world = World(StubChat(["Half", ChatError("cut")], ["Ha", ChatError("cut")]))
     respond = await world.say("a story")
     assert respond.shown[-1] == f"Half\n\n{ChatError.reason} {FOLLOWS}"
+
+
+async def test_each_answer_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Which message, how long it took, what was recalled and what it cost: an answer that was redone cost twice."""
+    caplog.set_level(logging.INFO)
+    usage = Usage(input=100, cached=900, output=20)
+    world = World(StubChat(["It's", usage, ChatError("cut")], ["It's ", "tea.", usage]))
+    world.memory.of[ANN.key] = [memory("Ann likes tea.")]
+    await world.say("What tea do I like?")
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert re.fullmatch(
+        r"slack:T1:D1:1: answered: first word after \d+\.\d\d s, whole after \d+\.\d\d s, 1 memories recalled, "
+        r"tokens: 200 in, 1800 from the cache, 0 into it, 40 out",
+        line,
+    )
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith("slack:T1:D1:1: the answer broke off (attempt 1): ")
 
 
 async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ MEMORIES = (
 async def answer(said: str, memories: tuple[Memory, ...] = ()) -> str:
     """The whole answer to a message, with these memories recalled."""
     prompt = Prompt("", (("user", "Earlier?"), ("assistant", "Yes."), ("user", said)), memories)
-    return "".join([piece async for piece in Notebook().answer(prompt)])
+    return "".join([piece async for piece in Notebook().answer(prompt) if isinstance(piece, str)])
 
 
 @pytest.mark.parametrize(
