@@ -11,6 +11,7 @@ from discord.http import Route
 from adapters.discord_client import Client, Shards
 from adapters.discord_intake import CLOSE_SECONDS, Intake
 from adapters.discord_messages import TROUBLE, Pace
+from adapters.discord_rates import Rates
 from adapters.discord_reply import Reply
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
@@ -57,7 +58,10 @@ class DiscordAdapter:
         self._online = asyncio.Event()
         self._session: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._intake = Intake(core, self.online, pace or Pace(), settings.bot_catch_up_hours)
+        pace = pace or Pace()
+        # The processes that divide the shards divide the requests too.
+        self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
+        self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates)
         self.ready = self._intake.ready
 
     def respond(self, event: MessageEvent) -> Reply:
@@ -124,7 +128,7 @@ class DiscordAdapter:
 
     async def _connect(self, failures: int) -> None:
         """One connection, from login to loss. Raises SettingsError where Discord refuses token or intents."""
-        client = self._client = Client(self._intake, self._shards)
+        client = self._client = Client(self._intake, self._shards, self._rates)
         try:
             await client.login(self._token)
             self._online.set()

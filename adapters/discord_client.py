@@ -12,12 +12,16 @@ from discord.gateway import DiscordWebSocket
 
 from adapters.discord_commands import add_commands
 from adapters.discord_intake import Intake
+from adapters.discord_rates import Rates
 from bot.config import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
 #: Below so many IDENTIFYs left of the day's 1,000, reconnecting waits for new ones: the last would reset the token.
 SPARE_SESSIONS = 50
+#: Seconds for which a route's limit is waited out; a longer one is an error of the request, which discord.py would
+#: otherwise hold back for as long without a word.
+LONGEST_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class Shards:
             raise SettingsError(f"DISCORD_SHARD_IDS: must be different numbers from 0 to {count - 1}, such as 0,1")
         return cls(ids, count)
 
+    @property
+    def share(self) -> float:
+        """This process's part of the bot's shards, and so of what Discord allows it."""
+        return 1.0 if self.ids is None or self.count is None else len(self.ids) / self.count
+
     def options(self) -> dict[str, Any]:
         """As discord.py takes them."""
         return {} if self.ids is None else {"shard_ids": self.ids, "shard_count": self.count}
@@ -51,7 +60,7 @@ class Shards:
 class Client(discord.AutoShardedClient):
     """A connection's client: no caches but channels and roles, which tell a place's audience."""
 
-    def __init__(self, intake: Intake, shards: Shards) -> None:
+    def __init__(self, intake: Intake, shards: Shards, rates: Rates) -> None:
         # The default intents, which need no approval, less those whose events nobody here reads.
         intents = discord.Intents.default()
         intents.typing = intents.reactions = intents.voice_states = intents.invites = False
@@ -62,6 +71,8 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
+            http_trace=rates.trace(),
+            max_ratelimit_timeout=LONGEST_LIMIT,
             **shards.options(),
         )
         self._intake = intake

@@ -9,6 +9,8 @@ from typing import TypeVar
 import discord
 
 from adapters.discord_messages import TROUBLE, Online, Pace
+from adapters.discord_rates import background
+from adapters.discord_refusals import passing, reason
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +45,16 @@ class Channels:
         for attempt in range(1, _TRIES + 1):
             client = await self.online()
             try:
-                found = await _channel(client, channel, guild)
-                if not isinstance(found, discord.abc.Messageable):
-                    raise Unreadable(gone=True)
-                return await look(client, found)
-            except (discord.Forbidden, discord.NotFound, discord.InvalidData) as exc:
-                log.info("discord: channel %d can't be read: %s", channel, type(exc).__name__)
-                raise Unreadable(gone=True) from exc
+                with background():  # answers go first
+                    found = await _channel(client, channel, guild)
+                    if not isinstance(found, discord.abc.Messageable):
+                        raise Unreadable(gone=True)
+                    return await look(client, found)
             except TROUBLE as exc:
-                log.warning("discord: channel %d isn't read: %s", channel, type(exc).__name__)
+                if isinstance(exc, discord.InvalidData) or not passing(exc):
+                    log.info("discord: channel %d can't be read: %s", channel, reason(exc))
+                    raise Unreadable(gone=True) from exc
+                log.warning("discord: channel %d isn't read: %s", channel, reason(exc))
                 if attempt == _TRIES:
                     raise Unreadable(gone=False) from exc
                 await asyncio.sleep(self.pace.retry * 2**attempt)

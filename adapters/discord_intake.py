@@ -17,7 +17,9 @@ from adapters.discord_compare import Comparison
 from adapters.discord_events import place, written
 from adapters.discord_history import Channels
 from adapters.discord_interactions import Interactions
+from adapters.discord_lately import Places
 from adapters.discord_messages import TROUBLE, Online, Pace
+from adapters.discord_rates import Rates
 from adapters.discord_reply import Reply
 from adapters.discord_text import PLATFORM, message_key
 from bot.events import Audience, MessageEvent
@@ -47,10 +49,12 @@ class Intake:
         ready: Set once the gateway has first accepted a session.
     """
 
-    def __init__(self, core: Core, online: Online, pace: Pace, catch_up_hours: float) -> None:
+    def __init__(self, core: Core, online: Online, pace: Pace, catch_up_hours: float, rates: Rates) -> None:
         self._core = core
         self._online = online
         self._pace = pace
+        self._rates = rates
+        self._places = Places()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self._synced = False
@@ -139,7 +143,18 @@ class Intake:
         """The way back to a message; `again` where it may have been answered before, in whole or in part."""
         message_id = int(event.id.rpartition(":")[2])
         confirm = partial(self._core.confirm, event.id)
-        return Reply(self._online, int(event.place.channel), message_id, self._pace, confirm, again=again)
+        return Reply(
+            self._online,
+            int(event.place.channel),
+            message_id,
+            self._pace,
+            confirm,
+            again=again,
+            asker=0 if event.place.audience is Audience.PRIVATE else int(event.person.user),
+            link=event.link,
+            rates=self._rates,
+            places=self._places,
+        )
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
         """An event that was put off, with who reads its place now: what can't be told soon is for members only."""

@@ -10,18 +10,33 @@ import discord
 from discord import app_commands
 
 from adapters.discord_events import person, place
+from adapters.discord_lengths import shorten
 from adapters.discord_messages import SILENT, TROUBLE
-from adapters.discord_views import Kind, attachment, filled_in, form, layout
+from adapters.discord_refusals import (
+    ALREADY_ACKNOWLEDGED,
+    REFUSALS,
+    UNKNOWN,
+    UNKNOWN_INTERACTION,
+    UNKNOWN_MESSAGE,
+    passing,
+    reason,
+)
+from adapters.discord_views import Kind, attachment, filled_in, form, layout, plain
 from adapters.text import clean
 from bot.events import Ask, Audience, CommandEvent, File, Place, PressEvent, SubmitEvent, View
+from bot.logs import describe
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
 SORRY = "Something went wrong on my side. Please try again."
+NOT_SHOWN = "Discord doesn't let me show my answer here. Please try it in a direct message with me."
 NOT_HANDED_OVER = (
     "Discord doesn't take the file here. Please ask me for it in a direct message, or ask whoever runs me."
 )
+
+#: Codes of an interaction that nothing more can be said to: it came too late, or another process answers it.
+_OVER = frozenset({UNKNOWN_INTERACTION, 10015, ALREADY_ACKNOWLEDGED, 50027})
 
 _CHOICES = 25
 _CHOICE_LENGTH = 100
@@ -96,7 +111,7 @@ class Interactions:
         except TimeoutError:
             log.warning("discord: suggestions took too long")
             return []
-        texts = dict.fromkeys(clean(text).strip()[:_CHOICE_LENGTH] for text in found)
+        texts = dict.fromkeys(shorten(clean(text).strip(), _CHOICE_LENGTH) for text in found)
         return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
 
 
@@ -121,13 +136,34 @@ async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[Vi
         view = await run()
         if view is None:
             return
-        # No content: an earlier version of this bot may have written some into the message that is now replaced.
-        await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
+        await _put(interaction, view)
         if view.file:
             await _hand_over(interaction, view.file)
+    except discord.HTTPException as exc:
+        if exc.code in _OVER:
+            log.warning("discord: interaction %d can't be answered any more: %s", interaction.id, reason(exc))
+            return
+        log.error("discord: interaction %d: what it shows is refused: %s", interaction.id, reason(exc))
+        refusal = REFUSALS.get(exc.code, UNKNOWN)
+        await _say(interaction, SORRY if passing(exc) else refusal.sentence or NOT_SHOWN)
     except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
-        log.error("discord: an interaction failed: %s", type(exc).__name__)
-        await _apologise(interaction)
+        log.error("discord: interaction %d failed: %s", interaction.id, describe(exc))
+        await _say(interaction, SORRY)
+
+
+async def _put(interaction: discord.Interaction, view: View) -> None:
+    """Show a view in the place of the answer or view before it; what Discord refuses there follows in another form."""
+    try:
+        # No content: an earlier version of this bot may have written some into the message that is now replaced.
+        await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
+    except discord.HTTPException as exc:
+        if passing(exc) or exc.code in _OVER:
+            raise
+        log.warning("discord: interaction %d: its view is refused: %s", interaction.id, reason(exc))
+        if exc.code == UNKNOWN_MESSAGE:  # the caller has dismissed it
+            await interaction.followup.send(view=layout(view), ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.followup.send(plain(view), ephemeral=True, allowed_mentions=SILENT)
 
 
 async def _hand_over(interaction: discord.Interaction, file: File) -> None:
@@ -135,15 +171,23 @@ async def _hand_over(interaction: discord.Interaction, file: File) -> None:
     try:
         await interaction.followup.send(file=attachment(file), ephemeral=True, allowed_mentions=SILENT)
     except discord.HTTPException as exc:
-        log.error("discord: a file of %d bytes was refused: HTTP %d", len(file.content), exc.status)
+        if exc.code in _OVER:
+            raise
+        log.error(
+            "discord: interaction %d: a file of %d bytes is refused: %s",
+            interaction.id,
+            len(file.content),
+            reason(exc),
+        )
         await interaction.followup.send(NOT_HANDED_OVER, ephemeral=True, allowed_mentions=SILENT)
 
 
-async def _apologise(interaction: discord.Interaction) -> None:
+async def _say(interaction: discord.Interaction, sentence: str) -> None:
+    """Tell the caller alone what became of it."""
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(SORRY, ephemeral=True, allowed_mentions=SILENT)
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=SILENT)
         else:
-            await interaction.response.send_message(SORRY, ephemeral=True, allowed_mentions=SILENT)
+            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=SILENT)
     except TROUBLE as exc:
-        log.warning("discord: nor could an apology be shown: %s", type(exc).__name__)
+        log.warning("discord: interaction %d: the person can't be told: %s", interaction.id, reason(exc))

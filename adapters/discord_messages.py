@@ -9,6 +9,15 @@ from typing import TypeVar
 import aiohttp
 import discord
 
+from adapters.discord_refusals import (
+    MISSING_ACCESS,
+    MISSING_PERMISSIONS,
+    UNKNOWN_MESSAGE,
+    Refused,
+    passing,
+    reason,
+)
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -37,7 +46,8 @@ class Pace:
     """Times in seconds: from the first text to its showing, between edits, between signs of typing, before a retry.
 
     `turn` is how long a message waits at most for what was missed in its channel, and what was missed for the other
-    channels: a busy channel's day, or a thousand channels, take minutes.
+    channels: a busy channel's day, or a thousand channels, take minutes. `channel` is the time within which Discord
+    counts a channel's messages and edits.
     """
 
     first: float = 1.0
@@ -45,6 +55,7 @@ class Pace:
     typing: float = 8.0
     retry: float = 0.5
     turn: float = 15.0
+    channel: float = 5.0
 
 
 @dataclass(slots=True)
@@ -55,103 +66,156 @@ class Shown:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The message that is answered: its channel and id, who asked (0: unknown), and a link to it."""
+
+    channel: int
+    id: int
+    asker: int = 0
+    link: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The line that says, where an answer can't be a reply, whose question it answers and which; it pings nobody.
+
+        By it such an answer is found again, as a reply is by its reference.
+        """
+        return f"-# <@{self.asker}> · {self.link or self.id}"
+
+
 class Messages:
     """What the bot writes in a channel in answer to one message there.
 
-    Every method but `typing` raises ConnectionError where Discord can't be reached or fails for good, and gives None
-    where it forbids (no permission, the channel or message is gone), which is logged. What `confirm` raises, which is
-    asked right before anything is shown or deleted, is let through.
+    Every method but `typing` raises ConnectionError where Discord can't be reached or fails, and Refused where it
+    refuses for good. What `confirm` raises, which is asked right before anything of an answer is shown or deleted, is
+    let through.
     """
 
-    def __init__(self, online: Online, channel_id: int, question_id: int, pace: Pace, confirm: Confirm) -> None:
+    def __init__(self, online: Online, question: Question, pace: Pace, confirm: Confirm) -> None:
         self._online = online
         self._confirm = confirm
-        self._channel_id = channel_id
-        self._question_id = question_id
+        self._question = question
         self._pace = pace
 
     async def typing(self) -> None:
         """Show typing once, for some ten seconds. Raises what is in TROUBLE."""
         await self._channel(await self._online()).typing()
 
-    async def send(self, text: str, nonce: str, *, aside: bool = False) -> Shown | None:
-        """Send a reply to the question; a nonce used minutes ago gives the message sent with it then, as it is now.
+    async def send(self, text: str, nonce: str, *, reply: bool = True, aside: bool = False) -> Shown:
+        """Send a message, as a reply to the question or (`reply`: false) without a reference to it.
 
-        An `aside` is no part of an answer: `replies` leaves it out, by its flag that it shows no link previews.
+        A nonce used minutes ago gives the message sent with it then, as it is now. An `aside` is no part of an answer:
+        `replies` leaves it out, by its flag that it shows no link previews.
         """
         reference = discord.MessageReference(
-            message_id=self._question_id, channel_id=self._channel_id, fail_if_not_exists=False
+            message_id=self._question.id, channel_id=self._question.channel, fail_if_not_exists=False
         )
 
         async def send(client: discord.Client) -> Shown:
             if not aside:
                 await self._confirm()
-            message = await self._channel(client).send(
-                text,
-                reference=reference,
-                mention_author=False,
-                allowed_mentions=SILENT,
-                nonce=nonce,
-                suppress_embeds=aside,
+            channel = self._channel(client)
+            message = await (
+                channel.send(
+                    text,
+                    reference=reference,
+                    mention_author=False,
+                    allowed_mentions=SILENT,
+                    nonce=nonce,
+                    suppress_embeds=aside,
+                )
+                if reply
+                else channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=aside)
             )
             return Shown(message.id, message.content)
 
-        return await self._call(send)
+        return await self._call(send, "a message")
 
-    async def edit(self, message_id: int, text: str) -> None:
-        """Put a text in the place of a message's."""
+    async def send_directly(self, text: str) -> None:
+        """Send the asker a direct message."""
+
+        async def send(client: discord.Client) -> None:
+            channel = await client.create_dm(discord.Object(self._question.asker))
+            nonce = f"{self._question.id}.dm"
+            await channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=True)
+
+        await self._call(send, "a direct message")
+
+    async def edit(self, message_id: int, text: str, *, aside: bool = False) -> None:
+        """Put a text in the place of a message's; an `aside` changes nothing of what is answered."""
 
         async def edit(client: discord.Client) -> None:
-            await self._confirm()
+            if not aside:
+                await self._confirm()
             message = self._channel(client).get_partial_message(message_id)
             await message.edit(content=text, allowed_mentions=SILENT)
 
-        await self._call(edit)
+        await self._call(edit, "an edit", editing=True)
 
-    async def delete(self, message_id: int) -> None:
-        """Delete a message."""
+    async def delete(self, message_id: int, *, aside: bool = False) -> None:
+        """Delete a message; it is well where it is gone already."""
 
         async def delete(client: discord.Client) -> None:
-            await self._confirm()
-            await self._channel(client).get_partial_message(message_id).delete()
+            if not aside:
+                await self._confirm()
+            try:
+                await self._channel(client).get_partial_message(message_id).delete()
+            except discord.NotFound as exc:
+                if exc.code != UNKNOWN_MESSAGE:
+                    raise
 
-        await self._call(delete)
+        await self._call(delete, "a deletion")
 
-    async def replies(self) -> list[Shown] | None:
-        """The bot's replies to the question among the messages right behind it, oldest first, asides left out."""
+    async def replies(self) -> list[Shown]:
+        """The bot's answers to the question among the messages right behind it, oldest first, asides left out.
+
+        None are known where the history may not be read.
+        """
 
         async def look(client: discord.Client) -> list[Shown]:
             history = self._channel(client).history(
-                after=discord.Object(self._question_id), limit=NEAR, oldest_first=True
+                after=discord.Object(self._question.id), limit=NEAR, oldest_first=True
             )
             return [
                 Shown(message.id, message.content)
                 async for message in history
                 if client.user
                 and message.author.id == client.user.id
-                and message.reference
-                and message.reference.message_id == self._question_id
                 and not message.flags.suppress_embeds
+                and (
+                    message.content.startswith(self._question.mark)
+                    or (message.reference and message.reference.message_id == self._question.id)
+                )
             ]
 
-        return await self._call(look)
+        try:
+            return await self._call(look, "a look into the history")
+        except Refused as exc:
+            if exc.code in (MISSING_ACCESS, MISSING_PERMISSIONS):
+                return []
+            raise
 
     def _channel(self, client: discord.Client) -> discord.PartialMessageable:
-        return client.get_partial_messageable(self._channel_id)
+        return client.get_partial_messageable(self._question.channel)
 
-    async def _call(self, action: Callable[[discord.Client], Awaitable[T]]) -> T | None:
-        """Do it, over reconnects if need be; None where Discord forbids it for good."""
+    async def _call(self, action: Callable[[discord.Client], Awaitable[T]], what: str, *, editing: bool = False) -> T:
+        """Do it, over reconnects if need be."""
         for attempt in range(1, _TRIES + 1):
             client = await self._online()
             try:
                 return await action(client)
-            except (discord.Forbidden, discord.NotFound) as exc:
-                log.warning("discord:%d: refused: %s %d", self._question_id, type(exc).__name__, exc.code)
-                return None
             except TROUBLE as exc:
-                passing = not isinstance(exc, discord.HTTPException) or exc.status >= 500 or exc.status == 429
-                if not passing or attempt == _TRIES:
-                    raise ConnectionError(f"Discord: {type(exc).__name__}") from exc
-                log.warning("discord:%d: trying again: %s", self._question_id, type(exc).__name__)
+                if isinstance(exc, discord.RateLimited) and editing:
+                    raise Refused(exc, editing=True) from exc  # for minutes: a new message is there at once
+                if isinstance(exc, discord.HTTPException) and not passing(exc):
+                    refused = Refused(exc, editing=editing)
+                    level = logging.INFO if refused.other else logging.WARNING
+                    log.log(level, "discord:%d: %s is refused: %s", self._question.id, what, reason(exc))
+                    raise refused from exc
+                hopeless = isinstance(exc, discord.RateLimited) or getattr(exc, "status", 0) == 401
+                if hopeless or attempt == _TRIES:
+                    raise ConnectionError(f"Discord: {reason(exc)}") from exc
+                log.warning("discord:%d: %s is tried again: %s", self._question.id, what, reason(exc))
             await asyncio.sleep(self._pace.retry * 2 ** (attempt - 1))
         raise AssertionError("unreachable")

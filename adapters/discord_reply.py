@@ -1,59 +1,62 @@
-"""The way back to a Discord message: typing, and an answer that grows by edits (`bot.ports.Respond`).
-
-An answer that isn't whole ends with a cursor in at least one of its messages, at every instant: whoever finds it after
-a crash can tell that, and finish it in place.
-"""
+"""The way back to a Discord message: typing, an answer that grows by edits, a sentence (`bot.ports.Respond`)."""
 
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
-from adapters.discord_markdown import Growing
-from adapters.discord_messages import TROUBLE, Confirm, Messages, Online, Pace, Shown
-from adapters.discord_text import LIMIT, message_key
-from adapters.text import clean, split_markdown
-from bot.ports import JournalUnavailable
+import discord
+
+from adapters.discord_answer import Answer
+from adapters.discord_lately import Places
+from adapters.discord_lengths import shorten
+from adapters.discord_messages import TROUBLE, Confirm, Messages, Online, Pace, Question
+from adapters.discord_rates import Rates
+from adapters.discord_refusals import UNKNOWN_MESSAGE, Form, Refused, passing, reason
+from adapters.discord_text import LIMIT
+from adapters.text import clean
+from bot.ports import JournalUnavailable, PlatformRefused
 
 log = logging.getLogger(__name__)
 
-#: Ends a message of an answer that is still growing.
-CURSOR = "▌"
-#: What a part may take, so that a cursor fits behind it; the same for whole answers, whose parts stay where they were.
-_ROOM = LIMIT - len(CURSOR) - 1
-
-
-def growing(text: str) -> str:
-    """The text with the cursor; on a line of its own behind a code block, whose end it would spoil."""
-    return text if grows(text) else text + ("\n" if text.endswith(("```", "~~~")) else " ") + CURSOR
-
-
-def grows(text: str) -> bool:
-    """Whether a message's text is that of an answer still growing."""
-    return text.rstrip().endswith(CURSOR)
+#: Seconds until typing is shown where there was no room for it.
+_TYPING_AGAIN = 1.0
 
 
 class Reply:
-    """Answers one message, in its channel, as a reply to it.
+    """Answers one message, in its channel: as a reply to it, or else in a message that says whose it is.
 
     With `again` there may be an answer by an earlier process or try, whole or in part: it is looked for before
-    anything is sent, and taken over. Every method but `working` lets through what `confirm` raises.
+    anything is sent, and taken over. Every method but `working` lets through what `confirm` raises, and raises
+    ConnectionError where Discord can't be reached or fails, and PlatformRefused where it refuses for good.
     """
 
     def __init__(
-        self, online: Online, channel_id: int, message_id: int, pace: Pace, confirm: Confirm, *, again: bool = False
+        self,
+        online: Online,
+        channel_id: int,
+        message_id: int,
+        pace: Pace,
+        confirm: Confirm,
+        *,
+        again: bool = False,
+        asker: int = 0,
+        link: str = "",
+        rates: Rates | None = None,
+        places: Places | None = None,
     ) -> None:
-        self._messages = Messages(online, channel_id, message_id, pace, confirm)
-        self._message_id = message_id
+        """`asker` hears by a direct message what can't be said in the channel; 0 is nobody."""
+        self._question = Question(channel_id, message_id, asker, link)
+        self._messages = Messages(online, self._question, pace, confirm)
         self._pace = pace
-        self._shown: list[Shown] = []
-        self._again = again
+        self._rates = rates or Rates()
+        self._places = places or Places()
+        self._answer = Answer(self._messages, self._question, self._places, again=again)
         self._latest = ""
-        self._growing = Growing()
-        # Characters that were there before: they stay until the new text is as long.
-        self._floor = 0
-        self._shut_out = False
+        self._painting = self._ended = False
+        self._refused: Refused | None = None
+        self._shut: Refused | None = None
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -67,131 +70,128 @@ class Reply:
 
     async def _type(self) -> None:
         while True:
-            try:
-                await self._messages.typing()
-            except TROUBLE as exc:
-                log.warning("discord:%d: typing isn't shown: %s", self._message_id, type(exc).__name__)
-            await asyncio.sleep(self._pace.typing)
+            with self._rates.spare() as free:
+                if free:
+                    try:
+                        await self._messages.typing()
+                    except TROUBLE as exc:
+                        log.warning("discord:%d: typing isn't shown: %s", self._question.id, reason(exc))
+                        if isinstance(exc, discord.HTTPException) and not passing(exc):
+                            return
+            await asyncio.sleep(self._pace.typing if free else min(_TYPING_AGAIN, self._pace.typing))
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
-        """Show an answer as it grows; an answer that is whole at once and fits one message costs one request.
+        """Show an answer as it grows; an answer that is whole at once and fits one message costs one request."""
+        try:
+            await self._stream(snapshots)
+        except Refused as exc:
+            if exc.shut and exc.code != UNKNOWN_MESSAGE:
+                self._shut = exc
+            await self._give_up()
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+        return self._answer.ids
 
-        Raises ConnectionError where Discord can't be reached or fails. Where it forbids (no permission, the channel
-        is gone) that is logged, and the ids are those that were shown before.
-        """
+    async def _stream(self, snapshots: AsyncIterator[str]) -> None:
         loop = asyncio.get_running_loop()
-        done = asyncio.Event()
-        self._floor = self._shown_length()
+        self._answer.begin()
+        self._ended, self._refused = False, None
         timer: asyncio.TimerHandle | None = None
         painters: list[asyncio.Task[None]] = []
         try:
             async for text in snapshots:
+                if self._refused:  # what is still to come can't be shown either
+                    raise self._refused
                 self._latest = text
                 if timer is None and text.strip():
-                    timer = loop.call_later(
-                        self._pace.first, lambda: painters.append(loop.create_task(self._paint(done)))
-                    )
+                    timer = loop.call_later(self._pace.first, lambda: painters.append(loop.create_task(self._paint())))
         finally:
-            done.set()
+            self._ended = True
             if timer:
                 timer.cancel()
             for painter in painters:
-                await painter  # never cancelled amid a request, whose effect would be unknown
-        await self._show(self._latest, whole=True)
-        return self._ids()
+                if not self._painting:  # never cancelled amid a request, whose effect would be unknown
+                    painter.cancel()
+                await asyncio.wait([painter])
+                if not painter.cancelled():
+                    painter.result()
+            if self._refused and isinstance(snapshots, AsyncGenerator):
+                await snapshots.aclose()  # Claude needn't go on
+        if self._refused:
+            raise self._refused
+        await self._answer.show(self._latest, whole=True)
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
-        """The whole answer that is already there: its text, one line break between its messages, and their ids.
-
-        Raises ConnectionError as `stream` does.
-        """
-        await self._adopt()
-        if not self._shown or any(grows(shown.text) for shown in self._shown):
-            return None
-        return "\n".join(shown.text for shown in self._shown), self._ids()
+        """The whole answer that is already there: its text, one line break between its messages, and their ids."""
+        try:
+            await self._answer.adopt()
+        except Refused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+        text = self._answer.whole
+        return None if text is None else (text, self._answer.ids)
 
     async def whisper(self, text: str) -> None:
         """Say one sentence as a reply: Discord shows nothing to one person alone but in answer to a command.
 
-        Raises ConnectionError as `stream` does.
+        It ends the exchange: what there is of an answer shows no longer that it grows. Where nothing may be written in
+        the channel, the person hears that by a direct message.
         """
-        if self._shut_out:
+        await self._give_up()
+        if self._shut:
+            await self._whisper_directly(self._shut)
             return
-        text = clean(text)[:LIMIT]
+        text = shorten(clean(text), LIMIT)
         # Of the text, too: a later sentence about the same message is another one.
-        nonce = f"{self._message_id}.{zlib.crc32(text.encode()) & 0xFFFF:04x}"
-        self._shut_out = await self._messages.send(text, nonce, aside=True) is None
+        nonce = f"{self._question.id}.{zlib.crc32(text.encode()) & 0xFFFF:04x}"
+        try:
+            if self._question.channel not in self._places.plain:
+                try:
+                    await self._messages.send(text, nonce, aside=True)
+                    return
+                except Refused as exc:
+                    if exc.other is not Form.PLAIN:
+                        raise
+            text = shorten(f"{self._question.mark}\n{text}", LIMIT)
+            await self._messages.send(text, nonce, reply=False, aside=True)
+        except Refused as exc:
+            await self._whisper_directly(exc)
 
-    def _ids(self) -> tuple[str, ...]:
-        return tuple(message_key(shown.id) for shown in self._shown)
-
-    async def _paint(self, done: asyncio.Event) -> None:
-        """Bring the messages up to date in the set rhythm until the stream is done."""
-        while not done.is_set():
-            try:
-                await self._show(self._latest, whole=False)
-            except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
-                log.warning("discord:%d: an update isn't shown: %s", self._message_id, exc)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), self._pace.every)
-
-    async def _adopt(self) -> None:
-        """Take over what is there of the answer. Where the history may not be read, the nonce alone helps."""
-        known = {shown.id: shown for shown in self._shown}
-        known |= {shown.id: shown for shown in await self._messages.replies() or ()}
-        self._shown = [known[message_id] for message_id in sorted(known)]
-        self._again = False
-        self._floor = self._shown_length()
-
-    async def _show(self, text: str, *, whole: bool) -> None:
-        """Make the messages of the answer hold the text: edit, send and delete what differs.
-
-        Where that takes several requests, a message with a cursor is changed last: a crash between two of them leaves
-        an answer that shows it isn't whole.
-        """
-        if self._again:
-            await self._adopt()
-        wanted = split_markdown(self._growing.markdown(text), _ROOM)
-        if not wanted or (not whole and len(text) < self._floor):
+    async def _whisper_directly(self, refusal: Refused) -> None:
+        question = self._question
+        if not question.asker:
+            raise PlatformRefused(str(refusal.code)) from refusal
+        if (question.asker, question.channel) in self._places.told:
+            log.info("discord:%d: the person has heard already that I can't write there", question.id)
             return
-        if not whole:
-            wanted[-1] = growing(wanted[-1])
-        spare = self._shown[len(wanted) :]
-        due = [index for index, part in enumerate(wanted) if self._text(index) != part.strip()]
-        held = next((index for index in due if grows(self._text(index))), due[0] if due else 0)
-        if len(due) + len(spare) > 1 and due and not grows(self._text(held)):
-            await self._put(held, growing(wanted[held]))
-        for index in due:
-            if index != held:
-                await self._put(index, wanted[index])
-        for shown in spare:
-            await self._messages.delete(shown.id)
-            self._shown.remove(shown)
-        if due:
-            await self._put(held, wanted[held])
+        self._places.told.note((question.asker, question.channel))
+        where = question.link or "the channel where you wrote to me"
+        try:
+            await self._messages.send_directly(
+                f"I can't answer you in {where}: Discord doesn't let me write there. Its moderators can change that."
+            )
+        except Refused as exc:
+            raise PlatformRefused(f"{refusal.code}, directly {exc.code}") from exc
 
-    def _shown_length(self) -> int:
-        return sum(len(shown.text) for shown in self._shown)
+    async def _give_up(self) -> None:
+        """Leave no cursor of an answer that won't be finished."""
+        try:
+            await self._answer.settle()
+        except (ConnectionError, Refused) as exc:
+            log.warning("discord:%d: what there is of the answer stays as it is: %s", self._question.id, str(exc))
 
-    def _text(self, index: int) -> str:
-        """What Discord shows in a message of the answer, empty where there is none yet."""
-        return self._shown[index].text.strip() if index < len(self._shown) else ""
-
-    async def _put(self, index: int, text: str) -> None:
-        """Make one message of the answer hold the text; the messages before it are there."""
-        if index >= len(self._shown):
-            if self._shut_out:
-                return
-            try:
-                sent = await self._messages.send(text, f"{self._message_id}.{index}")
-            except ConnectionError:
-                self._again = True  # it may have arrived all the same
-                raise
-            self._shut_out = sent is None
-            if sent is None:
-                return
-            self._shown.append(sent)
-        # A repeated nonce gives the message of an earlier try, with the text it had then.
-        if self._text(index) != text.strip():
-            await self._messages.edit(self._shown[index].id, text)
-            self._shown[index].text = text
+    async def _paint(self) -> None:
+        """Bring the messages up to date in the set rhythm, as often as all answers' pace allows."""
+        while not self._ended:
+            async with self._rates.growing(self._question.channel):
+                self._painting = True
+                try:
+                    await self._answer.show(self._latest, whole=False)
+                except Refused as exc:
+                    # What can't be edited is sent anew at the end; and half a word may be refused, but not the whole.
+                    self._refused = exc if exc.shut else None
+                    return
+                except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
+                    log.warning("discord:%d: an update isn't shown: %s", self._question.id, str(exc))
+                finally:
+                    self._painting = False
+            if not self._ended:
+                await asyncio.sleep(self._pace.every)

@@ -31,6 +31,9 @@ _PAGES = {
     "home": "Server Guide",
     "linked-roles": "Linked Roles",
 }
+_LINK = re.compile(
+    r"\[(?P<label>[^\[\]\n]{1,300})\]\(<?https?://[^\s<>)]+>?\)|<?\bhttps?\\?://[^\s<>)\]]+>?", re.IGNORECASE
+)
 _PUNCTUATION = re.compile(r"([\\`*_~|<>\[\]()#@:+-])")
 
 
@@ -116,3 +119,8 @@ def escape(text: str) -> str:
 def escape_in_line(text: str) -> str:
     """A piece of a line as Markdown that shows it unchanged; its white space stays."""
     return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def without_links(text: str) -> str:
+    """Markdown with its links taken out, for where Discord refuses them."""
+    return _LINK.sub(lambda found: f"{found['label'] or ''} (link removed)".strip(), text)

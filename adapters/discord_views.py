@@ -11,11 +11,12 @@ from enum import StrEnum
 
 import discord
 
-from adapters.discord_text import escape, escape_in_line
+from adapters.discord_lengths import shorten, units
+from adapters.discord_text import LIMIT, escape, escape_in_line, without_links
 from adapters.text import clean
 from bot.events import Ask, Button, File, Item, View
 
-#: Discord's limits: the characters of all text of one message, buttons in a row, rows, choices of a menu.
+#: Discord's limits, in UTF-16 units: the text of one message in all; then buttons in a row, rows, choices of a menu.
 TEXT = 4000
 _IN_ROW = 5
 _ROWS = 5
@@ -76,17 +77,24 @@ def render(view: View) -> tuple[str, str]:
     footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
     if footer and view.items:
         footer = f"-# {footer}"
-    room = TEXT - len(footer)
+    room = TEXT - units(footer)
     for links in (True, False):
         width = max(len(text) for text in (view.title, *(item.text for item in view.items)))
         while True:
             text = _body(view, width, links=links)
-            if len(text) <= room:
+            if units(text) <= room:
                 return text, footer
             if width <= _NARROWEST:
                 break
             width = max(_NARROWEST, width * 9 // 10)
-    return text[: room - 1] + "…", footer
+    return shorten(text, room, "…"), footer
+
+
+def plain(view: View) -> str:
+    """A view's words alone, for where Discord refuses it: without buttons and links, as one message's content."""
+    text = _body(view, _NARROWEST, links=False)
+    footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
+    return shorten(without_links(f"{text}\n{footer}".strip()), LIMIT, "…")
 
 
 def _body(view: View, width: int, *, links: bool) -> str:
@@ -127,7 +135,10 @@ def form(ask: Ask) -> discord.ui.Modal:
     """A form with one field for several lines, stopped like a view's components."""
     most = max(1, min(ask.most, _FORM_TEXT))
     field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
-        custom_id="text", style=discord.TextStyle.paragraph, default=clean(ask.value)[:most] or None, max_length=most
+        custom_id="text",
+        style=discord.TextStyle.paragraph,
+        default=shorten(clean(ask.value), most) or None,
+        max_length=most,
     )
     modal = discord.ui.Modal(title=_short(ask.title, _FORM_LABEL), custom_id=Kind.FORM + ask.action)
     modal.add_item(discord.ui.Label(text=_short(ask.label, _FORM_LABEL), component=field))
@@ -154,4 +165,4 @@ def attachment(file: File) -> discord.File:
 def _short(text: str, width: int) -> str:
     """A label as Discord takes it: one line, cut with an ellipsis, never empty."""
     text = " ".join(clean(text).split()) or "…"
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+    return shorten(text, width, "…")

@@ -191,6 +191,8 @@ class _Splitting:
             return row
         word = row.text.rfind(" ", room // 2, room)
         place = word + 1 if word > 0 else room
+        if "\ud800" <= row.text[place - 1] <= "\udbff":  # the first half of a character, where units are counted
+            place -= 1
         text = row.text[:place] if row.after else row.text[:place].rstrip()
         if text.strip() or row.after:
             self.rows.append(_Row(text, row.before, row.after))

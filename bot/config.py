@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     discord_api_base: Url = "https://discord.com/api/v10"
     discord_shard_ids: str | None = None
     discord_shard_count: int | None = Field(default=None, ge=1)
+    discord_requests_per_second: int = Field(default=50, ge=1)
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None

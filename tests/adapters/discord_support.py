@@ -11,11 +11,11 @@ from adapters.discord import DiscordAdapter
 from adapters.discord_messages import Pace
 from bot.config import Settings
 from bot.events import Ask, CommandEvent, MessageEvent, Person, PressEvent, SubmitEvent, View
-from bot.ports import ClaimLost, JournalUnavailable, Respond
+from bot.ports import ClaimLost, JournalUnavailable, PlatformRefused, Respond
 from tests.fakes.discord import Channel, FakeDiscord
 
 #: Quick enough for tests, slow enough to tell one edit from the next.
-QUICK = Pace(first=0.15, every=0.1, typing=5.0, retry=0.02)
+QUICK = Pace(first=0.15, every=0.1, typing=5.0, retry=0.02, channel=0.0)
 
 Speech = Callable[[MessageEvent], AsyncIterator[str]]
 
@@ -28,6 +28,18 @@ def text_snapshots(*texts: str) -> AsyncIterator[str]:
             yield text
 
     return snapshots()
+
+
+def saying(*texts: str, pause: float = 0.4) -> Speech:
+    """An answer that grows: the next text comes after a pause."""
+
+    async def speech(event: MessageEvent) -> AsyncIterator[str]:
+        for number, text in enumerate(texts):
+            if number:
+                await asyncio.sleep(pause)
+            yield text
+
+    return speech
 
 
 async def echo(event: MessageEvent) -> AsyncIterator[str]:
@@ -85,6 +97,12 @@ class StubCore:
                 self.sent.append(await respond.stream(self.speech(event)))
         except (ConnectionError, ClaimLost) as exc:
             self.failures.append(exc)
+        except PlatformRefused as refusal:
+            self.failures.append(refusal)
+            try:
+                await respond.whisper(refusal.sentence)
+            except PlatformRefused as exc:
+                self.failures.append(exc)
 
     async def on_command(self, event: CommandEvent) -> View:
         self.commands.append(event)
@@ -132,6 +150,12 @@ class StubCore:
         return self.suggestions
 
 
+def shown(fake: FakeDiscord, channel: Channel) -> list[str]:
+    """What the bot has written in a channel, as it is there now."""
+    messages = [channel.messages[key] for key in sorted(channel.messages, key=int)]
+    return [str(message["content"]) for message in messages if message["author"]["id"] == fake.bot.id]
+
+
 def last_seen(channel: Channel, message_id: str) -> tuple[str, str, datetime]:
     """What the journal tells of a channel, thread or DM whose newest known message is that one."""
     guild = channel.guild.id if channel.guild else ""
@@ -143,7 +167,8 @@ def adapter_for(
     fake: FakeDiscord, core: StubCore, token: str | None = None, pace: Pace = QUICK, **settings: Any
 ) -> DiscordAdapter:
     """An adapter whose settings point at the fake."""
-    written = {"discord_token": token or fake.token, "discord_api_base": fake.url} | settings
+    written = {"discord_token": token or fake.token, "discord_api_base": fake.url, "discord_requests_per_second": 1000}
+    written |= settings
     return DiscordAdapter(Settings.model_validate(written), core, pace=pace, first_wait=0.05)
 
 

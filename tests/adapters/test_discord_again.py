@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.discord import DiscordAdapter
-from adapters.discord_reply import CURSOR, growing, grows
+from adapters.discord_answer import CURSOR, growing, grows
 from bot.events import MessageEvent
 from tests.adapters.discord_support import StubCore, running, text_snapshots
 from tests.fakes.discord import Channel, FakeDiscord, until

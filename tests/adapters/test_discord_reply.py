@@ -49,6 +49,22 @@ async def test_a_slow_answer_grows_by_edits(fake: FakeDiscord) -> None:
         assert len(fake.answers(message)) == 1
 
 
+async def test_an_answer_may_end_amid_a_step(fake: FakeDiscord) -> None:
+    """An answer that is whole while its first words are still being sent is brought up to date behind them, once."""
+    fake.slow_messages = 0.5
+
+    async def quick(event: MessageEvent) -> AsyncIterator[str]:
+        yield "First"
+        await until(lambda: posts(fake), "the first words under way")
+        yield "First and last"
+
+    core = StubCore(quick)
+    async with running(fake, core):
+        message = await fake.dm("Ana", "hi")
+        assert await fake.answer_to(message, contains="last") == "First and last"
+        await until(lambda: core.sent, "the end", 2)
+
+
 async def test_edits_are_paced(fake: FakeDiscord) -> None:
     """A hundred snapshots in a moment are no hundred edits."""
 
@@ -173,35 +189,6 @@ async def test_trouble_that_stays_is_an_error(fake: FakeDiscord) -> None:
     async with running(fake, core):
         await fake.dm("Ana", "hi")
         await until(lambda: core.failures, "the failure")
-
-
-async def test_where_the_bot_may_not_write_it_stays_silent(fake: FakeDiscord) -> None:
-    """A missing permission is no error of the bot's: it answers the next message."""
-    core = StubCore()
-    async with running(fake, core):
-        fake.forbidden.add(fake.dm_with("Ana").id)
-        await fake.dm("Ana", "hi")
-        await until(lambda: core.sent == [()], "the refused answer")
-        assert await fake.answer_to(await fake.dm("Ben", "hi")) == "You said: hi"
-
-
-async def test_an_answer_deleted_midway_ends_quietly(fake: FakeDiscord) -> None:
-    """A moderator may delete an answer while it grows."""
-    deleted = asyncio.Event()
-
-    async def slow(event: MessageEvent) -> AsyncIterator[str]:
-        yield "First"
-        await deleted.wait()
-        yield "First and last"
-
-    core = StubCore(slow)
-    async with running(fake, core):
-        message = await fake.dm("Ana", "hi")
-        answer = await fake.first_answer(message)
-        await fake.delete(fake.dm_with("Ana"), answer["id"])
-        deleted.set()
-        await until(lambda: core.sent, "the end of the answer")
-        assert core.failures == []
 
 
 async def test_a_whisper_is_a_reply(fake: FakeDiscord) -> None:

@@ -53,8 +53,9 @@ class Discord(FakeDiscord):
     """Discord, by direct messages."""
 
     def environment(self) -> dict[str, str]:
-        """The settings by which a bot reaches it."""
-        return {"DISCORD_TOKEN": self.token, "DISCORD_API_BASE": self.url}
+        """The settings by which a bot reaches it: this Discord keeps no limits."""
+        unlimited = {"DISCORD_REQUESTS_PER_SECOND": "100000"}
+        return {"DISCORD_TOKEN": self.token, "DISCORD_API_BASE": self.url} | unlimited
 
     def listening(self) -> bool:
         """Whether a bot has identified itself."""

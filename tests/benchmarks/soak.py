@@ -78,6 +78,7 @@ class Soak:
             async with FakeClaude(record=False) as claude, FakeDiscord() as discord:
                 env = {"ANTHROPIC_API_KEY": "sk", "ANTHROPIC_BASE_URL": claude.url}
                 env |= {"DISCORD_TOKEN": discord.token, "DISCORD_API_BASE": discord.url}
+                env |= {"DISCORD_REQUESTS_PER_SECOND": "100000"}
                 async with BotProcess(folder, env) as bot:
                     await bot.said("memory is ready")
                     self._begun = time.monotonic()

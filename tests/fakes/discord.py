@@ -8,11 +8,12 @@ from typing import Self
 from aiohttp import web
 
 from tests.fakes.discord_gateway import Gateway, Payload, until
+from tests.fakes.discord_limits import Limits
 from tests.fakes.discord_model import Channel, Guild, Interaction, User
 from tests.fakes.discord_people import People
 from tests.fakes.discord_rest import FAKE, ROUTES, guard
 
-__all__ = ["Channel", "FakeDiscord", "Guild", "Interaction", "User", "until"]
+__all__ = ["Channel", "FakeDiscord", "Guild", "Interaction", "Limits", "User", "until"]
 
 TOKEN = "fake-discord-token"
 
@@ -28,12 +29,19 @@ class FakeDiscord(People):
         lost_answers: How many of the next messages sent are kept, and their sender is told of a failure (503).
         unreachable: While true, REST drops every connection.
         forbidden: Channel ids in which the bot may neither read the history nor write.
-        unhistoried: Channel ids whose history the bot may not read: Discord shows it an empty one.
+        unhistoried: Channel ids whose history the bot may not read: it is shown an empty one, and may not reply.
+        archived, locked: Threads in which nothing can be edited or deleted; a message reopens an archived one.
+        filters: Words that no message may contain, each with the status and code that refuse it.
+        pages: Whether something in between answers requests to channels with a page of its own (403).
+        closed: Names of people who take no direct messages of the bot's.
+        refuses: Of "send", "reply", "edit", "delete", "typing", "callback", "edit original", "follow up", "file"
+            those that are refused, with status and code; 429 asks to wait 50 minutes.
+        limits: The rate limits that are kept, if any are.
         unlisted: Ids of messages that histories leave out.
         broken: Channel ids of which so many more requests to read are answered, and the others fail (503).
         slow_history: Seconds that a page of a history takes.
         reading, most_reading: How many pages are being read at the same time, now and at most.
-        slow_typing: Seconds that a typing request takes.
+        slow_typing, slow_messages: Seconds that a typing request, and sending a message, takes.
         takes_files: Whether files are taken.
         cdn_failures: Statuses to answer the next requests for files with (0: as usual).
         slow_files: Seconds that a file takes.
@@ -52,11 +60,18 @@ class FakeDiscord(People):
         self.unreachable = False
         self.forbidden: set[str] = set()
         self.unhistoried: set[str] = set()
+        self.archived: set[str] = set()
+        self.locked: set[str] = set()
+        self.filters: dict[str, tuple[int, int]] = {}
+        self.pages = False
+        self.closed: set[str] = set()
+        self.refuses: dict[str, tuple[int, int]] = {}
+        self.limits: Limits | None = None
         self.unlisted: set[str] = set()
         self.slow_history = 0.0
         self.reading = self.most_reading = 0
         self.broken: dict[str, int] = {}
-        self.slow_typing = 0.0
+        self.slow_typing = self.slow_messages = 0.0
         self.takes_files = True
         self.cdn_failures: list[int] = []
         self.slow_files = 0.0

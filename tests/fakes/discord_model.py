@@ -150,6 +150,11 @@ class Interaction:
         return self.content
 
 
+def units(text: str) -> int:
+    """How long Discord holds a text to be."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def view_faults(body: Payload) -> str:
     """What Discord refuses in a message with components, empty where there is nothing."""
     parts = body.get("components") or []
@@ -157,11 +162,11 @@ def view_faults(body: Payload) -> str:
         texts = [part["content"] for part in parts if part["type"] == TEXT]
         if body.get("content") or body.get("embeds"):
             return "content beside components"
-        if not all(texts) or sum(map(len, texts)) > 4000:
+        if not all(texts) or sum(map(units, texts)) > 4000:
             return "text"
         if sum(1 + len(part.get("components", [])) for part in parts) > 40:
             return "too many components"
-    elif any(part["type"] != ROW for part in parts) or len(parts) > 5 or len(str(body.get("content") or "")) > 2000:
+    elif any(part["type"] != ROW for part in parts) or len(parts) > 5 or units(str(body.get("content") or "")) > 2000:
         return "components"
     rows = [part for part in parts if part["type"] == ROW]
     items = [item for row in rows for item in row["components"]]
@@ -170,15 +175,15 @@ def view_faults(body: Payload) -> str:
         return "rows"
     if any(len(custom_id) > 100 for custom_id in ids):
         return "custom_id"
-    if any(item["type"] == BUTTON and not 1 <= len(item["label"]) <= 80 for item in items):
+    if any(item["type"] == BUTTON and not 1 <= units(item["label"]) <= 80 for item in items):
         return "label"
     for options, placeholder in (
         (item["options"], item.get("placeholder")) for item in items if item["type"] == SELECT
     ):
         values = [option["value"] for option in options]
-        if not 1 <= len(options) <= 25 or len(set(values)) < len(values) or len(placeholder or "") > 150:
+        if not 1 <= len(options) <= 25 or len(set(values)) < len(values) or units(placeholder or "") > 150:
             return "options"
-        if any(not 1 <= len(text) <= 100 for option in options for text in (option["label"], option["value"])):
+        if any(not 1 <= units(text) <= 100 for option in options for text in (option["label"], option["value"])):
             return "option"
     return ""
 
@@ -187,7 +192,7 @@ def form_faults(form: Payload) -> str:
     """What Discord refuses in a form, empty where there is nothing."""
     label = form["components"][0]
     field = label["component"]
-    if not (1 <= len(form["title"]) <= 45 and 1 <= len(label["label"]) <= 45 and len(form["custom_id"]) <= 100):
+    if not (1 <= units(form["title"]) <= 45 and 1 <= units(label["label"]) <= 45 and len(form["custom_id"]) <= 100):
         return "labels"
     most = field.get("max_length", 4000)
-    return "" if 1 <= most <= 4000 and len(field.get("value") or "") <= most else "value"
+    return "" if 1 <= most <= 4000 and units(field.get("value") or "") <= most else "value"

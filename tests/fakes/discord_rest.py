@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.fakes.discord_gateway import Payload
 from tests.fakes.discord_model import MODAL, Channel, User, form_faults, view_faults
+from tests.fakes.discord_refusing import blocked, error, json_response, refused, unwelcome
 from tests.fakes.traffic import TRAFFIC, Record
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ FILES: "web.RequestKey[Any]" = web.RequestKey("files")
 _PROXIED = {"proxy_url": "https://example.org/f"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    # Discord names no charset, and discord.py parses nothing else.
-    return web.Response(body=json.dumps(data).encode(), status=status, headers=headers, content_type="application/json")
-
-
-def _error(status: int, code: int, message: str) -> web.Response:
-    return _json({"code": code, "message": message}, status=status)
 
 
 def _fake(request: web.Request) -> "FakeDiscord":
@@ -67,14 +59,14 @@ async def gateway_bot(request: web.Request) -> web.Response:
     """Where the gateway is, and how many sessions are left."""
     fake = _fake(request)
     limit = {"total": 1000, "remaining": fake.sessions_left, "reset_after": 1000, "max_concurrency": 1}
-    return _json({"url": fake.gateway.url, "shards": 1, "session_start_limit": limit})
+    return json_response({"url": fake.gateway.url, "shards": 1, "session_start_limit": limit})
 
 
 @ROUTES.get("/api/v10/users/@me")
 async def me(request: web.Request) -> web.Response:
     """The bot's own account."""
     more = {"mfa_enabled": True, "locale": "en-US", "premium_type": 0, "email": None, "verified": True}
-    return _json(_fake(request).bot.payload() | more)
+    return json_response(_fake(request).bot.payload() | more)
 
 
 @ROUTES.get("/api/v10/oauth2/applications/@me")
@@ -89,13 +81,13 @@ async def application(request: web.Request) -> web.Response:
     info |= {"redirect_uris": [], "flags_new": "0", "explicit_content_filter": 0, "eligible_oauth2_scopes": []}
     counts = ("approximate_user_install_count", "approximate_user_authorization_count", "approximate_guild_count")
     info |= dict.fromkeys(counts, 0)
-    return _json(info)
+    return json_response(info)
 
 
 @ROUTES.get("/api/v10/applications/{app}/commands")
 async def get_commands(request: web.Request) -> web.Response:
     """The registered commands."""
-    return _json(_fake(request).commands)
+    return json_response(_fake(request).commands)
 
 
 @ROUTES.put("/api/v10/applications/{app}/commands")
@@ -104,7 +96,7 @@ async def put_commands(request: web.Request) -> web.Response:
     fake = _fake(request)
     base = {"application_id": fake.bot.id, "version": "1", "default_member_permissions": None}
     fake.commands = [{"id": fake.snowflake()} | base | command for command in request[BODY]]
-    return _json(fake.commands)
+    return json_response(fake.commands)
 
 
 @ROUTES.post("/api/v10/users/@me/channels")
@@ -113,19 +105,23 @@ async def open_dm(request: web.Request) -> web.Response:
     fake = _fake(request)
     recipient = str(request[BODY]["recipient_id"])
     name = next(user.name for user in fake.users.values() if user.id == recipient)
-    return _json(fake.dm_with(name).payload())
+    return json_response(fake.dm_with(name).payload())
 
 
 @ROUTES.get("/api/v10/channels/{channel}")
 async def get_channel(request: web.Request) -> web.Response:
     """One channel."""
-    return _json(_channel(request).payload())
+    return json_response(_channel(request).payload())
 
 
 @ROUTES.post("/api/v10/channels/{channel}/typing")
 async def post_typing(request: web.Request) -> web.Response:
     """Show typing for ten seconds."""
     fake = _fake(request)
+    if answer := refused(fake, "typing"):
+        return answer
+    if _channel(request).id in fake.forbidden:
+        return error(403, 50013, "Missing Permissions")
     fake.typing.append(request.match_info["channel"])
     await asyncio.sleep(fake.slow_typing)
     return web.Response(status=204)
@@ -136,20 +132,32 @@ async def post_message(request: web.Request) -> web.Response:
     """Send a message; a repeated nonce with `enforce_nonce` gives the first one."""
     fake, channel, body = _fake(request), _channel(request), request[BODY]
     if channel.id in fake.forbidden:
-        return _error(403, 50013, "Missing Permissions")
-    content = str(body.get("content") or "")
-    if not content.strip():
-        return _error(400, 50006, "Cannot send an empty message")
-    if len(content) > 2000 or len(str(body.get("nonce") or "")) > 25:
-        return _error(400, 50035, "Invalid Form Body")
+        return error(403, 50013, "Missing Permissions")
+    if channel.id in fake.locked:
+        return error(403, 160005, "Thread is locked")
+    if any(user.name in fake.closed for user in channel.recipients):
+        return error(403, 50007, "Cannot send messages to this user")
+    reference = body.get("message_reference")
+    if reference and channel.id in fake.unhistoried:
+        return error(403, 160002, "Cannot reply without permission to read message history")
+    if reference and (answer := refused(fake, "reply")):
+        return answer
+    if reference and reference.get("fail_if_not_exists", True) and reference["message_id"] not in channel.messages:
+        return error(400, 50035, "Invalid Form Body")
+    if len(str(body.get("nonce") or "")) > 25:
+        return error(400, 50035, "Invalid Form Body")
+    if answer := refused(fake, "send") or unwelcome(fake, str(body.get("content") or "")):
+        return answer
+    await asyncio.sleep(fake.slow_messages)
+    fake.archived.discard(channel.id)
     known = len(channel.messages)
     message = fake.store(channel, body)
     if len(channel.messages) > known:
         await fake.gateway.dispatch("MESSAGE_CREATE", message)
     if fake.lost_answers:
         fake.lost_answers -= 1
-        return _error(503, 0, "")
-    return _json(_shape(message))
+        return error(503, 0, "")
+    return json_response(_shape(message))
 
 
 @ROUTES.get("/api/v10/channels/{channel}/messages")
@@ -157,9 +165,9 @@ async def get_messages(request: web.Request) -> web.Response:
     """The channel's history, newest first; `after`, `before` and `around` are message ids."""
     fake, channel, query = _fake(request), _channel(request), request.query
     if channel.id in fake.forbidden:
-        return _error(403, 50001, "Missing Access")
+        return error(403, 50001, "Missing Access")
     if _broken(fake, channel):
-        return _error(503, 0, "")
+        return error(503, 0, "")
     fake.reading += 1
     fake.most_reading = max(fake.most_reading, fake.reading)
     await asyncio.sleep(fake.slow_history)
@@ -169,7 +177,7 @@ async def get_messages(request: web.Request) -> web.Response:
     messages = [channel.messages[key] for key in sorted(shown, key=int)]
     limit = int(query.get("limit", 50))
     if not 1 <= limit <= 100 or len({"after", "before", "around"} & set(query)) > 1:
-        return _error(400, 50035, "Invalid Form Body")
+        return error(400, 50035, "Invalid Form Body")
     if "after" in query:
         messages = [message for message in messages if int(message["id"]) > int(query["after"])][:limit]
     if "before" in query:
@@ -177,7 +185,7 @@ async def get_messages(request: web.Request) -> web.Response:
     if "around" in query:
         older = sum(int(message["id"]) < int(query["around"]) for message in messages)
         messages = messages[max(0, older - limit // 2) :][:limit]
-    return _json([_shape(fake.gateway.withheld(message)) for message in messages[-limit:][::-1]])
+    return json_response([_shape(fake.gateway.withheld(message)) for message in messages[-limit:][::-1]])
 
 
 @ROUTES.route("*", "/api/v10/channels/{channel}/messages/{message}")
@@ -185,12 +193,17 @@ async def one_message(request: web.Request) -> web.Response:
     """Read, edit or delete a message."""
     fake, channel = _fake(request), _channel(request)
     if request.method == "GET" and channel.id in fake.forbidden | fake.unhistoried:
-        return _error(403, 50001, "Missing Access")
+        return error(403, 50001, "Missing Access")
     if request.method == "GET" and _broken(fake, channel):
-        return _error(503, 0, "")
+        return error(503, 0, "")
     message = channel.messages.get(request.match_info["message"])
     if message is None:
-        return _error(404, 10008, "Unknown Message")
+        return error(404, 10008, "Unknown Message")
+    if request.method in ("DELETE", "PATCH"):
+        if answer := refused(fake, "delete" if request.method == "DELETE" else "edit"):
+            return answer
+        if channel.id in fake.archived | fake.locked:
+            return error(400, 50083, "Thread is archived")
     if request.method == "DELETE":
         del channel.messages[message["id"]]
         fake.touch(message)
@@ -198,28 +211,32 @@ async def one_message(request: web.Request) -> web.Response:
         return web.Response(status=204)
     if request.method == "PATCH":
         body = request[BODY]
-        if len(str(body.get("content") or "")) > 2000:
-            return _error(400, 50035, "Invalid Form Body")
+        if message["author"]["id"] != fake.bot.id:
+            return error(403, 50005, "Cannot edit a message authored by another user")
+        if answer := unwelcome(fake, str(body.get("content") or "")):
+            return answer
         message |= {"content": str(body["content"]).strip(), "edited_timestamp": datetime.now(UTC).isoformat()}
         fake.touch(message)
         await fake.gateway.dispatch("MESSAGE_UPDATE", message)
-    return _json(_shape(message))
+    return json_response(_shape(message))
 
 
 @ROUTES.post("/api/v10/interactions/{id}/{token}/callback")
 async def callback(request: web.Request) -> web.Response:
     """The first answer to an interaction; a second one is refused."""
     fake, body = _fake(request), request[BODY]
+    if answer := refused(fake, "callback"):
+        return answer
     interaction = fake.interactions[request.match_info["token"]]
     if interaction.callbacks:
-        return _error(400, 40060, "Interaction has already been acknowledged.")
+        return error(400, 40060, "Interaction has already been acknowledged.")
     if body["type"] == MODAL and (wrong := form_faults(body["data"])):
-        return _error(400, 50035, f"Invalid Form Body: {wrong}")
+        return error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.callbacks.append(body)
     if body["type"] == 4:
         interaction.shown = fake.message(interaction.channel, fake.bot, "") | body["data"]
     state = {"id": interaction.id, "type": 2, "response_message_loading": True, "response_message_ephemeral": True}
-    return _json({"interaction": state})
+    return json_response({"interaction": state})
 
 
 @ROUTES.patch("/api/v10/webhooks/{app}/{token}/messages/@original")
@@ -228,24 +245,34 @@ async def edit_original(request: web.Request) -> web.Response:
     fake, body = _fake(request), request[BODY]
     interaction = fake.interactions.get(request.match_info["token"])
     if interaction is None or not interaction.callbacks:
-        return _error(404, 10015, "Unknown Webhook")
+        return error(404, 10015, "Unknown Webhook")
     if wrong := view_faults(body):
-        return _error(400, 50035, f"Invalid Form Body: {wrong}")
+        return error(400, 50035, f"Invalid Form Body: {wrong}")
+    if answer := refused(fake, "edit original"):
+        return answer
     message = fake.message(interaction.channel, fake.bot, "")
     interaction.shown = message | body
-    return _json(_shape(message | _shown(body)))
+    return json_response(_shape(message | _shown(body)))
 
 
 @ROUTES.post("/api/v10/webhooks/{app}/{token}")
 async def follow_up(request: web.Request) -> web.Response:
     """A further message about an interaction."""
     fake, body = _fake(request), request[BODY]
+    if answer := refused(fake, "follow up"):
+        return answer
     interaction = fake.interactions[request.match_info["token"]]
+    if request[FILES] and (answer := refused(fake, "file")):
+        return answer
+    if wrong := view_faults(body):
+        return error(400, 50035, f"Invalid Form Body: {wrong}")
+    if answer := blocked(fake, str(body.get("content") or "")):
+        return answer
     interaction.followups.append(body)
     if request[FILES] and not fake.takes_files:
-        return _error(413, 40005, "Request entity too large")
+        return error(413, 40005, "Request entity too large")
     interaction.files |= request[FILES]
-    return _json(_shape(fake.message(interaction.channel, fake.bot, "") | _shown(body)))
+    return json_response(_shape(fake.message(interaction.channel, fake.bot, "") | _shown(body)))
 
 
 def _numbered(components: list[Payload], ids: Iterator[int]) -> list[Payload]:
@@ -308,14 +335,15 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response()
     open_route = request.path.startswith(("/api/v10/interactions/", "/api/v10/webhooks/"))
     if not open_route and request.headers.get("Authorization") != f"Bot {fake.token}":
-        return _error(401, 0, "401: Unauthorized")
+        return error(401, 0, "401: Unauthorized")
     request[BODY], request[FILES] = await _read(request)
     fake.requests.append((request.method, request.path, request[BODY]))
     name = f"{request.method} {re.sub('{[^}]*}', '{}', _template(request))}"
     TRAFFIC.note(Record("discord", "request", name, request[BODY]))
     response = await _answer(fake, request, handler)
     if isinstance(response, web.Response):
-        body = json.loads(response.body) if isinstance(response.body, bytes) and response.body else None
+        raw = response.body if isinstance(response.body, bytes) and response.content_type == "application/json" else b""
+        body = json.loads(raw) if raw else None
         TRAFFIC.note(Record("discord", "answer", name, body, response.status))
     return response
 
@@ -326,11 +354,22 @@ def _template(request: web.Request) -> str:
 
 
 async def _answer(fake: "FakeDiscord", request: web.Request, handler: Handler) -> web.StreamResponse:
+    headers: dict[str, str] = {}
+    if fake.limits:
+        limited, headers = fake.limits.take(request.method, request.path)
+        if limited:
+            waits = {"message": "You are being rate limited.", "retry_after": limited.seconds}
+            headers |= {"Via": "1.1 google", "Retry-After": f"{limited.seconds:.3f}"}
+            return json_response(waits | {"global": limited.everywhere}, status=429, headers=headers)
+    if fake.pages and "/channels/" in request.path:
+        return web.Response(text="<h1>Blocked</h1>", status=403, content_type="text/html")
     if fake.rest_failures and "/channels/" in request.path:
         status = fake.rest_failures.pop(0)
         if status == 429:
             waits = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
-            return _json(waits, status=429, headers={"Via": "1.1 google"})
+            return json_response(waits, status=429, headers={"Via": "1.1 google"})
         if status:
-            return _error(status, 0, "")
-    return await handler(request)
+            return error(status, 0, "")
+    response = await handler(request)
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,114 @@
+"""What Discord's refusals mean: which of them pass, which are final, and which other form is worth one more try.
+
+The one place that decides it. A code that isn't in the table is final, after one try in another form.
+https://docs.discord.com/developers/topics/opcodes-and-status-codes lists the codes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import discord
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_INTERACTION = 10062
+ALREADY_ACKNOWLEDGED = 40060
+MISSING_ACCESS = 50001
+MISSING_PERMISSIONS = 50013
+#: Codes by which a channel takes no replies at all: the bot may not read its history.
+NO_REPLIES = frozenset({160002, 160009})
+
+
+class Form(StrEnum):
+    """Another form in which what was refused may be taken."""
+
+    PLAIN = "a plain message instead of a reply"
+    LINKLESS = "without its links"
+    ANEW = "a new message instead of an edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a code means: the form to try instead when sending, and when editing, and what the person is told at last.
+
+    An empty sentence is the core's general one; `shut` says that no text would be taken, whatever it said.
+    """
+
+    send: Form | None = None
+    edit: Form | None = None
+    sentence: str = ""
+    shut: bool = False
+
+
+#: A code that nobody here knows.
+UNKNOWN = Refusal(Form.PLAIN, Form.ANEW)
+#: Nothing can be written there, in whatever form.
+_SHUT = Refusal(shut=True)
+_AUTOMOD = Refusal(sentence="This server's AutoMod blocked my answer.")
+
+REFUSALS = {
+    # What the message says.
+    20009: Refusal(sentence="Discord's filter for explicit content blocked my answer."),
+    50006: Refusal(sentence="There was nothing in my answer that Discord could show."),
+    200000: _AUTOMOD,
+    200001: _AUTOMOD,
+    240000: Refusal(Form.LINKLESS, Form.LINKLESS, "Discord blocked my answer because of a link in it."),
+    # How it is sent.
+    30046: Refusal(edit=Form.ANEW),  # too many edits of a message older than an hour
+    50005: Refusal(edit=Form.ANEW),  # somebody else's message
+    50021: Refusal(edit=Form.ANEW),  # a system message
+    160002: Refusal(Form.PLAIN),  # no Read Message History: no replies
+    160009: Refusal(Form.PLAIN),
+    160010: Refusal(Form.PLAIN),  # a reference out of an age-restricted channel
+    # Where: a message reopens an archived thread, an edit doesn't; nothing reopens a locked one.
+    50083: Refusal(edit=Form.ANEW, sentence="I can't answer in this thread: it is archived.", shut=True),
+    160005: Refusal(sentence="I can't answer in this thread: it is locked.", shut=True),
+    UNKNOWN_MESSAGE: Refusal(Form.PLAIN, sentence="My answer was deleted before it was finished.", shut=True),
+    UNKNOWN_CHANNEL: _SHUT,
+    10004: _SHUT,  # unknown guild
+    40007: _SHUT,  # banned from the guild
+    40058: _SHUT,  # a forum itself
+    MISSING_ACCESS: _SHUT,
+    50007: _SHUT,  # a person who takes no direct messages from the bot
+    50008: _SHUT,  # not a text channel
+    50009: _SHUT,  # the channel's verification level
+    MISSING_PERMISSIONS: _SHUT,
+    50024: _SHUT,  # not on this kind of channel
+    50278: _SHUT,  # no guild in common any more
+}
+
+#: Refusals that a later try may outlive, whatever their status: limits by time, and what Discord switched off for now.
+_PASSING = frozenset({20016, 20022, 20028, 20029, 40003, 40004, 40006, 40062, 40333, 130000})
+_PASSING_STATUSES = frozenset({401, 408, 425, 429})
+
+
+class Refused(Exception):
+    """Discord refuses a request for good; `other` is the form in which it may be taken all the same."""
+
+    def __init__(self, error: discord.HTTPException | discord.RateLimited, *, editing: bool = False) -> None:
+        super().__init__(reason(error))
+        self.code = error.code if isinstance(error, discord.HTTPException) else 429
+        self.status = error.status if isinstance(error, discord.HTTPException) else 429
+        refusal = REFUSALS.get(self.code, UNKNOWN)
+        self.other = refusal.edit if editing else refusal.send
+        self.sentence = refusal.sentence
+        self.shut = refusal.shut and self.other is None
+
+
+def passing(error: BaseException) -> bool:
+    """Whether what failed may work later; `error` is one of `discord_messages.TROUBLE`."""
+    if not isinstance(error, discord.HTTPException):
+        return True
+    if error.status >= 500 or error.status in _PASSING_STATUSES or error.code in _PASSING:
+        return True
+    # A page instead of Discord's JSON comes from something in between.
+    return error.code == 0 and not error.response.headers.get("Content-Type", "").startswith("application/json")
+
+
+def reason(error: BaseException) -> str:
+    """Why a request failed, for the log: its status and code, or the exception's type; never a text."""
+    if isinstance(error, discord.HTTPException):
+        return f"HTTP {error.status}, code {error.code}"
+    if isinstance(error, discord.RateLimited):
+        return f"rate limited for {error.retry_after:.0f} s"
+    return type(error).__name__
