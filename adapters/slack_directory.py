@@ -68,6 +68,13 @@ class Cache(Generic[Key, Value]):
             self._entries.move_to_end(key)
         return (await asyncio.shield(entry))[0]
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether the value is at hand and fresh, or being asked for."""
+        entry = self._entries.get(key)
+        if entry is None or entry.cancelled():
+            return False
+        return not entry.done() or entry.result()[1] >= self._now()
+
     def known(self, key: Key) -> Value | None:
         """The value where it is at hand and fresh, else None."""
         entry = self._entries.get(key)
@@ -172,6 +179,10 @@ class Directory:
         wanted = list(dict.fromkeys(users))
         found = await asyncio.gather(*(self._member(user) for user in wanted))
         return {user: member.name or user for user, member in zip(wanted, found, strict=True)}
+
+    def at_hand(self, name: str) -> bool:
+        """Whether Slack needn't be asked about a person or a channel, by its id."""
+        return name in self._members or name in self._channels
 
     async def zone(self, user: str) -> tzinfo:
         """The time zone in which a person's days begin, UTC where Slack doesn't tell within a second."""

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from adapters.slack_private import Private
 from adapters.slack_respond import SlackRespond
 from adapters.slack_wire import Wire
 from adapters.unread import HELLO, NOTHING, unreadable
+from bot.allowance import Allowance
 from bot.commands.spoken import Spoken, command
 from bot.events import Audience, CommandEvent, MessageEvent
 from bot.ports import Core
@@ -29,6 +30,8 @@ SEEN = 1_000
 CHANGES = 1_000
 #: People and channels of one message that Slack is asked for the names of; further ones go by their ids.
 NAMED = 20
+#: Of such names, how many that aren't known yet Slack is asked for in a minute on behalf of one person.
+NAMED_A_MINUTE = 60
 #: How old a message may be that an edit has addressed to the bot, in seconds: older ones are no question of now.
 ADDRESSED_WITHIN = 86_400.0
 #: Messages in threads that may be the bot's and wait for Slack to say so; past that, messages aren't acknowledged.
@@ -59,6 +62,7 @@ class Intake:
         self._url = url.rstrip("/")
         self._spawn = spawn
         self.before = _at_once
+        self._naming = Allowance(NAMED_A_MINUTE)
         self._unsure: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._changes: OrderedDict[str, Change] = OrderedDict()
@@ -276,12 +280,19 @@ class Intake:
         raws = (found.raw, *found.forwarded)
         users = dict.fromkeys(user for raw in raws for user in slack_text.mentioned(raw))
         users.pop(self._wire.bot_user, None)
-        return await self._directory.names([found.person.user, *list(users)[:NAMED]])
+        return await self._directory.names([found.person.user, *self._named(found, users)])
+
+    def _named(self, found: Draft, ids: Iterable[str]) -> list[str]:
+        """Those of the people or channels in a message whose names are told, or asked for."""
+        key, now = found.person.key, datetime.now(UTC)
+        first = list(ids)[:NAMED]
+        return [each for each in first if self._directory.at_hand(each) or self._naming.take(key, now)]
 
     async def _known(self, found: Draft) -> slack_text.Known:
         """What else the message's tokens stand for, as far as its writer may know it."""
         raws = (found.raw, *found.forwarded)
-        channels = list(dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw)))[:NAMED]
+        wanted = dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw))
+        channels = self._named(found, wanted)
         groups = any(slack_text.mentions_group(raw) for raw in raws)
         user = found.person.user
         zone = await self._directory.zone(user) if any(slack_text.dates(raw) for raw in raws) else UTC

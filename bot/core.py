@@ -204,8 +204,8 @@ class MemoryBot:
             )
             if event.opened:  # what was said before stays behind
                 turns, replied, event = [], None, replace(event, quoted="")
-            if replied is not None and replied.turn is not None:
-                event = replace(event, quoted="")  # the journal's own word for it is the one that can be forgotten
+            if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
+                event = replace(event, quoted="")
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
             answer = Answer(self._chat, requests, again=again, event_id=event.id, operator=self._operator)

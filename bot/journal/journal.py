@@ -92,7 +92,10 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         return await self._runner.read(turns.recent, conversation, self._clock() - self._ttl, self._turns)
 
     async def replied(self, event: MessageEvent) -> Replied | None:
-        """The exchange that an event replies to, or whose thread it is in; None where nothing of it is kept."""
+        """The exchange that an event replies to, or whose thread it is in; None where it is unknown or too long ago.
+
+        Without turns where they were forgotten.
+        """
         if not (self._turns and event.reply_to):
             return None
         return await self._runner.read(turns.replied, event.reply_to, event.place, self._clock() - self._ttl)

@@ -41,17 +41,19 @@ def recent(conn: sa.Connection, conversation: str, since: float, most: int) -> l
 
 
 def replied(conn: sa.Connection, message_id: str, place: Place, since: float) -> Replied | None:
-    """The exchange that a message of a place, or the one above its thread, belongs to; None where none is kept.
+    """The exchange that a message of a place, or the one above its thread, belongs to; None where it is too long ago.
+
+    Where it isn't, and none of its turns is kept, they were forgotten: the exchange is empty.
 
     A platform lets nobody reply across channels. But where a place was opened to more people since, what was said
     before stays behind.
     """
     asked = messages.c.message_id == message_id
-    found = conn.execute(sa.select(messages.c.event_id, messages.c.place).where(asked)).first()
-    if found is None:
+    found = conn.execute(sa.select(messages.c.event_id, messages.c.place, messages.c.at).where(asked)).first()
+    if found is None or found.at < since:
         return None
-    at, _, audience = found.place.rpartition("#")
-    if audience != home(place).rpartition("#")[2] or not at.startswith(f"{place.platform}:{place.workspace}:"):
+    where, _, audience = found.place.rpartition("#")
+    if audience != home(place).rpartition("#")[2] or not where.startswith(f"{place.platform}:{place.workspace}:"):
         return None
     rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
     kept = {turn.author: turn for turn in rows}

@@ -66,7 +66,10 @@ class Inbox(Protocol):
         ...
 
     async def replied(self, event: MessageEvent) -> Replied | None:
-        """The exchange that an event replies to, or whose thread it is in; None where nothing of it is kept."""
+        """The exchange that an event replies to, or whose thread it is in; None where it is unknown or too long ago.
+
+        Without turns where they were forgotten.
+        """
         ...
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:

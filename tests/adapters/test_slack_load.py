@@ -6,7 +6,7 @@ import pytest
 
 from adapters.slack import SlackAdapter
 from adapters.slack_directory import AT_ONCE
-from adapters.slack_intake import NAMED
+from adapters.slack_intake import NAMED, NAMED_A_MINUTE
 from tests.adapters.slack_core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
@@ -39,6 +39,19 @@ async def test_a_message_that_names_thousands(slack: FakeSlack) -> None:
     assert slack.counts["usergroups.list"] == 1
     assert slack.most_at_once["users.info"] <= AT_ONCE
     assert core.messages[0].text.endswith("#channel @group" + " @group" * 1099)
+
+
+async def test_messages_that_name_others_again_and_again(slack: FakeSlack) -> None:
+    """However many messages one person sends, Slack is asked for so many names a minute on their behalf."""
+    core = StubCore()
+    async with running(SlackAdapter(settings(slack), core)):
+        for number in range(10):
+            people = " ".join(f"<@U{number}{other:04}>" for other in range(NAMED))
+            await slack.mention(GENERAL, ANN, people)
+        await slack.mention(GENERAL, BEN, f"<@{ANN}> and <@U0NEW>")
+        await slack.wait(lambda: len(core.messages) == 11)
+    assert NAMED_A_MINUTE // 2 < slack.counts["users.info"] <= NAMED_A_MINUTE + 3
+    assert "@Ann and @u0new" in [event.text for event in core.messages]
 
 
 async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.events import Audience, MessageEvent, Place
+from bot.events import Audience, MessageEvent, Place, Replied
 from bot.journal.journal import SqlJournal
 from tests.journal.conftest import Clock, Open
 from tests.journal.makers import CHANNEL, CLOSED_CHANNEL, OTHER_CHANNEL, heard, in_channel, told
@@ -276,12 +276,14 @@ async def test_a_reply_brings_nothing_of_a_narrower_audience(journal: SqlJournal
     assert await journal.replied(in_channel("that?", 2, place=CLOSED_CHANNEL, reply_to="discord:1")) is not None
 
 
-async def test_what_was_forgotten_is_not_replied_to(journal: SqlJournal) -> None:
-    """A reply to a forgotten message finds nothing of it."""
+async def test_what_was_forgotten_is_not_replied_to(journal: SqlJournal, clock: Clock) -> None:
+    """A reply to a forgotten message finds that nothing of it is left; of one that is too long ago it isn't known."""
     await told(journal, "the first", 1, answer="One.")
     await journal.forget_events(ANN.key, ["slack:T1:D1:1"])
-    found = await journal.replied(replace(message("that?", number=3), reply_to="slack:T1:D1:1/answer"))
-    assert found is None or found.turn is None
+    event = replace(message("that?", number=3), reply_to="slack:T1:D1:1/answer")
+    assert await journal.replied(event) == Replied(None, None, to_answer=True)
+    clock.now += 25 * 3600
+    assert await journal.replied(event) is None
 
 
 async def test_nothing_is_learned_from_a_forwarded_text(journal: SqlJournal) -> None:
