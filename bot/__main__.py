@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from bot import config, logs, prompt
+from bot import config, logs, prompt, settings_check
 from bot.commands import Commands, kept
 from bot.config import Settings, SettingsError
 from bot.core import MemoryBot
@@ -29,6 +29,7 @@ from bot.rights import Rights, parse_person
 from bot.unused import warn_of_unused
 
 if TYPE_CHECKING:
+    from bot.claude import ClaudeChat
     from bot.journal.journal import SqlJournal  # SQLAlchemy is imported with the first journal that is opened
 
 log = logging.getLogger("bot")
@@ -83,12 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _loop(_relearn(settings))
         if options.command == "chat":
             logs.setup("WARNING")
+            _look_over(settings)
             return _loop(_chat(settings, _named(options.name) if options.name else _login()))
         if options.command in ("export", "erase"):
             logs.setup("WARNING")
             asked = options.command == "erase" and not options.yes
             return _loop(_person(settings, options.command, options.person, confirm_on(sys.stdin) if asked else None))
         logs.setup(settings.bot_log_level)
+        _look_over(settings)
         config.require_platforms(settings)
         return _loop(_serve(settings))
     except SettingsError as exc:
@@ -99,6 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except KeyboardInterrupt:
         return 130
+
+
+def _look_over(settings: Settings) -> None:
+    """What is plainly wrong with the settings ends the start before anything is opened; what may be is logged."""
+    if odd := settings_check.unknown(settings_check.named()):
+        log.warning("these variables are no settings, and are not used: %s", ", ".join(odd))
+    settings_check.require_tokens(settings)
+    settings_check.require_embedder(settings)
 
 
 def _named(name: str) -> str:
@@ -311,7 +322,7 @@ class _Parts:
     def __init__(
         self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
     ) -> None:
-        self._chat: Later[Chat] = Later(lambda: asyncio.to_thread(_build_chat, settings))
+        self._chat: Later[Chat] = Later(lambda: _build_chat(settings))
         self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
         self.chat = LaterChat(self._chat)
         self.memory = LaterMemory(self._memory, RECALL_BUDGET)
@@ -355,11 +366,23 @@ class _Parts:
         await self.memory.close()
 
 
-def _build_chat(settings: Settings) -> Chat:
+async def _build_chat(settings: Settings) -> Chat:
+    """The chat model, its key and model checked; raises SettingsError where one of them is plainly wrong."""
     if settings.anthropic_api_key is None:
         from bot.notebook import Notebook
 
         return Notebook()
+    claude = await asyncio.to_thread(_open_claude, settings)
+    try:
+        await claude.check()
+    except SettingsError:
+        await claude.close()
+        raise
+    return claude
+
+
+def _open_claude(settings: Settings) -> "ClaudeChat":
+    """Blocks for seconds, which its SDK takes to import."""
     from bot.claude import ClaudeChat
 
     return ClaudeChat(settings)

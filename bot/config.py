@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     bot_data_dir: Path = Path("data")
     bot_persona: Path | None = None
     bot_embedder: str = "wordllama"
+    openai_api_key: SecretStr | None = None
+    openai_base_url: Url | None = None
+    ollama_host: str | None = None
     bot_memory: bool = True
     bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
     bot_messages_per_minute: int = Field(default=10, ge=0)

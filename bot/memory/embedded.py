@@ -19,7 +19,7 @@ from bot.events import Exchange, Memory
 from bot.logs import describe
 from bot.memory import belonging, mem0_env
 from bot.memory.belonging import Sources
-from bot.memory.embedder import WORDLLAMA, Embedder, make_embedder
+from bot.memory.embedder import Embedder, make_embedder
 from bot.memory.extraction_prompt import messages
 from bot.memory.learning_loop import LearningLoop
 from bot.memory.lesson import Fact, Lesson, Superseded, current, source_of, text_hash
@@ -27,6 +27,7 @@ from bot.memory.recall import Row, recall, to_memory
 from bot.memory.recall import Store as ReadableStore
 from bot.notebook import tells
 from bot.ports import LearningFailed, MemoryUnavailable
+from bot.settings_check import WORDLLAMA
 
 log = logging.getLogger(__name__)
 
@@ -318,7 +319,7 @@ def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
     names the variable, where the store or the embedder can't be used.
     """
     mem0_env.prepare(settings.bot_data_dir if settings.database_url is None else None)
-    embedder = make_embedder(settings.bot_embedder)
+    embedder = make_embedder(settings.bot_embedder, settings)
     slow: list[object] = [] if settings.bot_embedder == WORDLLAMA else [embedder]
     store: Any = _open_store(settings, embedder)
     if settings.database_url is not None:

@@ -6,7 +6,6 @@
 
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from bot.config import SettingsError
-
-WORDLLAMA = "wordllama"
+from bot.config import Settings, SettingsError, load
+from bot.settings_check import WORDLLAMA, embedder_named
 
 
 class Embedder(Protocol):
@@ -113,29 +111,26 @@ class Mem0Embedder:
         return [[float(each) for each in vector] for vector in self._embedder.embed_batch(cleaned, memory_action)]
 
 
-def make_embedder(spec: str) -> Embedder:
+def make_embedder(spec: str, settings: Settings | None = None) -> Embedder:
     """The embedder that BOT_EMBEDDER names: `wordllama`, `fastembed:<model>`, `openai:<model>` or `ollama:<model>`.
 
     Loads the model or asks its service once. Raises SettingsError with one line where that fails.
     """
-    if spec == WORDLLAMA:
+    provider, model = embedder_named(spec)
+    if provider == WORDLLAMA:
         return WordLlamaEmbedder()
-    provider, _, model = spec.partition(":")
-    if provider not in ("fastembed", "openai", "ollama") or not model:
-        raise SettingsError(
-            "BOT_EMBEDDER: must be wordllama, fastembed:<model>, openai:<model> or ollama:<model>, with a model's name"
-        )
-    if provider == "openai" and not os.environ.get("OPENAI_API_KEY"):
+    settings = settings or load()
+    if provider == "openai" and settings.openai_api_key is None:
         raise SettingsError("BOT_EMBEDDER: openai needs OPENAI_API_KEY")
     try:
-        return Mem0Embedder(spec, _mem0(provider, model))
+        return Mem0Embedder(spec, _mem0(provider, model, settings))
     except ImportError as exc:
         raise SettingsError(f"BOT_EMBEDDER: the Python package {provider} is not installed") from exc
     except Exception as exc:
         raise SettingsError(f"BOT_EMBEDDER: {provider} can't serve that model ({type(exc).__name__})") from exc
 
 
-def _mem0(provider: str, model: str) -> Any:
+def _mem0(provider: str, model: str, settings: Settings) -> Any:
     from mem0.configs.embeddings.base import BaseEmbedderConfig
 
     config = BaseEmbedderConfig(model=model)
@@ -146,8 +141,10 @@ def _mem0(provider: str, model: str) -> Any:
     if provider == "openai":
         from mem0.embeddings.openai import OpenAIEmbedding
 
+        config.api_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        config.openai_base_url = settings.openai_base_url
         return OpenAIEmbedding(config)
     from mem0.embeddings.ollama import OllamaEmbedding
 
-    config.ollama_base_url = os.environ.get("OLLAMA_HOST") or None
+    config.ollama_base_url = settings.ollama_host
     return OllamaEmbedding(config)

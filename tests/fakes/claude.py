@@ -171,6 +171,7 @@ class FakeClaude:
         calls: Requests so far; `most_at_once` is how many of them were ever open together.
         triggers: Texts that are answered with `refusal` wherever a request holds them, old turns and system included.
         window: The characters that a request may have, None for no end; past it the service answers 400.
+        sizes: The characters of the last requests.
         unknown: Parameters that a compatible server refuses, by name; `silent` has it not say which.
         tokens: Billed so far, characters / 4: `input`, `output`, `cache_read`, `cache_creation`.
     """
@@ -195,6 +196,7 @@ class FakeClaude:
         self.models = {"claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5"}
         self.triggers = {TRIGGER}
         self.window: int | None = None
+        self.sizes: deque[int] = deque(maxlen=100)
         self.unknown: set[str] = set()
         self.silent = False
         self.url = ""
@@ -301,7 +303,9 @@ class FakeClaude:
             said = "invalid request" if self.silent else f"{unknown[0]}: Extra inputs are not permitted"
             return _error(Reply(said, status=400, error="invalid_request_error"))
         texts = [system_text(body), *(last_text({"messages": [message]}) for message in body["messages"])]
-        if self.window is not None and (length := sum(map(len, texts))) > self.window:
+        length = sum(map(len, texts))
+        self.sizes.append(length)
+        if self.window is not None and length > self.window:
             said = f"prompt is too long: {length} tokens > {self.window} maximum"
             return _error(Reply(said, status=400, error="invalid_request_error"))
         given: Any = self.script.popleft() if self.script else self.handler(body)
