@@ -17,6 +17,7 @@ from bot.config import Settings, SettingsError
 from bot.events import Prompt, Usage
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
 from bot.printable import printable
+from bot.settings_check import is_unknown_model
 from bot.thoughts import Thoughts
 
 log = logging.getLogger(__name__)
@@ -88,20 +89,15 @@ class ClaudeChat:
 
     def _judge(self, exc: anthropic.APIStatusError, variable: str, model: str) -> None:
         status, kind, name = exc.status_code, kind_of(exc), name_of(exc)
+        compatible = self._settings.anthropic_base_url is not None
         if is_unpaid(exc):
             log.warning("the account behind ANTHROPIC_API_KEY has no credit left (%s)", name)
         elif status == 401 or kind in ("authentication_error", "permission_error"):
             raise SettingsError(f"ANTHROPIC_API_KEY: refused ({name}); make a new key at console.anthropic.com")
-        elif status == 404 and self._unknown(kind, said(exc), model):
+        elif is_unknown_model(status, kind, said(exc), model, compatible=compatible):
             raise SettingsError(f"{variable}: the service knows no model of that name ({name})")
         elif status not in (404, 405, 501):
             log.warning("Claude doesn't answer the check of %s: %s", variable, name)
-
-    def _unknown(self, kind: str, words: str, model: str) -> bool:
-        """Whether a 404 is about the model: a compatible server may know no such path at all."""
-        if self._settings.anthropic_base_url is None:
-            return True
-        return kind == "not_found_error" and model.lower() in words and "/models" not in words
 
     async def close(self) -> None:
         """Release the connections."""

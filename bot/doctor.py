@@ -1,9 +1,11 @@
 """`python -m bot doctor`: each setting is tried against its service, and what to do is said in one line.
 
-Nothing is sent but what asks "who am I?", and no line holds a secret's value.
+Nothing is sent but what asks "who am I?", except that the memory model of a compatible server is asked for one word by
+schema; and no line holds a secret's value.
 """
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -15,6 +17,7 @@ from typing import Any, TextIO
 import aiohttp
 from pydantic import SecretStr
 
+from bot import settings_check
 from bot.config import Settings, SettingsError, require_platforms
 from bot.logs import LEVELS
 from bot.sqlite import make_folder
@@ -29,24 +32,44 @@ SLACK_SCOPES = frozenset(
     {
         *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write"),
         *("groups:history", "groups:read", "im:history", "im:write", "metadata.message:read", "mpim:history"),
-        *("mpim:read", "users:read"),
+        *("mpim:read", "usergroups:read", "users:read"),
     }
 )
 
+#: A question that is answered in JSON only by who keeps to the schema.
+_GREETING = {
+    "max_tokens": 200,
+    "messages": [{"role": "user", "content": "Say hello in one word."}],
+    "output_config": {
+        "format": {
+            "type": "json_schema",
+            "schema": {
+                "type": "object",
+                "properties": {"greeting": {"type": "string"}},
+                "required": ["greeting"],
+                "additionalProperties": False,
+            },
+        }
+    },
+}
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 _PLATFORM_TOKENS = ("discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found: the setting or service, whether it is well, and what to know or to do about it."""
+    """What one check found: the setting or service, whether it is well, and what to know or to do about it.
+
+    `odd` marks what works as it is, and may not be what was meant.
+    """
 
     name: str
     ok: bool
     text: str
+    odd: bool = False
 
     def __str__(self) -> str:
-        return f"{'✓' if self.ok else '✗'} {self.name}: {self.text}"
+        return f"{'!' if self.odd else '✓' if self.ok else '✗'} {self.name}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +83,11 @@ class _Unreachable(Exception):
     """The service gave no answer; the message is a line about it."""
 
 
-async def _ask(session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str]) -> _Reply:
+async def _ask(
+    session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], content: object = None
+) -> _Reply:
     try:
-        async with session.request(method, url, headers=headers, allow_redirects=False) as response:
+        async with session.request(method, url, headers=headers, json=content, allow_redirects=False) as response:
             try:
                 body = await response.json(content_type=None)
             except ValueError:
@@ -80,11 +105,11 @@ def _secret(value: SecretStr | None) -> str:
 
 def _miscopied(settings: Settings, *names: str) -> list[Finding]:
     """Those of these secrets that can't be a token, and so needn't be tried."""
-    text = "holds white space or signs that no token has; copy it again"
     return [
-        Finding(name.upper(), False, text)
+        Finding(name.upper(), False, wrong)
         for name in names
-        if (value := getattr(settings, name)) is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value())
+        if (value := getattr(settings, name)) is not None
+        and (wrong := settings_check.problem(name, value.get_secret_value()))
     ]
 
 
@@ -103,27 +128,61 @@ async def _claude(session: aiohttp.ClientSession, settings: Settings) -> list[Fi
         return odd
     headers = {"x-api-key": _secret(settings.anthropic_api_key), "anthropic-version": "2023-06-01"}
     base = settings.anthropic_base_url or ANTHROPIC_API
+    compatible = settings.anthropic_base_url is not None
     findings = []
     for name, model in (("BOT_MODEL", settings.bot_model), ("BOT_MEMORY_MODEL", settings.bot_memory_model)):
         try:
             reply = await _ask(session, "GET", f"{base}/v1/models/{model}", headers)
         except _Unreachable as exc:
-            where = "ANTHROPIC_BASE_URL" if settings.anthropic_base_url else "Claude"
+            where = "ANTHROPIC_BASE_URL" if compatible else "Claude"
             return [Finding(where, False, f"{exc}; check the address, the network and any proxy")]
         if reply.status in (401, 403):
             text = f"refused (HTTP {reply.status}); make a new key at console.anthropic.com"
             return [Finding("ANTHROPIC_API_KEY", False, text)]
         error = reply.body.get("error")
-        unknown = isinstance(error, dict) and error.get("type") == "not_found_error"
+        kind, message = (error.get("type"), error.get("message")) if isinstance(error, dict) else ("", "")
         if reply.status == 200:
             findings.append(Finding(name, True, f"{model} is there"))
-        elif reply.status == 404 and (unknown or settings.anthropic_base_url is None):
+        elif settings_check.is_unknown_model(reply.status, kind, message, model, compatible=compatible):
             findings.append(Finding(name, False, f"the service knows no model {model}; correct its name"))
         elif reply.status in (404, 405, 501):
             findings.append(Finding(name, True, "the service answers, but has no list of models to check it in"))
         else:
             findings.append(Finding(name, False, f"the service {_trouble(reply.status)}"))
-    return [Finding("ANTHROPIC_API_KEY", True, "accepted"), *findings]
+    findings.insert(0, Finding("ANTHROPIC_API_KEY", True, "accepted"))
+    embedded = settings.bot_memory and settings.mem0_api_key is None
+    if compatible and embedded and all(finding.ok for finding in findings):
+        findings += await _schemas(session, base, headers, settings.bot_memory_model)
+    return findings
+
+
+async def _schemas(session: aiohttp.ClientSession, base: str, headers: dict[str, str], model: str) -> list[Finding]:
+    """Whether the memory model of a compatible server keeps to a JSON schema."""
+    name = "BOT_MEMORY_MODEL's JSON"
+    try:
+        reply = await _ask(session, "POST", f"{base}/v1/messages", headers, {"model": model, **_GREETING})
+    except _Unreachable as exc:
+        return [Finding(name, True, f"can't be tried: {exc}", odd=True)]
+    if reply.status in (400, 422):
+        text = f"the service takes no schema (HTTP {reply.status}); facts are read from its text as well as can be"
+    elif reply.status != 200:
+        return [Finding(name, True, f"can't be tried: the service {_trouble(reply.status)}", odd=True)]
+    elif _keeps_schema(reply.body):
+        return [Finding(name, True, "keeps to the schema")]
+    else:
+        text = f"{model} ignores schemas; facts are read from its text as well as can be"
+    return [Finding(name, True, text, odd=True)]
+
+
+def _keeps_schema(message: dict[str, Any]) -> bool:
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else []
+    texts = [block.get("text") for block in blocks if isinstance(block, dict) and block.get("type") == "text"]
+    try:
+        value = json.loads("".join(text for text in texts if isinstance(text, str)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and isinstance(value.get("greeting"), str)
 
 
 async def _discord(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
@@ -278,8 +337,25 @@ def _local(settings: Settings) -> list[Finding]:
             findings.append(Finding("BOT_PERSONA", True, "can be read"))
         except SettingsError as exc:
             findings.append(Finding("BOT_PERSONA", False, str(exc).removeprefix("BOT_PERSONA: ")))
+    findings += _embedder(settings)
+    if unknown := settings_check.unknown(settings_check.named()):
+        text = f"these are no settings, and are not used: {', '.join(unknown)}"
+        findings.append(Finding("other variables", True, text, odd=True))
     findings.append(_data_dir(settings))
     return findings
+
+
+def _embedder(settings: Settings) -> list[Finding]:
+    try:
+        settings_check.require_embedder(settings)
+    except SettingsError as exc:
+        name, _, text = str(exc).partition(": ")
+        return [Finding(name, False, text)]
+    if settings.openai_api_key is not None and (odd := _miscopied(settings, "openai_api_key")):
+        return odd
+    if settings.bot_embedder == settings_check.WORDLLAMA:
+        return []
+    return [Finding("BOT_EMBEDDER", True, "its Python package is installed; the start loads its model")]
 
 
 async def _unlearned(count: Callable[[], Awaitable[int]] | None) -> list[Finding]:

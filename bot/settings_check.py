@@ -1,4 +1,4 @@
-"""What can be told of the settings before anything is opened or asked: tokens in the wrong place, misspelt names."""
+"""What can be told of the settings without a library: tokens in the wrong place, misspelt names, an unknown model."""
 
 import difflib
 import importlib.util
@@ -55,11 +55,12 @@ def require_tokens(settings: Settings) -> None:
     """Raise SettingsError, with one line, for the first secret that can't be what its variable takes."""
     for name in _SECRETS:
         value: SecretStr | None = getattr(settings, name)
-        if value is not None and (problem := _problem(name, value.get_secret_value())):
-            raise SettingsError(f"{name.upper()}: {problem}")
+        if value is not None and (wrong := problem(name, value.get_secret_value())):
+            raise SettingsError(f"{name.upper()}: {wrong}")
 
 
-def _problem(name: str, value: str) -> str:
+def problem(name: str, value: str) -> str:
+    """Why a secret can't be what its variable takes; empty where it can."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return "is in quotation marks; leave them out"
     if not re.fullmatch(r"[!-~]+", value):
@@ -130,3 +131,14 @@ def named(environment: Mapping[str, str] | None = None, file: Path = Path(".env"
     if file.is_file():
         found |= {name for name, value in dotenv_values(file, encoding="utf-8").items() if value}
     return sorted(found)
+
+
+def is_unknown_model(status: int, kind: object, message: object, model: str, *, compatible: bool) -> bool:
+    """Whether the answer to a question about a model says that there is none.
+
+    A compatible server may know no such path at all, which isn't about the model.
+    """
+    if status != 404 or not compatible:
+        return status == 404
+    words = str(message).lower()
+    return kind == "not_found_error" and model.lower() in words and "/models" not in words

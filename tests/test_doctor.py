@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bot.config import Settings
 from bot.doctor import SLACK_SCOPES, Finding, examine, run
+from tests.fakes.claude import FakeClaude
 
 GOOD = "good-token"
 BAD = "bad-canary-token"
@@ -279,3 +280,54 @@ async def test_exchanges_that_could_not_be_learned_are_counted(services: Service
         name, False, "3; they are kept, and the log says why they failed: `python -m bot relearn` tries them again"
     )
     assert (await examine(given, broken))[-1] == Finding(name, False, "can't be counted (ConnectionError)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "unknown", "line"),
+    [
+        ('{"greeting": "Hello"}', set(), "✓ BOT_MEMORY_MODEL's JSON: keeps to the schema"),
+        ("Hello!", set(), "! BOT_MEMORY_MODEL's JSON: claude-haiku-5-5 ignores schemas"),
+        ('```json\n{"greeting": "Hello"}\n```', set(), "! BOT_MEMORY_MODEL's JSON: claude-haiku-5-5 ignores schemas"),
+        ("[" * 100_000, set(), "! BOT_MEMORY_MODEL's JSON: claude-haiku-5-5 ignores schemas"),
+        ("", {"output_config"}, "! BOT_MEMORY_MODEL's JSON: the service takes no schema (HTTP 400)"),
+    ],
+    ids=["keeps", "ignores", "wraps", "nests", "refuses"],
+)
+async def test_a_model_that_ignores_schemas(tmp_path: Path, answer: str, unknown: set[str], line: str) -> None:
+    """A compatible server's memory model is tried: one that ignores the schema is told, and is no error."""
+    async with FakeClaude(lambda request: answer, key=GOOD) as claude:
+        claude.unknown = unknown
+        values: dict[str, Any] = {"anthropic_api_key": SecretStr(GOOD), "anthropic_base_url": claude.url}
+        code, lines = await check(Settings.model_construct(bot_data_dir=tmp_path / "data", **values))
+    assert code == 0
+    assert next(each for each in lines if "JSON" in each).startswith(line)
+    assert claude.calls == 1
+
+
+async def test_a_token_in_the_wrong_place_is_shown_to_nobody(services: Services, tmp_path: Path) -> None:
+    """A token that belongs elsewhere is named with its place, and isn't tried."""
+    swapped = settings(services, tmp_path, slack_bot_token=SecretStr("xapp-1"), slack_app_token=SecretStr("xoxb-1"))
+    code, lines = await check(swapped)
+    assert code == 2
+    assert (
+        "✗ SLACK_BOT_TOKEN: this looks like a Slack app-level token (xapp-…); that belongs into SLACK_APP_TOKEN"
+        in lines
+    )
+    assert "✗ SLACK_APP_TOKEN: this looks like a Slack bot token (xoxb-…); that belongs into SLACK_BOT_TOKEN" in lines
+
+
+async def test_an_embedder_that_cant_be_used(services: Services, tmp_path: Path) -> None:
+    """A BOT_EMBEDDER that is none, or whose package is missing, is a crossed line."""
+    for embedder, says in (("foo", "must be wordllama"), ("fastembed:x", "uv sync --extra fastembed")):
+        _, lines = await check(settings(services, tmp_path, mem0_api_key=None, bot_embedder=embedder))
+        assert any(line.startswith("✗ BOT_EMBEDDER: ") and says in line for line in lines)
+
+
+async def test_variables_that_are_no_settings(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelt variable is named with what may have been meant, and is no error."""
+    monkeypatch.setenv("SLACK_TOKEN", BAD)
+    code, lines = await check(settings(services, tmp_path))
+    assert code == 0
+    assert any(line.startswith("! other variables: ") and "did you mean SLACK_BOT_TOKEN?" in line for line in lines)
