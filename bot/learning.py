@@ -16,6 +16,9 @@ from bot.ports import LearningFailed, MemoryStore, MemoryUnavailable, Notify, Ou
 
 log = logging.getLogger(__name__)
 
+#: Messages that a line of the log names, of those that could not be learned from together.
+NAMED = 5
+
 QUIET = 3.0
 LATEST = 10.0
 #: Back-off after a failed attempt: seconds, doubled each time, with jitter of half its length.
@@ -101,9 +104,9 @@ class Learner:
             failed = ids if exc.ids is None else list(exc.ids)
             final = exc.final or min(exchange.attempts for exchange in exchanges) + 1 >= ATTEMPTS
             await self._journal.learning_failed(failed, str(exc), final=final)
-            log.warning(
-                "nothing learned from %d exchanges (%s)%s", len(failed), str(exc), ": given up" if final else ""
-            )
+            about = [exchange.event_id for exchange in exchanges if exchange.id in failed]
+            named = ", ".join(about[:NAMED]) + (f" and {len(about) - NAMED} more" if len(about) > NAMED else "")
+            log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")
             if await self._journal.exchanges(user_id, scope):
                 self._again(user_id, scope)
             else:

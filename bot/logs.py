@@ -73,7 +73,7 @@ def _frames(trace: TracebackType | None) -> Iterator[str]:
 
 def describe(error: BaseException, depth: int = 0) -> str:
     """An exception as types and places, causes included, on one line; nothing of its message."""
-    kind = type(error).__name__
+    kind = _named(error)
     numbers = [
         f"{name}={value}"
         for name in _NUMBERS
@@ -90,9 +90,16 @@ def describe(error: BaseException, depth: int = 0) -> str:
     return f"{text}; from {describe(cause, depth + 1)}" if cause is not None else text
 
 
+def _named(error: BaseException) -> str:
+    """An exception by its type; the bot's own with its message, which by rule holds no text from outside."""
+    kind = type(error).__name__
+    ours = type(error).__module__.partition(".")[0] in ("bot", "adapters")
+    return f"{kind}: {error}" if ours and str(error) else kind
+
+
 def _harmless(value: object) -> object:
-    """An argument of one of our own records: an exception passed by mistake is named, not quoted."""
-    return type(value).__name__ if isinstance(value, BaseException) else value
+    """An argument of one of our own records: an exception is named, not quoted."""
+    return _named(value) if isinstance(value, BaseException) else value
 
 
 def _own_message(record: logging.LogRecord) -> str:

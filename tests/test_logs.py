@@ -174,6 +174,32 @@ except TimeoutError:
     assert CANARY not in written
 
 
+def test_the_bots_own_errors_say_why() -> None:
+    """The message of an exception of ours is the reason, and holds no text by rule; a library's is left out."""
+    written = run(
+        """
+logs.setup("info")
+ours('''
+from bot.ports import JournalUnavailable
+log = logging.getLogger("bot.core")
+log.warning("housekeeping is retried later: %s", JournalUnavailable("OperationalError: SQLITE_FULL"))
+try:
+    try:
+        raise ValueError(CANARY)
+    except ValueError as exc:
+        raise JournalUnavailable("timeout") from exc
+except JournalUnavailable as exc:
+    log.warning("failed: %s", logs.describe(exc))
+''')
+"""
+    )
+    first, second = written.splitlines()
+    assert first.endswith("housekeeping is retried later: JournalUnavailable: OperationalError: SQLITE_FULL")
+    assert "failed: JournalUnavailable: timeout at " in second
+    assert "; from ValueError at " in second
+    assert CANARY not in written
+
+
 def test_a_librarys_literal_message_is_written_with_its_numbers() -> None:
     """A message that stands in the library's own source says what happened; of its values, only numbers are shown."""
     written = run(

@@ -149,7 +149,7 @@ class SqliteRunner:
             if len(batch) > 1:
                 return [outcome for job in batch for outcome in self._commit([job])]
             if isinstance(exc, sa.exc.SQLAlchemyError):
-                log.error("the journal can't be written: %s", _reason(exc))
+                log.error("%s can't be written: %s", self._path, _reason(exc))
                 unavailable = JournalUnavailable(_reason(exc))
                 unavailable.__cause__ = exc
                 return [(batch[0].future, None, unavailable)]
@@ -165,7 +165,7 @@ class SqliteRunner:
                 self._stained = not checkpoint(raw, wait_ms=wait_ms)
         except sqlite3.Error as exc:
             self._stained = True
-            log.warning("the write-ahead log can't be emptied: %s", type(exc).__name__)
+            log.warning("%s-wal can't be emptied: %s", self._path, type(exc).__name__)
         if self._stained:
             self._next_try = time.monotonic() + LOG_PAUSE
             log.warning("what was erased is still in the write-ahead log; it is emptied as soon as nobody reads it")
