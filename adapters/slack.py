@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
-from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
@@ -17,6 +15,7 @@ from adapters.slack_app import listening_app, sdk_logger
 from adapters.slack_catchup import GIVEN_UP, CatchUp
 from adapters.slack_directory import Directory
 from adapters.slack_errors import FAILURES, REFUSED, code
+from adapters.slack_http import serving
 from adapters.slack_intake import Intake
 from adapters.slack_private import Private
 from adapters.slack_socket import HEARTBEAT, Backoff, Envelope, Socket
@@ -27,7 +26,6 @@ from bot.ports import Core, Respond
 
 log = logging.getLogger(__name__)
 
-EVENTS_PATH = "/slack/events"
 #: Seconds that answers under way get when the bot stops.
 GRACE = 20.0
 
@@ -141,7 +139,7 @@ class SlackAdapter:
             if app_token is not None:
                 await self._serve_socket(app, app_token.get_secret_value())
             elif secret is not None:
-                await self._serve_http(app)
+                await self._serve_http(app, secret.get_secret_value())
             else:
                 raise SettingsError("SLACK_APP_TOKEN: missing (Slack needs it, or SLACK_SIGNING_SECRET for HTTP)")
         finally:
@@ -211,26 +209,12 @@ class SlackAdapter:
             greeted.cancel()
             await asyncio.gather(connection, greeted, return_exceptions=True)
 
-    async def _serve_http(self, app: AsyncApp) -> None:
-        async def events(request: web.Request) -> web.Response:
-            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
-
-        server = web.Application(client_max_size=4 * 2**20)
-        server.router.add_post(EVENTS_PATH, events)
-        runner = web.AppRunner(server, access_log=None)
+    async def _serve_http(self, app: AsyncApp, secret: str) -> None:
         await self._catch_up.note()
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, port=self._settings.port)
-            try:
-                await site.start()
-            except OSError as exc:
-                raise SettingsError(f"PORT: can't listen there ({type(exc).__name__})") from exc
+        async with serving(app, secret, self._settings.port):
             self._listening()
             self._catch_up.begin()
             await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
 
     def _listening(self) -> None:
         log.info("slack: listening as %s in %s", self._me["user"], self._me["team"])
