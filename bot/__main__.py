@@ -274,7 +274,7 @@ async def _begin(adapters: Sequence[Adapter], parts: "_Parts", recovery: Recover
     # everybody's answers up for a quarter of a second each time.
     gc.freeze()
     log.info("memory is ready")
-    await asyncio.gather(recovery.run(), parts.rights.run(), _collect())
+    await asyncio.gather(recovery.run(), parts.rights.run(), parts.identities.run(), _collect())
 
 
 async def _collect() -> None:
@@ -327,7 +327,7 @@ class _Parts:
         self.chat = LaterChat(self._chat)
         self.memory = LaterMemory(self._memory, RECALL_BUDGET)
         self.journal = journal
-        self.identities = Identities(journal)
+        self.identities = Identities(journal, self.memory)
         self.learner = Learner(journal, self.memory, notify)
         self.rights = Rights(
             journal,

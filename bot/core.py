@@ -26,7 +26,6 @@ from bot.events import (
     View,
 )
 from bot.holding import HOLD, held
-from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
 from bot.ports import (
@@ -108,7 +107,7 @@ class MemoryBot:
         self._way_kept = way_kept
         self._clock = clock
         self._jitter = jitter
-        self._identities = Identities(journal)
+        self._identities = rights.identities
         self._commands = commands
         self._rights = rights
         self._conversations: dict[str, str] = {}

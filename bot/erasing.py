@@ -9,7 +9,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.events import Erasure
+from bot.events import Erasure, Joined
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.logs import describe
@@ -43,6 +43,12 @@ class Erasing:
         self._identities = identities
         self._learner = learner
         self._erased = asyncio.Event()
+        identities.follow(self.joined)
+
+    @property
+    def identities(self) -> Identities:
+        """Whose memories are whose."""
+        return self._identities
 
     async def forget_everything(self, user_id: str) -> Outcome:
         """Erase all that is kept about a person, on every linked account.
@@ -135,9 +141,13 @@ class Erasing:
         raise ValueError("no such erasure")
 
     async def _forget_workspace(self, platform: str, workspace: str) -> int:
-        entries = await self._journal.forget_workspace(platform, workspace)
         people = await self._journal.learners()
-        count = await self._memory.forget_workspace(platform, workspace, people)
+        former = await self._journal.spelled(platform, workspace)
+        # What the journal forgets in between are the former keys themselves: here first, to be found again after a
+        # failure; and afterwards, when nothing that is in flight can be learned any more.
+        count = await self._memory.forget_workspace(platform, workspace, people, former) if former else 0
+        entries = await self._journal.forget_workspace(platform, workspace)
+        count += await self._memory.forget_workspace(platform, workspace, people, former)
         log.info("%s: erased what belonged to a workspace alone: %d entries, %d memories", platform, entries, count)
         return count
 
@@ -148,6 +158,12 @@ class Erasing:
         outcome = await self.forget_everything(account)
         log.info("erased what belonged to one account that removed the bot")
         return outcome.memories or 0
+
+    async def joined(self, joined: Joined) -> int | None:
+        """Let memories follow accounts that were linked or parted; how many, None where that is tried again."""
+        count = await self.attempt(joined.moving)
+        await self._wake()
+        return count
 
     async def _wake(self) -> None:
         if self._learner is not None:

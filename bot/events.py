@@ -37,6 +37,16 @@ class Person:
         return ":".join(part for part in parts if part)
 
 
+def one_person(key: str, other: str) -> bool:
+    """Whether two keys are of the same account.
+
+    Slack's user ids are the same in all workspaces, by several of which earlier versions have called one person.
+    """
+    return key == other or (
+        key.startswith("slack:") and other.startswith("slack:") and key.rpartition(":")[2] == other.rpartition(":")[2]
+    )
+
+
 #: The scope of what was learned in a direct message. It belongs to the person alone, wherever they wrote it.
 PRIVATE_SCOPE = "private"
 #: The scope of what its owner has opened to every channel.

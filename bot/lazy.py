@@ -115,9 +115,15 @@ class LaterMemory:
         """Move, see the port."""
         return await (await self._memory.get()).move(user_id, to, accounts)
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         """Forget a workspace, see the port."""
-        return await (await self._memory.get()).forget_workspace(platform, workspace, people)
+        return await (await self._memory.get()).forget_workspace(platform, workspace, people, former)
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """Whose memories there are, see the port."""
+        return await (await self._memory.get()).people(platform)
 
     async def scrub(self) -> None:
         """Scrub what is open, see the port."""

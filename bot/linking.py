@@ -66,7 +66,7 @@ class Linking:
         )
 
     async def _others(self, person: Person, user_id: str) -> tuple[Item, ...]:
-        keys = [key for key in await self._identities.everybody(user_id) if key != person.key]
+        keys = await self._identities.others(person, user_id)
         return tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(keys, 1))
 
     async def unlink(self, person: Person) -> View:

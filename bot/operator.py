@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
 
+from bot.erasing import Outcome
 from bot.events import Person
 from bot.identity import Identities
 from bot.ports import JournalUnavailable, MemoryUnavailable
@@ -40,9 +41,9 @@ class PersonCommands:
     async def export(self, person: Person) -> int:
         """Print all of it as JSON. Raises BrokenPipeError where nobody reads that to its end."""
         try:
-            user_id = await self._identities.user_id(person)
-            kept = await self._rights.export(user_id)
-            accounts = await self._accounts(user_id)
+            users = await self._identities.named(person)
+            kept = _together([await self._rights.export(user_id) for user_id in users])
+            accounts = await self._accounts(users)
         except (JournalUnavailable, MemoryUnavailable) as exc:
             return _failed(exc)
         print(json.dumps(kept, ensure_ascii=False, indent=2), flush=True)  # noqa: T201 - what was asked for
@@ -53,14 +54,14 @@ class PersonCommands:
     async def erase(self, person: Person, confirm: Confirm | None) -> int:
         """Erase all of it; with `confirm`, once the operator has agreed to that."""
         try:
-            user_id = await self._identities.user_id(person)
-            accounts = await self._accounts(user_id)
+            users = await self._identities.named(person)
+            accounts = await self._accounts(users)
             if confirm is not None:
-                memories = _memories(len((await self._rights.export(user_id))["memories"]))
+                memories = _memories(sum([len((await self._rights.export(each))["memories"]) for each in users]))
                 if not confirm(f"Erase everything that is kept about {accounts} ({memories}) for good? [y/N]"):
                     _note("nothing was erased")
                     return INCOMPLETE
-            outcome = await self._rights.forget_everything(user_id)
+            outcome = _sum([await self._rights.forget_everything(user_id) for user_id in users])
         except (JournalUnavailable, MemoryUnavailable) as exc:
             return _failed(exc)
         if outcome.memories is None:
@@ -73,8 +74,23 @@ class PersonCommands:
         print(f"erased: {erased} of {accounts}")  # noqa: T201 - the command's answer
         return 0
 
-    async def _accounts(self, user_id: str) -> str:
-        return ", ".join(await self._identities.everybody(user_id))
+    async def _accounts(self, users: Sequence[str]) -> str:
+        return ", ".join([key for user_id in users for key in await self._identities.everybody(user_id)])
+
+
+def _together(exports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is kept of one person under several keys, in one: the lists one after the other, the rest as the first."""
+    first, *others = exports
+    return {
+        name: [*value, *(item for other in others for item in other[name])] if isinstance(value, list) else value
+        for name, value in first.items()
+    }
+
+
+def _sum(outcomes: Sequence[Outcome]) -> Outcome:
+    memories = [outcome.memories for outcome in outcomes]
+    failed = None in memories
+    return Outcome(None if failed else sum(filter(None, memories)), sum(outcome.entries for outcome in outcomes))
 
 
 def _memories(count: int) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.erasing import Erasing, Outcome
-from bot.events import Edit, Erasure, Joined, Memory, MessageEvent, Person, Said, Source
+from bot.events import Edit, Erasure, Memory, MessageEvent, Person, Said, Source
 from bot.holding import held
 from bot.identity import Identities
 from bot.learning import Learner
@@ -156,12 +156,6 @@ class Rights(Erasing):
             "memories": [_exported(memory) for memory in await self._memory.list(user_id)],
             **await self._journal.export(user_id, keys),
         }
-
-    async def joined(self, joined: Joined) -> int | None:
-        """Let memories follow accounts that were linked or parted; how many, None where that is tried again."""
-        count = await self.attempt(joined.moving)
-        await self._wake()
-        return count
 
     # What platforms tell
 

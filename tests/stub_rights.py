@@ -42,6 +42,15 @@ class StubRights:
     async def accounts(self, user_id: str) -> list[str]:
         return [key for key, to in self.links.items() if to == user_id]
 
+    async def people(self, platform: str) -> list[str]:
+        return sorted({key for link in self.links.items() for key in link if key.startswith(f"{platform}:")})
+
+    async def unite(self, former: str, key: str) -> Joined | None:
+        return None
+
+    async def spelled(self, platform: str, workspace: str) -> list[str]:
+        return []
+
     async def export(self, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
         return {"linked_accounts": list(person_keys)[1:]}
 

@@ -202,9 +202,15 @@ class StubMemory:
         self.of[to] += moved
         return len(moved)
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         self._check()
         return 0
+
+    async def people(self, platform: str) -> Sequence[str]:
+        self._check()
+        return [user_id for user_id, rows in self.of.items() if rows and user_id.startswith(f"{platform}:")]
 
     async def close(self) -> None:
         self._check()

@@ -19,8 +19,10 @@ from bot.memory.sqlite_store import SqliteStore
 Store = SqliteStore | PostgresStore
 
 PEOPLE = ("slack:T1:U1", "slack:T2:U1", "discord:1")
+#: A channel that all three workspaces of the organisation read, T1, T2 and T3, or another organisation.
+CONNECT = "C5"
 PLACES = tuple(
-    Place(platform, workspace, channel, None, audience)
+    Place(platform, workspace, channel, None, audience, external=channel == CONNECT)
     for platform, workspace, channel, audience in (
         ("slack", "T1", "D1", Audience.PRIVATE),
         ("slack", "T1", "C1", Audience.PUBLIC),
@@ -29,6 +31,9 @@ PLACES = tuple(
         ("slack", "T1", "C4", Audience.MEMBERS),
         ("slack", "T2", "C1", Audience.PUBLIC),
         ("slack", "T2", "C3", Audience.MEMBERS),
+        ("slack", "T1", CONNECT, Audience.MEMBERS),
+        ("slack", "T3", "C6", Audience.PUBLIC),
+        ("slack", "T3", "D2", Audience.PRIVATE),
         ("discord", "", "D1", Audience.PRIVATE),
         ("discord", "T1", "C1", Audience.PUBLIC),
         ("discord", "T1", "C3", Audience.MEMBERS),
@@ -72,7 +77,7 @@ class Fact:
             return True
         same = (there.platform, there.workspace) == (here.platform, here.workspace)
         if there.audience is Audience.PUBLIC:
-            return same
+            return same and not here.external
         return there.audience is here.audience is Audience.MEMBERS and same and there.channel == here.channel
 
     def of(self, left: Place) -> bool:

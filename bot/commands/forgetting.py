@@ -86,8 +86,8 @@ class Forgetting:
         return await self._confirm(event, view, *choices)
 
     async def _everything(self, event: CommandEvent, user_id: str) -> View:
-        linked = await self._journal.accounts(user_id)
-        together = f" It goes on all {len(linked) + 1} of your linked accounts, which are parted." if linked else ""
+        others = await self._identities.others(event.person, user_id)
+        together = f" It goes on all {len(others) + 1} of your linked accounts, which are parted." if others else ""
         paused = (await self._identities.account(event.person)).paused
         on_again = " Memory, which you have paused, is on again then." if paused else ""
         title = f"Forget everything? {await self._all(user_id)} our recent conversations and your settings."

@@ -152,6 +152,7 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     said = sa.or_(exchanges.c.event_id.in_(there), exchanges.c.person_key.startswith(prefix, autoescape=True))
     count += drop_exchanges(conn, said, now)
     count += conn.execute(sa.delete(messages).where(messages.c.place.startswith(prefix, autoescape=True))).rowcount
+    conn.execute(sa.delete(links).where(links.c.person_key.in_(people.spelled(conn, platform, workspace))))
     for named in (intents, links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.startswith(prefix, autoescape=True)))
     # Accounts elsewhere may still share the memories under such an id.

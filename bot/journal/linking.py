@@ -5,9 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.events import Erasure, Joined
+from bot.events import Erasure, Joined, one_person
 from bot.journal import erasures, people, settings
-from bot.journal.tables import codes, exchanges, guesses, inbox, tombstones, turns
+from bot.journal.tables import codes, exchanges, guesses, inbox, intents, tombstones, turns
 from bot.ports import TooManyCodes
 
 #: How long a code joins, in seconds, and how often it may be found by one who can't use it.
@@ -56,6 +56,20 @@ def _join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
     return Joined(to, former, moving)
 
 
+def unite(conn: sa.Connection, former_key: str, key: str, now: float) -> Joined | None:
+    """Join a former key of an account to its own; None where they have the same memories already.
+
+    What is kept here goes by the account's own key from now on.
+    """
+    if conn.dialect.name == "postgresql":  # two processes meet a person at once: the second finds it done
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(key))))
+    former, to = people.user_id(conn, former_key), people.user_id(conn, key)
+    joined = None if former == to else _join(conn, former, to, now)
+    for table in (inbox, turns, exchanges, intents, codes, guesses):
+        conn.execute(sa.update(table).where(table.c.person_key == former_key).values(person_key=key))
+    return joined
+
+
 def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
     """Part an account from those it is linked with; None where it isn't. The others stay together.
 
@@ -63,13 +77,12 @@ def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
     moves goes.
     """
     user = people.user_id(conn, person_key)
-    others = people.accounts(conn, user)
-    if user != person_key:
-        to, moved = person_key, [person_key]
-    elif others:
-        to, moved = others[0], others
-    else:
+    together = [user, *people.accounts(conn, user)]
+    own = [key for key in together if one_person(key, person_key)]  # the account's former keys go with it
+    others = [key for key in together if key not in own]
+    if not others:
         return None
+    to, moved = (others[0], others) if user in own else (person_key, own)
     for key in moved:
         people.unlink(conn, key)
         if key != to:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal.tables import epochs, intents, links
+from bot.events import one_person
+from bot.journal.tables import adds, epochs, erasures, exchanges, inbox, intents, links, pauses, settings, taught, turns
 
 #: How long a button acts, in seconds.
 INTENT_TTL = 15 * 60.0
@@ -34,6 +35,36 @@ def unlink(conn: sa.Connection, person_key: str) -> bool:
 def accounts(conn: sa.Connection, to: str) -> list[str]:
     """The accounts linked to a mem0 user id, that id's own account not among them."""
     return list(conn.scalars(sa.select(links.c.person_key).where(links.c.user_id == to).order_by(links.c.at)))
+
+
+#: Where accounts, and mem0 users, are named.
+_NAMED = (
+    *(turns.c.person_key, turns.c.user_id, exchanges.c.person_key, exchanges.c.user_id, inbox.c.person_key),
+    *(links.c.person_key, links.c.user_id, settings.c.user_id, pauses.c.user_id, taught.c.user_id, adds.c.user_id),
+    erasures.c.user_id,
+)
+
+
+def known(conn: sa.Connection, platform: str) -> list[str]:
+    """The keys of a platform's accounts, and its mem0 user ids, of which anything is kept."""
+    named = (sa.select(column).where(column.startswith(f"{platform}:", autoescape=True)) for column in _NAMED)
+    return list(conn.scalars(sa.union(*named)))
+
+
+def spelled(conn: sa.Connection, platform: str, workspace: str) -> list[str]:
+    """The former keys, of a workspace's accounts, that share their memories."""
+    prefix = f"{platform}:{workspace}:"
+    own = sa.select(links.c.user_id).where(links.c.person_key.startswith(prefix, autoescape=True))
+    with_own = sa.or_(links.c.user_id.startswith(prefix, autoescape=True), links.c.user_id.in_(own))
+    groups: dict[str, set[str]] = {}
+    for key, user in conn.execute(sa.select(links.c.person_key, links.c.user_id).where(with_own)):
+        groups.setdefault(user, {user}).add(key)
+    return sorted(
+        key
+        for keys in groups.values()
+        for key in keys
+        if not key.startswith(prefix) and any(each.startswith(prefix) and one_person(each, key) for each in keys)
+    )
 
 
 def keep_intent(conn: sa.Connection, person_key: str, action: str, ids: Sequence[str], now: float) -> str:

@@ -119,7 +119,19 @@ class JournalOfRights:
         """Let an erasure that is not yet due be; return how many there were."""
         return await self._runner.write(erasures.excuse, wanted)
 
-    # Linked accounts
+    # Linked accounts, and one account's former keys
+
+    async def people(self, platform: str) -> list[str]:
+        """The keys of a platform's accounts, and its mem0 user ids, of which anything is kept here."""
+        return await self._runner.read(people.known, platform)
+
+    async def unite(self, former: str, key: str) -> Joined | None:
+        """Join a former key of an account to its own; None where they have the same memories already."""
+        return await self._runner.write(linking.unite, former, key, self._clock())
+
+    async def spelled(self, platform: str, workspace: str) -> list[str]:
+        """The former keys of a workspace's accounts that were joined to their own."""
+        return await self._runner.read(people.spelled, platform, workspace)
 
     async def accounts(self, user_id: str) -> list[str]:
         """The accounts linked to a mem0 user id."""

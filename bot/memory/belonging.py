@@ -54,19 +54,25 @@ def parted(payload: Payload, accounts: Collection[str] | None, home: str) -> tup
     return (going, staying) if going else None
 
 
-def outside(payload: Payload, platform: str, workspace: str) -> Sources | None:
-    """The sources that are left without a workspace, [] where the memory goes; None where it isn't concerned."""
+def outside(payload: Payload, platform: str, workspace: str, former: Collection[str] = ()) -> Sources | None:
+    """The sources that are left without a workspace, [] where the memory goes; None where it isn't concerned.
+
+    `former` are accounts of it whose keys don't say so.
+    """
     scope = str(payload.get("own") or payload.get("audience") or "")
     if scope == f"public:{platform}:{workspace}" or scope.startswith(f"members:{platform}:{workspace}:"):
         return []
     prefix = f"{platform}:{workspace}:"
     sources = sources_of(payload)
     if not sources:
-        return [] if str(payload.get("user_id", "")).startswith(prefix) else None
+        owner = str(payload.get("user_id", ""))
+        return [] if owner.startswith(prefix) or owner in former else None
     left = [
         source
         for source in sources
-        if not (str(source.get("account", "")).startswith(prefix) or str(source["event_id"]).startswith(prefix))
+        if not str(source.get("account", "")).startswith(prefix)
+        and source.get("account") not in former
+        and not str(source["event_id"]).startswith(prefix)
     ]
     return None if len(left) == len(sources) else left
 

@@ -78,6 +78,10 @@ class Store(ReadableStore, Protocol):
         """Give memories of a person to another."""
         ...
 
+    def owners(self) -> Sequence[str]:
+        """Everybody who has memories."""
+        ...
+
     def sweep(self, judge: Callable[[dict[str, Any]], Sources | None]) -> int:
         """Look at everybody's memories and keep the sources that `judge` leaves."""
         ...
@@ -172,15 +176,22 @@ class EmbeddedMemory:
         """Move, see the port."""
         return await self._in(self._erasers, lambda: self._store.move(_id(user_id), _id(to), accounts, user_id))
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         """Forget a workspace, see the port. Everybody's memories are looked through."""
         if not workspace:
             raise ValueError("a workspace has an id")
 
         def judge(payload: dict[str, Any]) -> Sources | None:
-            return belonging.outside(payload, platform, workspace)
+            return belonging.outside(payload, platform, workspace, former)
 
         return await self._in(self._erasers, lambda: self._store.sweep(judge))
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """Whose memories there are, see the port."""
+        owners = await self._in(self._readers, self._store.owners)
+        return [owner for owner in owners if owner.startswith(f"{platform}:")]
 
     async def scrub(self) -> None:
         """Scrub, see the port."""

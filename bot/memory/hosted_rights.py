@@ -98,15 +98,21 @@ class HostedRights:
         )
         return sum(memory is not None for memory in moved)
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def people(self, platform: str) -> Sequence[str]:
+        """Nobody: mem0's entities may be anybody's. The journal notes whom it was asked to learn of."""
+        return []
+
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         """Forget a workspace, see the port: of `people` alone, for mem0 can't look through everybody's."""
         if not workspace:
             raise ValueError("a workspace has an id")
         count = 0
-        for user_id in people:
+        for user_id in dict.fromkeys([*people, *former]):
             accounts = [person_id(user_id)]
             rows = await self._own(accounts)
-            gone = [row for row in rows if belonging.outside(_payload(row, user_id), platform, workspace) == []]
+            gone = [row for row in rows if belonging.outside(_payload(row, user_id), platform, workspace, former) == []]
             ids = [str(row["id"]) for row in gone]
             count += await self._erase(accounts, ids, ids)
         return count

@@ -48,9 +48,15 @@ class NoMemory:
         """Refuse, as `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         """Refuse, as `forget`."""
         raise MemoryUnavailable("memory is switched off")
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """Nobody is looked for."""
+        return []
 
     async def scrub(self) -> None:
         """There is nothing on the disk."""

@@ -12,11 +12,22 @@ from bot.memory import belonging, postgres_erasure, postgres_rows
 from bot.memory.belonging import Sources
 from bot.memory.postgres_pool import Connection
 from bot.memory.postgres_rows import STORED, table_of
-from bot.memory.postgres_schema import part_of, person_key
-from bot.memory.reading import Row
+from bot.memory.postgres_schema import PARTS, part_of, person_key, table
+from bot.memory.reading import Row, owner
 from bot.memory.rows import Record, decode, unit
 from bot.memory.schema import Meta
 from bot.memory.sqlite_rights import BATCH
+
+_OWNERS = """
+WITH RECURSIVE people AS (
+    (SELECT person FROM {table} ORDER BY person LIMIT 1)
+    UNION ALL
+    SELECT (SELECT person FROM {table} WHERE person > people.person ORDER BY person LIMIT 1)
+    FROM people WHERE people.person IS NOT NULL
+)
+SELECT (SELECT payload FROM {table} WHERE person = people.person ORDER BY seq LIMIT 1)
+FROM people WHERE people.person IS NOT NULL
+"""
 
 Judge = Callable[[dict[str, Any]], Sources | None]
 
@@ -75,6 +86,15 @@ class PostgresRights:
                     conn, person, rows, lambda payload: belonging.without(payload, event_ids), revive=True
                 )
         return touched
+
+    def owners(self) -> list[str]:
+        """Everybody who has memories, by one memory of each, found by steps through the index of people."""
+        owners = []
+        with self._reading() as conn:
+            for part in range(PARTS):
+                found = conn.execute(_OWNERS.format(table=table(part)))
+                owners += [owner(decode(bytes(payload))) for (payload,) in found]
+        return owners
 
     def sweep(self, judge: Judge) -> int:
         """Look at everybody's memories; keep the sources that `judge` leaves ([]: erase, None: let be); return how many

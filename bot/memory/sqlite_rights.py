@@ -74,6 +74,19 @@ class SqliteRights:
             }
         return sorted(found)
 
+    def owners(self) -> list[str]:
+        """Everybody who has memories, by one memory of each."""
+        one = (
+            "SELECT payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memories.id BETWEEN ? AND ?"
+        )
+        owners = []
+        with self._reading() as conn:
+            for (number,) in conn.execute("SELECT id FROM memory_people WHERE count > 0").fetchall():
+                span = number << SEQ_BITS, (number + 1 << SEQ_BITS) - 1
+                if found := conn.execute(f"{one} LIMIT 1", span).fetchone():
+                    owners.append(reading.owner(rows.decode(found[0])))
+        return owners
+
     def sweep(self, judge: Callable[[dict[str, Any]], Sources | None]) -> int:
         """Look at everybody's memories; keep the sources that `judge` leaves ([]: erase, None: let be); return how many
         memories were touched."""

@@ -119,6 +119,18 @@ class Accounts(Protocol):
         """The accounts linked to a mem0 user id, that id's own not among them."""
         ...
 
+    async def people(self, platform: str) -> list[str]:
+        """The keys of a platform's accounts, and its mem0 user ids, of which anything is kept here."""
+        ...
+
+    async def unite(self, former: str, key: str) -> Joined | None:
+        """Join a former key of an account to its own, as a link does; None where they share their memories already."""
+        ...
+
+    async def spelled(self, platform: str, workspace: str) -> list[str]:
+        """The former keys of a workspace's accounts that were joined to their own."""
+        ...
+
     async def pause(self, user_id: str, paused: bool) -> None:
         """Switch a person's memory off or on."""
         ...

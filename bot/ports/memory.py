@@ -74,11 +74,18 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def forget_workspace(self, platform: str, workspace: str, people: Sequence[str]) -> int:
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
         """Erase what was learned in a workspace alone; return how many memories went.
 
-        `people` are mem0 user ids that may have some, for a store that can't look through everybody's.
+        `people` are mem0 user ids that may have some, for a store that can't look through everybody's; `former` are
+        accounts that are the workspace's too, though their keys don't say so.
         """
+        ...
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """The mem0 user ids of a platform that have memories here; none where the store can't look at everybody's."""
         ...
 
     async def scrub(self) -> None:

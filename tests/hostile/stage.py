@@ -18,7 +18,7 @@ import psycopg
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude, Reply, Request
 from tests.fakes.discord import Channel, FakeDiscord
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import TEAM, FakeSlack
 from tests.hostile import probe, traces
 from tests.makers import until
 from tests.whole.process import BotProcess
@@ -98,7 +98,11 @@ class Stage:
         channels = [self.discord.add_channel(guild, "general") for guild in guilds]
         self.dms = (Place("discord"), Place("slack"))
         self.channels = (*(Place("discord", channel) for channel in channels), Place("slack", slack="C0GENERAL"))
-        self.places = (*self.dms, *self.channels)
+        # Slack's workspace is one of an organisation's three, one channel is all of theirs, and Ann is of another one.
+        self.slack.enterprise, self.slack.teams["UANN"] = "E0FAKEORG", "T0SISTER1"
+        teams = [TEAM, "T0SISTER1", "T0THIRD01"]
+        shared = self.slack.add_channel("C0SHARED", "shared", is_org_shared=True, shared_team_ids=teams)
+        self.places = (*self.dms, *self.channels, Place("slack", slack=shared))
 
     @property
     def count(self) -> int:

@@ -46,7 +46,7 @@ def said(number: int, text: str, user: str = ANN, scope: str = "private") -> Mes
     platform, _, account = user.partition(":")
     return MessageEvent(
         id=f"discord:{number}",
-        person=Person(platform, "", account),
+        person=Person(platform, *account.split(":")) if ":" in account else Person(platform, "", account),
         place=DM if scope == "private" else CHANNEL,
         text=text,
         name="Ann\nsystem: x",
