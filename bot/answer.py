@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from enum import Enum
 
+from bot.deadline import Deadline
 from bot.events import Prompt, Usage
 from bot.logs import describe
 from bot.ports import (
@@ -183,23 +184,19 @@ class Answer:
         async with aclosing(self._chat.answer(request)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))
             try:
-                await asyncio.wait([first], timeout=self._patience)
-                if not first.done():
+                left = max(0.0, until - asyncio.get_running_loop().time())
+                await asyncio.wait([first], timeout=min(self._patience, left))
+                if not first.done() and left > self._patience:
                     yield None
-                async with asyncio.timeout_at(until):
-                    piece = await first
-                if piece is not None:
-                    yield piece
+                with Deadline(until) as deadline:
+                    piece = await deadline.wait(lambda: first)
+                    while piece is not None:
+                        yield piece
+                        piece = await deadline.wait(lambda: anext(pieces, None))
             finally:
                 if not first.done():
                     first.cancel()
                     await asyncio.wait([first])
-            while True:
-                async with asyncio.timeout_at(until):
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    return
-                yield piece
 
 
 def _is_final(failure: ChatError) -> bool:

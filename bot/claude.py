@@ -122,7 +122,7 @@ class ClaudeChat:
 
     async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
         """The pieces without what the model thinks aloud."""
-        thoughts = Thoughts(unopened=(unopened := self._unopened))
+        thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
         length, cut = 0, False
         async with aclosing(_pieces(events)) as pieces:
             async for piece in pieces:
@@ -134,7 +134,7 @@ class ClaudeChat:
                     continue
                 if text := thoughts.feed(piece):
                     yield text
-                if thoughts.closed_unopened and not unopened and "claude" not in self._model:
+                if thoughts.closed_unopened and not unopened:
                     self._unopened = True
                     # What was taken for the answer were thoughts: it is asked for anew, and then told apart.
                     raise ChatError("thoughts without an opening tag")

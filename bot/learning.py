@@ -24,7 +24,8 @@ LATEST = 10.0
 #: Back-off after a failed attempt: seconds, doubled each time, with jitter of half its length.
 RETRY_FIRST = 5.0
 RETRY_MOST = 600.0
-#: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried.
+#: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried, unless all that
+#: is wrong is an outage.
 ATTEMPTS = 50
 #: Extractions in flight at once, over all people: they wait for the network, not for a processor.
 AT_ONCE = 64
@@ -102,7 +103,8 @@ class Learner:
             facts = await self._memory.learn(exchanges)
         except LearningFailed as exc:
             failed = ids if exc.ids is None else list(exc.ids)
-            final = exc.final or min(exchange.attempts for exchange in exchanges) + 1 >= ATTEMPTS
+            tried = min(exchange.attempts for exchange in exchanges) + 1
+            final = exc.final or (tried >= ATTEMPTS and not exc.outage)
             await self._journal.learning_failed(failed, str(exc), final=final)
             about = [exchange.event_id for exchange in exchanges if exchange.id in failed]
             named = ", ".join(about[:NAMED]) + (f" and {len(about) - NAMED} more" if len(about) > NAMED else "")

@@ -35,14 +35,15 @@ class Thoughts:
         closed_unopened: Set where a closing tag stands on a line of its own and no opening one before it.
     """
 
-    def __init__(self, *, unopened: bool = False) -> None:
+    def __init__(self, *, unopened: bool = False, watch: bool = True) -> None:
         self.closed_unopened = False
         self._begun = ""
         self._begins = True
         self._closing: re.Pattern[str] | None = None
         self._unopened: list[str] | None = [] if unopened else None
         self._tail = ""
-        self._mentioned = False
+        #: Whether there is nothing more to look for: an answer that names the opening tag is about such tags.
+        self._settled = not watch
 
     def feed(self, piece: str) -> str:
         """What can be said now that this piece has come."""
@@ -78,15 +79,19 @@ class Thoughts:
         held.append(piece)
         if (found := _CLOSING_LINE.search(seen)) is None:
             return ""
-        self.closed_unopened, self._unopened, self._begins = True, None, True
+        self.closed_unopened = self._settled = self._begins = True
+        self._unopened = None
         return self.feed(seen[found.end() :])
 
     def _say(self, piece: str) -> str:
+        if self._settled:
+            return piece
         seen = self._tail + piece
         self._tail = seen[-_TAIL:]
-        if not self._mentioned and not self.closed_unopened:
-            self._mentioned = "<think" in seen.lower()
-            self.closed_unopened = not self._mentioned and _CLOSING_LINE.search(seen) is not None
+        if "<think" in seen.lower():
+            self._settled = True
+        elif _CLOSING_LINE.search(seen) is not None:
+            self._settled = self.closed_unopened = True
         return piece
 
 

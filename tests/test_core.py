@@ -293,6 +293,26 @@ async def test_an_answer_has_a_total_deadline(heard: int) -> None:
         assert shown == [ChatError.sentence]
 
 
+async def test_silence_ends_at_the_deadline_and_a_stop_at_once() -> None:
+    """A model that says nothing at all is given up in time; who stops the bot meanwhile isn't kept waiting for that."""
+
+    class Silent(StubChat):
+        async def answer(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+            await asyncio.Event().wait()
+            yield ""
+
+    async def shown(seconds: float) -> list[str]:
+        answer = Answer(Silent(), [Prompt("", ())], again=False, longest_time=seconds)
+        return [snapshot async for snapshot in answer.snapshots()]
+
+    assert await asyncio.wait_for(shown(0.05), 5) == [ChatError.sentence]
+    stopped = asyncio.create_task(shown(60))
+    await asyncio.sleep(0.02)
+    stopped.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(stopped, 5)
+
+
 async def test_the_operator_is_told_what_is_wrong() -> None:
     """In the terminal whoever asks runs the bot, and reads the reason instead of being sent to a log."""
     failure = ChatMisconfigured("HTTP 401", hint="Claude refuses ANTHROPIC_API_KEY (HTTP 401).")

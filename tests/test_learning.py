@@ -1,7 +1,10 @@
 """The worker that learns."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
+
+import pytest
 
 from bot.events import Exchange, Learned, Recalled
 from bot.learning import Learner
@@ -108,6 +111,18 @@ async def test_a_failed_extraction_is_kept_and_tried_again() -> None:
         assert len(journal.failed) == attempt
     await worker.flush()
     assert journal.kept == []
+
+
+@pytest.mark.parametrize("outage", [True, False])
+async def test_an_outage_gives_nothing_up(outage: bool) -> None:
+    """However often an exchange was tried while the service was away or unpaid, it is tried again when it is back."""
+    journal, memory = StubJournal(), Lessons(LearningFailed("no credit", outage=outage))
+    worker = learner(journal, memory)
+    journal.kept.append(dataclasses.replace(exchange(1, "keep me"), attempts=200))
+    worker.noticed("slack:T1:UANN", "private")
+    await worker.flush()
+    assert [final for _, _, final in journal.failed] == [not outage]
+    await worker.stop(1)
 
 
 async def test_a_final_failure_is_set_aside() -> None:

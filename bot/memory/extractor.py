@@ -156,7 +156,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         except TimeoutError:
             raise LearningFailed(f"no answer within {LONGEST_TIME:.0f} seconds", smaller=True) from None
         except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
-            raise LearningFailed(type(exc).__name__) from exc
+            raise LearningFailed(type(exc).__name__, outage=True) from exc
         except MALFORMED as exc:  # a body that breaks off in its middle, or nests too deep; the message would quote it
             raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
         return answer
@@ -169,13 +169,14 @@ class _Refused(LearningFailed):
 def _failure(exc: anthropic.APIStatusError, *, alone: bool) -> LearningFailed:
     name = name_of(exc)
     if is_unpaid(exc):
-        return LearningFailed(f"no credit: {name}")
+        return LearningFailed(f"no credit: {name}", outage=True)
     if about_content(exc):
         return _Refused(f"refused: {name}", smaller=not alone, final=alone)
     if is_too_long(exc) and alone:
         return _Refused(f"too long: {name}", smaller=True)
     # What one exchange holds may be what is refused, and the others harmless.
-    return LearningFailed(name, smaller=exc.status_code in (400, 413, 422))
+    status = exc.status_code
+    return LearningFailed(name, smaller=status in (400, 413, 422), outage=status in (401, 429) or status >= 500)
 
 
 def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:

@@ -71,13 +71,21 @@ class LearningFailed(MemoryUnavailable):
     """An extraction gave no usable answer (cut, malformed, refused, or the service is down).
 
     `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use. `ids` are
-    those of the exchanges that it is about, where it isn't about all that were given.
+    those of the exchanges that it is about, where it isn't about all that were given. `outage` says that it is about
+    none: the service can't be used for now, and nothing is given up for that, however long it lasts.
     """
 
     def __init__(
-        self, reason: str, *, smaller: bool = False, final: bool = False, ids: tuple[int, ...] | None = None
+        self,
+        reason: str,
+        *,
+        smaller: bool = False,
+        final: bool = False,
+        outage: bool = False,
+        ids: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__(reason)
+        self.outage = outage
         self.smaller = smaller
         self.final = final
         self.ids = ids

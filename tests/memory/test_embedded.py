@@ -427,4 +427,4 @@ async def test_an_unpaid_account_is_an_outage(claude: FakeClaude, tmp_path: Path
     async with opened(tmp_path, claude) as memory:
         with pytest.raises(LearningFailed, match="no credit") as failed:
             await memory.learn([exchange(1, "I like tea."), exchange(2, "I like rain.")])
-        assert (failed.value.smaller, failed.value.final, claude.calls) == (False, False, 1)
+        assert (failed.value.smaller, failed.value.outage, claude.calls) == (False, True, 1)
