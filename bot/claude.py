@@ -96,6 +96,8 @@ class ClaudeChat:
             raise SettingsError(f"ANTHROPIC_API_KEY: refused ({name}); make a new key at console.anthropic.com")
         elif is_unknown_model(status, kind, said(exc), model, compatible=compatible):
             raise SettingsError(f"{variable}: the service knows no model of that name ({name})")
+        elif status == 404 and (self._settings.anthropic_base_url or "").endswith("/v1"):
+            raise SettingsError("ANTHROPIC_BASE_URL: leave out its /v1, which every request begins with anyway")
         elif status not in (404, 405, 501):
             log.warning("Claude doesn't answer the check of %s: %s", variable, name)
 

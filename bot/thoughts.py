@@ -101,8 +101,8 @@ def _blank(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def spoken(text: str) -> str:
-    """What of a whole answer is said."""
-    thoughts = Thoughts()
+def spoken(text: str, *, unopened: bool = False) -> str:
+    """What of a whole answer is said; with `unopened`, also where its thoughts may have no opening tag."""
+    thoughts = Thoughts(unopened=unopened)
     said = thoughts.feed(text)
     return said + thoughts.end()

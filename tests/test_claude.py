@@ -236,6 +236,14 @@ async def test_the_check_passes_where_no_setting_is_plainly_wrong(
     await chat.check()
 
 
+async def test_an_address_with_the_version_in_it_is_named(claude: FakeClaude) -> None:
+    """A base URL as other SDKs take it, with /v1, would have every request refused: the start says so."""
+    chat = ClaudeChat(settings(claude).model_copy(update={"anthropic_base_url": f"{claude.url}/v1"}))
+    with pytest.raises(SettingsError, match=r"^ANTHROPIC_BASE_URL: [^\n]*/v1"):
+        await chat.check()
+    await chat.close()
+
+
 async def test_the_check_passes_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
     """A service out of reach is an outage: the bot starts, and the log says so."""
     async with FakeClaude() as gone:

@@ -72,7 +72,7 @@ class Reading:
 
 def read(answer: str) -> Reading:
     """The facts of an answer; raises Unreadable where it holds none of its rows, or no list."""
-    text = spoken(answer[:LONGEST_ANSWER]).strip()
+    text = spoken(answer[:LONGEST_ANSWER], unopened=True).strip()
     found = _decoded(text, 0)
     plain = found is not None and found[1] == len(text) and isinstance(found[0], dict) and "memory" in found[0]
     listed = _listed(found[0]) if found is not None else None

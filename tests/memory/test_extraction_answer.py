@@ -26,6 +26,7 @@ def texts(answer: str) -> list[str]:
         f"Sure! {WHOLE} I left out [the weather].",
         f"The person said {{that}} they like [tea].\n{WHOLE}",
         f'<think>\nThey like tea. {{"memory": []}}\n</think>\n{WHOLE}',
+        f'They like tea. {{"memory": []}}\n</think>\n\n{WHOLE}',
         json.dumps([TEA]),
         json.dumps({"facts": [TEA]}),
         json.dumps({"memory": ["Likes tea"]}),
