@@ -1,13 +1,17 @@
 """What a Slack message holds beside its `text`: blocks, forwarded messages, and files; as raw text, with escapes."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack_text import escape
 from adapters.text import clean
+from bot.logs import describe
 
 Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 #: How much of a message's blocks, and of what it forwards, is read, in characters, and how deep blocks are nested.
 BLOCKS = 40_000
@@ -30,7 +34,15 @@ class Content:
 
     @classmethod
     def of(cls, message: Json) -> "Content":
-        """Read a message. Raises KeyError, TypeError, ValueError or AttributeError where it isn't as documented."""
+        """Read a message. What isn't as documented is left out; raises TypeError for a text that is none."""
+        try:
+            return cls._whole(message)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            log.warning("slack: of a message only the text is read: the rest is not as documented (%s)", describe(exc))
+            return cls(said({"text": message.get("text")}), (), ())
+
+    @classmethod
+    def _whole(cls, message: Json) -> "Content":
         files = [file for file in message.get("files") or () if isinstance(file, dict)]
         raw = said(message)
         names = tuple(clean(str(file.get("name") or file.get("title") or "file")) for file in files)

@@ -107,6 +107,23 @@ class TestForms:
         (event,) = core.messages
         assert (event.text, event.attachments, event.notice) == (text, files, notice)
 
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {"attachments": [{"is_share": True, "fields": [7]}]},
+            {"attachments": [{"is_share": True, "message_blocks": ["x"]}], "blocks": "none"},
+            {"blocks": [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": ["x"]}]}]},
+            {"blocks": [None, {"type": "table", "rows": [[{"type": "raw_text", "text": None}], 3]}]},
+        ],
+        ids=["fields", "message blocks", "elements", "table"],
+    )
+    async def test_what_is_not_as_documented(self, slack: FakeSlack, core: StubCore, extra: dict[str, Any]) -> None:
+        """Where a part can't be understood, the rest of the message is answered all the same."""
+        await slack.dm(ANN, "hello", **extra)
+        await slack.dm(ANN, "", **extra)
+        await slack.wait(lambda: len(core.messages) == 2)
+        assert sorted(event.text for event in core.messages) == ["", "hello"]
+
     async def test_me_message(self, slack: FakeSlack, core: StubCore) -> None:
         """What somebody says of themselves by /me is said as well."""
         await slack.dm(ANN, "waves", subtype="me_message")
