@@ -20,6 +20,7 @@ from adapters.discord_interactions import Interactions
 from adapters.discord_lately import Places
 from adapters.discord_messages import TROUBLE, Online, Pace
 from adapters.discord_rates import Rates
+from adapters.discord_refusals import reason
 from adapters.discord_reply import Reply
 from adapters.discord_text import PLATFORM, message_key
 from bot.events import Audience, MessageEvent
@@ -108,7 +109,7 @@ class Intake:
                 await client.tree.sync()
             except TROUBLE as exc:
                 self._synced = False
-                log.warning("discord: the commands aren't registered: %s", type(exc).__name__)
+                log.warning("discord: the commands aren't registered: %s", reason(exc))
 
     async def message(self, message: discord.Message, me: int) -> None:
         """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""

@@ -81,7 +81,8 @@ class Question:
 
         By it such an answer is found again, as a reply is by its reference.
         """
-        return f"-# <@{self.asker}> · {self.link or self.id}"
+        who = f"<@{self.asker}> · " if self.asker else ""  # in a direct message there is no doubt
+        return f"-# {who}{self.link or self.id}"
 
 
 class Messages:

@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 #: Requests a second that Discord takes of a bot, and the part of them that is used: another process may begin, too.
 PER_SECOND = 50
 _USED = 0.9
-#: Of those, what can wait takes at most so much.
+#: Of those, what can wait takes at most so much; what can be done without is left out once so much is taken.
 _LATER = 2 / 3
+_SPARE = 1 / 4
 #: Seconds in which the limit counts; and those after which a request that got no answer has certainly arrived.
 _WINDOW = 1.0
 _STALLED = 3.0
@@ -121,7 +122,7 @@ class Rates:
     @contextmanager
     def spare(self) -> Iterator[bool]:
         """Whether a request that can be done without may be made now, in the block."""
-        if self._later or not self._has_room(later=True):
+        if self._later or self._held >= self._allowed * _SPARE or not self._has_room(later=True):
             yield False
             return
         slot = self._take(later=True)

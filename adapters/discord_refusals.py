@@ -15,6 +15,8 @@ UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 MISSING_PERMISSIONS = 50013
+#: Codes of a channel that is there no more, or of its guild.
+GONE = frozenset({UNKNOWN_CHANNEL, 10004})
 #: Codes by which a channel takes no replies at all: the bot may not read its history.
 NO_REPLIES = frozenset({160002, 160009})
 

@@ -13,7 +13,7 @@ from adapters.discord_lately import Places
 from adapters.discord_lengths import shorten
 from adapters.discord_messages import TROUBLE, Confirm, Messages, Online, Pace, Question
 from adapters.discord_rates import Rates
-from adapters.discord_refusals import UNKNOWN_MESSAGE, Form, Refused, passing, reason
+from adapters.discord_refusals import GONE, UNKNOWN_MESSAGE, Form, Refused, passing, reason
 from adapters.discord_text import LIMIT
 from adapters.text import clean
 from bot.ports import JournalUnavailable, PlatformRefused
@@ -157,7 +157,7 @@ class Reply:
 
     async def _whisper_directly(self, refusal: Refused) -> None:
         question = self._question
-        if not question.asker:
+        if not question.asker or refusal.code in GONE:
             raise PlatformRefused(str(refusal.code)) from refusal
         if (question.asker, question.channel) in self._places.told:
             log.info("discord:%d: the person has heard already that I can't write there", question.id)

@@ -158,6 +158,24 @@ async def test_who_asks_where_the_bot_may_not_write_hears_it_once(fake: FakeDisc
         assert core.sent == []
 
 
+async def test_nobody_is_told_of_a_channel_that_is_gone(fake: FakeDiscord) -> None:
+    """Whoever writes in a channel that is deleted before the answer comes needs no word about it."""
+    general = fake.add_channel(fake.add_guild(), "general")
+
+    async def late(event: MessageEvent) -> AsyncIterator[str]:
+        del fake.channels[general.id]
+        yield "The answer."
+
+    core = StubCore(late)
+    async with running(fake, core) as adapter:
+        await fake.say(general, "Ana", "hi")
+        await until(lambda: len(core.failures) == 2, "both refusals")
+        assert refusals(core) == ["10003", "10003"]
+        assert shown(fake, fake.dm_with("Ana")) == []
+        with pytest.raises(PlatformRefused):  # and Claude isn't asked again after a restart
+            await adapter.respond(core.events[0]).found()
+
+
 async def test_who_cant_be_told_is_logged(fake: FakeDiscord, caplog: pytest.LogCaptureFixture) -> None:
     """Where neither the place nor a direct message takes a word, both codes and the message's id are in the log."""
     general = fake.add_channel(fake.add_guild(), "general")

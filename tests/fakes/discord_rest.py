@@ -27,6 +27,11 @@ FILES: "web.RequestKey[Any]" = web.RequestKey("files")
 
 _PROXIED = {"proxy_url": "https://example.org/f"}
 
+
+class UnknownChannel(Exception):
+    """A request names a channel that isn't there."""
+
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -37,9 +42,7 @@ def _fake(request: web.Request) -> "FakeDiscord":
 def _channel(request: web.Request) -> Channel:
     channel = _fake(request).channels.get(request.match_info["channel"])
     if channel is None:
-        raise web.HTTPNotFound(
-            text=json.dumps({"code": 10003, "message": "Unknown Channel"}), content_type="application/json"
-        )
+        raise UnknownChannel
     return channel
 
 
@@ -370,6 +373,9 @@ async def _answer(fake: "FakeDiscord", request: web.Request, handler: Handler) -
             return json_response(waits, status=429, headers={"Via": "1.1 google"})
         if status:
             return error(status, 0, "")
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    except UnknownChannel:
+        response = error(404, 10003, "Unknown Channel")
     response.headers.update(headers)
     return response
