@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 import aiohttp
 from slack_sdk.errors import SlackClientError
+
+from bot.ports import PlatformRefused
 
 #: Everything that a Web API call may raise: Slack's refusal, the network's trouble, a time limit.
 FAILURES = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
@@ -26,9 +29,94 @@ REFUSED = frozenset(
         "no_access",
     }
 )
-_PASSING = frozenset(
-    {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+
+
+class Refusal(Enum):
+    """What a refusal of Slack's is about, and so what may still be tried."""
+
+    #: Nothing for good: the same call may work later.
+    PASSING = "passing"
+    #: The form of what was sent: its blocks, its metadata, or what isn't known. A plainer form may be accepted.
+    FORM = "form"
+    #: Its length: a shorter part may be accepted.
+    LENGTH = "length"
+    #: The message that was to be edited: it can't be, and a new message may be accepted.
+    EDIT = "edit"
+    #: The message that was to be edited or deleted: it isn't there any more.
+    GONE = "gone"
+    #: The thread: a message outside it may be accepted.
+    THREAD = "thread"
+    #: The channel, the person or the app: nothing will be accepted there.
+    PLACE = "place"
+
+
+def _table(codes: dict[Refusal, str]) -> dict[str, Refusal]:
+    return {name: refusal for refusal, names in codes.items() for name in names.split()}
+
+
+#: Slack's error codes, by what may still be tried. What isn't listed is `Refusal.FORM`: refused for good unless a
+#: plainer form is accepted.
+REFUSALS = _table(
+    {
+        Refusal.PASSING: """
+            ratelimited rate_limited internal_error fatal_error service_unavailable request_timeout update_failed
+            team_added_to_org org_login_required external_channel_migrating
+            """,
+        Refusal.FORM: """
+            invalid_blocks invalid_blocks_format msg_blocks_too_long block_mismatch invalid_attachments
+            too_many_attachments markdown_text_conflict invalid_arguments no_text
+            invalid_metadata_format invalid_metadata_schema metadata_too_large metadata_must_be_sent_from_app
+            """,
+        Refusal.LENGTH: "msg_too_long",
+        Refusal.EDIT: """
+            cant_update_message edit_window_closed streaming_state_conflict message_not_owned_by_app
+            cant_broadcast_message no_dual_broadcast_content_update
+            """,
+        Refusal.GONE: "message_not_found",
+        Refusal.THREAD: "restricted_action_non_threadable_channel cannot_reply_to_message",
+        Refusal.PLACE: """
+            channel_not_found not_in_channel is_archived is_inactive user_not_in_channel channel_type_not_supported
+            restricted_action restricted_action_read_only_channel restricted_action_thread_only_channel
+            restricted_action_thread_locked thread_locked thread_not_found msg_blocked messages_tab_disabled
+            message_limit_exceeded ekm_access_denied access_denied accesslimited enterprise_is_restricted
+            slack_connect_blocked slack_connect_file_link_sharing_blocked team_not_found
+            user_not_found user_not_visible user_disabled users_not_found cannot_dm_bot invalid_user_combination
+            invalid_auth not_authed account_inactive token_revoked token_expired not_allowed_token_type missing_scope
+            no_permission team_access_not_granted two_factor_setup_required is_bot no_access
+            unknown_method method_deprecated deprecated_endpoint
+            """,
+    }
 )
+
+_ARCHIVED = "I have an answer for you, but this channel is archived, so I can't post it."
+_LOCKED = "I have an answer for you, but this thread is locked, so I can't post it."
+_RESTRICTED = "I have an answer for you, but this workspace doesn't let me post here."
+_OUTSIDE = "I have an answer for you, but I'm not a member of this channel, so I can't post it."
+_UNSHOWN = "I have an answer for you, but Slack doesn't accept it, so I can't post it."
+#: What the person is told instead of an answer, where it isn't `PlatformRefused.sentence`.
+SENTENCES = {
+    "is_archived": _ARCHIVED,
+    "is_inactive": _ARCHIVED,
+    "thread_locked": _LOCKED,
+    "restricted_action_thread_locked": _LOCKED,
+    "not_in_channel": _OUTSIDE,
+    "channel_not_found": _OUTSIDE,
+    "no_permission": _OUTSIDE,
+    "restricted_action": _RESTRICTED,
+    "restricted_action_read_only_channel": _RESTRICTED,
+    "restricted_action_thread_only_channel": _RESTRICTED,
+    "restricted_action_non_threadable_channel": _RESTRICTED,
+    "msg_blocked": _RESTRICTED,
+    "ekm_access_denied": _RESTRICTED,
+}
+
+
+class Crowded(SlackClientError):
+    """A method's share of the workspace's rate limit is used up for `delay` seconds: the call was not made."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__("rate limit")
+        self.delay = delay
 
 
 def code(error: BaseException) -> str:
@@ -41,33 +129,58 @@ def code(error: BaseException) -> str:
     return f"HTTP {status}" if isinstance(status, int) else type(error).__name__
 
 
-def passing(error: BaseException) -> bool:
-    """Whether the same call may work a moment later."""
-    if not isinstance(error, SlackClientError):
-        return True
+def refusal(error: BaseException) -> Refusal:
+    """What may still be tried after one of FAILURES."""
+    if not isinstance(error, SlackClientError) or isinstance(error, Crowded):
+        return Refusal.PASSING
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", getattr(response, "status", 0))
-    return code(error) in _PASSING or (isinstance(status, int) and (status == 429 or status >= 500))
+    named = code(error)
+    if isinstance(status, int) and (status == 429 or status >= 500):
+        return Refusal.PASSING
+    if named == f"HTTP {status}" and isinstance(status, int) and status < 400:
+        return Refusal.PASSING  # not Slack's own answer: a proxy's or a gateway's page
+    return REFUSALS.get(named, Refusal.FORM)
+
+
+def passing(error: BaseException) -> bool:
+    """Whether the same call may work a moment later."""
+    return refusal(error) is Refusal.PASSING
+
+
+def limited(error: BaseException) -> bool:
+    """Whether Slack refused the call for a rate limit, and did nothing."""
+    response = getattr(error, "response", None)
+    return code(error) in ("ratelimited", "rate_limited") or getattr(response, "status_code", 0) == 429
+
+
+def refused(error: BaseException) -> PlatformRefused:
+    """A permanent refusal as the core knows it."""
+    named = code(error)
+    sentence = SENTENCES.get(named, "" if refusal(error) is Refusal.PLACE else _UNSHOWN)
+    return PlatformRefused(named, sentence)
 
 
 @contextmanager
 def outage() -> Iterator[None]:
-    """Raise ConnectionError for what may work later, as the core knows it; a refusal as it is."""
+    """Raise what the core knows: ConnectionError for what may work later, PlatformRefused for what never will."""
     try:
         yield
     except FAILURES as exc:
         if passing(exc):
             raise ConnectionError(f"Slack: {code(exc)}") from exc
-        raise
+        raise refused(exc) from exc
 
 
 def never_sent(error: BaseException) -> bool:
     """Whether Slack can't have received the call, or said that it did nothing."""
-    return isinstance(error, aiohttp.ClientConnectorError) or code(error) in ("ratelimited", "rate_limited")
+    return isinstance(error, aiohttp.ClientConnectorError | Crowded) or limited(error)
 
 
 def retry_after(error: BaseException) -> float:
-    """Seconds that Slack asks to wait, an hour at most; 0 where it doesn't."""
+    """Seconds to wait by Slack's word, or by the rate limit, an hour at most; 0 where nothing is known."""
+    if isinstance(error, Crowded):
+        return error.delay
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return min(max(0.0, float(headers.get("Retry-After", 0))), 3600.0)

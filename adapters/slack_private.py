@@ -1,8 +1,11 @@
 """What one person alone is shown: answers to commands, buttons, menus and forms, and the App Home."""
 
+import asyncio
 import dataclasses
 import json
 import logging
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,19 +14,25 @@ import aiohttp
 
 from adapters import slack_text, slack_views
 from adapters.slack_directory import Directory
-from adapters.slack_errors import FAILURES, code
+from adapters.slack_errors import FAILURES, code, passing, retry_after
 from adapters.slack_events import Body, team_of
 from adapters.slack_wire import Wire
-from bot.events import Ask, CommandEvent, Person, Place, PressEvent, SubmitEvent, View
+from bot.events import Ask, Audience, CommandEvent, Person, Place, PressEvent, SubmitEvent, View
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
+#: Tries at showing what is for one person alone, with 1, 2, … seconds between them: shown twice it does no harm.
+TRIES = 3
 LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
 HANDED_OVER = "The file is in our direct messages."
 NOT_HANDED_OVER = (
     "The file could not be sent: Slack refused it. Whoever runs me can give it to you (python -m bot export {person})."
 )
+#: Bytes of a response URL's answer that are read.
+RESPONSE = 10_000
+
+_NOT_OK = re.compile(rb'"ok"\s*:\s*false')
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +158,56 @@ class Private:
             await self._publish(await self._list(person, place), Spot("", home=True), person)
 
     async def _show_beside(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+        """Show a view to who asked for it, in the first way that Slack accepts; direct messages are the last."""
         text, blocks = slack_views.text(view), slack_views.blocks(view)
-        if spot.url:
-            body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
-            try:
-                async with self._wire.http.post(spot.url, json=body) as response:
-                    if response.status < 300:
-                        return
-                    log.warning("slack: a response URL answered HTTP %d", response.status)
-            except (aiohttp.ClientError, TimeoutError) as exc:
-                log.warning("slack: a response URL failed: %s", type(exc).__name__)
+        if spot.url and await self._through_url(spot.url, text, blocks, replace=replace):
+            return
+        if await self._accepted(lambda: self._wire.whisper(place, person, text, blocks)):
+            return
+        texts = slack_views.texts(view)
+
+        async def plainly() -> None:
+            for part in texts:
+                await self._wire.whisper(place, person, part, None)
+
+        if await self._accepted(plainly):
+            return
+        where = f"<#{place.channel}>: " if place.audience is not Audience.PRIVATE else ""
+
+        async def directly() -> None:
+            await self._wire.tell(person, f"{where}{text}", blocks)
+
+        if not await self._accepted(directly):
+            log.error("slack: an answer to a command could not be shown in any way")
+
+    async def _through_url(self, url: str, text: str, blocks: list[slack_views.Block], *, replace: bool) -> bool:
+        body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
         try:
-            await self._wire.whisper(place, person, text, blocks)
-        except FAILURES as exc:
-            log.error("slack: an answer to a command could not be shown: %s", code(exc))
+            async with self._wire.http.post(url, json=body) as response:
+                # A URL that is used up and blocks that are refused come as JSON, some with HTTP 200.
+                said = await response.content.read(RESPONSE)
+                if response.status < 300 and not _NOT_OK.search(said):
+                    return True
+                log.warning("slack: a response URL answered HTTP %d", response.status)
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            log.warning("slack: a response URL failed: %s", type(exc).__name__)
+        return False
+
+    @staticmethod
+    async def _accepted(show: Callable[[], Awaitable[None]]) -> bool:
+        """Whether Slack accepts what `show` calls; what fails in passing is tried again."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                await show()
+            except FAILURES as exc:
+                log.warning("slack: an answer to a command was not shown (try %d): %s", attempt, code(exc))
+                if not passing(exc):
+                    return False
+                if attempt < TRIES:
+                    await asyncio.sleep(max(retry_after(exc), 2.0 ** (attempt - 1)))
+            else:
+                return True
+        return False
 
     async def _hand_over(self, view: View, person: Person) -> View:
         assert view.file is not None
@@ -175,12 +220,13 @@ class Private:
         return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
 
     async def _publish(self, view: View, spot: Spot, person: Person, beneath: View | None = None) -> None:
-        try:
-            await self._wire.reads.views_publish(
-                user_id=person.user, view=slack_views.home(view, beneath, spot.written())
-            )
-        except FAILURES as exc:
-            log.error("slack: the App Home could not be shown: %s", code(exc))
+        shown = slack_views.home(view, beneath, spot.written())
+
+        async def publish() -> None:
+            await self._wire.reads.views_publish(user_id=person.user, view=shown)
+
+        if not await self._accepted(publish):
+            log.error("slack: the App Home could not be shown")
 
 
 def _spot(body: Body) -> Spot:

@@ -17,15 +17,22 @@ ANSWER = "memory_bot_answer"
 
 @dataclass(slots=True)
 class Shown:
-    """A message with a part of an answer. `done` says that the answer is whole with it."""
+    """A message with a part of an answer. `done` says that the answer is whole with it.
+
+    `fixed` says that it can't be edited, `gone` that it isn't there any more.
+    """
 
     ts: str
     text: str
     done: bool
+    fixed: bool = False
+    gone: bool = False
 
 
 async def look(wire: Wire, place: Place, event_id: str, after: str, text: str = "") -> list[Shown]:
     """The messages after `after` that answer an event, in the order of their parts; copies of a part come last.
+
+    Of copies the newest counts: an older one is what could neither be edited nor deleted.
 
     `text` is what such a message would hold, for where Slack gives no metadata. What Slack never lets us see counts
     as not there. Raises one of FAILURES where Slack can't tell now.
@@ -51,7 +58,7 @@ async def look(wire: Wire, place: Place, event_id: str, after: str, text: str = 
     answer: list[Shown] = []
     copies: list[Shown] = []
     for index, number in enumerate(sorted(parts)):
-        first, *others = sorted(parts[number], key=lambda shown: not shown.done)
+        first, *others = sorted(parts[number], key=lambda shown: (shown.done, shown.ts), reverse=True)
         # Behind a gap, a last message doesn't end a whole answer.
         first.done = first.done and index == number
         answer.append(first)

@@ -9,12 +9,18 @@ from adapters.slack_markdown import markdown as markdown
 from adapters.slack_markdown import mrkdwn as mrkdwn
 from adapters.text import clean, split_markdown
 
-#: Characters of one message. Slack's `markdown` block takes 12,000 after escaping.
-MESSAGE = 11_000
+#: Characters of one message's `text`: what `chat.update` takes, and past which `chat.postMessage` splits it by itself.
+TEXT = 4_000
+#: Characters of all `markdown` blocks of one message.
 BLOCK = 12_000
-#: Slack cuts a message's `text` at 40,000 characters.
-TEXT = 39_000
+#: Characters of a part of an answer; the shorter ones for where escaping makes it longer, five times at most.
+MESSAGE = (3_900, 1_950, 975, 490)
+#: Characters of the shortest part that a part is split into where Slack takes less than that.
+SHORTEST = 200
 
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
+#: The end of a line or a sentence.
+_ENDS = re.compile(r"\n|[.!?…。！？](?=\s|\Z)")
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|)?>")
@@ -111,9 +117,42 @@ def literal(text: str) -> str:
 
 
 def parts(text: str) -> list[str]:
-    """An answer as messages, each of which fits one `markdown` block once escaped."""
+    """An answer as messages, each of which fits `text` and one `markdown` block once escaped."""
+    return [part for part in _fitting(text, *MESSAGE) if part.strip()]
+
+
+def _fitting(text: str, length: int, *shorter: int) -> list[str]:
     result: list[str] = []
-    for part in split_markdown(text, MESSAGE):
-        # Escaping makes four characters of one at most.
-        result += [part] if len(markdown(part)) <= BLOCK else split_markdown(part, BLOCK // 4)
-    return [part for part in result if part.strip()]
+    for part in split_markdown(text, length):
+        fits = not shorter or (len(escape(part)) <= TEXT and len(markdown(part)) <= BLOCK)
+        result += [part] if fits else _fitting(part, *shorter)
+    return result
+
+
+def halves(part: str) -> list[str]:
+    """A part that is too long as two or three shorter ones."""
+    return [half for half in split_markdown(part, max(SHORTEST // 2, (len(part) + 1) // 2 + 10)) if half.strip()]
+
+
+def rest(part: str, shown: str) -> str | None:
+    """What a part of an answer says beyond what is shown of it; None where that isn't its beginning."""
+    if not part.startswith(shown):
+        # A code block that had no end yet was closed where it was shown.
+        shown, _, last = shown.rpartition("\n")
+        if not shown or not _FENCE.fullmatch(last) or not part.startswith(shown):
+            return None
+    opening = ""
+    for line in shown.split("\n"):
+        if fence := _FENCE.fullmatch(line):
+            closes = opening and line.strip().startswith(opening.strip()[:3]) and not fence[2].strip()
+            opening = "" if closes else opening or line
+    left = part[len(shown) :]
+    return f"{opening}\n{left.lstrip()}" if opening and left.strip() else left
+
+
+def sentences(text: str) -> str:
+    """The text up to its last whole line or sentence; all of it where there is none."""
+    end = 0
+    for found in _ENDS.finditer(text):
+        end = found.end()
+    return text[:end] if text[:end].strip() else text

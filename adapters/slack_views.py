@@ -1,15 +1,18 @@
 """A view as Slack's Block Kit: plain text throughout, so that no memory can format, link or ping."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.slack_text import TEXT, escape, literal
+from adapters.slack_text import TEXT, escape, literal, parts
 from adapters.text import clean
 from bot.events import Ask, Button, Item, Option, View
 
 Block = dict[str, Any]
 
 BLOCKS = 50
+#: Characters of all blocks of a message together: Slack refuses some 13,200 (msg_blocks_too_long).
+ALL_BLOCKS = 12_000
 SECTION = 3_000
 HEADER = 150
 LABEL = 75
@@ -30,7 +33,10 @@ _FIELD = "text"
 
 
 def blocks(view: View) -> list[Block]:
-    """The view's blocks, at most 50 (a list that is longer goes without links, several items to a block)."""
+    """The view's blocks, at most 50 (a list that is longer goes without links, several items to a block).
+
+    Items that are too long together are cut, each to the same length.
+    """
     head: list[Block] = []
     if len(view.title) <= HEADER and view.items and not view.code:
         head.append({"type": "header", "text": _plain(view.title, HEADER)})
@@ -45,21 +51,29 @@ def blocks(view: View) -> list[Block]:
         buttons = [_button(index, button) for index, button in enumerate(view.buttons[:BUTTONS])]
         tail.append({"type": "actions", "elements": buttons})
     room = BLOCKS - len(head) - len(tail)
-    rows = [block for item in view.items for block in _item(item)]
-    return head + (rows if len(rows) <= room else _dense(view.items, room)) + tail
+    items = _cut(view)
+    rows = [block for item in items for block in _item(item)]
+    return head + (rows if len(rows) <= room else _dense(items, room)) + tail
 
 
 def text(view: View) -> str:
     """The view as the text of notifications and of readers that show no blocks."""
-    return escape("\n".join(view.lines()))[:TEXT]
+    whole = escape("\n".join(view.lines()))
+    return whole if len(whole) <= TEXT else f"{whole[: TEXT - 1]}…"
+
+
+def texts(view: View) -> list[str]:
+    """The whole view as texts, for where Slack refuses its blocks."""
+    return [escape(part) for part in parts("\n".join(view.lines()))]
 
 
 def home(view: View, beneath: View | None, metadata: str) -> Block:
     """The App Home with a view, and another beneath it."""
     content = blocks(view)
     if beneath is not None:
-        content += [{"type": "divider"}, *blocks(beneath)]
-    return {"type": "home", "private_metadata": metadata, "blocks": content[:HOME_BLOCKS]}
+        rest = blocks(beneath)
+        content += [{"type": "divider"}, *rest][: HOME_BLOCKS - len(content)]
+    return {"type": "home", "private_metadata": metadata, "blocks": content}
 
 
 def form(ask: Ask, metadata: str) -> Block:
@@ -100,6 +114,20 @@ def _with_code(value: str, code: str) -> Block:
 
 def _section(value: str) -> Block:
     return {"type": "section", "text": _plain(value, SECTION)}
+
+
+def _cut(view: View) -> tuple[Item, ...]:
+    """The view's items, cut where all of the view would be too long for a message."""
+    labels = [button.label for button in view.buttons] + [option.label for option in view.menu]
+    room = ALL_BLOCKS - len(view.title) - len(view.footer) - sum(map(len, labels))
+    beside = [len(f"{item.number}. ") + len(item.note) + 5 for item in view.items]
+    if not view.items or sum(min(len(item.text), SECTION) for item in view.items) + sum(beside) <= room:
+        return view.items
+    most = max(2, (room - sum(beside)) // len(view.items))
+    return tuple(
+        item if len(item.text) <= most else dataclasses.replace(item, text=f"{item.text[: most - 1]}…")
+        for item in view.items
+    )
 
 
 def _item(item: Item) -> list[Block]:

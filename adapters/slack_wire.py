@@ -6,20 +6,19 @@ from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_async_handlers import (
-    AsyncConnectionErrorRetryHandler,
-    AsyncRateLimitErrorRetryHandler,
-)
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.slack_errors import code
 from adapters.slack_events import Home
+from adapters.slack_pace import Pace, PacedClient
 from bot.events import File, Person, Place
 
 #: Messages a page, and pages, of a channel or thread that are looked through.
 PAGE = 200
 PAGES = 5
+#: Seconds that a reading call waits for its turn.
+READ_WAIT = 30.0
 
 #: The subtype of what stands in the place of a deleted message that has replies.
 TOMBSTONE = "tombstone"
@@ -41,34 +40,45 @@ class History:
 
 @dataclass(slots=True)
 class Wire:
-    """The calls of one workspace.
+    """The calls of one workspace, all of them at one pace.
 
     `posts` retries nothing but a rate limit, since a post that is repeated shows twice; `edits` retries nothing at
-    all, for those that the next one overtakes; `reads` retries lost connections too.
+    all and waits for nothing, for those that the next one overtakes; `reads` retries lost connections too. `now` is
+    for calls whose turn was waited for.
+
+    Attributes:
+        status_off: Set where the workspace has no status line.
+        edits_work: Set once a message could be edited, which a workspace may forbid.
     """
 
     http: aiohttp.ClientSession
-    posts: AsyncWebClient
-    edits: AsyncWebClient
-    reads: AsyncWebClient
+    pace: Pace
+    posts: PacedClient
+    edits: PacedClient
+    reads: PacedClient
+    now: PacedClient
     bot_user: str = ""
     team: str = ""
     status_off: bool = False
+    edits_work: bool = False
 
     @classmethod
     def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "Wire":
-        """Clients that share one pool of connections."""
+        """Clients that share one pool of connections and one pace."""
+        pace = Pace()
+        about = {"base_url": base_url, "session": http, "logger": logger, "timeout": 30}
 
-        def client(*handlers: Any) -> AsyncWebClient:
-            return AsyncWebClient(
-                token, base_url=base_url, session=http, logger=logger, retry_handlers=list(handlers), timeout=30
-            )
+        def client(most: float | None, retries: int, *handlers: Any, paced: bool = True) -> PacedClient:
+            shared = about | {"retry_handlers": list(handlers)}
+            return PacedClient(token, pace, paced=paced, most=most, retries=retries, **shared)
 
         return cls(
             http,
-            posts=client(AsyncRateLimitErrorRetryHandler(max_retry_count=5)),
-            edits=client(),
-            reads=client(AsyncRateLimitErrorRetryHandler(max_retry_count=2), AsyncConnectionErrorRetryHandler()),
+            pace,
+            posts=client(None, 5),
+            edits=client(0.0, 0),
+            reads=client(READ_WAIT, 2, AsyncConnectionErrorRetryHandler()),
+            now=client(None, 0, paced=False),
         )
 
     @property
@@ -86,6 +96,25 @@ class Wire:
             blocks=blocks,
             link_names=False,
             parse="none",
+        )
+
+    async def say(self, place: Place, text: str) -> None:
+        """Say something plain in place. Raises one of FAILURES."""
+        await self.posts.chat_postMessage(
+            channel=place.channel, thread_ts=place.thread, text=text, link_names=False, parse="none"
+        )
+
+    async def tell(self, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
+        """Say something in the person's direct messages with the bot. Raises one of FAILURES."""
+        opened = await self.reads.conversations_open(users=person.user)
+        await self.posts.chat_postMessage(
+            channel=str(opened["channel"]["id"]),
+            text=text,
+            blocks=blocks,
+            link_names=False,
+            parse="none",
+            unfurl_links=False,
+            unfurl_media=False,
         )
 
     async def hand_over(self, person: Person, file: File) -> None:

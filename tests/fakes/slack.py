@@ -26,6 +26,9 @@ __all__ = ["BOT", "BOT_ID", "TEAM", "FakeSlack", "Fault", "Json", "Modal", "woul
 
 T = TypeVar("T")
 
+#: Answers that a response URL takes.
+RESPONSES = 5
+
 
 class FakeSlack(People):
     """The server, and what people do in it. Every `wait`-like method gives up after `patience` seconds."""
@@ -219,9 +222,12 @@ class FakeSlack(People):
 
     async def _respond(self, request: web.Request) -> web.Response:
         answer = await request.json()
-        if blocks_problem(answer.get("blocks") or []):
-            return web.Response(status=400, text="invalid_blocks")
-        self.responses[request.match_info["id"]].append(answer)
+        shown = self.responses.get(request.match_info["id"])
+        if shown is None or len(shown) >= RESPONSES:
+            return web.json_response({"ok": False, "error": "used_url"}, status=404)
+        if problem := blocks_problem(answer.get("blocks") or []) or (answer.get("blocks") and self.blocks_refused):
+            return web.json_response({"ok": False, "error": problem})
+        shown.append(answer)
         await self.notify()
         return web.Response(text="ok")
 

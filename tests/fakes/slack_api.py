@@ -12,11 +12,18 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes.slack_blocks import Json, blocks_problem
+from tests.fakes.slack_limits import Limits
 from tests.fakes.traffic import TRAFFIC, Record
 
 TEAM = "T0FAKE001"
 BOT = "U0FAKEBOT"
 BOT_ID = "B0FAKEBOT"
+
+#: Characters of `text`: what `chat.update` takes, past which `chat.postMessage` splits it, and the most that it takes.
+UPDATE_TEXT = 4_000
+SPLIT_TEXT = 4_000
+TEXT = 40_000
+METADATA = 8_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,13 @@ class Fault:
 class WebApi:
     """State and methods. Ephemeral messages are kept apart: nobody else sees them.
 
+    Attributes:
+        limits: The rate limits; None is none.
+        closed: What posting in a channel is refused with, by its id.
+        no_edits: What every edit is refused with, where the workspace forbids edits.
+        blocks_refused: What every message with blocks is refused with.
+        status: The status line that a thread shows, by its channel and ts.
+
     `hidden_before` is the time stamp before which a free plan's histories show nothing, `unlisted` those that histories
     leave out unless they are asked for. With an `enterprise` the workspace is one of that organisation, and `teams` are
     the workspaces by which its people's payloads call them (the bot's own where there is none).
@@ -47,6 +61,11 @@ class WebApi:
         self.bot_token = "xoxb-fake-bot"
         self.app_token = "xapp-fake-app"
         self.markdown_blocks = True
+        self.limits: Limits | None = Limits(time.monotonic)
+        self.closed: dict[str, str] = {}
+        self.no_edits = ""
+        self.blocks_refused = ""
+        self.status: dict[tuple[str, str], str] = {}
         self.hidden_before = ""
         self.unlisted: set[str] = set()
         self.enterprise = ""
@@ -162,6 +181,9 @@ class WebApi:
             return web.json_response({"ok": False, "error": error}, status=fault.status, headers=headers)
         if fault.error:
             return web.json_response({"ok": False, "error": fault.error})
+        if self.limits is not None and (wait := self.limits.wait(method, str(args.get("channel") or ""))):
+            headers = {"Retry-After": str(wait)}
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         result = await self._run(request, method, args)
         TRAFFIC.note(Record("slack", "request", method, args))
         TRAFFIC.note(Record("slack", "answer", method, result, 200))
@@ -201,26 +223,36 @@ class WebApi:
         return {"url": f"{self.url.replace('http', 'ws', 1)}/socket/{ticket}"}
 
     async def _chat_postMessage(self, args: Json) -> Json:
-        if problem := self._problem(args):
+        if problem := self._problem(args) or self._closed(args):
             return _error(problem)
-        channel = args["channel"]
+        channel, thread = args["channel"], args.get("thread_ts")
         kept = {key: args[key] for key in ("text", "metadata", "link_names", "parse") if args.get(key)}
         author = {"type": "message", "user": BOT, "bot_id": BOT_ID, "text": ""}
-        message = self.store(channel, {**author, **kept, "blocks": _list(args.get("blocks"))}, args.get("thread_ts"))
-        await self.posted(channel, _as_told(message))
+        blocks = _list(args.get("blocks"))
+        text, *others = [kept.get("text", "")] if blocks else _split(kept.get("text", ""))
+        message = self.store(channel, {**author, **kept, "text": text, "blocks": blocks}, thread)
+        for other in others:
+            self.store(channel, {**author, "text": other, "blocks": []}, thread)
+        if thread:
+            self.status.pop((channel, thread), None)
+        await self.posted(channel, as_told(message))
         return {"channel": channel, "ts": message["ts"], "message": message}
 
     async def _chat_update(self, args: Json) -> Json:
         if problem := self._problem(args):
             return _error(problem)
+        if len(args.get("text") or "") > UPDATE_TEXT:
+            return _error("msg_too_long")
+        if self.channels[args["channel"]].get("is_archived"):
+            return _error("is_inactive")
         message = self._message(args)
-        if message is None:
-            return _error("message_not_found")
-        before = _as_told(message)
+        if message is None or self.no_edits:
+            return _error("message_not_found" if message is None else self.no_edits)
+        before = as_told(message)
         message |= {"text": args.get("text", ""), "blocks": _list(args.get("blocks")), "edited": {"user": BOT}}
         message |= {"metadata": args["metadata"]} if args.get("metadata") else {}
         changed = {"type": "message", "subtype": "message_changed", "hidden": True, "ts": self.next_ts()}
-        await self.posted(args["channel"], {**changed, "message": _as_told(message), "previous_message": before})
+        await self.posted(args["channel"], {**changed, "message": as_told(message), "previous_message": before})
         return {"channel": args["channel"], "ts": args["ts"], "text": message["text"]}
 
     async def _chat_delete(self, args: Json) -> Json:
@@ -229,11 +261,13 @@ class WebApi:
             return _error("message_not_found")
         self.messages[args["channel"]].remove(message)
         deleted = {"type": "message", "subtype": "message_deleted", "hidden": True, "ts": self.next_ts()}
-        await self.posted(args["channel"], {**deleted, "deleted_ts": args["ts"], "previous_message": message})
+        await self.posted(args["channel"], {**deleted, "deleted_ts": args["ts"], "previous_message": as_told(message)})
         return {"channel": args["channel"], "ts": args["ts"]}
 
     async def _chat_postEphemeral(self, args: Json) -> Json:
         if problem := self._problem(args):
+            return _error(problem)
+        if problem := self._closed(args):
             return _error(problem)
         self.ephemerals.append({**args, "blocks": _list(args.get("blocks"))})
         return {"message_ts": self.next_ts()}
@@ -273,6 +307,11 @@ class WebApi:
         return {"usergroups": groups} if groups else _error("missing_scope")
 
     async def _assistant_threads_setStatus(self, args: Json) -> Json:
+        where = (str(args["channel_id"]), str(args["thread_ts"]))
+        if args["status"]:
+            self.status[where] = str(args["status"])
+        else:
+            self.status.pop(where, None)
         return {}
 
     def _message(self, args: Json) -> Json | None:
@@ -285,12 +324,20 @@ class WebApi:
         blocks = _list(args.get("blocks"))
         if not (args.get("text") or "").strip() and not blocks:
             return "no_text"
-        if len(args.get("text") or "") > 40_000:
+        if len(args.get("text") or "") > TEXT:
             return "msg_too_long"
-        markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
-        if markdown > 12_000 or (markdown and not self.markdown_blocks) or len(blocks) > 50:
+        if len(json.dumps(args.get("metadata") or {})) > METADATA:
+            return "metadata_too_large"
+        if blocks and self.blocks_refused:
+            return self.blocks_refused
+        if any(block["type"] == "markdown" for block in blocks) and not self.markdown_blocks:
             return "invalid_blocks"
         return blocks_problem(blocks)
+
+    def _closed(self, args: Json) -> str:
+        """What posting in a channel is refused with."""
+        archived = "is_archived" if self.channels[args["channel"]].get("is_archived") else ""
+        return archived or self.closed.get(args["channel"], "")
 
 
 def _within(message: Json, args: Json) -> bool:
@@ -309,9 +356,14 @@ def _page(messages: list[Json], args: Json) -> Json:
     return {"messages": page, "has_more": bool(more), "response_metadata": {"next_cursor": more}}
 
 
-def _as_told(message: Json) -> Json:
+def as_told(message: Json) -> Json:
     """A message as events tell it: how its text was to be read is the request's alone."""
     return {key: value for key, value in message.items() if key not in ("parse", "link_names")}
+
+
+def _split(text: str) -> list[str]:
+    """A text as Slack splits it where it isn't beside blocks."""
+    return [text[start : start + SPLIT_TEXT] for start in range(0, len(text), SPLIT_TEXT)] or [""]
 
 
 def _error(error: str) -> Json:

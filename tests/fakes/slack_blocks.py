@@ -1,10 +1,18 @@
 """What Slack makes of a message's text and blocks: whom it would ping, and what it would refuse."""
 
+import json
 import re
 from typing import Any
 
 Json = dict[str, Any]
 
+#: Characters of all blocks of a message together (measured: slackapi/bolt-js#2509), and of its `markdown` blocks.
+ALL_BLOCKS = 13_200
+MARKDOWN = 12_000
+#: Blocks of a message, and of a view.
+BLOCKS = 50
+VIEW_BLOCKS = 100
+_TYPES = {"section", "header", "context", "actions", "divider", "markdown", "input", "image", "rich_text"}
 _PING = re.compile(r"<(?:!(?:channel|here|everyone|subteam)|@[UW]|#C)[^>]*>")
 
 
@@ -24,21 +32,70 @@ def would_ping(message: Json) -> list[str]:
     return found
 
 
-def blocks_problem(blocks: list[Json]) -> str:
-    """`invalid_blocks` where Slack would refuse the blocks, else nothing."""
-    texts = [block["text"]["text"] for block in blocks if block["type"] in ("section", "header")]
-    elements = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
-    buttons = [element for element in elements if element["type"] == "button"]
-    menus = [element for element in elements if element["type"] == "static_select"]
-    options = [option for menu in menus for option in menu["options"]]
-    for block in blocks:
-        names = [element["action_id"] for element in block["elements"]] if block["type"] == "actions" else []
-        if len(names) != len(set(names)) or (block["type"] == "actions" and not 0 < len(names) <= 25):
-            return "invalid_blocks"
+def blocks_problem(blocks: list[Json], *, most: int = BLOCKS) -> str:
+    """The error with which Slack would refuse the blocks, else nothing."""
+    if len(blocks) > most or not all(_is_good(block) for block in blocks):
+        return "invalid_blocks"
+    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MARKDOWN:
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if most == BLOCKS and sum(map(_length, blocks)) > ALL_BLOCKS else ""
+
+
+def view_problem(view: Json) -> str:
+    """The error with which Slack would refuse a modal or an App Home, else nothing."""
+    titles = [view.get(name) for name in ("title", "submit", "close") if view["type"] == "modal"]
     good = (
-        all(0 < len(text) <= 3_000 for text in texts)
-        and all(0 < len(button["text"]["text"]) <= 75 and len(button["value"]) <= 2_000 for button in buttons)
-        and all(0 < len(menu["options"]) <= 100 and 0 < len(menu["placeholder"]["text"]) <= 150 for menu in menus)
+        all(title and 0 < len(title["text"]) <= 24 for title in titles)
+        and len(view.get("private_metadata") or "") <= 3_000
+        and len(view.get("callback_id") or "") <= 255
+        and not blocks_problem(view["blocks"], most=VIEW_BLOCKS)
+    )
+    if len(json.dumps(view)) > 250_000:
+        return "view_too_large"
+    return "" if good else "invalid_arguments"
+
+
+def _is_good(block: Json) -> bool:
+    kind = block["type"]
+    if kind not in _TYPES or len(block.get("block_id") or "") > 255:
+        return False
+    if kind in ("section", "header"):
+        return 0 < len(block["text"]["text"]) <= (3_000 if kind == "section" else 150)
+    if kind == "markdown":
+        return len(block["text"]) > 0
+    if kind == "context":
+        elements = block["elements"]
+        return 0 < len(elements) <= 10 and all(0 < len(element["text"]) <= 3_000 for element in elements)
+    if kind == "input":
+        element = block["element"]
+        return (
+            0 < len(block["label"]["text"]) <= 2_000
+            and len(element.get("initial_value", "")) <= element.get("max_length", 3_000) <= 3_000
+        )
+    if kind == "actions":
+        names = [element["action_id"] for element in block["elements"]]
+        unique = len(names) == len(set(names)) and all(0 < len(name) <= 255 for name in names)
+        return unique and 0 < len(names) <= 25 and all(_is_good_element(element) for element in block["elements"])
+    return True
+
+
+def _is_good_element(element: Json) -> bool:
+    if element["type"] == "button":
+        return 0 < len(element["text"]["text"]) <= 75 and len(element["value"]) <= 2_000
+    options = element["options"]
+    return (
+        0 < len(options) <= 100
+        and 0 < len(element["placeholder"]["text"]) <= 150
         and all(0 < len(option["text"]["text"]) <= 75 and len(option["value"]) <= 150 for option in options)
     )
-    return "" if good else "invalid_blocks"
+
+
+def _length(block: Json) -> int:
+    """Roughly what Slack counts of a block: its texts."""
+    texts = [block.get("text"), *block.get("elements", ())]
+    return sum(len(text if isinstance(text, str) else _text(text)) for text in texts if text)
+
+
+def _text(part: Json) -> str:
+    text = part.get("text") or ""
+    return str(text.get("text") or "") if isinstance(text, dict) else str(text)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tests.fakes.slack_api import BOT
+from tests.fakes.slack_api import BOT, as_told
 from tests.fakes.slack_blocks import Json
 from tests.fakes.slack_surfaces import Surfaces
 
@@ -103,7 +103,7 @@ class People(Surfaces):
         """
         message = next(m for m in self.messages[channel] if m["ts"] == ts)
         if message.get("reply_count"):
-            before = dict(message)
+            before = as_told(message)
             gone = {"subtype": "tombstone", "user": "USLACKBOT", "hidden": True, "text": "This message was deleted."}
             message |= gone
             if heard:
@@ -114,7 +114,7 @@ class People(Surfaces):
                 if root["ts"] == message.get("thread_ts"):
                     root["reply_count"] -= 1
             if heard:
-                await self._changed_event(channel, "message_deleted", deleted_ts=ts, previous_message=message)
+                await self._changed_event(channel, "message_deleted", deleted_ts=ts, previous_message=as_told(message))
 
     async def _changed_event(self, channel: str, subtype: str, **about: Any) -> None:
         now = self.next_ts()

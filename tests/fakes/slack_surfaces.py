@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from tests.fakes.slack_api import WebApi
-from tests.fakes.slack_blocks import Json, blocks_problem
+from tests.fakes.slack_blocks import Json, view_problem
 
 
 class Surfaces(WebApi):
@@ -31,23 +31,15 @@ class Surfaces(WebApi):
         if args["trigger_id"] not in self._triggers:
             return {"ok": False, "error": "expired_trigger_id"}
         self._triggers.discard(args["trigger_id"])
-        titles = [view["title"], view["submit"], view["close"]]
-        element = view["blocks"][0]["element"]
-        fits = (
-            all(0 < len(title["text"]) <= 24 for title in titles)
-            and len(view["blocks"][0]["label"]["text"]) <= 2_000
-            and len(view["private_metadata"]) <= 3_000
-            and len(element.get("initial_value", "")) <= element["max_length"] <= 3_000
-        )
-        if not fits:
-            return {"ok": False, "error": "invalid_arguments"}
+        if problem := view_problem(view):
+            return {"ok": False, "error": problem}
         self.modals[args["trigger_id"]] = {**view, "id": f"V{next(self._ids)}"}
         return {"view": self.modals[args["trigger_id"]]}
 
     async def _views_publish(self, args: Json) -> Json:
         view = _object(args["view"])
-        if len(view["blocks"]) > 100 or blocks_problem(view["blocks"]) or len(view["private_metadata"]) > 3_000:
-            return {"ok": False, "error": "invalid_arguments"}
+        if problem := view_problem(view):
+            return {"ok": False, "error": problem}
         self.homes.setdefault(args["user_id"], []).append({**view, "id": f"V{next(self._ids)}"})
         return {"view": view}
 
