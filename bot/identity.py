@@ -95,6 +95,7 @@ class Identities:
                 await self.look()
             except Exception as exc:  # noqa: BLE001 - a journal or memory that is out of reach is looked at again
                 log.warning("former keys of people can't be looked for: %s", describe(exc))
+                self._looked.set()  # nobody waits for a store that fails
                 await asyncio.sleep(LOOK_AGAIN)
             else:
                 await asyncio.sleep(LOOK_EVERY)

@@ -9,8 +9,9 @@ import pytest
 
 from bot.commands import Commands
 from bot.events import Person
-from bot.identity import Identities
+from bot.identity import FIRST_LOOK, Identities
 from bot.operator import PersonCommands
+from bot.ports import MemoryUnavailable
 from bot.rights import Rights
 from tests.fakes.mem0 import FakeMem0
 from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, Clock, House, opened
@@ -200,6 +201,25 @@ async def test_hosted(tmp_path: Path) -> None:
         assert outcome.memories == 1
         assert await bot.texts("slack:T2:U7") == []
         assert await bot.texts("slack:T2:U8") == ["I like coffee"]
+
+
+async def test_a_store_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Where it can't be told under which keys there is anything, people are answered all the same, by their own."""
+
+    class Failing:
+        """A memory store that is out of reach."""
+
+        async def people(self, platform: str) -> list[str]:
+            raise MemoryUnavailable("down")
+
+    async with opened(tmp_path / "data") as house:
+        identities = Identities(house.journal, Failing())
+        looking = asyncio.create_task(identities.run())
+        try:
+            async with asyncio.timeout(FIRST_LOOK / 2):
+                assert await identities.user_id(ANN) == ANN.key
+        finally:
+            looking.cancel()
 
 
 async def test_nothing_to_do_where_there_is_one_key(tmp_path: Path) -> None:
