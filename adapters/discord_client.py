@@ -14,6 +14,7 @@ from adapters.discord_commands import add_commands
 from adapters.discord_intake import Intake
 from adapters.discord_rates import Rates
 from bot.config import Settings, SettingsError
+from bot.network import Connector
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
+            connector=Connector(limit=0),
             http_trace=rates.trace(),
             max_ratelimit_timeout=LONGEST_LIMIT,
             **shards.options(),

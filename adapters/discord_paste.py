@@ -12,6 +12,7 @@ import discord
 
 from adapters.discord_events import said, to_event
 from bot.events import MessageEvent
+from bot.network import Connector
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ async def _fetch(url: str) -> bytes:
     Raises ClientError, TimeoutError or ValueError.
     """
     timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
+    async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as http:
         for attempt in range(1, TRIES + 1):
             try:
                 async with http.get(url, allow_redirects=False) as response:

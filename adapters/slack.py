@@ -22,6 +22,7 @@ from adapters.slack_socket import HEARTBEAT, Backoff, Envelope, Socket
 from adapters.slack_wire import Wire
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
+from bot.network import Connector
 from bot.ports import Core, Respond
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class SlackAdapter:
         if token is None:
             raise SettingsError("SLACK_BOT_TOKEN: missing")
         self._running = True
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+        connector = Connector(limit=0, keepalive_timeout=30)
         timeout = aiohttp.ClientTimeout(total=30, sock_connect=10)
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from bot import settings_check
 from bot.config import Settings, SettingsError, require_platforms
 from bot.logs import LEVELS
+from bot.network import Connector
 from bot.sqlite import make_folder
 
 #: Seconds that one service may take to answer.
@@ -380,7 +381,7 @@ async def _unlearned(count: Callable[[], Awaitable[int]] | None) -> list[Finding
 async def examine(settings: Settings, unlearned: Callable[[], Awaitable[int]] | None = None) -> list[Finding]:
     """Check every setting, the services side by side; `unlearned` counts the exchanges that learning gave up on."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+    async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as session:
         groups = await asyncio.gather(
             asyncio.to_thread(_local, settings),
             _claude(session, settings),

@@ -6,7 +6,7 @@ Nothing leaves it that is about nobody or everybody (`hosted_guard`).
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ import httpx
 
 from bot.config import SettingsError
 from bot.memory import hosted_guard, mem0_env
+from bot.network import Meter, TooMuch, proxy_for, tls
 from bot.ports import MemoryUnavailable
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,52 @@ class Lost(MemoryUnavailable):
         self.done = done
 
 
+class _Stream(httpx.AsyncByteStream):
+    """A response's bytes, up to what is read of one."""
+
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
+        self._meter = Meter()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            try:
+                self._meter.count(chunk)
+            except TooMuch as exc:
+                raise _too_much(exc) from exc
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """A transport that reads no more of a response than it may."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers["Accept-Encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        try:
+            Meter.check(response.headers)
+        except TooMuch as exc:
+            await response.aclose()
+            raise _too_much(exc) from exc
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Stream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _too_much(exc: TooMuch) -> httpx.DecodingError:
+    log.warning("mem0: %s", str(exc))
+    return httpx.DecodingError("more than is read")
+
+
 class HostedClient:
     """mem0's REST API as this bot uses it. Made by `open`."""
 
@@ -77,7 +124,11 @@ class HostedClient:
     async def open(cls, api_key: str, host: str, *, sleep: Sleep = asyncio.sleep) -> "HostedClient":
         """Connect; raise SettingsError where the service refuses the key. A service that is down is no error here."""
         make = await asyncio.to_thread(_client_class)
-        http = httpx.AsyncClient(timeout=TIMEOUT, event_hooks={"request": [hosted_guard.check]})
+        proxy = proxy_for(host)
+        plain = httpx.AsyncHTTPTransport(verify=tls(), trust_env=False, proxy=str(proxy) if proxy else None)
+        http = httpx.AsyncClient(
+            timeout=TIMEOUT, transport=_Transport(plain), event_hooks={"request": [hosted_guard.check]}
+        )
         client = cls(make(api_key=api_key, host=host, client=http), sleep)
         try:
             await client._ping()
