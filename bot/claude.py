@@ -50,6 +50,8 @@ class ClaudeChat:
         self._params = Params(settings.bot_model)
         #: Whether the model begins with thoughts that have no opening tag. Claude doesn't.
         self._unopened = False
+        #: Whether it thinks aloud, which counts toward its tokens.
+        self._aloud = False
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer's text in pieces, then its usage, which may not be known of one that breaks off.
@@ -111,7 +113,7 @@ class ClaudeChat:
             "messages": [
                 {"role": role, "content": clean} for role, text in prompt.messages if (clean := printable(text)).strip()
             ],
-            "max_tokens": MAX_TOKENS_THINKING if self._params.thinks else MAX_TOKENS,
+            "max_tokens": MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS,
             # The raw events: the SDK's accumulating `messages.stream` costs half as much again.
             "stream": True,
         }
@@ -147,6 +149,7 @@ class ClaudeChat:
                     break
         if text := thoughts.end():
             yield text
+        self._aloud = self._aloud or thoughts.any
         if unopened and not thoughts.closed_unopened:
             self._unopened = False
         if cut:

@@ -32,10 +32,12 @@ class Thoughts:
             are closed, or all of it at the end.
 
     Attributes:
+        any: Whether there were thoughts.
         closed_unopened: Set where a closing tag stands on a line of its own and no opening one before it.
     """
 
     def __init__(self, *, unopened: bool = False, watch: bool = True) -> None:
+        self.any = False
         self.closed_unopened = False
         self._begun = ""
         self._begins = True
@@ -59,7 +61,7 @@ class Thoughts:
             if opening := _OPENING.match(text, at):
                 closing = f"</{opening[1]}>" if opening[1] else "[/think]"
                 self._closing, self._unopened = re.compile(re.escape(closing), re.IGNORECASE), None
-                at = opening.end()
+                at, self.any = opening.end(), True
             elif _BEGUN.fullmatch(text, at):
                 self._begun = text[at:]
                 return ""
@@ -79,7 +81,7 @@ class Thoughts:
         held.append(piece)
         if (found := _CLOSING_LINE.search(seen)) is None:
             return ""
-        self.closed_unopened = self._settled = self._begins = True
+        self.any = self.closed_unopened = self._settled = self._begins = True
         self._unopened = None
         return self.feed(seen[found.end() :])
 

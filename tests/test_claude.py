@@ -275,6 +275,15 @@ async def test_what_a_model_thinks_aloud_is_not_said(
     assert "".join([each async for each in chat.answer(HELLO) if isinstance(each, str)]) == said
 
 
+async def test_a_model_that_thinks_aloud_has_room_for_it(claude: FakeClaude) -> None:
+    """Thoughts count toward the limit of tokens: once they are seen, the limit leaves room for the answer."""
+    claude.handler = lambda request: "<think>Well.</think>Hello."
+    chat = ClaudeChat(settings(claude, "qwq-32b"))
+    assert [await said(chat), await said(chat)] == ["Hello.", "Hello."]
+    assert claude.chats[1]["max_tokens"] > 2 * claude.chats[0]["max_tokens"]
+    await chat.close()
+
+
 async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude) -> None:
     """A local model whose opening tag is part of its prompt is asked anew, once, and then its thoughts are known."""
     claude.handler = lambda request: Reply("They want X.\n</think>\n\nHello.", piece=4)
