@@ -207,15 +207,15 @@ class Messages:
             try:
                 return await action(client)
             except TROUBLE as exc:
-                if isinstance(exc, discord.RateLimited) and editing:
-                    raise Refused(exc, editing=True) from exc  # for minutes: a new message is there at once
-                if isinstance(exc, discord.HTTPException) and not passing(exc):
+                # A limit that lasts for minutes isn't waited for: each try would ask Claude again.
+                if isinstance(exc, discord.RateLimited) or (
+                    isinstance(exc, discord.HTTPException) and not passing(exc)
+                ):
                     refused = Refused(exc, editing=editing)
                     level = logging.INFO if refused.other else logging.WARNING
                     log.log(level, "discord:%d: %s is refused: %s", self._question.id, what, reason(exc))
                     raise refused from exc
-                hopeless = isinstance(exc, discord.RateLimited) or getattr(exc, "status", 0) == 401
-                if hopeless or attempt == _TRIES:
+                if getattr(exc, "status", 0) == 401 or attempt == _TRIES:
                     raise ConnectionError(f"Discord: {reason(exc)}") from exc
                 log.warning("discord:%d: %s is tried again: %s", self._question.id, what, reason(exc))
             await asyncio.sleep(self._pace.retry * 2 ** (attempt - 1))

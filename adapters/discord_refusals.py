@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import discord
 
+#: Stands for a limit in the place of a code.
+TOO_MANY = 429
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_INTERACTION = 10062
@@ -49,6 +51,8 @@ _SHUT = Refusal(shut=True)
 _AUTOMOD = Refusal(sentence="This server's AutoMod blocked my answer.")
 
 REFUSALS = {
+    # A limit that lasts for longer than `discord_client.LONGEST_LIMIT`, whatever it is of.
+    TOO_MANY: Refusal(edit=Form.ANEW, sentence="Discord lets me write too little here just now. Please ask me later."),
     # What the message says.
     20009: Refusal(sentence="Discord's filter for explicit content blocked my answer."),
     50006: Refusal(sentence="There was nothing in my answer that Discord could show."),
@@ -89,8 +93,7 @@ class Refused(Exception):
 
     def __init__(self, error: discord.HTTPException | discord.RateLimited, *, editing: bool = False) -> None:
         super().__init__(reason(error))
-        self.code = error.code if isinstance(error, discord.HTTPException) else 429
-        self.status = error.status if isinstance(error, discord.HTTPException) else 429
+        self.code = error.code if isinstance(error, discord.HTTPException) else TOO_MANY
         refusal = REFUSALS.get(self.code, UNKNOWN)
         self.other = refusal.edit if editing else refusal.send
         self.sentence = refusal.sentence

@@ -54,6 +54,7 @@ class Reply:
         self._places = places or Places()
         self._answer = Answer(self._messages, self._question, self._places, again=again)
         self._latest = ""
+        self._unshown: str | None = None
         self._painting = self._ended = False
         self._refused: Refused | None = None
         self._shut: Refused | None = None
@@ -82,14 +83,20 @@ class Reply:
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
         """Show an answer as it grows; an answer that is whole at once and fits one message costs one request."""
-        try:
+        self._unshown = None
+        async with self._refusals():
             await self._stream(snapshots)
+        return self._answer.ids
+
+    @asynccontextmanager
+    async def _refusals(self) -> AsyncIterator[None]:
+        try:
+            yield
         except Refused as exc:
             if exc.shut and exc.code != UNKNOWN_MESSAGE:
                 self._shut = exc
             await self._give_up()
             raise PlatformRefused(str(exc.code), exc.sentence) from exc
-        return self._answer.ids
 
     async def _stream(self, snapshots: AsyncIterator[str]) -> None:
         loop = asyncio.get_running_loop()
@@ -118,14 +125,19 @@ class Reply:
                 await snapshots.aclose()  # Claude needn't go on
         if self._refused:
             raise self._refused
+        self._unshown = self._latest
         await self._answer.show(self._latest, whole=True)
+        self._unshown = None
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
-        """The whole answer that is already there: its text, one line break between its messages, and their ids."""
-        try:
+        """The whole answer that is already there: its text, one line break between its messages, and their ids.
+
+        An answer that was whole, and could only not be shown, is shown now: Claude needn't be asked again.
+        """
+        async with self._refusals():
             await self._answer.adopt()
-        except Refused as exc:
-            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+            if self._answer.whole is None and self._unshown:
+                await self._answer.show(self._unshown, whole=True)
         text = self._answer.whole
         return None if text is None else (text, self._answer.ids)
 

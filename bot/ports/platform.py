@@ -38,7 +38,8 @@ class Respond(Protocol):
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The answer that an earlier process has already shown in full: its text and its messages' ids; else None.
 
-        Asked before an event is answered that a process left behind. What is only partly shown counts as not shown:
+        Asked before an event is answered that a process left behind; what was whole and could only not be shown may be
+        shown by it. What is only partly shown counts as not shown:
         `stream` then finishes it in place.
         """
         ...

@@ -113,6 +113,19 @@ async def test_a_send_of_unknown_effect_is_looked_up(question: Question) -> None
     assert question.shown == ["The answer."]
 
 
+async def test_an_answer_that_could_not_be_shown_is_shown_later(question: Question) -> None:
+    """After an outage of sending alone the answer that was made is shown: Claude isn't asked for another."""
+    respond = question.adapter.respond(question.event)
+    question.fake.refuses["send"] = (503, 0)
+    with pytest.raises(ConnectionError):
+        await respond.stream(text_snapshots("The answer."))
+    question.fake.refuses.clear()
+    found = await respond.found()
+    assert found is not None
+    assert found[0] == "The answer."
+    assert question.shown == ["The answer."]
+
+
 async def test_an_answer_is_found_where_the_history_is_long(question: Question) -> None:
     """Talk between the question and its answer, and between the answer's messages, is looked through."""
     for part in ("One.", "Two. ▌"):

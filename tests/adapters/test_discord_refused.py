@@ -114,6 +114,18 @@ async def test_what_cant_be_edited_is_sent_anew(fake: FakeDiscord, refusal: tupl
         assert core.failures == []
 
 
+async def test_a_limit_of_many_minutes_ends_an_answer(fake: FakeDiscord) -> None:
+    """A channel that takes no message for an hour isn't waited for: the exchange ends, and the person hears it."""
+    general = fake.add_channel(fake.add_guild(), "general")
+    fake.refuses["reply"] = (429, 20016)
+    core = StubCore(saying("The answer."))
+    async with running(fake, core):
+        await fake.say(general, "Ana", "hi")
+        await until(lambda: shown(fake, fake.dm_with("Ana")), "the word to Ana")
+        assert refusals(core) == ["429"]
+        assert shown(fake, general) == []
+
+
 async def test_an_answer_reopens_an_archived_thread(fake: FakeDiscord) -> None:
     """A thread that is archived while an answer grows takes no edits: the answer's end comes as a new message."""
     thread = fake.add_channel(guild := fake.add_guild(), "thread", parent=fake.add_channel(guild, "general"))
