@@ -120,7 +120,7 @@ async def test_what_was_given_up_is_learned_when_the_operator_says_so(tmp_path: 
         async with BotProcess(tmp_path, world.env) as bot:
             await bot.said("memory is ready")
             await world.ask_all()
-            await bot.said(": given up", 20)
+            await bot.said("; given up", 20)
             doctor = BotProcess(tmp_path, world.env, ["doctor"])
             await doctor.start()
             assert await doctor.wait() == 2
