@@ -159,7 +159,7 @@ class SlackAdapter:
         self._private = Private(self._core, self._wire, self._directory)
         self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
         hours = self._settings.bot_catch_up_hours
-        parts = self._core, self._wire, self._directory, self._intake, self._spawn
+        parts = self._core, self._wire.in_background(), self._directory, self._intake, self._spawn
         self._catch_up = CatchUp(*parts, hours, self._given_up)
         await self._core.on_returned("slack", self._me["team_id"])
 

@@ -68,20 +68,24 @@ class Pace:
         self._posts: OrderedDict[str, float] = OrderedDict()
         self._growing = 0
 
-    def delay(self, method: str, channel: str = "") -> float:
-        """Seconds until the next call of a method may be made."""
+    def delay(self, method: str, channel: str = "", *, spare: int = 0) -> float:
+        """Seconds until the next call of a method may be made, with `spare` calls of a minute left to others."""
         now = self._clock()
         made = self._recent(method)
         at = max(now, self._held.get(method, now))
-        if len(made) >= PER_MINUTE.get(method, len(made) + 1):
-            at = max(at, made[-PER_MINUTE[method]] + MINUTE)
+        limit = max(PER_MINUTE[method] - spare, 1) if method in PER_MINUTE else len(made) + 1
+        if len(made) >= limit:
+            at = max(at, made[-limit] + MINUTE)
         if method == _POST:
             at = max(at, self._posts.get(channel, now) - POST_BURST * POST_EVERY + POST_EVERY)
         return at - now
 
-    async def turn(self, method: str, channel: str = "", *, most: float | None = None) -> None:
-        """Wait for the next call of a method, first come, first served. Raises Crowded where that is `most` or more."""
-        delay = self.delay(method, channel)
+    async def turn(self, method: str, channel: str = "", *, most: float | None = None, spare: int = 0) -> None:
+        """Wait for the next call of a method, first come, first served; `spare` is as for `delay`.
+
+        Raises Crowded where that takes more than `most` seconds.
+        """
+        delay = self.delay(method, channel, spare=spare)
         if most is not None and delay > most:
             raise Crowded(delay)
         at = self._clock() + delay
@@ -141,22 +145,34 @@ class PacedClient(AsyncWebClient):
     """Slack's client, whose calls wait for their turn.
 
     A call that would wait for longer than `most` seconds raises Crowded; one that Slack limits all the same is made
-    again `retries` times. Without a `pace` of its own it is for calls whose turn has been waited for.
+    again `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
     """
 
-    def __init__(self, token: str, pace: Pace, *, paced: bool, most: float | None, retries: int, **about: Any) -> None:
+    def __init__(
+        self,
+        token: str,
+        pace: Pace,
+        *,
+        paced: bool = True,
+        most: float | None = None,
+        retries: int = 0,
+        spare: int = 0,
+        **about: Any,
+    ) -> None:
         super().__init__(token, **about)
         self._pace = pace
         self._paced = paced
         self._most = most
         self._retries = retries
+        self._spare = spare
 
     async def api_call(self, api_method: str, **about: Any) -> AsyncSlackResponse:
         """Make one call. Raises one of FAILURES."""
         sent: dict[str, Any] = about.get("json") or about.get("data") or about.get("params") or {}
         for left in range(self._retries, -1, -1):
             if self._paced:
-                await self._pace.turn(api_method, str(sent.get("channel") or ""), most=self._most)
+                channel = str(sent.get("channel") or "")
+                await self._pace.turn(api_method, channel, most=self._most, spare=self._spare)
             try:
                 return await super().api_call(api_method, **about)
             except SlackApiError as exc:

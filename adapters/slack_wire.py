@@ -1,7 +1,7 @@
 """The calls of one Slack workspace, and what more than one of our parts asks of it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -19,6 +19,8 @@ PAGE = 200
 PAGES = 5
 #: Seconds that a reading call waits for its turn.
 READ_WAIT = 30.0
+#: Calls a minute of each reading method that catching up leaves to what people wait for.
+SPARE = 15
 
 #: The subtype of what stands in the place of a deleted message that has replies.
 TOMBSTONE = "tombstone"
@@ -56,6 +58,7 @@ class Wire:
     posts: PacedClient
     edits: PacedClient
     reads: PacedClient
+    background: PacedClient
     now: PacedClient
     bot_user: str = ""
     team: str = ""
@@ -66,20 +69,25 @@ class Wire:
     def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "Wire":
         """Clients that share one pool of connections and one pace."""
         pace = Pace()
-        about = {"base_url": base_url, "session": http, "logger": logger, "timeout": 30}
+        about: dict[str, Any] = {"base_url": base_url, "session": http, "logger": logger, "timeout": 30}
 
-        def client(most: float | None, retries: int, *handlers: Any, paced: bool = True) -> PacedClient:
-            shared = about | {"retry_handlers": list(handlers)}
-            return PacedClient(token, pace, paced=paced, most=most, retries=retries, **shared)
+        def client(*handlers: Any, **how: Any) -> PacedClient:
+            return PacedClient(token, pace, retry_handlers=list(handlers), **about, **how)
 
+        again = AsyncConnectionErrorRetryHandler()
         return cls(
             http,
             pace,
-            posts=client(None, 5),
-            edits=client(0.0, 0),
-            reads=client(READ_WAIT, 2, AsyncConnectionErrorRetryHandler()),
-            now=client(None, 0, paced=False),
+            posts=client(retries=5),
+            edits=client(most=0.0),
+            reads=client(again, most=READ_WAIT, retries=2),
+            background=client(again, retries=2, spare=SPARE),
+            now=client(paced=False),
         )
+
+    def in_background(self) -> "Wire":
+        """The same calls, where those that read leave a part of each minute to what people wait for."""
+        return replace(self, reads=self.background)
 
     @property
     def home(self) -> Home:

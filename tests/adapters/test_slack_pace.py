@@ -182,6 +182,19 @@ async def test_crowded() -> None:
     assert clock.now == pytest.approx(61)
 
 
+async def test_catching_up_leaves_room() -> None:
+    """However much is caught up on, a call that somebody waits for is made at once; and catching up goes on."""
+    clock = Clock()
+    pace, limits = Pace(clock, clock.sleep), Limits(clock)
+    for count in range(200):
+        await pace.turn("conversations.replies", spare=15)
+        assert not limits.wait("conversations.replies")
+        if count % 20 == 0:
+            await pace.turn("conversations.replies", most=0)
+            assert not limits.wait("conversations.replies")
+    assert clock.now < 6.5 * 61
+
+
 @pytest.mark.skipif(not SPECS.exists(), reason="the services' own descriptions are not beside the repository")
 def test_tiers_are_slacks() -> None:
     """The bot's figures and the test Slack's are those of Slack's tiers."""
