@@ -25,7 +25,7 @@ class World:
 
     async def says(self, text: str, person: str = "ann") -> str:
         """What somebody is answered to a direct message."""
-        return await self.discord.answer_to(await self.discord.dm(person, text), within=30)
+        return await self.discord.answer_to(await self.discord.dm(person, text), within=60)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with FakeClaude() as claude, FakeDiscord() as discord:
         world = World(claude, discord, tmp_path)
         async with world.bot:
-            await world.bot.said("memory is ready")
+            await world.bot.said("memory is ready", 60)
             yield world
 
 
@@ -79,10 +79,10 @@ async def test_one_person_silences_nobody_else(world: World) -> None:
     """In a channel, what one person was refused keeps nobody else from being answered."""
     channel = world.general
     first = await world.discord.say(channel, "ann", f"{TRIGGER} now")
-    assert ChatRefused.sentence in await world.discord.answer_to(first, within=30)
+    assert ChatRefused.sentence in await world.discord.answer_to(first, within=60)
     (shown,) = world.discord.answers(first)
     second = await world.discord.say(channel, "ben", "And what is 2 and 2?", reply_to=shown["id"])
-    assert "2 and 2" in await world.discord.answer_to(second, within=30)
+    assert "2 and 2" in await world.discord.answer_to(second, within=60)
 
 
 async def test_an_earlier_turn_that_is_refused_is_dropped(world: World) -> None:

@@ -139,12 +139,12 @@ async def test_a_service_that_cant_be_asked_is_no_wrong_setting(
     else:
         await claude.stop()
     async with BotProcess(tmp_path, env(claude, discord)) as bot:
-        await bot.said("memory is ready")
+        await bot.said("memory is ready", 60)
         claude.script.clear()
         if not isinstance(fault, Reply):
             assert any("can't be reached" in line for line in bot.log)
             await claude.start(port)
-        assert "Hello" in await discord.answer_to(await discord.dm("ann", "Hello"), within=30)
+        assert "Hello" in await discord.answer_to(await discord.dm("ann", "Hello"), within=60)
 
 
 async def test_a_key_that_is_revoked_is_told(tmp_path: Path, claude: FakeClaude) -> None:
