@@ -171,7 +171,7 @@ class Rights(Erasing):
         owed = await self._of_those_taught(whom)
         if others := [each for each in ids if each not in whom]:
             owed.append(Erasure("sources", {"events": others, "user": None}))
-        if await self._journal.known(ids):
+        if await self._journal.known(ids) or not await self._journal.withdraw(ids):
             owed = await self._journal.owe(owed)
             await self._journal.forget_messages(ids)
             # A lesson that ended between these two has noted whom it taught; any other is void by now.
@@ -200,10 +200,15 @@ class Rights(Erasing):
         learn = self._learner is not None and not account.paused
         sources = Erasure("sources", {"events": [event.id], "user": account.user_id}, account.user_id)
         if edit is Edit.UNKNOWN:
-            # Nothing is left of it here, but it may have taught something long ago.
-            if not await self._memory.forget_sources([event.id], account.user_id):
+            if await self._journal.keep_ahead(event):
                 return
-        elif edit is Edit.OPEN:
+            edit = await self._journal.compare(event)  # it may have come in at this very moment
+        if edit is Edit.SAME:
+            return
+        # Nothing may be left of it here, while it has taught something long ago.
+        if edit is Edit.UNKNOWN and not await self._memory.forget_sources([event.id], account.user_id):
+            return
+        if edit is Edit.OPEN:
             # It may be answered between that look and this: then its new text is what is to be learned.
             await self._journal.edited(event, account.user_id, learn=learn)
             await self._journal.release([event.id])

@@ -64,6 +64,12 @@ class StubRights:
     async def known(self, message_ids: Sequence[str]) -> bool:
         return True
 
+    async def withdraw(self, message_ids: Sequence[str]) -> bool:
+        return True
+
+    async def keep_ahead(self, event: MessageEvent) -> bool:
+        return False
+
     async def forget_messages(self, message_ids: Sequence[str]) -> int:
         self.deleted += message_ids
         return len(message_ids)

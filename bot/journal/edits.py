@@ -12,6 +12,7 @@ from bot.journal.linking import renew
 from bot.journal.settings import was_paused
 from bot.journal.tables import exchanges, inbox, messages, taught, turns
 from bot.journal.values import from_json, storable, to_json
+from bot.journal.withdrawn import was_forgotten
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
 _RECORD = sa.select(messages.c.event_id).where(messages.c.message_id == sa.bindparam("event"))
@@ -69,7 +70,9 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
     former = [row for row in (said, waiting) if row is not None]
     gone = echoes.Erased([row["text"] for row in former], [row["conversation"] for row in former])
     count += echoes.forget(conn, gone, [user_id], now, but=text)
-    teaches = learn and text.strip() and not was_paused(conn, user_id, event.at.timestamp())
+    said_at = event.at.timestamp()
+    teaches = learn and text.strip() and not was_paused(conn, user_id, said_at)
+    teaches = teaches and not was_forgotten(conn, event.person.key, said_at)
     if waiting is None and teaches:
         conn.execute(sa.insert(exchanges), _exchange(conn, event, user_id, said))
         count += 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import echoes, people
+from bot.journal import echoes, people, withdrawn
 from bot.journal.tables import (
     codes,
     exchanges,
@@ -54,6 +54,7 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     """
     keys = list(person_keys)
     people.bump_epoch(conn, user_id)
+    withdrawn.note_forgotten(conn, keys, 0.0, now, now)
     waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     count = _close(conn, inbox.c.person_key.in_(keys))
@@ -62,7 +63,8 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     for kept, which in ((turns, theirs), (intents, intents.c.person_key.in_(keys))):
         count += conn.execute(sa.delete(kept).where(which)).rowcount
     count += echoes.forget(conn, gone, [user_id], now)
-    for named in (links, codes, guesses):
+    # Not the count of wrong codes: who has all forgotten may not guess on.
+    for named in (links, codes):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
     for owned in (settings, pauses, links):
         conn.execute(sa.delete(owned).where(owned.c.user_id == user_id))
@@ -75,6 +77,7 @@ def forget_since(
 ) -> int:
     """Erase what a person said from `start` to before `end`, with its answers; return how many rows went."""
     keys = list(person_keys)
+    withdrawn.note_forgotten(conn, keys, start, end, now)
     count = _close(conn, sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     told = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
@@ -106,8 +109,10 @@ def forget_events(
 def known(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
     """Whether anything may be kept here of any of these messages."""
     ids = list(message_ids)
-    tables = ((messages, messages.c.message_id), (turns, turns.c.event_id), (exchanges, exchanges.c.event_id))
-    return any(conn.execute(sa.select(sa.literal(1)).where(column.in_(ids)).limit(1)).first() for _, column in tables)
+    seen = sa.and_(messages.c.message_id.in_(ids), messages.c.event_id != "")
+    ahead = sa.and_(inbox.c.event_id.in_(ids), inbox.c.ahead == 1)
+    found = (seen, ahead, turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids))
+    return any(conn.execute(sa.select(sa.literal(1)).where(which).limit(1)).first() for which in found)
 
 
 def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) -> int:
@@ -116,6 +121,7 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
     Of an answer of the bot's own, that answer alone goes: what its person said stays. Returns how many rows went.
     """
     ids = list(message_ids)
+    withdrawn.withdraw(conn, ids, now)
     count = _close(conn, inbox.c.event_id.in_(ids))
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
     gone = echoes.erased(conn, said, waiting)
@@ -124,7 +130,9 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
         for table, which in ((turns, said), (exchanges, waiting))
         for user in conn.scalars(sa.select(table.c.user_id).where(which))
     }
-    answers = sa.and_(messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id)
+    answers = sa.and_(
+        messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id, messages.c.event_id != ""
+    )
     answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
     count += drop_exchanges(conn, waiting, now)
     count += conn.execute(sa.delete(turns).where(said)).rowcount

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.events import Audience, MessageEvent
+from bot.journal import withdrawn
 from bot.journal.tables import inbox, messages
 from bot.journal.values import due, from_json, home, to_json
 
@@ -33,8 +34,9 @@ _CONVERSATION = sa.select(messages.c.conversation).where(
 
 def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> str | None:
     """Write an event down, claimed by `worker`; return its conversation, None where it was seen before."""
-    conversation = _conversation(conn, event)
+    conversation = conversation_of(conn, event)
     if not record(conn, event.id, event.id, conversation, home(event.place), now):
+        withdrawn.release_ahead(conn, event, conversation, now)
         return None
     conn.execute(
         _OPEN,
@@ -62,7 +64,8 @@ def record(conn: sa.Connection, message_id: str, event_id: str, conversation: st
     return bool(conn.execute(_SEEN, values).rowcount)
 
 
-def _conversation(conn: sa.Connection, event: MessageEvent) -> str:
+def conversation_of(conn: sa.Connection, event: MessageEvent) -> str:
+    """The key of the conversation that a message is part of."""
     place = event.place
     if place.audience is Audience.PRIVATE or place.thread is not None:
         return home(place)
@@ -127,6 +130,7 @@ def unanswered(
         sa.select(inbox.c.event_id)
         .where(
             free,
+            inbox.c.ahead == 0,
             due(inbox.c.next_try, now, PAUSE_MOST),
             sa.true() if platforms is None else sa.or_(sa.false(), *theirs),
         )

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from bot import migrations
 
 #: The newest revision under `migrations/versions`: alembic is imported only where the database has another.
-HEAD = "0005"
+HEAD = "0006"
 #: Where the database keeps its revision; the memory store has its own elsewhere.
 VERSION_TABLE = "journal_version"
 #: PostgreSQL's advisory lock for migrations: any number, but always the same.

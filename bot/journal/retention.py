@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from bot.journal import withdrawn
 from bot.journal.linking import CODE_TTL
 from bot.journal.people import INTENT_TTL
 from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
@@ -43,7 +44,7 @@ def prune(conn: sa.Connection, now: float, turns_since: float, most: int, seen_s
         sa.delete(tombstones).where(tombstones.c.at < seen_since),
         sa.delete(adds).where(adds.c.at < seen_since),
     )
-    return sum(conn.execute(statement).rowcount for statement in doomed)
+    return withdrawn.prune(conn, now, seen_since) + sum(conn.execute(statement).rowcount for statement in doomed)
 
 
 def last_seen(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]]:
@@ -93,5 +94,5 @@ def backlog(conn: sa.Connection) -> Backlog:
     """Count what waits, for the operator."""
     counted = sa.select(exchanges.c.state, sa.func.count()).group_by(exchanges.c.state)
     states: dict[str, int] = {state: count for state, count in conn.execute(counted)}  # noqa: C416 - rows, not pairs
-    unanswered = conn.execute(sa.select(sa.func.count()).select_from(inbox)).scalar_one()
+    unanswered = conn.execute(sa.select(sa.func.count()).select_from(inbox).where(inbox.c.ahead == 0)).scalar_one()
     return Backlog(unanswered, states.get("waiting", 0), states.get("failed", 0))

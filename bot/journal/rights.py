@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.events import Account, Edit, Erasure, Joined, MessageEvent, Said
-from bot.journal import edits, erasure, erasures, export, linking, mentions, people, settings
+from bot.journal import edits, erasure, erasures, export, linking, mentions, people, settings, withdrawn
 from bot.journal.runner import Runner
 
 
@@ -60,6 +60,15 @@ class JournalOfRights:
     async def known(self, message_ids: Sequence[str]) -> bool:
         """Whether anything may be kept here of any of these messages."""
         return await self._runner.read(erasure.known, message_ids)
+
+    async def withdraw(self, message_ids: Sequence[str]) -> bool:
+        """Note that messages which aren't known were deleted; False where one of them became known meanwhile."""
+        await self._runner.write(withdrawn.withdraw, message_ids, self._clock())
+        return not await self.known(message_ids)
+
+    async def keep_ahead(self, event: MessageEvent) -> bool:
+        """Keep the text of an edit for the message itself, which is still to come; False where nothing is kept."""
+        return await self._runner.write(withdrawn.keep_ahead, event, self._clock())
 
     async def forget_messages(self, message_ids: Sequence[str]) -> int:
         """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went.

@@ -11,7 +11,8 @@ metadata = sa.MetaData()
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 #: Every message seen or sent, by the platform's own identity: the record that answers a second copy with silence.
-#: `event_id` is the message itself, or for the bot's own messages the event that they answer.
+#: `event_id` is the message itself, or for the bot's own messages the event that they answer; it is empty (as place and
+#: conversation are) where the message was deleted or edited before it was seen.
 messages = sa.Table(
     "messages",
     metadata,
@@ -24,7 +25,8 @@ messages = sa.Table(
 )
 
 #: Events written down and not yet answered. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1
-#: where the answer under way may repeat what has been forgotten meanwhile: then it is not kept.
+#: where the answer under way may repeat what has been forgotten meanwhile: then it is not kept. `ahead` is 1 where the
+#: edit of a message came before the message itself: its new text waits for that, and for nobody's answer.
 inbox = sa.Table(
     "inbox",
     metadata,
@@ -37,6 +39,7 @@ inbox = sa.Table(
     sa.Column("next_try", sa.Double, nullable=False, server_default="0"),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("unkept", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("ahead", sa.Integer, nullable=False, server_default="0"),
 )
 
 #: Recent turns. `at` is when it was said, `kept_at` when it was written here. Both turns are the asker's.
@@ -107,6 +110,18 @@ intents = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 
+#: Stretches of time of which an account has had forgotten what it said: what of that comes in later is not kept.
+forgettings = sa.Table(
+    "forgettings",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("began", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("forgettings_by_person", "person_key"),
+)
+
 #: How often a person has had everything forgotten: a lesson of an earlier epoch may not be kept.
 epochs = sa.Table(
     "epochs",
@@ -148,7 +163,8 @@ erasures = sa.Table(
     sa.Index("erasures_by_user", "user_id"),
 )
 
-#: Codes that join accounts, as digests; `tries` counts those that found the code and could not use it.
+#: Codes that join accounts, as digests; `tries` counts those that found it and could not use it. `name` is how the
+#: person who shows it is called.
 codes = sa.Table(
     "codes",
     metadata,
@@ -156,6 +172,7 @@ codes = sa.Table(
     sa.Column("person_key", sa.Text, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("at", sa.Double, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
 )
 
 #: Wrong codes, by whom and when.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from bot.events import MessageEvent, Place, Replied, Turn
-from bot.journal import inbox, people, settings
+from bot.journal import inbox, people, settings, withdrawn
 from bot.journal.tables import exchanges, links, messages, turns
 from bot.journal.values import from_json, home, storable, to_json, when
 
@@ -106,6 +106,8 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     if payload != to_json(event):  # edited on its platform while it was being answered
         event = replace(event, text=from_json(payload).text)
     said_at = event.at.timestamp()
+    if withdrawn.was_forgotten(conn, event.person.key, said_at):  # it came in after that
+        return True
     text, name, answer = storable(event.text), storable(event.name), storable(done.answer) if kept else ""
     if done.keep_turns:
         said = {

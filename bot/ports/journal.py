@@ -204,6 +204,20 @@ class RawText(Protocol):
         """Whether anything may be kept here of any of these messages."""
         ...
 
+    async def withdraw(self, message_ids: Sequence[str]) -> bool:
+        """Note that messages which aren't known were deleted, so that none of them is taken in any more.
+
+        False where one of them has become known meanwhile.
+        """
+        ...
+
+    async def keep_ahead(self, event: MessageEvent) -> bool:
+        """Keep the text of an edit for the message itself, which is still to come: that is then answered as it now is.
+
+        False where nothing is kept: the message has come meanwhile, was deleted, or is too old to come.
+        """
+        ...
+
     async def forget_messages(self, message_ids: Sequence[str]) -> int:
         """Erase what is kept of messages deleted on the platform, whoever wrote them; return how many rows went.
 

@@ -58,6 +58,17 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
     assert (await (await open_()).backlog()).waiting == 1
 
 
+#: What undoes the migrations after 0002.
+LATER = (
+    "DROP TABLE pauses",
+    "DROP TABLE adds",
+    "DROP TABLE forgettings",
+    "ALTER TABLE codes DROP COLUMN name",
+    "ALTER TABLE inbox DROP COLUMN ahead",
+    "ALTER TABLE inbox DROP COLUMN unkept",
+)
+
+
 async def test_data_of_the_version_before_is_kept(database: Database, open_: Open) -> None:
     """A journal of revision 0002 is brought up in place: a memory that was paused there stays so, and is resumed."""
     first = await open_()
@@ -65,7 +76,7 @@ async def test_data_of_the_version_before_is_kept(database: Database, open_: Ope
     await first.pause(ANN.key, True)
     await first.close()
     conn = database.connect()
-    for later in ("DROP TABLE pauses", "DROP TABLE adds", "ALTER TABLE inbox DROP COLUMN unkept"):
+    for later in LATER:
         conn.execute(later)
     conn.execute("UPDATE journal_version SET version_num = '0002'")
     conn.commit()
@@ -81,7 +92,7 @@ async def test_a_migration_behind_a_backup_holds_nobody_up(postgres_only: Databa
     """While somebody reads a table for long, the version before goes on at work, and the new one starts after them."""
     await (await open_journal(postgres_only.settings)).close()
     with postgres_only.connect() as backup, postgres_only.connect() as before:
-        for later in ("DROP TABLE pauses", "DROP TABLE adds", "ALTER TABLE inbox DROP COLUMN unkept"):
+        for later in LATER:
             before.execute(later)
         before.execute("UPDATE journal_version SET version_num = '0002'")
         before.commit()
