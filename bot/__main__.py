@@ -335,6 +335,7 @@ class _Parts:
             self.identities,
             self.learner if settings.bot_memory else None,
             grace=settings.bot_erase_grace_hours * 3600,
+            edits_per_minute=settings.bot_messages_per_minute,
         )
         told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
         self.bot = MemoryBot(

@@ -61,7 +61,9 @@ PASSING = (OSError, JournalUnavailable)
 #: Ways back kept for events that are taken up again.
 WAYS_BACK = 1000
 
-TOO_MUCH = "That's a lot at once: please give me a minute, then write again."
+#: Commands, clicks and forms that a person may send for each message of their allowance: paging is quick.
+COMMANDS = 3
+TOO_MUCH = "That's a lot at once: please give me a minute, then try again."
 SORRY = "Something went wrong on my side. Please try again."
 
 
@@ -99,6 +101,7 @@ class MemoryBot:
         self._learner = learner
         self._persona = persona
         self._allowance = Allowance(allowance)
+        self._commands_allowance = Allowance(COMMANDS * allowance)
         self._notify = notify
         self._remember = remember
         self._later = later
@@ -352,18 +355,26 @@ class MemoryBot:
 
     async def on_command(self, event: CommandEvent) -> View:
         """Run a command for the caller alone."""
+        if not self._commands_allowance.take(event.person.key, event.at):
+            return View(TOO_MUCH)
         return await self._commands.run(event)
 
     async def on_press(self, event: PressEvent) -> View:
         """Act on a button for the person who clicked it."""
+        if not self._commands_allowance.take(event.person.key, event.at):
+            return View(TOO_MUCH)
         return await self._commands.press(event)
 
     async def ask(self, event: PressEvent) -> Ask | View:
         """The form that a button opens, for the person who clicked it."""
+        if not self._commands_allowance.take(event.person.key, event.at):
+            return View(TOO_MUCH)
         return await self._commands.ask(event)
 
     async def on_submit(self, event: SubmitEvent) -> View:
         """Act on a form for the person who filled it in."""
+        if not self._commands_allowance.take(event.person.key, event.at):
+            return View(TOO_MUCH)
         return await self._commands.submit(event)
 
     async def on_deleted(self, event_ids: Sequence[str]) -> None:

@@ -349,6 +349,15 @@ class Edit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """An edit, and the mem0 user whose it is. With `learn` its new text is to be learned."""
+
+    event: MessageEvent
+    user_id: str
+    learn: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 from bot.events import Button, Item, Person, View
 from bot.identity import Identities
@@ -12,6 +13,8 @@ from bot.rights import Rights
 #: Without letters and digits that are taken for each other.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
+#: Digests are slow on purpose, and no Python runs meanwhile: one thread, which is there once it is needed.
+_DIGESTS = ThreadPoolExecutor(1, thread_name_prefix="codes")
 
 WRONG = View(
     "That code doesn't work: it is wrong, used, older than ten minutes, or from an account that has the same memories "
@@ -87,10 +90,16 @@ def new_code() -> str:
 
 
 async def digest(code: str) -> str:
-    """What is kept of a code, whatever its case and hyphens: slow to compute, so that it can't be guessed back."""
+    """What is kept of a code, whatever its case and hyphens: slow to compute, so that it can't be guessed back.
+
+    One at a time: many at once would take every processor from those who wait for an answer.
+    """
     plain = "".join(letter for letter in code.upper()[:64] if letter.isalnum())
-    found = await asyncio.to_thread(hashlib.scrypt, plain.encode(), salt=b"link code", n=1 << 13, r=8, p=1)
-    return found.hex()
+    return await asyncio.get_running_loop().run_in_executor(_DIGESTS, _digest, plain)
+
+
+def _digest(plain: str) -> str:
+    return hashlib.scrypt(plain.encode(), salt=b"link code", n=1 << 10, r=8, p=1).hex()
 
 
 def _named(key: str) -> str:

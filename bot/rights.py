@@ -6,13 +6,16 @@ What platforms tell of their messages is part of it: a message deleted there is 
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from bot.allowance import WINDOW, Allowance
+from bot.batches import Batches
 from bot.erasing import Erasing, Outcome
-from bot.events import Edit, Erasure, Memory, MessageEvent, Person, Said, Source
+from bot.events import Edit, Edited, Erasure, Memory, MessageEvent, Person, Said, Source
 from bot.holding import held
 from bot.identity import Identities
 from bot.learning import Learner
@@ -21,6 +24,9 @@ from bot.memory.keywords import Words, terms
 from bot.ports import Journal, MemoryStore
 
 log = logging.getLogger(__name__)
+
+#: Deletions, or edits, that are followed together: what comes in a flood, and holds nobody else up.
+TOGETHER = 25
 
 #: What the first answer after pausing begins with.
 PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
@@ -73,10 +79,17 @@ class Rights(Erasing):
         learner: Learner | None = None,
         *,
         grace: float = 72 * 3600.0,
+        edits_per_minute: int = 0,
     ) -> None:
-        """`learner` is None where nothing is learned; `grace` is how long a removed workspace's is kept, in seconds."""
+        """`learner` is None where nothing is learned; `grace` is how long a removed workspace's is kept, in seconds.
+
+        Past a person's `edits_per_minute` (0: no limit) new texts are learned a minute later.
+        """
         super().__init__(journal, memory, identities, learner)
         self._grace = grace
+        self._allowance = Allowance(edits_per_minute)
+        self._deletions: Batches[tuple[str, ...]] = Batches(self._deleted_all, TOGETHER)
+        self._edits: Batches[MessageEvent] = Batches(self._edited_all, TOGETHER)
 
     # What a person asks for. These raise JournalUnavailable where not even the wish could be written down.
 
@@ -162,9 +175,15 @@ class Rights(Erasing):
     async def deleted(self, event_ids: Sequence[str]) -> None:
         """Messages were deleted (the bot's own too): forget what they alone taught, and the turns that quote them."""
         try:
-            await held(lambda: self._deleted(list(event_ids)))
+            await self._deletions.add(tuple(event_ids))
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%d deleted messages are not forgotten yet: %s", len(event_ids), describe(exc))
+
+    async def _deleted_all(self, told: list[tuple[str, ...]]) -> None:
+        ids = list(dict.fromkeys(each for several in told for each in several))
+        for start in range(0, len(ids), TOGETHER):
+            some = ids[start : start + TOGETHER]
+            await held(partial(self._deleted, some))
 
     async def _deleted(self, ids: list[str]) -> None:
         whom = await self._journal.taught(ids)
@@ -188,35 +207,62 @@ class Rights(Erasing):
     async def edited(self, event: MessageEvent) -> None:
         """A message was edited: where its text changed, forget what it alone taught, and learn it anew."""
         try:
-            await held(lambda: self._edited(event))
+            await self._edits.add(event)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: its edit is not taken in: %s", event.id, describe(exc))
 
-    async def _edited(self, event: MessageEvent) -> None:
+    async def _edited_all(self, events: list[MessageEvent]) -> None:
+        # Of a message that was edited more than once the last text counts.
+        await held(partial(self._edited, {event.id: event for event in events}.values()))
+
+    async def _edited(self, events: Collection[MessageEvent]) -> None:
+        open_: list[Edited] = []
+        changed: list[Edited] = []
+        for event in events:
+            edit = await self._compared(event)
+            if edit in (Edit.OPEN, Edit.CHANGED):
+                (open_ if edit is Edit.OPEN else changed).append(await self._followed(event))
+        by_user: dict[tuple[str, bool], list[str]] = {}
+        for each in changed:
+            soon = self._allowance.take(each.event.person.key, datetime.now(UTC))
+            by_user.setdefault((each.user_id, soon), []).append(each.event.id)
+        owed = [Erasure("sources", {"events": ids, "user": user}, user) for (user, _), ids in by_user.items()]
+        owed = await self._journal.owe(owed) if owed else []
+        if open_ or changed:
+            await self._journal.edited([*open_, *changed])
+        if open_:
+            # Answered between that look and this: then the new text is what is to be learned.
+            await self._journal.release([each.event.id for each in open_])
+        for erasure, (_, soon) in zip(owed, by_user, strict=True):
+            await (self.attempt(erasure) if soon else self._learned_later(erasure))
+        if owed:
+            await self._wake()
+
+    async def _learned_later(self, owed: Erasure) -> None:
+        """Forget what edited messages had taught now, and have their new texts learned after a minute."""
+        try:
+            await self._memory.forget_sources(owed.what["events"], owed.what["user"])
+            await self._journal.owe([Erasure(owed.kind, owed.what)], WINDOW)
+            await self._journal.settle(owed.id)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one erasure, as in `attempt`
+            log.warning("an erasure (%s) is put off: %s", owed.kind, describe(exc))
+            await self._put_off(owed)
+
+    async def _compared(self, event: MessageEvent) -> Edit:
+        """What an edit is to us; UNKNOWN and SAME where there is nothing to be done."""
         edit = await self._journal.compare(event)
-        if edit is Edit.SAME:
-            return
-        account = await self._identities.account(event.person)
-        learn = self._learner is not None and not account.paused
-        sources = Erasure("sources", {"events": [event.id], "user": account.user_id}, account.user_id)
-        if edit is Edit.UNKNOWN:
-            if await self._journal.keep_ahead(event):
-                return
-            edit = await self._journal.compare(event)  # it may have come in at this very moment
-        if edit is Edit.SAME:
-            return
+        if edit is not Edit.UNKNOWN or await self._journal.keep_ahead(event):
+            return edit
+        edit = await self._journal.compare(event)  # it may have come in at this very moment
+        if edit is not Edit.UNKNOWN:
+            return edit
         # Nothing may be left of it here, while it has taught something long ago.
-        if edit is Edit.UNKNOWN and not await self._memory.forget_sources([event.id], account.user_id):
-            return
-        if edit is Edit.OPEN:
-            # It may be answered between that look and this: then its new text is what is to be learned.
-            await self._journal.edited(event, account.user_id, learn=learn)
-            await self._journal.release([event.id])
-            return
-        (owed,) = await self._journal.owe([sources])
-        await self._journal.edited(event, account.user_id, learn=learn)
-        await self.attempt(owed)
-        await self._wake()
+        user_id = await self._identities.user_id(event.person)
+        return Edit.CHANGED if await self._memory.forget_sources([event.id], user_id) else Edit.UNKNOWN
+
+    async def _followed(self, event: MessageEvent) -> Edited:
+        account = await self._identities.account(event.person)
+        return Edited(event, account.user_id, self._learner is not None and not account.paused)
 
     async def removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
         """The bot was removed: what belongs to that workspace (or person) alone is erased after the grace."""

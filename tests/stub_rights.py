@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Erasure, Joined, MessageEvent, Said
+from bot.events import Account, Edit, Edited, Erasure, Joined, MessageEvent, Said
 
 
 class StubRights:
@@ -80,7 +80,7 @@ class StubRights:
     async def compare(self, event: MessageEvent) -> Edit:
         return Edit.UNKNOWN
 
-    async def edited(self, event: MessageEvent, user_id: str, *, learn: bool) -> None:
+    async def edited(self, wanted: Sequence[Edited]) -> None:
         """Nothing is kept here that could follow."""
 
     async def release(self, event_ids: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bot.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.commands import Commands
 from bot.core import SORRY, TOO_MUCH, MemoryBot
-from bot.events import Account, Learned, MessageEvent, Person, Prompt, Recalled, Turn, Usage
+from bot.events import Account, CommandEvent, Learned, MessageEvent, Person, PressEvent, Prompt, Recalled, Turn, Usage
 from bot.identity import Identities
 from bot.learning import Learner
 from bot.ports import (
@@ -469,6 +469,19 @@ async def test_an_allowance_is_told_privately_and_once() -> None:
     assert [respond.whispers for respond in responds] == [[], [], [TOO_MUCH], *([[]] * 9)]
     assert not any(letter.isdigit() for letter in TOO_MUCH)
     assert (await at_once(world, 1, person=BOB))[0].shown == ["ok"]
+
+
+async def test_commands_have_an_allowance_too() -> None:
+    """Past three times as many commands and clicks as messages one sentence says so; others' are run as before."""
+    world = World(allowance=2)
+
+    async def command(person: Person) -> str:
+        return (await world.bot.on_command(CommandEvent(person, DM, "memories", "", MONDAY))).title
+
+    titles = [await command(ANN) for _ in range(8)]
+    assert [title == TOO_MUCH for title in titles] == [False] * 6 + [True] * 2
+    assert (await world.bot.on_press(PressEvent(ANN, DM, "page:1:", MONDAY))).title == TOO_MUCH
+    assert await command(BOB) != TOO_MUCH
 
 
 async def test_what_piled_up_is_no_flood() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from bot.batches import Batches
 from bot.events import Audience, MessageEvent, Person, Place
+from bot.journal.journal import SqlJournal
 from bot.ports import JournalUnavailable
-from bot.rights import Rights, Stretch, parse_person
+from bot.rights import TOGETHER, Rights, Stretch, parse_person
 from bot.sqlite import BUSY_TIMEOUT_MS, connect
 from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, Clock, House, opened
 from tests.makers import BOB, message
@@ -666,3 +669,78 @@ async def test_the_export_holds_everything(house: House) -> None:
     assert [turn["text"] for turn in exported["turns"]] == ["I like tea.", "Noted.", "I like coffee.", "Noted."]
     assert [waiting["text"] for waiting in exported["waiting_to_be_learned"]] == ["I like coffee."]
     assert exported["settings"]["memory_paused_since"] is not None
+
+
+# Floods
+
+
+class Counting:
+    """A journal that counts how often it is asked to erase."""
+
+    def __init__(self, journal: SqlJournal) -> None:
+        self._journal = journal
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._journal, name)
+
+
+async def test_many_deletions_are_followed_together(house: House) -> None:
+    """Messages that are deleted one by one, in a flood, are all forgotten, in a few transactions; others' stay."""
+    events = [await house.hear(f"Note {number} of mine.") for number in range(60)]
+    await house.tell("I like tea.", BOB, replace(DM, channel="D2"))
+    await house.learn()
+    journal: Any = Counting(house.journal)
+    rights = Rights(journal, house.memory, house.identities, house.learner)
+    await asyncio.gather(*(rights.deleted([event.id]) for event in events))
+    assert await house.known() == []
+    assert await house.known(BOB) == ["I like tea."]
+    assert await house.turns(events[0]) == []
+    assert journal.calls["forget_messages"] <= 60 / TOGETHER + 2
+
+
+async def test_many_edits_are_followed_together(house: House) -> None:
+    """Messages that are edited in a flood are learned as they are in the end, in a few transactions."""
+    events = [await house.hear(f"Note {number} of mine.") for number in range(40)]
+    await house.learn()
+    journal: Any = Counting(house.journal)
+    rights = Rights(journal, house.memory, house.identities, house.learner)
+    edits = [
+        replace(event, text=f"Word {number}, {version}.")
+        for version in ("draft", "final")
+        for number, event in enumerate(events)
+    ]
+    await asyncio.gather(*map(rights.edited, edits))
+    await house.learn()
+    assert await house.known() == sorted(f"Word {number}, final." for number in range(40))
+    assert journal.calls["edited"] <= 80 / TOGETHER + 2
+
+
+async def test_edits_past_the_allowance_are_learned_later(house: House) -> None:
+    """Who edits more than a minute's allowance has the former texts forgotten at once, the new ones learned later."""
+    events = [await house.tell(f"Note {number} of mine.") for number in range(3)]
+    rights = Rights(house.journal, house.memory, house.identities, house.learner, edits_per_minute=2)
+    for event in events:
+        await rights.edited(replace(event, text=event.text.replace("Note", "Word")))
+    await house.learn()
+    assert await house.known() == ["Word 0 of mine.", "Word 1 of mine."]
+    house.clock.now += 61
+    await rights.tick()
+    await house.learn()
+    assert await house.known() == ["Word 0 of mine.", "Word 1 of mine.", "Word 2 of mine."]
+
+
+async def test_one_that_fails_takes_none_along(house: House) -> None:
+    """Where following one flood fails, what comes after it is followed all the same."""
+    event = await house.tell("I like tea.")
+    work: Batches[int] = Batches(_odd_fails, 2)
+    outcomes = await asyncio.gather(*(work.add(number) for number in (0, 2, 3, 5, 4)), return_exceptions=True)
+    assert [isinstance(outcome, ValueError) for outcome in outcomes] == [False, False, True, True, False]
+    await house.rights.deleted([event.id])
+    assert await house.known() == []
+
+
+async def _odd_fails(numbers: list[int]) -> None:
+    if any(number % 2 for number in numbers):
+        raise ValueError("odd")

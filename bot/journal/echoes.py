@@ -38,23 +38,29 @@ def owned(column: sa.ColumnElement[str], user_id: str) -> sa.ColumnElement[bool]
     return sa.or_(column == user_id, column.in_(linked))
 
 
-def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, *, but: str = "") -> int:
+def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float) -> int:
     """Erase the answers that may repeat what is gone; return how many rows were touched.
 
     `users` are the mem0 users whose it was. An answer that is still being given is not kept, and a lesson of theirs
-    that is under way, which may have been shown what is gone, is void and begun anew. The words of `but` may stay.
+    that is under way, which may have been shown what is gone, is void and begun anew.
     """
+    return forget_words(conn, _words(gone.texts), gone.conversations, users, now)
+
+
+def forget_words(
+    conn: sa.Connection, told: frozenset[str], conversations: Sequence[str], users: Sequence[str], now: float
+) -> int:
+    """As `forget`, for the words of what is gone."""
     # First of all: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
     theirs = (owned(inbox.c.person_key, user) for user in users)
-    being_answered = sa.or_(inbox.c.conversation.in_(gone.conversations), *theirs)
+    being_answered = sa.or_(inbox.c.conversation.in_(conversations), *theirs)
     conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
-    told = _words(gone.texts) - _words([but])
 
     def repeats(text: str) -> bool:
         return not told.isdisjoint(keywords.telling(text))
 
     def near(table: sa.Table) -> sa.ColumnElement[bool]:
-        return sa.or_(table.c.conversation.in_(gone.conversations), table.c.user_id.in_(users))
+        return sa.or_(table.c.conversation.in_(conversations), table.c.user_id.in_(users))
 
     answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
     doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
@@ -70,6 +76,11 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float, 
             renew(conn, row, now, claimed_by=row["claimed_by"])
             count += 1
     return count
+
+
+def words(former: str, now: str = "") -> frozenset[str]:
+    """The words of a text that are not in the one that took its place."""
+    return _words([former]) - _words([now])
 
 
 def _words(texts: Iterable[str]) -> frozenset[str]:

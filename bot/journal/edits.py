@@ -1,11 +1,12 @@
 """A message whose text was changed on the platform: what is kept of it follows, and it is learned anew."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.events import Edit, MessageEvent
+from bot.events import Edit, Edited, MessageEvent
 from bot.journal import echoes
 from bot.journal.erasure import drop_exchanges
 from bot.journal.linking import renew
@@ -40,12 +41,27 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
     return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
 
 
-def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, now: float) -> int:
-    """Let the kept text follow; return how many rows changed.
+#: Words that are gone, by the mem0 user whose they were and the conversation, "" where nothing of the former text is
+#: kept: lessons that may have been shown what that taught are void all the same.
+_Gone = dict[tuple[str, str], set[str]]
 
-    With `learn`, the new text is held to be learned until `release`, when what the old one taught is forgotten. What
-    was said, or is said now, while memory is paused is not.
+
+def edited(conn: sa.Connection, wanted: Sequence[Edited], now: float) -> int:
+    """Let the kept texts follow edits, each of another message; return how many rows changed.
+
+    A new text that may be learned is held until `release`, when what the old one taught is forgotten. What was said,
+    or is said now, while memory is paused is not.
     """
+    gone: _Gone = {}
+    count = sum([_edited(conn, each, gone, now) for each in sorted(wanted, key=lambda each: each.event.id)])
+    # For each person and conversation once, however many edits: it looks through all answers there.
+    for (user_id, conversation), words in sorted(gone.items()):
+        count += echoes.forget_words(conn, frozenset(words), [conversation] if conversation else [], [user_id], now)
+    return count
+
+
+def _edited(conn: sa.Connection, wanted: Edited, gone: _Gone, now: float) -> int:
+    event, user_id, learn = wanted.event, wanted.user_id, wanted.learn
     text = storable(event.text)
     # Two processes are told of it at once: the second then finds what the first has written (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
@@ -68,8 +84,10 @@ def edited(conn: sa.Connection, event: MessageEvent, user_id: str, learn: bool, 
             renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
             count += 1
     former = [row for row in (said, waiting) if row is not None]
-    gone = echoes.Erased([row["text"] for row in former], [row["conversation"] for row in former])
-    count += echoes.forget(conn, gone, [user_id], now, but=text)
+    for row in former:
+        gone.setdefault((user_id, row["conversation"]), set()).update(echoes.words(row["text"], text))
+    if not former:
+        gone.setdefault((user_id, ""), set())
     said_at = event.at.timestamp()
     teaches = learn and text.strip() and not was_paused(conn, user_id, said_at)
     teaches = teaches and not was_forgotten(conn, event.person.key, said_at)

@@ -124,12 +124,10 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
     withdrawn.withdraw(conn, ids, now)
     count = _close(conn, inbox.c.event_id.in_(ids))
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
-    gone = echoes.erased(conn, said, waiting)
-    users = {
-        user
-        for table, which in ((turns, said), (exchanges, waiting))
-        for user in conn.scalars(sa.select(table.c.user_id).where(which))
-    }
+    gone: dict[tuple[str, str], list[str]] = {}
+    for table, which in ((turns, sa.and_(said, turns.c.author == "user")), (exchanges, waiting)):
+        for row in conn.execute(sa.select(table.c.user_id, table.c.conversation, table.c.text).where(which)):
+            gone.setdefault((row.user_id, row.conversation), []).append(row.text)
     answers = sa.and_(
         messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id, messages.c.event_id != ""
     )
@@ -141,7 +139,10 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
         count += conn.execute(sa.delete(turns).where(replies)).rowcount
         told = sa.and_(exchanges.c.event_id.in_(answered), exchanges.c.answer != "")
         count += conn.execute(sa.update(exchanges).where(told).values(answer="")).rowcount
-    return count + (echoes.forget(conn, gone, sorted(users), now) if gone.texts else 0)
+    # For each person and conversation once, however many messages: it looks through all answers there.
+    for (user, conversation), texts in sorted(gone.items()):
+        count += echoes.forget(conn, echoes.Erased(texts, [conversation]), [user], now)
+    return count
 
 
 def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: float) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Erasure, Joined, MessageEvent, Said
+from bot.events import Account, Edit, Edited, Erasure, Joined, MessageEvent, Said
 from bot.journal import edits, erasure, erasures, export, linking, mentions, people, settings, withdrawn
 from bot.journal.runner import Runner
 
@@ -85,9 +85,9 @@ class JournalOfRights:
         """What an edit on the platform is to us."""
         return await self._runner.read(edits.compare, event)
 
-    async def edited(self, event: MessageEvent, user_id: str, *, learn: bool) -> None:
-        """Let the kept text follow an edit. What is to be learned anew is held until `release`."""
-        await self._runner.erase(edits.edited, event, user_id, learn, self._clock())
+    async def edited(self, wanted: Sequence[Edited]) -> None:
+        """Let the kept texts follow edits, each of another message; what is to be learned is held until `release`."""
+        await self._runner.erase(edits.edited, wanted, self._clock())
 
     async def release(self, event_ids: Sequence[str]) -> None:
         """What these events taught before is forgotten: their new texts may be learned."""

@@ -10,6 +10,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple
@@ -26,9 +27,12 @@ log = logging.getLogger(__name__)
 
 #: Operations in one transaction at most, so that the memory store gets its turn at the file.
 BATCH = 256
+#: Seconds for which one transaction goes on to take erasures in, which are many rows each: then others have their turn,
+#: and the next erasures go after them.
+TURN = 0.1
 #: Where somebody holds the write-ahead log: milliseconds to wait for them, seconds until the next try, and milliseconds
 #: that it waits: they may be there for hours (a backup, a replica), and all that is written waits behind it.
-LOG_WAIT_MS = 1000
+LOG_WAIT_MS = 300
 LOG_PAUSE = 5.0
 LOG_AGAIN_MS = 50
 
@@ -49,14 +53,17 @@ def engine(path: Path) -> sa.Engine:
 class SqliteRunner:
     """Runs the journal's functions on one SQLite file. Made and used on one event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, turn: float = TURN) -> None:
         self._path = path
+        self._turn = turn
         self._lock = write_lock(path)
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._reader = engine(path).connect()
         self._writer = engine(path).connect()
         self._closing = False
+        #: Erasures that wait for their turn, in the writer's thread.
+        self._erasing: deque[_Job] = deque()
         #: Whether pages of the write-ahead log may hold what was erased: at the start, an earlier process's erasures.
         self._stained = True
         self._next_try = 0.0
@@ -116,33 +123,38 @@ class SqliteRunner:
         if batch is None:
             return False
         outcomes = self._commit(batch)
-        erased = any(job.erases and error is None for job, (_, _, error) in zip(batch, outcomes, strict=True))
+        erased = any(job.erases and error is None for job, _, error in outcomes)
         if erased or (self._stained and time.monotonic() >= self._next_try):
             self._empty_log(LOG_WAIT_MS if erased else LOG_AGAIN_MS)
         try:
-            self._loop.call_soon_threadsafe(_resolve, outcomes)
+            self._loop.call_soon_threadsafe(_resolve, [(job.future, *rest) for job, *rest in outcomes])
         except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
             log.warning("the event loop ended before %d journal operations were told of", len(batch))
         return True
 
     def _batch(self) -> list[_Job] | None:
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
+        """What is next: erasures behind everything else. Waits where there is nothing; None at the end."""
+        batch: list[_Job] = []
         while len(batch) < BATCH:
             try:
-                job = self._queue.get_nowait()
+                job = self._queue.get(block=not (batch or self._erasing))
             except queue.Empty:
                 break
             if job is None:
+                if not (batch or self._erasing):
+                    return None
                 self._queue.put(None)
                 break
-            batch.append(job)
+            (self._erasing if job.erases else batch).append(job)
+        batch += self._erasing
+        self._erasing.clear()
         return batch
 
-    def _commit(self, batch: list[_Job]) -> list[tuple[asyncio.Future[Any], Any, Exception | None]]:
-        """Run a batch in one transaction; where any of it fails, each in its own, so that one harms no other."""
+    def _commit(self, batch: list[_Job]) -> list[tuple[_Job, Any, Exception | None]]:
+        """Run a batch in one transaction; where any of it fails, each in its own, so that one harms no other.
+
+        Erasures that are too many for one turn wait for the next.
+        """
         try:
             results = self._transaction(batch)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is handed to the one whose operation it was
@@ -152,9 +164,10 @@ class SqliteRunner:
                 log.error("%s can't be written: %s", self._path, _reason(exc))
                 unavailable = JournalUnavailable(_reason(exc))
                 unavailable.__cause__ = exc
-                return [(batch[0].future, None, unavailable)]
-            return [(batch[0].future, None, exc)]
-        return [(job.future, result, None) for job, result in zip(batch, results, strict=True)]
+                return [(batch[0], None, unavailable)]
+            return [(batch[0], None, exc)]
+        self._erasing.extendleft(reversed(batch[len(results) :]))
+        return [(job, result, None) for job, result in zip(batch, results, strict=False)]
 
     def _empty_log(self, wait_ms: int) -> None:
         """Move the write-ahead log into the file, where what was deleted is overwritten; tried again if in use."""
@@ -171,10 +184,16 @@ class SqliteRunner:
             log.warning("what was erased is still in the write-ahead log; it is emptied as soon as nobody reads it")
 
     def _transaction(self, batch: list[_Job]) -> list[Any]:
+        """Run the operations, those that erase for one turn; return the results of as many as were run."""
         with self._lock, self._writer.begin():
             self._writer.exec_driver_sql("BEGIN IMMEDIATE")
-            results = [job.run(self._writer) for job in batch]
-            if any(job.erases for job in batch):  # once for all of them: it takes 0.1 s for 10,000 turns
+            results, erased, end = [], False, time.monotonic() + self._turn
+            for job in batch:
+                if erased and time.monotonic() > end:
+                    break
+                results.append(job.run(self._writer))
+                erased |= job.erases
+            if erased:  # once for all of them: it takes 0.1 s for 10,000 turns
                 _rewrite(self._writer)
             return results
 

@@ -116,6 +116,8 @@ class EmbeddedMemory:
         self._mem0 = BotMemory(embedder=embedder, store=store, llm=llm)
         self._learning = LearningLoop(lambda owner: any(owner is part for part in slow))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="recall")
+        # Whole lists, which may be long: nobody's recall waits for them.
+        self._listers = ThreadPoolExecutor(1, thread_name_prefix="list")
         # Erasing waits for readers of the file: not in the threads that they read in.
         self._erasers = ThreadPoolExecutor(1, thread_name_prefix="forget")
 
@@ -138,7 +140,7 @@ class EmbeddedMemory:
                 rows = self._store.list({"user_id": _id(user_id)})[0]
             return sorted(map(to_memory, rows), key=lambda memory: memory.learned_at, reverse=True)
 
-        return await self._in(self._readers, look)
+        return await self._in(self._listers, look)
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
         """Forget some, see the port."""
@@ -210,7 +212,7 @@ class EmbeddedMemory:
         if self._llm is not None:
             await self._learning.run(self._llm.close())
         await self._learning.close()
-        for pool in (self._readers, self._erasers):
+        for pool in (self._readers, self._listers, self._erasers):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._store.close)
 

@@ -21,7 +21,7 @@ _POOL = 4
 RENEW = 20_000
 #: Milliseconds for which an erasure waits for whoever reads the write-ahead log, and for which later tries do: a backup
 #: may be there for minutes, and all that is written here, by the journal too, waits behind it.
-SCRUB_MS = 2000
+SCRUB_MS = 300
 SCRUB_AGAIN_MS = 20
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from bot.events import Account, Edit, Erasure, Exchange, Joined, MessageEvent, Replied, Said, Turn
+from bot.events import Account, Edit, Edited, Erasure, Exchange, Joined, MessageEvent, Replied, Said, Turn
 
 
 class Inbox(Protocol):
@@ -233,8 +233,8 @@ class RawText(Protocol):
         """What an edit on the platform is to us."""
         ...
 
-    async def edited(self, event: MessageEvent, user_id: str, *, learn: bool) -> None:
-        """Let the kept text follow an edit. What is to be learned anew is held until `release`."""
+    async def edited(self, wanted: Sequence[Edited]) -> None:
+        """Let the kept texts follow edits, each of another message; what is to be learned is held until `release`."""
         ...
 
     async def release(self, event_ids: Sequence[str]) -> None:

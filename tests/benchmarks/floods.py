@@ -38,15 +38,19 @@ ANN_ELSEWHERE = Person("discord", "", "7")
 #: How often Ben writes, in seconds.
 EVERY = 0.05
 MANY = "Tell me a lot."
+#: Memories of somebody who has told much.
+STOCK = 2000
 
 Flood = Callable[[], Awaitable[object]]
 
 
 def model(request: fake.Request) -> str:
-    """A memory model that keeps each sentence, and makes 5,000 facts of one."""
+    """A memory model that keeps each sentence, and makes a hundred facts of one."""
     said = [(number, user) for number, user, _ in fake.new_messages(fake.last_text(request))]
-    if any(user == MANY for _, user in said):
-        return fake.facts(*({"text": f"Fact {number} is about topic {number % 97}"} for number in range(5000)))
+    many = [user for _, user in said if user.startswith(MANY)]
+    if many:
+        texts = (f"Fact {number} of {user} is about topic {number % 97}" for user in many for number in range(100))
+        return fake.facts(*({"text": text} for text in texts))
     return fake.facts(*({"text": user, "source": number} for number, user in said))
 
 
@@ -119,18 +123,27 @@ async def strangers(world: World) -> Flood:
 async def edits(world: World) -> Flood:
     """100 messages that taught something are edited, at once."""
     events = await told(world, 100)
-    return lambda: asyncio.gather(*(world.bot.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events))
+    return lambda: asyncio.gather(
+        *(world.bot.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events)
+    )
 
 
 async def lesson(world: World) -> Flood:
-    """The memory model makes 5,000 facts of one message."""
+    """A lesson of as many facts as one may teach."""
     await world.says(ANN, MANY)
     return world.learner.flush
 
 
+async def stocked(world: World) -> None:
+    """Ann has told much."""
+    for number in range(STOCK // 100):
+        await world.says(ANN, f"{MANY} Number {number}")
+        await world.learner.flush()
+
+
 async def everything(world: World) -> Flood:
     """Somebody with thousands of memories has everything forgotten."""
-    await (await lesson(world))()
+    await stocked(world)
     return lambda: world.command(ANN, "forget")
 
 
@@ -147,7 +160,7 @@ async def codes(world: World) -> Flood:
 
 async def lists(world: World) -> Flood:
     """200 times `/memories`, at once, by somebody with thousands of memories."""
-    await (await lesson(world))()
+    await stocked(world)
     return lambda: asyncio.gather(*(world.command(ANN, "memories") for _ in range(200)))
 
 
@@ -182,7 +195,9 @@ async def opened(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
 
 async def main(names: list[str], seconds: float) -> None:
     """Run the floods, each on an empty folder."""
-    print(f"{'flood':>12} {'takes':>8} {'longest wait':>13} {'median':>8} {'quiet, longest':>15} {'median':>8}  (seconds)")
+    print(
+        f"{'flood':>12} {'takes':>8} {'longest wait':>13} {'median':>8} {'quiet, longest':>15} {'median':>8}  (seconds)"
+    )
     async with FakeClaude(model) as claude:
         for name in names:
             with tempfile.TemporaryDirectory() as folder:

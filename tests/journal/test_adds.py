@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from bot.events import QueuedAdd
+from bot.events import Edited, QueuedAdd
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from tests.journal.conftest import Clock, Database, Open
@@ -46,7 +46,7 @@ async def test_an_add_is_void_once_its_exchange_is_erased_or_replaced(journal: S
     """Whatever takes the exchange, its add can't be finished any more, nor begun again."""
     first, second, third = [await begun(journal, number) for number in (1, 2, 3)]
     await journal.forget_messages([first.source])
-    await journal.edited(message("I like rum", number=2), ANN.key, learn=True)
+    await journal.edited([Edited(message("I like rum", number=2), ANN.key, learn=True)])
     await journal.forget_raw(ANN.key, [ANN.key])
     assert [add.void for add in await journal.adds()] == [True, True, True]
     for add in (first, second, third):

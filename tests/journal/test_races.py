@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bot.events import MessageEvent, QueuedAdd
+from bot.events import Edited, MessageEvent, QueuedAdd
 from bot.journal import erasure, outbox, turns
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
@@ -123,7 +123,7 @@ async def test_an_edit_meets_the_answer(journal: SqlJournal, first: sa.Connectio
     """A message that is edited while its answer is being committed is kept, and learned, as it says now."""
     conversation = await answering(first, journal, message("I like tea."))
     edited = message("I like coffee.")
-    await behind(first, postgres_only, journal.edited(edited, ANN.key, learn=True))
+    await behind(first, postgres_only, journal.edited([Edited(edited, ANN.key, learn=True)]))
     await journal.release([edited.id])
     assert [turn.text for turn in await journal.recent(conversation)] == ["I like coffee.", "I see."]
     assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["I like coffee."]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.events import Account, Edit, Erasure
+from bot.events import Account, Edit, Edited, Erasure
 from bot.journal.journal import SqlJournal
 from bot.ports import TooManyCodes
 from tests.journal.conftest import Clock, Database, Open
@@ -152,7 +152,7 @@ async def test_an_edited_message_waits_for_what_it_taught_to_go(journal: SqlJour
     conversation = await told(journal, f"a {CANARY}", 1, answer="ok")
     (old,) = await journal.exchanges(ANN.key, "private")
     edited = message("a wren")
-    await journal.edited(edited, ANN.key, learn=True)
+    await journal.edited([Edited(edited, ANN.key, learn=True)])
     assert [turn.text for turn in await journal.recent(conversation)] == ["a wren", "ok"]
     assert await journal.exchanges(ANN.key, "private") == []
     await journal.release([edited.id])
@@ -268,6 +268,6 @@ async def test_processes_that_are_told_of_one_edit_at_once(open_: Open) -> None:
         conversation = await told(journals[0], "I like tea", number, learn=False)
         assert conversation
         edited = message("I like coffee", number=number)
-        await asyncio.gather(*(journal.edited(edited, ANN.key, learn=True) for journal in journals))
+        await asyncio.gather(*(journal.edited([Edited(edited, ANN.key, learn=True)]) for journal in journals))
         await journals[0].release([edited.id])
     assert len(await journals[0].exchanges(ANN.key, "private")) == 20

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from bot.journal.sqlite import SqliteRunner
+from bot.journal.sqlite import SqliteRunner, engine
+from bot.journal.tables import metadata
 from bot.ports import JournalUnavailable
 from bot.sqlite import connect, write_lock
 
@@ -195,3 +196,23 @@ def test_another_process_leaves_the_log_in_use_alone(tmp_path: Path) -> None:
     assert second.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     for conn in (first, second):
         conn.close()
+
+
+async def test_erasures_take_turns_with_others(path: Path) -> None:
+    """However many erasures wait, what is written after them doesn't wait for all of them."""
+    with engine(path).begin() as conn:
+        metadata.create_all(conn)
+    runner = SqliteRunner(path, turn=0.0)
+    done: list[str] = []
+
+    async def noted(name: str, work: Awaitable[object]) -> None:
+        await work
+        done.append(name)
+
+    erasing = [noted("erased", runner.erase(put, f"e{number}")) for number in range(20)]
+    writing = [noted("written", runner.write(put, f"w{number}")) for number in range(5)]
+    await asyncio.gather(*erasing, *writing)
+    assert done[:5].count("written") >= 4
+    assert (done.count("erased"), done.count("written")) == (20, 5)
+    assert await runner.read(count) == 25
+    await runner.close()

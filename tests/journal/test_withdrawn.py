@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.events import Edit
+from bot.events import Edit, Edited
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from bot.journal.withdrawn import AHEAD_TTL, DELETED_TTL
@@ -52,7 +52,7 @@ async def test_an_edit_that_comes_first_is_what_is_answered(journal: SqlJournal)
         if await journal.compare(edited) is Edit.UNKNOWN:
             assert await journal.keep_ahead(edited)
         else:
-            await journal.edited(edited, ANN.key, learn=True)
+            await journal.edited([Edited(edited, ANN.key, learn=True)])
     assert await journal.unanswered() == []
     assert await journal.admit(event) is None  # the text that came with it is no longer its own
     ((found, conversation, _),) = await journal.unanswered()
@@ -114,7 +114,7 @@ async def test_what_was_said_before_all_was_forgotten_is_not_kept(database: Data
     clock.now += 120
     await journal.forget_raw(ANN.key, [ANN.key])
     conversation = await heard(journal, before, answer=f"A {CANARY}?")
-    await journal.edited(replace(before, text=f"Two {CANARY}s."), ANN.key, learn=True)
+    await journal.edited([Edited(replace(before, text=f"Two {CANARY}s."), ANN.key, learn=True)])
     await journal.release([before.id])
     assert await journal.recent(conversation) == []
     assert await journal.exchanges(ANN.key, "private") == []

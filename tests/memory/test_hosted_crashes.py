@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.events import Edited
 from bot.identity import Identities
 from bot.ports import LearningFailed, MemoryUnavailable
 from bot.rights import Rights, Stretch
@@ -239,7 +240,7 @@ async def test_an_edited_message_is_learned_anew_after_what_it_taught(
     async with process(tmp_path, mem0.url, clock=clock, patience=1) as bot:
         (old,) = await bot.waiting()
         edited = said(1, "I live in Faro")
-        await bot.journal.edited(edited, ANN, learn=True)
+        await bot.journal.edited([Edited(edited, ANN, learn=True)])
         await bot.journal.release([edited.id])
         with pytest.raises(LearningFailed, match="earlier version"):
             await bot.memory.learn(await bot.waiting())
