@@ -122,9 +122,9 @@ def _place(interaction: discord.Interaction) -> Place:
 
 
 def _command(interaction: discord.Interaction, name: str, argument: str) -> CommandEvent:
-    return CommandEvent(
-        person(interaction.user), _place(interaction), name, clean(argument).strip(), interaction.created_at
-    )
+    user, words = interaction.user, clean(argument).strip()
+    called = clean(f"{user.display_name} (@{user.name})")
+    return CommandEvent(person(user), _place(interaction), name, words, interaction.created_at, called)
 
 
 def _pressed(interaction: discord.Interaction, action: str) -> PressEvent:

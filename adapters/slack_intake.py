@@ -234,7 +234,7 @@ class Intake:
         # A command is answered where it was given, not in a thread of its own.
         place = replace(event.place, thread=found.thread)
         zone = await self._directory.zone(found.person.user)
-        return CommandEvent(found.person, place, given.name, given.argument, at=found.at.astimezone(zone))
+        return CommandEvent(found.person, place, given.name, given.argument, found.at.astimezone(zone), event.name)
 
     async def event(self, found: Draft) -> MessageEvent:
         """A message as the core is told of it, whether or not it is for the bot."""

@@ -81,7 +81,9 @@ class Private:
         argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
         # Whose day "today" is: the caller's.
         zone = await self._directory.zone(person.user) if name == "forget" else UTC
-        view = await self._core.on_command(CommandEvent(person, place, name, argument, at=datetime.now(zone)))
+        # Told to whoever enters the code that `/link` shows.
+        called = (await self._directory.names([person.user]))[person.user] if name == "link" else ""
+        view = await self._core.on_command(CommandEvent(person, place, name, argument, datetime.now(zone), called))
         await self._show(view, spot, place, person, replace=False)
 
     async def press(self, body: Body) -> None:

@@ -167,7 +167,7 @@ class TerminalAdapter:
         if text.casefold() in _HELP:
             self._write(f"{HELP}\n")
         elif given := command(text, now):
-            event = CommandEvent(self._person, self._place, given.name, given.argument, now)
+            event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
             self._show(await self._core.on_command(event))
         elif unknown := _COMMAND.match(text):
             self._write(f"I don't know /{unknown[1].lower()}. /help shows what there is.\n")

@@ -165,13 +165,17 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True)
 class CommandEvent:
-    """A command: `name` is `memories`, `forget`, `link` or `unlink`; `argument` the words behind it (may be empty)."""
+    """A command: `name` is `memories`, `forget`, `link` or `unlink`; `argument` the words behind it (may be empty).
+
+    `caller` is how the person is called on the platform, in a way that tells them from others of the same name.
+    """
 
     person: Person
     place: Place
     name: str
     argument: str
     at: datetime
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,20 @@ import asyncio
 import hashlib
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
-from bot.events import Button, Item, Person, View
+from bot.events import Button, CommandEvent, Item, Person, PressEvent, View
 from bot.identity import Identities
-from bot.ports import Codes, TooManyCodes
+from bot.ports import Codes, Intents, TooManyCodes
+from bot.prompt import one_line
 from bot.rights import Rights
 
 #: Without letters and digits that are taken for each other.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
+#: What a button does that joins accounts, and how much of a person's name is shown and kept with a code.
+LINK = "link"
+NAME = 80
 #: Digests are slow on purpose, and no Python runs meanwhile: one thread, which is there once it is needed.
 _DIGESTS = ThreadPoolExecutor(1, thread_name_prefix="codes")
 
@@ -21,25 +26,30 @@ WRONG = View(
     "already. Run /link on your other account for a new one, and enter it here."
 )
 ENOUGH = View("You have entered too many codes that didn't work. Please try again in ten minutes.")
+APART = View("Nothing was joined.")
 ALONE = View("This account isn't linked with another.")
+
+
+class Journal(Codes, Intents, Protocol):
+    """What must outlive a crash, as far as it is about links."""
 
 
 class Linking:
     """Shows codes, takes them, parts accounts. Raises what the journal raises."""
 
-    def __init__(self, journal: Codes, identities: Identities, rights: Rights) -> None:
+    def __init__(self, journal: Journal, identities: Identities, rights: Rights) -> None:
         self._journal = journal
         self._identities = identities
         self._rights = rights
 
-    async def link(self, person: Person, code: str) -> View:
-        """Show a code, or join this account to the one that the code was shown to."""
-        account = await self._identities.account(person)
-        return await self._join(person, code) if code else await self._offer(person, account.user_id)
+    async def link(self, event: CommandEvent, code: str) -> View:
+        """Show a code, or ask whether to join this account to the one that the code was shown to."""
+        account = await self._identities.account(event.person)
+        return await (self._propose(event, code) if code else self._offer(event, account.user_id))
 
-    async def _offer(self, person: Person, user_id: str) -> View:
-        code = new_code()
-        await self._journal.offer_code(person.key, await digest(code))
+    async def _offer(self, event: CommandEvent, user_id: str) -> View:
+        person, code = event.person, new_code()
+        await self._journal.offer_code(person.key, await digest(code), one_line(event.caller)[:NAME])
         items = await self._others(person, user_id)
         footer = (
             f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
@@ -48,9 +58,33 @@ class Linking:
         footer += " /unlink parts this account again." if items else ""
         return View(f"Your code is {code}", items, footer, code=code)
 
-    async def _join(self, person: Person, code: str) -> View:
+    async def _propose(self, event: CommandEvent, code: str) -> View:
+        """Say whose account it would be: one may have been talked into entering another's code."""
+        person, key = event.person, await digest(code)
         try:
-            joined = await self._journal.redeem_code(person.key, await digest(code))
+            found = await self._journal.look_up_code(person.key, key)
+        except TooManyCodes:
+            return ENOUGH
+        if found is None:
+            return WRONG
+        token = await self._journal.keep_intent(person.key, LINK, [key], event.at)
+        return View(
+            f"Join this account with {_account(*found)}?",
+            footer="Whoever controls that account then sees everything that I remember about you, and can change and "
+            "forget it. Join nobody's account but your own.",
+            buttons=(Button("Join", f"join:{token}", danger=True), Button("Cancel", f"part:{token}")),
+        )
+
+    async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
+        """Join the accounts, once, for the one who was asked; None where the button was used, or is too old."""
+        intent = await self._journal.take_intent(token, event.person.key, event.at)
+        if intent is None or intent[0] != LINK:
+            return None
+        return APART if cancel else await self._join(event.person, intent[1][0])
+
+    async def _join(self, person: Person, key: str) -> View:
+        try:
+            joined = await self._journal.redeem_code(person.key, key)
         except TooManyCodes:
             return ENOUGH
         if joined is None:
@@ -100,6 +134,16 @@ async def digest(code: str) -> str:
 
 def _digest(plain: str) -> str:
     return hashlib.scrypt(plain.encode(), salt=b"link code", n=1 << 10, r=8, p=1).hex()
+
+
+def _account(key: str, name: str) -> str:
+    """An account as its own person knows it: by name, which others may take too, and by what nobody else has."""
+    platform, _, rest = key.partition(":")
+    where = {"discord": "the Discord account", "slack": "the Slack account"}.get(platform)
+    if where is None:
+        return f"{name or rest} in the terminal"
+    user = rest.rpartition(":")[2]
+    return f"{where} of {name} (id {user})" if name not in ("", user) else f"{where} with the id {user}"
 
 
 def _named(key: str) -> str:

@@ -122,8 +122,11 @@ class StubRights:
             del self.owing[number]
         return len(same)
 
-    async def offer_code(self, person_key: str, digest: str) -> None:
+    async def offer_code(self, person_key: str, digest: str, name: str = "") -> None:
         self.codes[digest] = person_key
+
+    async def look_up_code(self, person_key: str, digest: str) -> tuple[str, str] | None:
+        return None
 
     async def redeem_code(self, person_key: str, digest: str) -> Joined | None:
         return None

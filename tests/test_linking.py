@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bot.events import Person, View
-from bot.linking import ALONE, ALPHABET, ENOUGH, WRONG, new_code
+from bot.commands import STALE
+from bot.events import CommandEvent, Person, View
+from bot.linking import ALONE, ALPHABET, APART, ENOUGH, WRONG, new_code
 from tests.house import ANN, ANN_ELSEWHERE, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, House, opened
 from tests.makers import BOB
 
@@ -31,9 +33,15 @@ async def code_for(house: House, person: Person = ANN) -> str:
     return found[1]
 
 
+async def entered(house: House, code: str, person: Person) -> View:
+    """What comes of entering a code, and of pressing Join where that is asked."""
+    view = await house.run("link", code, person=person)
+    return await house.press(view, "Join", person) if view.title.startswith("Join this account") else view
+
+
 async def joined(house: House, first: Person = ANN, second: Person = ANN_ON_DISCORD) -> View:
     """Link the second account to the first."""
-    return await house.run("link", await code_for(house, first), person=second)
+    return await entered(house, await code_for(house, first), second)
 
 
 async def both_told(house: House) -> None:
@@ -130,8 +138,8 @@ async def test_a_code_works_once(house: House) -> None:
     """Used by the other account, the code joins nobody else."""
     await house.tell("I like tea.")
     code = await code_for(house)
-    await house.run("link", code.lower().replace("-", " "), person=ANN_ON_DISCORD)
-    assert await house.run("link", code, person=BOB) == WRONG
+    await entered(house, code.lower().replace("-", " "), ANN_ON_DISCORD)
+    assert await entered(house, code, BOB) == WRONG
     assert await house.known(BOB) == []
     assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
 
@@ -140,7 +148,7 @@ async def test_one_of_many_wins_a_code(house: House) -> None:
     """Entered by several accounts at the same moment, a code joins one of them."""
     code = await code_for(house)
     people = [Person("discord", "", str(number)) for number in range(4)]
-    views = await asyncio.gather(*(house.run("link", code, person=person) for person in people))
+    views = await asyncio.gather(*(entered(house, code, person) for person in people))
     assert [view.title.startswith("Linked") for view in views].count(True) == 1
     assert views.count(WRONG) == 3
 
@@ -161,20 +169,20 @@ async def test_what_is_no_valid_code_gives_nothing_away(house: House, case: str)
         code = new_code()
     else:
         code = "'; DROP TABLE codes; --"
-    assert await house.run("link", code, person=person) == WRONG
+    assert await entered(house, code, person) == WRONG
     assert (await house.known(), await house.known(ANN_ON_DISCORD)) == (["I like tea."], ["I live in Porto."])
 
 
 async def test_guessing_is_slow(house: House) -> None:
     """After five wrong codes even the right one waits ten minutes; others are not held up by it."""
     for _ in range(5):
-        assert await house.run("link", new_code(), person=ANN_ON_DISCORD) == WRONG
+        assert await entered(house, new_code(), ANN_ON_DISCORD) == WRONG
     code = await code_for(house)
-    assert await house.run("link", code, person=ANN_ON_DISCORD) == ENOUGH
-    assert (await house.run("link", code, person=BOB)).title.startswith("Linked")
+    assert await entered(house, code, ANN_ON_DISCORD) == ENOUGH
+    assert (await entered(house, code, BOB)).title.startswith("Linked")
     house.clock.now += 601
     code = await code_for(house)
-    assert (await house.run("link", code, person=ANN_ON_DISCORD)).title.startswith("Linked")
+    assert (await entered(house, code, ANN_ON_DISCORD)).title.startswith("Linked")
 
 
 async def test_a_code_is_kept_in_no_file(house: House) -> None:
@@ -222,7 +230,7 @@ async def test_memories_that_cannot_move_now_follow(tmp_path: Path) -> None:
         await both_told(house)
         code = await code_for(house)
         await house.memory.close()
-        assert "in a little while" in (await house.run("link", code, person=ANN_ON_DISCORD)).title
+        assert "in a little while" in (await entered(house, code, ANN_ON_DISCORD)).title
         clock = house.clock
     async with opened(tmp_path / "data", clock) as house:
         clock.now += 120
@@ -249,3 +257,40 @@ async def test_a_removed_workspace_leaves_the_other_platforms_memories(house: Ho
     house.clock.now += 3700
     await house.rights.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I live in Porto."]
+
+
+async def test_it_is_asked_with_whom_to_join(house: House) -> None:
+    """Whoever enters a code is told whose account it is and what that means; nothing is joined until they press."""
+    await both_told(house)
+    code = await code_for(house)
+    asked = await house.run("link", code, person=ANN_ON_DISCORD)
+    assert asked.title == "Join this account with the Slack account with the id UANN?"
+    assert "sees everything that I remember about you" in asked.footer
+    assert [button.label for button in asked.buttons] == ["Join", "Cancel"]
+    assert await house.known(ANN_ON_DISCORD) == ["I live in Porto."]
+    assert (await house.press(asked, "Cancel", ANN_ON_DISCORD)) == APART
+    assert (await house.press(asked, "Join", ANN_ON_DISCORD)) == STALE
+    assert await house.known() == ["I like tea."]
+    again = await house.run("link", code, person=ANN_ON_DISCORD)
+    assert (await house.press(again, "Join", BOB)) == STALE
+    first = await house.press(again, "Join", ANN_ON_DISCORD)
+    assert first.title.startswith("Linked")
+    assert await house.press(again, "Join", ANN_ON_DISCORD) == first
+    assert await house.known() == ["I like tea.", "I live in Porto."]
+
+
+async def test_the_name_that_is_shown_is_the_other_persons(house: House) -> None:
+    """The name goes with the code of the one who showed it, on one line, beside an id that nobody else has."""
+    now = datetime.fromtimestamp(house.clock.now, UTC)
+    offered = await house.commands.run(CommandEvent(ANN, DM, "link", "", now, "Ann\nLee"))
+    assert offered.code
+    asked = await house.run("link", offered.code, person=ANN_ON_DISCORD)
+    assert asked.title == "Join this account with the Slack account of Ann Lee (id UANN)?"
+
+
+async def test_forgetting_everything_doesnt_count_codes_anew(house: House) -> None:
+    """Who has entered too many wrong codes may enter no more after `/forget` either."""
+    for _ in range(5):
+        assert await house.run("link", new_code(), person=ANN_ON_DISCORD) == WRONG
+    await house.press(await house.run("forget", person=ANN_ON_DISCORD), "Forget everything", ANN_ON_DISCORD)
+    assert await house.run("link", await code_for(house), person=ANN_ON_DISCORD) == ENOUGH

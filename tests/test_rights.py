@@ -521,7 +521,7 @@ async def test_a_pause_is_remembered_across_a_link(house: House) -> None:
     during = await said(house, f"My bird is a {CANARY}.", 1)
     await set_paused(house, False)
     code = (await house.run("link", person=ANN_ON_DISCORD)).title.removeprefix("Your code is ")
-    await house.run("link", code)
+    await house.press(await house.run("link", code), "Join")
     await house.answer(*during)
     await house.learn()
     assert await house.known() == []

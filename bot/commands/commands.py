@@ -5,7 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
@@ -34,6 +34,14 @@ PAUSING = "What you told me before stays, and I still follow the conversation th
 TOO_LONG = (
     f"It is too long to be edited here ({EDITED:,} characters at most). Forget it, and tell me anew what matters."
 )
+
+
+class Act(Protocol):
+    """What a button with a token does."""
+
+    async def __call__(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
+        """Take the token and do it, or (`cancel`) leave it; None where there is no such token."""
+        ...
 
 
 class Commands:
@@ -71,7 +79,7 @@ class Commands:
                 case "forget":
                     return await self._forgetting.propose(event, argument)
                 case "link":
-                    return await self._linking.link(event.person, argument)
+                    return await self._linking.link(event, argument)
                 case "unlink":
                     return await self._linking.unlink(event.person)
             return View(f"I don't know /{event.name[:20]}. I know /memories, /forget, /link and /unlink.")
@@ -95,20 +103,24 @@ class Commands:
                 case "cancel":
                     return await self._forgetting.act(event, rest, cancel=True)
                 case "forget":
-                    return await self._forget(event, rest)
+                    return await self._once(event, rest, self._forgetting.act)
+                case "join":
+                    return await self._once(event, rest, self._linking.act)
+                case "part":
+                    return await self._linking.act(event, rest, cancel=True) or STALE
                 case "open" | "share" | "close" | "drop" | "back":
                     return await self._about(event.person, kind, *listing.about(rest))
             return STALE
 
         return await _told("a button", answer)
 
-    async def _forget(self, event: PressEvent, token: str) -> View:
+    async def _once(self, event: PressEvent, token: str, act: Act) -> View:
         """Do what a button was shown for; a second press of it (a double click) is told the same as the first."""
-        view = await self._forgetting.act(event, token, cancel=False)
+        view = await act(event, token, cancel=False) or STALE
         pressed = (event.person.key, token)
         if view == STALE:
             return self._outcomes.get(pressed, STALE)
-        self._outcomes[pressed] = view = replace(view, changed=True)
+        self._outcomes[pressed] = view
         if len(self._outcomes) > OUTCOMES:
             self._outcomes.popitem(last=False)
         return view

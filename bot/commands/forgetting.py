@@ -162,8 +162,8 @@ class Forgetting:
 
 def _done(what: str, outcome: Outcome, also: str) -> View:
     if outcome.memories is None:
-        return View(f"{what}, but not all of it is erased yet.", footer=LATER)
-    return View(f"{what}: {things(outcome.memories)} that I remembered{also}.")
+        return View(f"{what}, but not all of it is erased yet.", footer=LATER, changed=True)
+    return View(f"{what}: {things(outcome.memories)} that I remembered{also}.", changed=True)
 
 
 def _named(everything: Sequence[Memory], what: str) -> list[Memory]:

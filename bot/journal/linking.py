@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from bot.events import Erasure, Joined, one_person
 from bot.journal import erasures, people, settings
-from bot.journal.tables import codes, exchanges, guesses, inbox, intents, tombstones, turns
+from bot.journal.tables import codes, exchanges, forgettings, guesses, inbox, intents, tombstones, turns
+from bot.journal.values import storable
 from bot.ports import TooManyCodes
 
 #: How long a code joins, in seconds, and how often it may be found by one who can't use it.
@@ -17,10 +18,19 @@ CODE_TRIES = 5
 GUESSES = 5
 
 
-def offer(conn: sa.Connection, person_key: str, digest: str, now: float) -> None:
-    """Keep a code's digest for an account, in place of any earlier one."""
+def offer(conn: sa.Connection, person_key: str, digest: str, name: str, now: float) -> None:
+    """Keep a code's digest for an account, and how its person is called, in place of any earlier one."""
     conn.execute(sa.delete(codes).where(sa.or_(codes.c.person_key == person_key, codes.c.at < now - CODE_TTL)))
-    conn.execute(sa.insert(codes), {"digest": digest, "person_key": person_key, "at": now})
+    conn.execute(sa.insert(codes), {"digest": digest, "person_key": person_key, "name": storable(name), "at": now})
+
+
+def look_up(conn: sa.Connection, person_key: str, digest: str, now: float) -> tuple[str, str] | None:
+    """The account that a code was shown to and how its person is called; None as for `redeem`, which it counts as.
+
+    Raises TooManyCodes as that does.
+    """
+    found = _valid(conn, person_key, digest, now)
+    return None if found is None else (found.person_key, found.name)
 
 
 def redeem(conn: sa.Connection, person_key: str, digest: str, now: float) -> Joined | None:
@@ -28,22 +38,26 @@ def redeem(conn: sa.Connection, person_key: str, digest: str, now: float) -> Joi
 
     Raises TooManyCodes where the account has entered too many wrong ones, whatever this one is.
     """
+    found = _valid(conn, person_key, digest, now)
+    if found is None or not conn.execute(sa.delete(codes).where(codes.c.digest == digest)).rowcount:
+        return None  # in the second case it was used elsewhere at this very moment
+    conn.execute(sa.delete(guesses).where(guesses.c.person_key == person_key))
+    return _join(conn, people.user_id(conn, person_key), people.user_id(conn, found.person_key), now)
+
+
+def _valid(conn: sa.Connection, person_key: str, digest: str, now: float) -> Any:
+    """The row of a code that this account may use; None where there is none, which counts as a wrong one."""
     conn.execute(sa.delete(guesses).where(guesses.c.at < now - CODE_TTL))
     mine = sa.select(sa.func.count()).select_from(guesses).where(guesses.c.person_key == person_key)
     if conn.execute(mine).scalar_one() >= GUESSES:
         raise TooManyCodes
     valid = sa.and_(codes.c.digest == digest, codes.c.at >= now - CODE_TTL, codes.c.tries < CODE_TRIES)
-    owner = conn.execute(sa.select(codes.c.person_key).where(valid)).scalar()
-    to = people.user_id(conn, owner) if owner is not None else None
-    former = people.user_id(conn, person_key)
-    if to is None or to == former:
-        conn.execute(sa.update(codes).where(codes.c.digest == digest).values(tries=codes.c.tries + 1))
-        conn.execute(sa.insert(guesses), {"person_key": person_key, "at": now})
-        return None
-    if not conn.execute(sa.delete(codes).where(valid)).rowcount:  # used elsewhere at this very moment
-        return None
-    conn.execute(sa.delete(guesses).where(guesses.c.person_key == person_key))
-    return _join(conn, former, to, now)
+    found = conn.execute(sa.select(codes.c.person_key, codes.c.name).where(valid)).first()
+    if found is not None and people.user_id(conn, found.person_key) != people.user_id(conn, person_key):
+        return found
+    conn.execute(sa.update(codes).where(codes.c.digest == digest).values(tries=codes.c.tries + 1))
+    conn.execute(sa.insert(guesses), {"person_key": person_key, "at": now})
+    return None
 
 
 def _join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
@@ -65,7 +79,7 @@ def unite(conn: sa.Connection, former_key: str, key: str, now: float) -> Joined 
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(key))))
     former, to = people.user_id(conn, former_key), people.user_id(conn, key)
     joined = None if former == to else _join(conn, former, to, now)
-    for table in (inbox, turns, exchanges, intents, codes, guesses):
+    for table in (inbox, turns, exchanges, intents, codes, guesses, forgettings):
         conn.execute(sa.update(table).where(table.c.person_key == former_key).values(person_key=key))
     return joined
 

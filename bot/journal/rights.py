@@ -146,9 +146,16 @@ class JournalOfRights:
         """The accounts linked to a mem0 user id."""
         return await self._runner.read(people.accounts, user_id)
 
-    async def offer_code(self, person_key: str, digest: str) -> None:
+    async def offer_code(self, person_key: str, digest: str, name: str = "") -> None:
         """Keep the digest of a code that joins another account to this one, for ten minutes and one use."""
-        await self._runner.write(linking.offer, person_key, digest, self._clock())
+        await self._runner.write(linking.offer, person_key, digest, name, self._clock())
+
+    async def look_up_code(self, person_key: str, digest: str) -> tuple[str, str] | None:
+        """The account that showed the code, and how its person is called; None as for `redeem_code`.
+
+        Raises TooManyCodes as that does.
+        """
+        return await self._runner.write(linking.look_up, person_key, digest, self._clock())
 
     async def redeem_code(self, person_key: str, digest: str) -> Joined | None:
         """Join the account to the one that showed the code; None where there is no such code (any more).

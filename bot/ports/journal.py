@@ -155,8 +155,18 @@ class Intents(Protocol):
 class Codes(Protocol):
     """Accounts that are joined by a code, and parted."""
 
-    async def offer_code(self, person_key: str, digest: str) -> None:
-        """Keep the digest of a code that joins another account to this one, for ten minutes and one use."""
+    async def offer_code(self, person_key: str, digest: str, name: str = "") -> None:
+        """Keep the digest of a code that joins another account to this one, for ten minutes and one use.
+
+        `name` is how the person is called who shows it, to be told to whoever enters it.
+        """
+        ...
+
+    async def look_up_code(self, person_key: str, digest: str) -> tuple[str, str] | None:
+        """The account that showed the code, and how its person is called; None as for `redeem_code`.
+
+        Raises TooManyCodes as that does: it counts like using the code.
+        """
         ...
 
     async def redeem_code(self, person_key: str, digest: str) -> Joined | None:

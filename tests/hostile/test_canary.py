@@ -58,7 +58,8 @@ async def linked(stage: Stage) -> None:
     """Join Ann's account on Slack to the one on Discord."""
     code = re.search(r"([0-9A-Z]{4})\W+([0-9A-Z]{4})", (await shown(stage, "link")).content)
     assert code
-    assert "Linked" in str(await stage.slack.command("UANN", "link", f"{code[1]}-{code[2]}"))
+    asked = await stage.slack.command("UANN", "link", f"{code[1]}-{code[2]}")
+    assert "Linked" in str(await stage.slack.press("UANN", asked, "Join"))
 
 
 async def asked(stage: Stage) -> None:

@@ -119,8 +119,11 @@ async def test_paused_linked_exported_and_forgotten_across_platforms(tmp_path: P
         code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}", plain(await offered.answer()))
         assert code is not None
         assert offered.ephemeral
-        linked = await slack.command("UANN", "link", code[0].lower(), "C0GENERAL")
-        assert (linked["response_type"], linked["text"].startswith("Linked: ")) == ("ephemeral", True)
+        asked = await slack.command("UANN", "link", code[0].lower(), "C0GENERAL")
+        assert asked["response_type"] == "ephemeral"
+        assert "the Discord account of ann (@ann)" in asked["text"]
+        linked = await slack.press("UANN", asked, "Join", "C0GENERAL")
+        assert linked["text"].startswith("Linked: ")
         assert (await slack.command("UBEN", "link", code[0]))["text"].startswith("That code doesn't work")
         listed = await slack.command("UANN", "memories")
         assert "I like tea." in listed["text"]
