@@ -8,11 +8,11 @@ import asyncio
 import logging
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from bot.events import Learned
+from bot.events import Exchange, Learned
 from bot.logs import describe
-from bot.ports import LearningFailed, MemoryStore, MemoryUnavailable, Notify, Outbox
+from bot.ports import JournalUnavailable, LearningFailed, MemoryStore, MemoryUnavailable, Notify, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ RETRY_MOST = 600.0
 #: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried, unless all that
 #: is wrong is an outage.
 ATTEMPTS = 50
+#: The same where what failed is neither an outage nor what the model said: nobody foresaw it, and time mends it rarely.
+UNFORESEEN = 5
 #: Extractions in flight at once, over all people: they wait for the network, not for a processor.
 AT_ONCE = 64
 
@@ -102,25 +104,58 @@ class Learner:
         try:
             facts = await self._memory.learn(exchanges)
         except LearningFailed as exc:
-            failed = ids if exc.ids is None else list(exc.ids)
-            tried = min(exchange.attempts for exchange in exchanges) + 1
-            final = exc.final or (tried >= ATTEMPTS and not exc.outage)
-            await self._journal.learning_failed(failed, str(exc), final=final)
-            about = [exchange.event_id for exchange in exchanges if exchange.id in failed]
-            named = ", ".join(about[:NAMED]) + (f" and {len(about) - NAMED} more" if len(about) > NAMED else "")
-            log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")
+            await self._failed(exchanges, exc)
             if await self._journal.exchanges(user_id, scope):
                 self._again(user_id, scope)
             else:
                 self._failures.pop((user_id, scope), None)
             return
-        except MemoryUnavailable as exc:
+        except (MemoryUnavailable, JournalUnavailable) as exc:
             await self._journal.learning_failed(ids, type(exc).__name__, final=False)
             raise
+        except Exception as exc:
+            if len(exchanges) == 1:
+                await self._failed(exchanges, LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+                raise
+            # One of them is the reason, and the others shall not suffer from it.
+            log.warning("%d exchanges are learned one by one: %s", len(exchanges), describe(exc))
+            facts = await self._one_by_one(exchanges)
+            if await self._journal.exchanges(user_id, scope):
+                self._again(user_id, scope)
+            return
         await self._journal.learned(ids)
         self._failures.pop((user_id, scope), None)
         if self._notify:
             self._notify(Learned(user_id, facts))
+
+    async def _one_by_one(self, exchanges: Sequence[Exchange]) -> int:
+        facts = 0
+        for exchange in exchanges:
+            try:
+                facts += await self._memory.learn([exchange])
+            except LearningFailed as exc:
+                await self._failed([exchange], exc)
+            except MemoryUnavailable:
+                await self._journal.learning_failed([exchange.id], "MemoryUnavailable", final=False)
+            except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few tries
+                log.warning("%s can't be learned: %s", exchange.event_id, describe(exc))
+                await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+            else:
+                await self._journal.learned([exchange.id])
+        return facts
+
+    async def _failed(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
+        """Note a failed attempt; those of the exchanges that were tried often enough are kept for the operator."""
+        about = [exchange for exchange in exchanges if exc.ids is None or exchange.id in exc.ids]
+        tries = exc.tries or ATTEMPTS
+        over = [each for each in about if exc.final or (each.attempts + 1 >= tries and not exc.outage)]
+        again = [exchange for exchange in about if exchange not in over]
+        for some, final in ((over, True), (again, False)):
+            if some:
+                await self._journal.learning_failed([each.id for each in some], str(exc), final=final)
+                named = ", ".join(each.event_id for each in some[:NAMED])
+                named += f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+                log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")
 
     def _again(self, user_id: str, scope: str) -> None:
         if self._stopping:

@@ -32,10 +32,12 @@ def memory(text: str, *, number: int = 1, scope: str = "private", place: str = "
     return Memory(f"m{number}", text, at, scope, (Source(f"e{number}", at, place, f"https://example.org/{number}"),))
 
 
-def exchange(number: int, text: str = "hello", *, scope: str = "private", user_id: str = ANN.key) -> Exchange:
+def exchange(
+    number: int, text: str = "hello", *, scope: str = "private", user_id: str = ANN.key, attempts: int = 0
+) -> Exchange:
     """An exchange that waits to be learned."""
     at = MONDAY + timedelta(minutes=number)
-    return Exchange(number, f"e{number}", user_id, scope, "Ann", text, "hi", at, "", "DM", "c")
+    return Exchange(number, f"e{number}", user_id, scope, "Ann", text, "hi", at, "", "DM", "c", attempts)
 
 
 async def until(holds: Callable[[], bool], seconds: float = 10) -> None:

@@ -121,7 +121,8 @@ async def test_linked_and_unlinked(before: House) -> None:
     assert "isn't linked" in (await house.run("unlink")).title
     code = (await house.run("link")).title.removeprefix("Your code is ")
     await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-    joined = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+    asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+    joined = await house.press(asked, "Join", ANN_ON_DISCORD)
     assert [item.text for item in joined.items] == ["Linked with your Slack account"]
     assert await house.known(ANN_ON_DISCORD) == sorted([*ALL, "I like gin."])
     assert "all 2 of your linked accounts" in (await house.run("forget")).title
@@ -137,7 +138,8 @@ async def test_linked_before(tmp_path: Path, first: Person) -> None:
         code = (await house.run("link", person=FORMER)).title.removeprefix("Your code is ")
         await house.tell("I like tea.", FORMER)
         await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-        await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+        asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+        await house.press(asked, "Join", ANN_ON_DISCORD)
         await house.tell("I like milk.", ANN)
         await upgraded(house)
         everything = ["I like gin.", "I like milk.", "I like tea."]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.events import Exchange, Learned, Recalled
-from bot.learning import Learner
+from bot.learning import UNFORESEEN, Learner
 from bot.ports import LearningFailed, MemoryUnavailable
 from tests.makers import exchange, until
 from tests.stubs import StubJournal, StubMemory
@@ -160,3 +160,43 @@ async def test_stopping_leaves_what_is_not_done() -> None:
     await worker.flush()
     assert len(memory.calls) == 1
     assert len(journal.kept) == 1
+
+
+class Poisoned(Lessons):
+    """A memory that fails, in a way nobody foresaw, on whatever holds the word "odd"."""
+
+    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+        self.calls.append([one.text for one in exchanges])
+        if any("odd" in one.text for one in exchanges):
+            raise KeyError("odd")
+        return 1
+
+
+async def test_one_odd_exchange_holds_up_no_other() -> None:
+    """What fails for reasons that nobody foresaw is set aside after a few tries, and the others are learned at once."""
+    journal, memory = StubJournal(), Poisoned()
+    journal.kept = [exchange(1, "one"), exchange(2, "odd"), exchange(3, "three")]
+    worker = learner(journal, memory)
+    worker.noticed("slack:T1:UANN", "private")
+    await worker.flush()
+    assert [one.text for one in journal.kept] == ["odd"]
+    assert journal.failed == [([2], "KeyError", False)]
+    journal.kept = [exchange(2, "odd", attempts=UNFORESEEN - 1), exchange(4, "four")]
+    await worker.flush()
+    worker.noticed("slack:T1:UANN", "private")
+    await worker.flush()
+    assert journal.failed[-1] == ([2], "KeyError", True)
+    assert journal.set_aside == {2}
+    assert [one.text for one in journal.kept] == ["odd"]
+    await worker.stop(1)
+
+
+async def test_only_what_was_tried_often_is_given_up() -> None:
+    """Of two that fail together the one that failed often before is given up, though the other is new."""
+    journal, memory = StubJournal(), Lessons(LearningFailed("cut", ids=(1, 2)))
+    journal.kept = [exchange(1, "old", attempts=49), exchange(2, "new")]
+    worker = learner(journal, memory)
+    worker.noticed("slack:T1:UANN", "private")
+    await worker.flush()
+    assert journal.failed == [([1], "cut", True), ([2], "cut", False)]
+    await worker.stop(1)

@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 MOST_CHARACTERS = 24_000
 MOST_EXCHANGES = 30
 READERS = 4
+#: What an exchange may itself be at fault for, beside the many ways in which a service or a database is out of reach;
+#: and how often such a one is tried.
+UNFORESEEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.DataError)
+TRIES = 5
 
 Result = TypeVar("Result")
 #: Marks exchanges as learned, in the store's transaction; raises Superseded where they may not be.
@@ -238,8 +242,12 @@ class EmbeddedMemory:
                     half = len(batch) // 2
                     waiting.extendleft((batch[half:], batch[:half]))
                 elif exc.smaller or exc.final or exc.ids == ():
-                    exc.ids = tuple(each.id for each in batch) if exc.ids is None else exc.ids
-                    failed = failed or exc
+                    ids = tuple(each.id for each in batch) if exc.ids is None else exc.ids
+                    # One report for all: what is worth fewer tries than the others is found out again.
+                    exc.ids = (*(failed.ids or ()), *ids) if failed else ids
+                    exc.final = exc.final and (failed is None or failed.final)
+                    exc.tries = exc.tries if failed is None or failed.tries else None
+                    failed = exc
                 else:  # the service is down: the others would fail too
                     raise
         if failed is not None:
@@ -274,6 +282,8 @@ class EmbeddedMemory:
                 if isinstance(cause, LearningFailed):
                     raise cause from cause.__cause__
             log.warning("a lesson could not be stored: %s", describe(exc))
+            if isinstance(lesson.error or exc, UNFORESEEN):
+                raise LearningFailed(type(exc).__name__, smaller=True, tries=TRIES) from exc
             raise MemoryUnavailable(type(exc).__name__) from exc
         finally:
             current.reset(token)
@@ -291,7 +301,7 @@ class EmbeddedMemory:
         await self._mem0.add(
             said,
             user_id=lesson.user_id,
-            run_id=lesson.scope,
+            run_id=_id(lesson.scope),
             metadata={
                 "audience": lesson.scope,
                 "place": last.place,

@@ -59,7 +59,7 @@ def _all_sources(lesson: Lesson) -> tuple[Source, ...]:
 def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
     """The record with what mem0 doesn't carry: sources, audience, conversation, and when it was said."""
     payload = dict(record.payload)
-    payload["audience"] = lesson.scope
+    payload["audience"] = payload["run_id"] = lesson.scope  # mem0 takes no white space in the second
     payload["sources"] = [_stored(source) for source in fact.sources]
     if fact.sources:
         first = min(fact.sources, key=lambda source: source.at)

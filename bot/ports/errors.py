@@ -72,7 +72,8 @@ class LearningFailed(MemoryUnavailable):
 
     `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use. `ids` are
     those of the exchanges that it is about, where it isn't about all that were given. `outage` says that it is about
-    none: the service can't be used for now, and nothing is given up for that, however long it lasts.
+    none: the service can't be used for now, and nothing is given up for that, however long it lasts. `tries`
+    is how often an exchange is tried, where that is less than usual: what nobody foresaw may be its own fault.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class LearningFailed(MemoryUnavailable):
         final: bool = False,
         outage: bool = False,
         ids: tuple[int, ...] | None = None,
+        tries: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.outage = outage
         self.smaller = smaller
         self.final = final
         self.ids = ids
+        self.tries = tries
 
 
 class JournalUnavailable(Exception):

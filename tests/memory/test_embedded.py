@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE
+from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange
+from bot.memory.embedded import TRIES
 from bot.ports import LearningFailed, MemoryUnavailable
 from tests.fakes.claude import (
     REFUSAL,
@@ -428,3 +430,38 @@ async def test_an_unpaid_account_is_an_outage(claude: FakeClaude, tmp_path: Path
         with pytest.raises(LearningFailed, match="no credit") as failed:
             await memory.learn([exchange(1, "I like tea."), exchange(2, "I like rain.")])
         assert (failed.value.smaller, failed.value.outage, claude.calls) == (False, True, 1)
+
+
+@pytest.mark.parametrize("odd", ["C 2", "C\n2", "*", "", "C" * 300, "C%20"])
+async def test_odd_ids_are_learned(tmp_path: Path, odd: str) -> None:
+    """Whatever a platform calls its channels and messages, what is said there is learned, once, and recalled there."""
+    scope = f"members:slack:T1:{odd}"
+    said = [exchange(number, "I like tea.", scope=scope, event_id=f"slack:T1:{odd}:{number}") for number in (1, 2)]
+    async with opened(tmp_path, None) as memory:
+        for each in said:
+            await memory.learn([each])
+        (found,) = await memory.list("discord:1")
+        assert (found.text, found.scope) == ("I like tea.", scope)
+        assert [source.event_id for source in found.sources] == [each.event_id for each in said]
+        assert await recalled(memory, "tea", scopes=frozenset({scope})) == ["I like tea."]
+
+
+class Picky(Waiting):
+    """A journal that fails on one exchange, in a way that nobody foresaw."""
+
+    def commit(self, connection: Any, exchanges: Sequence[Exchange]) -> None:
+        if any("odd" in each.text for each in exchanges):
+            raise LookupError("odd")
+        super().commit(connection, exchanges)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_one_odd_exchange_is_told_from_the_others(tmp_path: Path, keyed: bool) -> None:
+    """Where one of many can't be stored, for no reason of the database's, the others are learned and it is named."""
+    waiting = Picky()
+    async with FakeClaude() as claude, opened(tmp_path, claude if keyed else None, waiting) as memory:
+        with pytest.raises(LearningFailed) as failed:
+            await memory.learn([exchange(1, "I like tea."), exchange(2, "I am odd."), exchange(3, "I ski.")])
+        assert (failed.value.ids, failed.value.final, failed.value.tries) == ((2,), False, TRIES)
+        assert sorted(each.text for each in await memory.list("discord:1")) == ["I like tea.", "I ski."]
+    assert sorted(waiting.learned) == [1, 3]
