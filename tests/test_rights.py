@@ -57,6 +57,14 @@ async def test_what_was_just_said_is_found_nearly_too(house: House) -> None:
     assert await house.known() == []
 
 
+async def test_a_time_lists_what_was_learned_in_it(house: House) -> None:
+    """`/memories` with a time, which no memory holds as words, shows what was told then."""
+    await house.tell("I like tea.")
+    view = await house.run("memories", "today")
+    assert [item.text for item in view.items] == ["I like tea."]
+    assert "matches" in (await house.run("memories", "last week")).title
+
+
 # Everything
 
 

@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from bot.commands import listing
@@ -14,9 +15,9 @@ from bot.events import Ask, Button, CommandEvent, File, Memory, Person, PressEve
 from bot.identity import Identities
 from bot.linking import Linking
 from bot.logs import describe
-from bot.memory import keywords
+from bot.memory import keywords, timewords
 from bot.ports import Journal, MemoryStore
-from bot.rights import Rights
+from bot.rights import Rights, Stretch
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Commands:
         async def answer() -> View:
             match event.name:
                 case "memories":
-                    return await self._list(event.person, argument, 1)
+                    return await self._list(event.person, argument, 1, at=event.at)
                 case "forget":
                     return await self._forgetting.propose(event, argument)
                 case "link":
@@ -95,7 +96,7 @@ class Commands:
                 case "page":
                     number, _, search = rest.partition(":")
                     page = int(number) if number.isdecimal() and len(number) < 10 else 1
-                    return await self._list(event.person, search, page)
+                    return await self._list(event.person, search, page, at=event.at)
                 case "pause" | "resume":
                     return await self._pause(event.person, paused=kind == "pause")
                 case "export":
@@ -182,13 +183,21 @@ class Commands:
         texts = (row(memory.text, SUGGESTION) for memory in memories)
         return [text for text in dict.fromkeys(texts) if typed in _folded(text)][:SUGGESTIONS]
 
-    async def _list(self, person: Person, search: str, page: int, around: str | None = None) -> View:
-        """A page of the list; with `around`, the one that shows that memory."""
+    async def _list(
+        self, person: Person, search: str, page: int, around: str | None = None, at: datetime | None = None
+    ) -> View:
+        """A page of the list; with `around`, the one that shows that memory.
+
+        Where nothing holds the words of `search`, and they name a stretch of time (as of `at`), what is of that alone.
+        """
         if not self._remember:
             return OFF
         account = await self._identities.account(person)
         everything = await self._memory.list(account.user_id)
         found = await self._memory.list(account.user_id, search) if search and everything else everything
+        if not found and (window := timewords.alone(search, at or datetime.now(UTC))):
+            whole = Stretch.of(everything, window.start, window.end).whole
+            found = [memory for memory in everything if memory in whole]
         if around is not None:
             page = listing.page_of(found, around)
         return listing.listed(everything, found, search, page, paused=account.paused, kept=self._kept)
