@@ -23,6 +23,8 @@ _MARKUP = re.compile(
     r"|id:(?P<page>[a-z-]{1,30})(?::\d{1,20})?"
     r"|sound:\d{1,20}:(?P<sound>\d{1,20}))>"
 )
+_MENTION = re.compile(r"<@[!&]?\d{1,20}>")
+_BEHIND = re.compile(r"[\s,:]*")
 #: Parts of a server that Discord names by `<id:…>`.
 _PAGES = {
     "browse": "Browse Channels",
@@ -44,8 +46,18 @@ def message_key(message_id: int) -> str:
 
 def without_mention(content: str, me: int, role: int | None = None) -> str:
     """A message's content without the mentions of the bot (user id `me`, and its own role's) at its ends."""
-    mine = rf"<@!?{me}>" if role is None else rf"<(?:@!?{me}|@&{role})>"
-    return re.sub(rf"\A(?:\s*{mine})+[\s,:]*|(?:\s*{mine})+\s*\Z", "", clean(content))
+    text = clean(content)
+    mine = {f"<@{me}>", f"<@!{me}>", f"<@&{role}>"}
+    spans = [found.span() for found in _MENTION.finditer(text) if found.group() in mine]
+    begin, end, first = 0, len(text), 0
+    while first < len(spans) and not text[begin : spans[first][0]].strip():
+        begin = spans[first][1]
+        first += 1
+    while len(spans) > first and not text[spans[-1][1] : end].strip():
+        end = spans.pop()[0]
+    if first and (behind := _BEHIND.match(text, begin, end)):
+        begin = behind.end()
+    return text[begin:end] if end == len(text) else text[begin:end].rstrip()
 
 
 def resolved(

@@ -16,6 +16,9 @@ from adapters.discord_text import LIMIT, escape, escape_in_line, without_links
 from adapters.text import clean
 from bot.events import Ask, Button, File, Item, View
 
+_NUMBERED = re.compile(r"\A(\d{1,10})\.")
+_WEB = re.compile(r"https?://[^\s<>()]+")
+
 #: Discord's limits, in UTF-16 units: the text of one message in all; then buttons in a row, rows, choices of a menu.
 TEXT = 4000
 _IN_ROW = 5
@@ -79,7 +82,7 @@ def render(view: View) -> tuple[str, str]:
         footer = f"-# {footer}"
     room = TEXT - units(footer)
     for links in (True, False):
-        width = max(len(text) for text in (view.title, *(item.text for item in view.items)))
+        width = min(TEXT, max(len(text) for text in (view.title, *(item.text for item in view.items))))
         while True:
             text = _body(view, width, links=links)
             if units(text) <= room:
@@ -101,7 +104,7 @@ def _body(view: View, width: int, *, links: bool) -> str:
     title = _with_code(_short(view.title, max(width, _HEADING)), view.code)
     # A line that begins with a number and a full stop would be the start of a list.
     large = bool(view.items) and len(view.title) <= _HEADING
-    lines = [f"### {title}" if large else re.sub(r"\A(\d+)\.", r"\1\\.", title)]
+    lines = [f"### {title}" if large else _NUMBERED.sub(r"\1\\.", title)]
     for item in view.items:
         lines.append(f"**{item.number}.** {escape(_short(item.text, width))}")
         if about := _about(item, links=links):
@@ -120,7 +123,7 @@ def _with_code(text: str, code: str) -> str:
 def _about(item: Item, *, links: bool) -> str:
     """An item's small print. A link in angle brackets shows no preview."""
     about = [escape(_short(item.note, _NOTE))] if item.note else []
-    if links and re.fullmatch(r"https?://[^\s<>()]+", item.link):
+    if links and _WEB.fullmatch(item.link):
         about.append(f"[open](<{item.link}>)")
     return " · ".join(about)
 

@@ -22,7 +22,7 @@ from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
 #: Quotations and lists within each other.
-DEEPEST = 20
+DEEPEST = 8
 #: Characters of an address, and of a formula.
 _ADDRESS = 2048
 _FORMULA = 2000
@@ -36,7 +36,7 @@ Rule = Callable[[StateBlock, int, int, bool], bool]
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"]).disable("html_block")
+    parser = MarkdownIt("commonmark", {"maxNesting": 20}).enable(["table", "strikethrough"]).disable("html_block")
     parser.inline.ruler.at("emphasis", _emphasis)
     parser.inline.ruler.before("escape", "formula", _formula)
     parser.inline.ruler.before("newline", "address", _address)

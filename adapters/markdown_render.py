@@ -15,6 +15,9 @@ from adapters.markdown import attribute, parse
 TABLE_COLUMNS = 60
 TABLE_CHARACTERS = 1000
 
+#: Characters that are read at once, and the most that one block may have: what is behind it is shown as it stands.
+LONGEST = 16_000
+
 _BREAK = "\u200b"
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+.#-]{1,20}")
 _TASK = re.compile(r"\[([ xX])\][ \t]")
@@ -109,9 +112,7 @@ class _Inline:
 
 def render(text: str, style: Style) -> str:
     """A text of Markdown as the platform shows it. What comes to nothing is shown as it stands: nothing is lost."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    written = "".join(gap + block for _, gap, block in _top(text, style))
-    return written if written.strip() or not text.strip() else style.text(text, "", "")
+    return Growing(style).render(text)
 
 
 class Growing:
@@ -123,24 +124,40 @@ class Growing:
 
     def render(self, text: str) -> str:
         """All of the text, which goes on where the one before ended."""
-        if "]:" in text:  # a definition of a link changes blocks before it
-            return render(text, self._style)
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if not text.startswith(self._settled):
+        defines = "]:" in text and len(text) <= LONGEST  # a definition of a link changes blocks before it
+        if defines or not text.startswith(self._settled):
             self._settled = self._written = ""
-        rest = text[len(self._settled) :]
-        # A block's first line may yet turn out to belong to the block before it while it isn't complete.
-        complete = rest.count("\n")
-        found = list(_top(rest, self._style))
-        last = next((place for place in range(len(found) - 1, 0, -1) if found[place][0] < complete), 0)
-        written = self._written
-        for place, (line, gap, block) in enumerate(found):
-            written += gap
-            if place == last and last:
-                self._settled += "".join(each + "\n" for each in rest.split("\n", line)[:line])
-                self._written = written
-            written += block
+        if not defines:
+            while len(text) > (before := len(self._settled)) + LONGEST:
+                self._read(text[: before + LONGEST], settle=True)
+                if len(self._settled) == before:
+                    break
+        written = self._read(text, settle=not defines)
         return written if written.strip() or not text.strip() else self._style.text(text, "", "")
+
+    def _read(self, text: str, *, settle: bool) -> str:
+        rest = text[len(self._settled) :]
+        head = rest if len(rest) <= LONGEST else rest[: rest.rfind("\n", 0, LONGEST) + 1 or LONGEST]
+        # A block's first line may yet turn out to belong to the block before it while it isn't complete.
+        complete = head.count("\n")
+        found = list(_top(head, self._style))
+        last = next((place for place in range(len(found) - 1, 0, -1) if found[place][0] < complete), 0)
+        written = [self._written]
+        for place, (line, gap, block) in enumerate(found):
+            written.append(gap)
+            if place == last and last and settle:
+                self._settled += "".join(each + "\n" for each in rest.split("\n", line)[:line])
+                self._written = "".join(written)
+            written.append(block)
+        if len(head) < len(rest):
+            written += ["\n", *_unread(rest[len(head) :], self._style)]
+        return "".join(written)
+
+
+def _unread(text: str, style: Style) -> Iterator[str]:
+    """Text as it stands, line by line."""
+    return (f"{style.start(style.text(line, '', ''))}\n" for line in text.split("\n"))
 
 
 def _top(text: str, style: Style) -> Iterator[tuple[int, str, str]]:

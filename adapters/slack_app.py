@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 COMMANDS = ("memories", "forget", "link", "unlink")
 _ANYTHING = re.compile(".*")
+#: The actions of our buttons and menus.
+_OURS = re.compile(f"^{slack_views.PREFIX}")
 #: Events about channels themselves: shared with another organisation, or no longer, invited to, archived, renamed.
 _CHANNELS = re.compile("^(channel|group|shared_channel)_")
 
@@ -105,7 +107,7 @@ def listening_app(
     app.event(_CHANNELS)(kept(intake.channel_changed))
     for name in COMMANDS:
         app.command(f"/{name}")(on_command)
-    app.action(re.compile(f"^{slack_views.PREFIX}"))(on_press)
+    app.action(_OURS)(on_press)
     app.view(slack_views.FORM)(on_submit)
     # An event that nobody takes is never acknowledged, and comes again.
     for unhandled in (app.event, app.action, app.command, app.shortcut, app.view, app.options):

@@ -16,7 +16,9 @@ from adapters.text import clean
 _BREAK = "\u200b"
 _SIGN = re.compile(r"[\\*_~`<&\[]")
 _ENTITY = re.compile(r"&(?=[A-Za-z][A-Za-z0-9]{0,31};|#)")
-_START = re.compile(r"(?P<digits>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|[-*+](?:\s|\Z)|>|=+\s*\Z|-+\s*\Z|\|)")
+_START = re.compile(
+    r"(?P<digits>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|[-*+](?:\s|\Z)|>|={1,99}\s?\Z|-{1,99}\s?\Z|\|)"
+)
 #: What Slack would read as a mention, a channel or a link with a label of its own.
 _LIVE = re.compile(r"<(?=[!@#]|[a-zA-Z][a-zA-Z0-9+.-]{0,31}:)")
 _SIGN_OF_MRKDWN = re.compile(r"[*_~`]")

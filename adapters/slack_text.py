@@ -24,6 +24,9 @@ _ENDS = re.compile(r"\n|[.!?…。！？](?=\s|\Z)")
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|)?>")
+_MENTION = re.compile(r"<@([^<>|\n]*)(?:\|[^<>]*)?>")
+#: Before a sign of mrkdwn's.
+_FORMATS = re.compile(r"(?=[*_~`])")
 _GROUP = re.compile(r"<!subteam\^")
 #: How an emoji's skin is named behind it.
 _SKIN = re.compile(r"(?<=:):skin-tone-[2-6]:")
@@ -62,7 +65,12 @@ def plain(raw: str, bot_user: str, names: Mapping[str, str], known: Known | None
     """What a person wrote, as they see it: without the bot's mention, tokens as names, escapes undone."""
     known = known or Known()
     # Without the mention wherever it stands, and the blanks before it; at the beginning, its comma too.
-    pieces = re.split(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>", raw) if bot_user else [raw]
+    pieces, at = [], 0
+    for found in _MENTION.finditer(raw):
+        if found[1] == bot_user:
+            pieces.append(raw[at : found.start()])
+            at = found.end()
+    pieces.append(raw[at:])
     while len(pieces) > 1 and not pieces[0].strip():
         del pieces[0]
         pieces[0] = pieces[0].removeprefix(",").removeprefix(":")
@@ -113,7 +121,7 @@ def escape(text: str) -> str:
 
 def literal(text: str) -> str:
     """Like `escape`, with a zero-width break before mrkdwn's own signs, so that nothing is formatted either."""
-    return re.sub(r"(?=[*_~`])", "\u200b", escape(text))
+    return _FORMATS.sub("\u200b", escape(text))
 
 
 def parts(text: str) -> list[str]:

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass, field, replace
 
-# Backquotes in the info string would make it inline code (CommonMark 0.31, 4.5).
-_FENCE = re.compile(r"(?P<marker>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+# Backquotes in the info string would make it inline code (CommonMark 0.31, 4.5). Possessive, or tildes with a backquote
+# behind them would be tried at each of their lengths.
+_FENCE = re.compile(r"(?P<marker>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*+)")
 _MAX_LANGUAGE = 20
 
 

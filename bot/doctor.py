@@ -53,6 +53,8 @@ _GREETING = {
         }
     },
 }
+#: A driver's name in a database's address.
+_DRIVER = re.compile(r"\A(postgres(?:ql)?)\+\w+://")
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 _PLATFORM_TOKENS = ("discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
 
@@ -297,7 +299,7 @@ async def _database(settings: Settings) -> list[Finding]:
     import psycopg
 
     # SQLAlchemy's way of naming a driver is not libpq's.
-    url = re.sub(r"\A(postgres(?:ql)?)\+\w+://", r"\1://", _secret(settings.database_url))
+    url = _DRIVER.sub(r"\1://", _secret(settings.database_url))
     try:
         async with asyncio.timeout(TIMEOUT):
             connection = await psycopg.AsyncConnection.connect(url, connect_timeout=int(TIMEOUT))

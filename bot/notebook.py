@@ -21,6 +21,7 @@ _SMALL_TALK = re.compile(
     re.IGNORECASE,
 )
 
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n")
 _FORGET = re.compile(r"(please\s+)?forget\b", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ def is_question(text: str) -> bool:
 
 def tells(text: str) -> bool:
     """Whether a message tells something to note: neither small talk nor questions alone."""
-    return any(_told(sentence.strip()) for sentence in re.split(r"(?<=[.!?…])\s+|\n", text))
+    return any(_told(sentence.strip()) for sentence in _SENTENCES.split(text))
 
 
 def _told(sentence: str) -> bool:

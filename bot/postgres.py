@@ -35,7 +35,7 @@ UNLIMITED = (
 )
 #: How long the rewriting of a table waits for those who use it, in milliseconds; all others queue behind it.
 REWRITE_WAIT_MS = 5000
-_STILL_SEEN = re.compile(r"(\d+) dead row versions cannot be removed")
+_STILL_SEEN = re.compile(r"(\d{1,20}) dead row versions cannot be removed")
 
 
 def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:

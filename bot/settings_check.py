@@ -18,6 +18,9 @@ EXTRAS = ("fastembed", "openai", "ollama")
 
 _TOKENS = ("anthropic_api_key", "discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
 _SECRETS = (*_TOKENS, "mem0_api_key", "openai_api_key")
+#: What a token is made of, and a variable's name.
+_SIGNS = re.compile(r"[!-~]+")
+_NAME = re.compile(r"[A-Z0-9_]{1,80}")
 #: What secrets look like, and the variables that take them.
 _SHAPES = (
     (re.compile(r"xoxb-"), "a Slack bot token (xoxb-…)", ("slack_bot_token",)),
@@ -30,7 +33,7 @@ _SHAPES = (
     (re.compile(r"[0-9a-f]{32}\Z"), "a Slack signing secret", ("slack_signing_secret",)),
     (re.compile(r"[0-9a-f]{64}\Z"), "a Discord application's public key", ()),
     (re.compile(r"[0-9]{17,20}\Z"), "a Discord application's id", ()),
-    (re.compile(r"[a-z][a-z0-9+]*://"), "an address", ()),
+    (re.compile(r"[a-z][a-z0-9+]{0,30}://"), "an address", ()),
 )
 #: Variables of libraries and of other programs, which resemble ours.
 _OTHERS = frozenset(
@@ -63,7 +66,7 @@ def problem(name: str, value: str) -> str:
     """Why a secret can't be what its variable takes; empty where it can."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return "is in quotation marks; leave them out"
-    if not re.fullmatch(r"[!-~]+", value):
+    if not _SIGNS.fullmatch(value):
         return "holds white space or signs that no token has; copy it again"
     for shape, what, variables in _SHAPES:
         if shape.match(value):
@@ -103,7 +106,7 @@ def unknown(variables: Iterable[str]) -> list[str]:
     given = {name.upper() for name in variables}
     told = []
     for name in sorted(given - known - _OTHERS):
-        if not re.fullmatch(r"[A-Z0-9_]{1,80}", name):
+        if not _NAME.fullmatch(name):
             continue
         ours = name.startswith(_OURS)
         # Elsewhere, a setting that is there isn't the one that was meant.

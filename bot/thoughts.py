@@ -17,6 +17,9 @@ _BEGUN = re.compile(
 )
 #: A closing tag on a line of its own: some models' opening one is part of what they are asked with.
 _CLOSING_LINE = re.compile(r"(?:^|\n)[ \t]*</(?:think|thinking)>[ \t]*(?=\n)", re.IGNORECASE)
+#: What closes thoughts, by the name that opened them; none for brackets.
+_CLOSINGS = {name: re.compile(rf"</{name}>", re.IGNORECASE) for name in _NAMES.split("|")}
+_CLOSINGS[""] = re.compile(r"\[/think\]", re.IGNORECASE)
 _BLANK = re.compile(r"\s*")
 _TAIL = 40
 
@@ -59,8 +62,7 @@ class Thoughts:
                 self._closing, at = None, found.end()
             at = _blank(text, at)
             if opening := _OPENING.match(text, at):
-                closing = f"</{opening[1]}>" if opening[1] else "[/think]"
-                self._closing, self._unopened = re.compile(re.escape(closing), re.IGNORECASE), None
+                self._closing, self._unopened = _CLOSINGS[(opening[1] or "").lower()], None
                 at, self.any = opening.end(), True
             elif _BEGUN.fullmatch(text, at):
                 self._begun = text[at:]

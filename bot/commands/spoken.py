@@ -16,7 +16,7 @@ _IN_WORDS = re.compile(rf"({_NAMES})(?:[.!?]*|\s+(\S.*))", re.IGNORECASE | re.DO
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
 _QUOTED = re.compile(r"[\"'“”„«‘‹「](.+)[\"'“”»’›」]", re.DOTALL)
 #: A code of `/link`: "link me to the plan" is talk.
-_CODE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z0-9]*[0-9])[A-Z0-9]{8}", re.IGNORECASE)
+_CODE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z]{0,7}[0-9])[A-Z0-9]{8}", re.IGNORECASE)
 #: What nothing but a longer text can be: no number, no time, nothing that anybody would quote.
 _LONGEST = 200
 

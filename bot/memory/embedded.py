@@ -328,11 +328,14 @@ def _batches(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[Exchange, ...]]:
         yield tuple(batch)
 
 
+_NO_ID = re.compile(r"[\s%]")
+
+
 def _id(user_id: str) -> str:
     """The user id as mem0 takes it: it refuses white space, which a name in the terminal may hold."""
     if not user_id:
         raise ValueError("a memory belongs to a person: the user id is empty")
-    return re.sub(r"[\s%]", lambda found: f"%{ord(found.group()):02X}", user_id)
+    return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)
 
 
 def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:

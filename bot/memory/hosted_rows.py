@@ -9,6 +9,8 @@ from bot.events import PRIVATE_SCOPE, Exchange, Memory, Source
 from bot.memory.hosted_client import Row
 from bot.prompt import one_line
 
+_NO_ID = re.compile(r"[\s%*]")
+
 
 def person_id(user_id: str) -> str:
     """The one guard before every request: the user id as mem0 takes it, without white space and wildcards.
@@ -17,7 +19,7 @@ def person_id(user_id: str) -> str:
     """
     if not user_id.strip():
         raise ValueError("a request to mem0 must be about one person: the user id is empty")
-    return re.sub(r"[\s%*]", lambda found: f"%{ord(found.group()):02X}", user_id)
+    return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)
 
 
 def filters(accounts: Collection[str], conditions: Sequence[Row] = ()) -> Row:

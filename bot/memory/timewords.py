@@ -250,7 +250,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule, bool], ...] = tuple(
 )
 _NOT_MEANT = re.compile(r"\b(?:next|coming|following|before|until|till|by)\s+(?:the\s+)?$")
 _OPEN = re.compile(r"(?:^|\b)(?:since|after|starting)\s+(?:the\s+)?$")
-_JOINED = re.compile(rf"\s*(?:{_JOIN}\b|-|–)\s*(?:the\s+)?")
+_JOINED = re.compile(rf"\s{{0,20}}(?:{_JOIN}\b|-|–)\s{{0,20}}(?:the\s{{1,20}})?")
 _BARE = tuple(
     (re.compile(pattern + r"(?!\w|-\d)"), rule)
     for pattern, rule in (
