@@ -16,7 +16,7 @@ TABLE_COLUMNS = 60
 TABLE_CHARACTERS = 1000
 
 #: Characters that are read at once, and the most that one block may have: what is behind it is shown as it stands.
-LONGEST = 16_000
+LONGEST = 12_000
 
 _BREAK = "\u200b"
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+.#-]{1,20}")

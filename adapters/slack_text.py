@@ -18,7 +18,7 @@ MESSAGE = (3_900, 1_950, 975, 490)
 #: Characters of the shortest part that a part is split into where Slack takes less than that.
 SHORTEST = 200
 
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
+_FENCE = re.compile(r"[ \t]{0,99}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
 #: The end of a line or a sentence.
 _ENDS = re.compile(r"\n|[.!?…。！？](?=\s|\Z)")
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
