@@ -32,6 +32,8 @@ LONGEST_STREAM = 200_000
 TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 #: Seconds that the check at the start may take: answers wait for it.
 CHECK_TIMEOUT = 5.0
+#: Seconds that are waited for a stream's end once its message has ended.
+DRAIN_TIMEOUT = 1.0
 
 #: What the SDK raises, and what malformed events of a compatible server lead to in it and here.
 _FAULTS = (
@@ -157,14 +159,20 @@ class ClaudeChat:
 
 
 async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
-    """The text as it comes, and its usage; None where it was cut. What has another form than it should is let pass."""
-    whole = False
+    """The text as it comes, and its usage; None where it was cut. What has another form than it should is let pass.
+
+    The message has ended with its stop reason or with `message_stop`: compatible servers may leave either out.
+    """
     started: Any = None
     async for event in events:
         kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
-        if kind == "content_block_delta":
+        if kind == "content_block_start":
+            # Claude begins a text empty; a compatible server may begin it with its first words.
+            if text := _text(getattr(event, "content_block", None), "text"):
+                yield text
+        elif kind == "content_block_delta":
             # Deltas of other types are thoughts, or what compatible servers call so.
-            if getattr(delta, "type", None) == "text_delta" and isinstance(text := getattr(delta, "text", None), str):
+            if text := _text(delta, "text_delta"):
                 yield text
         elif kind == "message_start":
             started = getattr(getattr(event, "message", None), "usage", None)
@@ -175,12 +183,31 @@ async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> Async
                 raise ChatRefused("refused")
             if reason == "model_context_window_exceeded":
                 raise ChatTooLong("the context window is full")
-            if reason == "max_tokens":
+            if reason in ("max_tokens", "length"):
                 yield None
+            if reason and isinstance(reason, str):
+                break
         elif kind == "message_stop":
-            whole = True
-    if not whole:
+            break
+    else:
         raise ChatError("the stream ended before the answer did")
+    await _drain(events)
+
+
+def _text(part: Any, kind: str) -> str:
+    """The text of a block, or of a delta, of that type; empty where it is none."""
+    text = getattr(part, "text", None) if getattr(part, "type", None) == kind else None
+    return text if isinstance(text, str) else ""
+
+
+async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
+    """Read what follows a message's end, so that the connection can be used again; nothing in it matters any more."""
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass
+    except _FAULTS as exc:  # a TimeoutError too
+        log.debug("a stream went on after its message had ended: %s", type(exc).__name__)
 
 
 def _usage(started: Any, ended: Any) -> Usage:

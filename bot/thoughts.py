@@ -6,20 +6,24 @@ to be shown that, nor is anything to be learned from it.
 
 import re
 
-_NAMES = "think|thinking|thought|thoughts|reasoning|seed:think"
-_OPENING = re.compile(rf"(?:<({_NAMES})(?:\s[^<>]{{0,200}})?>|\[(think)\])", re.IGNORECASE)
+_NAMES = "think|thinking|thought|thoughts|reasoning|reason|reflection|scratchpad|antthinking|seed:think"
+_OPENING = re.compile(rf"(?:<({_NAMES})(?:\s[^<>]{{0,200}})?>|\[think\]|◁think▷)", re.IGNORECASE)
 #: The beginning of an opening tag, which the next piece may complete.
 _BEGUN = re.compile(
     r"(?:<(?:"
     + "|".join(f"{name[:end]}" for name in _NAMES.split("|") for end in range(len(name) + 1))
-    + rf"|(?:{_NAMES})\s[^<>]{{0,200}})?|\[(?:t|th|thi|thin|think)?)?",
+    + rf"|(?:{_NAMES})\s[^<>]{{0,200}})?|[\[◁](?:t|th|thi|thin|think)?)?",
     re.IGNORECASE,
 )
-#: A closing tag on a line of its own: some models' opening one is part of what they are asked with.
-_CLOSING_LINE = re.compile(r"(?:^|\n)[ \t]*</(?:think|thinking)>[ \t]*(?=\n)", re.IGNORECASE)
-#: What closes thoughts, by the name that opened them; none for brackets.
-_CLOSINGS = {name: re.compile(rf"</{name}>", re.IGNORECASE) for name in _NAMES.split("|")}
-_CLOSINGS[""] = re.compile(r"\[/think\]", re.IGNORECASE)
+#: A closing tag that begins or ends a line: some models' opening one is part of what they are asked with.
+_CLOSING_LINE = re.compile(
+    r"(?:^|\n)[ \t]*</think(?:ing)?>[ \t]*(?=[^\s`])|(?<!`)</think(?:ing)?>[ \t]*(?=\n)", re.IGNORECASE
+)
+#: What closes thoughts, by what opened them: models mix a tag's two forms.
+_CLOSINGS = {name: re.compile(rf"</{name}\s{{0,3}}>", re.IGNORECASE) for name in _NAMES.split("|")}
+_CLOSINGS |= dict.fromkeys(("think", "thinking"), re.compile(r"</think(?:ing)?\s{0,3}>", re.IGNORECASE))
+_CLOSINGS |= dict.fromkeys(("thought", "thoughts"), re.compile(r"</thoughts?\s{0,3}>", re.IGNORECASE))
+_CLOSINGS |= {"[think]": re.compile(r"\[/think\]", re.IGNORECASE), "◁think▷": re.compile("◁/think▷", re.IGNORECASE)}
 _BLANK = re.compile(r"\s*")
 _TAIL = 40
 
@@ -36,7 +40,7 @@ class Thoughts:
 
     Attributes:
         any: Whether there were thoughts.
-        closed_unopened: Set where a closing tag stands on a line of its own and no opening one before it.
+        closed_unopened: Set where a closing tag begins or ends a line and no opening one stands before it.
     """
 
     def __init__(self, *, unopened: bool = False, watch: bool = True) -> None:
@@ -62,7 +66,7 @@ class Thoughts:
                 self._closing, at = None, found.end()
             at = _blank(text, at)
             if opening := _OPENING.match(text, at):
-                self._closing, self._unopened = _CLOSINGS[(opening[1] or "").lower()], None
+                self._closing, self._unopened = _CLOSINGS[(opening[1] or opening[0]).lower()], None
                 at, self.any = opening.end(), True
             elif _BEGUN.fullmatch(text, at):
                 self._begun = text[at:]

@@ -260,6 +260,10 @@ async def test_the_check_passes_where_nobody_listens(caplog: pytest.LogCaptureFi
         ("\n<Thinking>\na < b\n</Thinking>Hello.", "Hello."),
         ("<think>one</think>\n<think>two</think>Hello.", "Hello."),
         ("[THINK]They want X.[/THINK]Hello.", "Hello."),
+        ("<thinking>They want X.</think>Hello.", "Hello."),
+        ("<think >They want X.</think >Hello.", "Hello."),
+        ("<reflection>They want X.</reflection>Hello.", "Hello."),
+        ("◁think▷They want X.◁/think▷Hello.", "Hello."),
         ("<thin ice", "<thin ice"),
         ("<", "<"),
         ("The tag <think>…</think> is for thoughts.", "The tag <think>…</think> is for thoughts."),
@@ -284,9 +288,10 @@ async def test_a_model_that_thinks_aloud_has_room_for_it(claude: FakeClaude) -> 
     await chat.close()
 
 
-async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude) -> None:
+@pytest.mark.parametrize("end", ["\n</think>\n\n", " </think>\n", "\n</think>"])
+async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude, end: str) -> None:
     """A local model whose opening tag is part of its prompt is asked anew, once, and then its thoughts are known."""
-    claude.handler = lambda request: Reply("They want X.\n</think>\n\nHello.", piece=4)
+    claude.handler = lambda request: Reply(f"They want X.{end}Hello.", piece=4)
     chat = ClaudeChat(settings(claude, "qwq-32b"))
     with pytest.raises(ChatError):
         await said(chat)
@@ -295,6 +300,26 @@ async def test_thoughts_without_an_opening_tag_are_told_apart(claude: FakeClaude
     claude.handler = lambda request: "No thoughts."
     assert await said(chat) == "No thoughts."
     await chat.close()
+
+
+@pytest.mark.parametrize("last", ["", "hang", "[DONE]"])
+async def test_an_answer_is_whole_once_its_stop_reason_is_told(claude: FakeClaude, chat: ClaudeChat, last: str) -> None:
+    """A compatible server may leave out a stream's last event, never close it, or end it in its own way."""
+    claude.script.append(Reply("Hello.", last=last))
+    async with asyncio.timeout(5):
+        assert await said(chat) == "Hello."
+
+
+async def test_text_in_the_start_of_a_block_is_said(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """A compatible server may send an answer's first words with the start of its block."""
+    claude.script.append(Reply("lo.", begins="Hel"))
+    assert await said(chat) == "Hello."
+
+
+async def test_an_answer_that_a_compatible_server_cuts_says_so(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """Some servers call the limit of tokens by another name."""
+    claude.script.append(Reply("One, two", stop_reason="length"))
+    assert await said(chat) == "One, two" + CUT
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "max_tokens"])

@@ -14,7 +14,8 @@ _NAMES = "memories|forget|link|unlink"
 _WITH_SLASH = re.compile(rf"/({_NAMES})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _IN_WORDS = re.compile(rf"({_NAMES})(?:[.!?]*|\s+(\S.*))", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
-_QUOTED = re.compile(r"[\"'“”„«‘‹「](.+)[\"'“”»’›」]", re.DOTALL)
+#: One piece of quoted words, and no sentence that begins and ends with quoted words; apostrophes stand within words.
+_QUOTED = re.compile(r"[\"“”„«「]([^\"“”„«»「」]+)[\"“”»」]|['‘‹]((?:[^'‘’‹›]|(?<=\w)['’](?=\w))+)['’›]", re.DOTALL)
 #: A code of `/link`: "link me to the plan" is talk.
 _CODE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z]{0,7}[0-9])[A-Z0-9]{8}", re.IGNORECASE)
 #: What nothing but a longer text can be: no number, no time, nothing that anybody would quote.
@@ -41,7 +42,9 @@ def command(text: str, at: datetime) -> Spoken | None:
         return Spoken(name, "", slash=False)
     if name in ("link", "unlink"):
         return Spoken(name, argument, slash=False) if name == "link" and _CODE.fullmatch(argument) else None
+    argument = argument.rstrip(".!?").rstrip() or argument
     if quoted := _QUOTED.fullmatch(argument):
-        return Spoken(name, quoted[1].strip(), slash=False)
+        words = (quoted[1] or quoted[2]).strip()
+        return Spoken(name, words, slash=False) if words else None
     meant = _NUMBER.fullmatch(argument) or timewords.alone(argument, at) or argument.casefold() in ("everything", "all")
     return Spoken(name, argument, slash=False) if meant else None

@@ -34,6 +34,9 @@ class Reply:
         delay: Seconds before the answer begins; None for the server's own.
         before: Deltas that are streamed before the text, of whatever form.
         raw: The data of one event that is streamed before the text, as it is.
+        begins: Text that the block's start holds already, as some compatible servers send it.
+        last: What follows the stop reason: `message_stop`, or in its place nothing, "hang" (the connection stays open)
+            or an event that is no JSON.
     """
 
     text: str = ""
@@ -47,6 +50,8 @@ class Reply:
     delay: float | None = None
     before: tuple[object, ...] = ()
     raw: str = ""
+    begins: str = ""
+    last: str = "message_stop"
 
 
 OVERLOADED = Reply("Overloaded", status=529, error="overloaded_error")
@@ -369,7 +374,7 @@ class FakeClaude:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
-        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": reply.begins}}
         start = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
         await response.write(_event(start) + _event(block) + _event({"type": "ping"}))
         if reply.raw:
@@ -396,8 +401,13 @@ class FakeClaude:
         await response.write(
             _event({"type": "content_block_stop", "index": 0})
             + _event({"type": "message_delta", "delta": end, "usage": counted})
-            + _event({"type": "message_stop"})
         )
+        if reply.last == "hang":
+            await self._released.wait()
+        elif reply.last == "message_stop":
+            await response.write(_event({"type": "message_stop"}))
+        elif reply.last:
+            await response.write(f"event: message_stop\ndata: {reply.last}\n\n".encode())
         await response.write_eof()
         return response
 
