@@ -247,9 +247,22 @@ class Messages:
             await asyncio.sleep(2 ** (attempt - 1))
 
     async def _delete(self, surplus: Shown) -> None:
+        attempt, deleted = 0, False
         try:
-            await self.wire.pace.turn("chat.delete", most=PATIENCE_DELETING)
-            await self.confirm()
-            await self.wire.now.chat_delete(channel=self.place.channel, ts=surplus.ts)
+            while not deleted:
+                attempt += 1
+                deleted = await self._deleted(surplus, attempt)
         except FAILURES as exc:
             log.warning("%s: a surplus message stays: %s", self.event_id, code(exc))
+
+    async def _deleted(self, surplus: Shown, attempt: int) -> bool:
+        await self.wire.pace.turn("chat.delete", most=PATIENCE_DELETING)
+        await self.confirm()
+        try:
+            await self.wire.now.chat_delete(channel=self.place.channel, ts=surplus.ts)
+        except FAILURES as exc:
+            if refusal(exc) is Refusal.GONE:
+                return True
+            await self._again(exc, attempt, "chat.delete")
+            return False
+        return True

@@ -49,6 +49,7 @@ class SlackRespond:
         self.event_id = event_id
         self._messages = Messages(wire, place, event_id, after, confirm, unsure)
         self._latest = ""
+        self._unshown: str | None = None
         self._overtake = 0
         self._growing = False
         self._refusal: PlatformRefused | None = None
@@ -95,10 +96,13 @@ class SlackRespond:
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The answer that is already shown in full.
 
+        An answer that was whole and that Slack could not take is shown now: Claude need not be asked again.
         Raises ConnectionError where Slack can't be reached or fails in passing, else what it refuses with.
         """
         with outage():
             await self._messages.adopt()
+            if self._unshown is not None and whole(self._messages.shown) is None:
+                await self._finish(self._unshown)
         answer = whole(self._messages.shown)
         if answer is None:
             return None
@@ -110,17 +114,23 @@ class SlackRespond:
 
         What is there of it already is edited, and stays until the new text has grown as long. Raises as `found` does.
         """
-        self._latest, self._overtake, self._refusal = "", self._messages.length, None
+        self._latest, self._overtake, self._refusal, self._unshown = "", self._messages.length, None, None
         try:
             await self._follow(snapshots)
             with outage():
-                await self._messages.finish(self._latest, self._release)
+                await self._finish(self._latest)
         except PlatformRefused as exc:
             self._refusal = exc
             raise
         finally:
             self._release()
         return self._ids(self._messages.shown)
+
+    async def _finish(self, answer: str) -> None:
+        """Show the whole answer, which is kept for another try until it is shown. Raises one of FAILURES."""
+        self._unshown = answer
+        await self._messages.finish(answer, self._release)
+        self._unshown = None
 
     async def _follow(self, snapshots: AsyncIterator[str]) -> None:
         """Read the snapshots to the last, showing what there is meanwhile. Raises PlatformRefused where Slack does."""

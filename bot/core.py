@@ -114,7 +114,7 @@ class MemoryBot:
         self._commands = commands
         self._rights = rights
         self._conversations: dict[str, str] = {}
-        self._ways_back: OrderedDict[str, tuple[Respond, asyncio.TimerHandle]] = OrderedDict()
+        self._ways_back: OrderedDict[str, tuple[Respond, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
         self._failures: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, event: MessageEvent) -> bool:
@@ -154,7 +154,7 @@ class MemoryBot:
         """Answer an event that a process, or an earlier try, left behind: in place, if any of it is already there."""
         # Looked at even on a way that we have been: the answer may be there and only its commit have failed, or
         # another process may have been at it since.
-        respond = self._way_back(event.id) or make(event)
+        respond = self._way_back(event) or make(event)
         try:
             found = await respond.found()
             # A word that the answer will follow is none.
@@ -274,11 +274,11 @@ class MemoryBot:
 
     async def _put_off(self, event: MessageEvent, attempts: int, respond: Respond) -> None:
         """Have the event taken up again: after a pause, or at the journal's next look where that can't be noted."""
-        self._way_back(event.id)
+        self._drop_way_back(event.id)
         timer = asyncio.get_running_loop().call_later(self._way_kept, self._ways_back.pop, event.id, None)
-        self._ways_back[event.id] = (respond, timer)
+        self._ways_back[event.id] = (respond, timer, event)
         if len(self._ways_back) > WAYS_BACK:
-            self._way_back(next(iter(self._ways_back)))
+            self._drop_way_back(next(iter(self._ways_back)))
         try:
             pause = min(AGAIN_FIRST * 2.0 ** min(attempts, 10), AGAIN_MOST)
             # Jitter: a hundred people whom one outage has put off don't come back all at once.
@@ -291,13 +291,24 @@ class MemoryBot:
         self._failures.pop(event.id, None)
         await self._journal.let_go(event.id)
 
-    def _way_back(self, event_id: str) -> Respond | None:
-        """Take out the way back that was kept for an event, if one was."""
+    def _way_back(self, event: MessageEvent) -> Respond | None:
+        """Take out the way back that was kept for an event, if one was.
+
+        None where the message was edited since, or who reads its place has changed: it may hold an answer for before.
+        """
+        kept = self._drop_way_back(event.id)
+        if kept is None:
+            return None
+        respond, before = kept
+        same = (event.text, event.recallable, event.opened) == (before.text, before.recallable, before.opened)
+        return respond if same else None
+
+    def _drop_way_back(self, event_id: str) -> tuple[Respond, MessageEvent] | None:
         if event_id not in self._ways_back:
             return None
-        respond, timer = self._ways_back.pop(event_id)
+        respond, timer, event = self._ways_back.pop(event_id)
         timer.cancel()
-        return respond
+        return respond, event
 
     async def _failed(self, event: MessageEvent, attempts: int, respond: Respond, failure: Exception) -> None:
         """Put the event off where it may yet be answered; else say so and end it."""

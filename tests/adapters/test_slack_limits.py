@@ -99,6 +99,15 @@ async def test_other_text_than_was_shown(slack: FakeSlack, core: StubCore) -> No
     assert slack.counts["chat.delete"] == 1
 
 
+@pytest.mark.parametrize("fault", [Fault(error="internal_error"), Fault(error="ratelimited"), Fault(drop=True)])
+async def test_surplus_message_is_deleted_at_last(slack: FakeSlack, core: StubCore, fault: Fault) -> None:
+    """A message that isn't part of the answer any more is deleted, though Slack failed at first to do so."""
+    slack.no_edits = "edit_window_closed"
+    slack.fail("chat.delete", fault)
+    core.pieces, core.pause = ["I can't reach Claude right now. The answer follows."], 1.5
+    _once(await _shown(slack, core))
+
+
 async def test_edited_message_was_deleted(slack: FakeSlack, core: StubCore) -> None:
     """A message that somebody deletes while the answer grows is posted again, whole."""
     core.gate = asyncio.Event()

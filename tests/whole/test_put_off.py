@@ -11,7 +11,7 @@ from bot.events import Audience, Place
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import OVERLOADED, FakeClaude, Reply, system_text
 from tests.fakes.discord import FakeDiscord
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import FakeSlack, Fault
 from tests.makers import DM, GENERAL, SECRET, message, until
 from tests.whole.process import BotProcess
 
@@ -75,6 +75,21 @@ async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
             used = with_answer(claude)
             assert [text for text in known if text not in used] == []
             assert [text for text in unknown if text in used] == []
+
+
+async def test_an_answer_that_slack_could_not_take(tmp_path: Path, claude: FakeClaude) -> None:
+    """It is shown once Slack takes it, and Claude isn't asked again; unless others read along by then."""
+    async with FakeSlack() as slack, BotProcess(tmp_path, {**settings(claude), **slack.environment()}) as bot:
+        await bot.said("slack: listening")
+        for change, asked in (({}, 1), ({"is_ext_shared": True}, 3)):
+            slack.fail("chat.postMessage", *[Fault(error="internal_error")] * 4)
+            ts = await slack.mention("C0GENERAL", "UANN", QUESTION)
+            await bot.said("no answer: ConnectionError", 30)
+            bot.log.clear()
+            slack.channels["C0GENERAL"] |= change
+            assert await slack.answer("C0GENERAL", ts) == "Noted."
+            assert len(slack.answers("C0GENERAL", ts)) == 1
+            assert len(claude.chats) == asked
 
 
 async def test_discord(tmp_path: Path, claude: FakeClaude) -> None:
