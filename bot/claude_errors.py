@@ -14,6 +14,8 @@ _TOO_LONG = (
 )
 _CONTENT = ("content filter", "content policy", "content management policy", "usage polic", "safety system")
 _UNPAID = ("credit balance", "usage limits", "insufficient_quota", "insufficient quota", "insufficient credits")
+#: Of the statuses that blame the request, those that a later try may outlive.
+_PASSING = (408, 409, 425, 429)
 _KIND = re.compile(r"[a-z][a-z_]{0,59}")
 
 
@@ -77,4 +79,7 @@ def translate(exc: Exception, model: str) -> NoReturn:
     if status in (400, 422) or kind == "invalid_request_error":
         hint = f"Claude refuses this request ({name})."
         raise ChatMisconfigured(name, hint=hint, about_request=True) from exc
+    if 400 <= status < 500 and status not in _PASSING:
+        # Another address than the service's, a proxy that wants a password, a model that is no more: not an outage.
+        raise ChatMisconfigured(name, hint=f"What is at Claude's address refuses this ({name}).") from exc
     raise ChatError(name) from exc

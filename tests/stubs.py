@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Replied, Turn, Usage
+from bot.memory.keywords import Words
 from tests.stub_rights import StubRights
 
 
@@ -152,8 +153,8 @@ class StubMemory:
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         self._check()
-        words = search.casefold().split()
-        rows = [row for row in self.of[user_id] if all(word in row.text.casefold() for word in words)]
+        words = Words(search)  # as the stores find them
+        rows = [row for row in self.of[user_id] if words.match(row.text)]
         return sorted(rows, key=lambda row: row.learned_at, reverse=True)
 
     async def scrub(self) -> None:

@@ -232,7 +232,7 @@ async def test_a_suggestion_means_that_very_memory() -> None:
     assert len((await desk.run("forget", suggestion)).items) == 1
 
 
-@pytest.mark.parametrize("what", ["0", "99", "99999999999999999999", "²", "…"])
+@pytest.mark.parametrize("what", ["0", "99", "99999999999999999999", "²", "…", "\u200b", "\u2060 \ufeff"])
 async def test_what_matches_nothing_is_told(what: str) -> None:
     """A number out of range or words that match nothing propose nothing."""
     view = await Desk(2).run("forget", what)

@@ -10,6 +10,7 @@ from bot.erasing import Outcome
 from bot.events import Button, CommandEvent, Memory, PressEvent, Said, View
 from bot.identity import Identities
 from bot.memory import timewords
+from bot.memory.keywords import Words
 from bot.ports import Journal, MemoryStore, MemoryUnavailable
 from bot.rights import Rights, Stretch
 
@@ -44,7 +45,8 @@ class Forgetting:
         if not found and (window := timewords.alone(what, event.at)):
             return await self._stretch(event, everything, window, numbers)
         said: list[Said] = []
-        if not found:
+        # What can't be seen (a zero-width space) would be found in everything.
+        if not found and not Words(what).empty:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
             taught = {source.event_id for memory in found for source in memory.sources}
             said = [each for each in await self._rights.mentions(user_id, what) if each.event_id not in taught]
