@@ -241,5 +241,4 @@ def test_every_loop_over_a_text_is_known() -> None:
 def test_a_quadratic_pattern_is_noticed() -> None:
     """What the tests above are there for fails them."""
     late = re.compile(r"[ \t]*x")
-    with pytest.raises(AssertionError):
-        check(lambda text: late.search(text.replace("x", "")))
+    assert growth(lambda text: late.search(text.replace("x", "")), (" ", "x")) > TOO_MUCH

@@ -55,7 +55,7 @@ async def test_the_clock_jumps(tmp_path: Path, library: Path) -> None:
             await world.answered()
             await until(lambda: not any(left(stored(tmp_path)).values()), 40)
         days = {line[:10] for line in bot.log}
-        assert len(days) == 2, "the clock did jump"
+        assert len(days) >= 3, "the clock did jump"
         assert world.wrong() == {}
         assert world.others() == []
         assert await learned_once(world, stored(tmp_path)) == []

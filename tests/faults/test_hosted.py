@@ -155,7 +155,8 @@ async def test_a_worker_that_takes_over_learns_once(
         async with BotProcess(tmp_path, other) as second:
             await second.said("memory is ready")
             await kill(bot)
-            assert left(data)["exchanges"] == len(STEPS)
+            # What was done the second may have found by now: it looks for what waits as soon as it is ready.
+            assert left(data)["exchanges"] >= len(STEPS) - 1
             steps.release()
             await learned_once(steps, mem0, data)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,7 +85,8 @@ async def test_erased_beside_a_running_bot(tmp_path: Path, env: dict[str, str]) 
             await discord.answer_to(await discord.dm("ann", "What is my bird?"), within=30)
             assert WORD in system_text(claude.chats[-1])
             code, out, _ = await run(tmp_path, env, "erase", person)
-            assert (code, out.startswith("erased: 1 memory ")) == (0, True)
+            # The question may have been learned from by now, too.
+            assert (code, bool(re.match(r"erased: (1 memory|2 memories) ", out))) == (0, True)
             await discord.answer_to(await discord.dm("ann", "And now?"), within=30)
             asked = claude.chats[-1]
             assert WORD not in json.dumps(asked)
