@@ -153,8 +153,9 @@ class StubMemory:
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         self._check()
-        words = Words(search)  # as the stores find them
-        rows = [row for row in self.of[user_id] if words.match(row.text)]
+        # As in the stores, what can't be seen is in everything.
+        words = [] if Words(search).empty else search.casefold().split()
+        rows = [row for row in self.of[user_id] if all(word in row.text.casefold() for word in words)]
         return sorted(rows, key=lambda row: row.learned_at, reverse=True)
 
     async def scrub(self) -> None:
