@@ -138,8 +138,8 @@ def refusal(error: BaseException) -> Refusal:
     named = code(error)
     if isinstance(status, int) and (status == 429 or status >= 500):
         return Refusal.PASSING
-    if named == f"HTTP {status}" and isinstance(status, int) and status < 400:
-        return Refusal.PASSING  # not Slack's own answer: a proxy's or a gateway's page
+    if named == f"HTTP {status}":
+        return Refusal.PASSING  # not Slack's own answer, which names an error: a proxy's or a gateway's page
     return REFUSALS.get(named, Refusal.FORM)
 
 

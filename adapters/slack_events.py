@@ -148,10 +148,18 @@ def draft(body: Body, home: Home) -> Draft | None:
         others=mentions_group(content.raw) or any(person != home.bot_user for person in people),
         named=event["type"] == "app_mention",
         external=bool(body.get("is_ext_shared_channel")),
-        edited=seconds((event.get("edited") or {}).get("ts") or 0),
+        edited=_edited(event),
         forwarded=content.forwarded,
         clip=content.clip,
     )
+
+
+def _edited(event: Body) -> float:
+    """When a message was last edited, 0 where that isn't told as documented: it is no reason not to answer it."""
+    try:
+        return seconds(event["edited"]["ts"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

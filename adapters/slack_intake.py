@@ -20,6 +20,7 @@ from adapters.unread import HELLO, NOTHING, unreadable
 from bot.allowance import Allowance
 from bot.commands.spoken import Spoken, command
 from bot.events import Audience, CommandEvent, MessageEvent
+from bot.logs import describe
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ class Intake:
             found: Change | Draft | None = change(body, home) if changed else draft(body, home)
             self._follow(body["event"])
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            log.warning("slack: a message event was not as documented: %s", type(exc).__name__)
+            event = body.get("event")
+            channel, ts = (event.get("channel"), event.get("ts")) if isinstance(event, dict) else (None, None)
+            log.warning("slack: a message event (%.20r, %.32r) was not as documented: %s", channel, ts, describe(exc))
             return
         if isinstance(found, Change):
             await self._change(found)

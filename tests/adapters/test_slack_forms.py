@@ -114,8 +114,10 @@ class TestForms:
             {"attachments": [{"is_share": True, "message_blocks": ["x"]}], "blocks": "none"},
             {"blocks": [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": ["x"]}]}]},
             {"blocks": [None, {"type": "table", "rows": [[{"type": "raw_text", "text": None}], 3]}]},
+            {"edited": {"ts": "never"}},
+            {"edited": ["x"]},
         ],
-        ids=["fields", "message blocks", "elements", "table"],
+        ids=["fields", "message blocks", "elements", "table", "edited at no time", "edited somehow"],
     )
     async def test_what_is_not_as_documented(self, slack: FakeSlack, core: StubCore, extra: dict[str, Any]) -> None:
         """Where a part can't be understood, the rest of the message is answered all the same."""

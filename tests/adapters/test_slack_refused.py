@@ -78,6 +78,15 @@ async def test_refused_in_passing(slack: FakeSlack, core: Telling, error: str) -
     assert core.errors == []
 
 
+@pytest.mark.parametrize("status", [403, 404, 408, 502])
+async def test_page_of_a_proxy(slack: FakeSlack, core: Telling, status: int) -> None:
+    """What isn't Slack's own word refuses nothing for good: the answer is posted by a later try."""
+    slack.fail("chat.postMessage", *[Fault(status=status, page=True)] * 3)
+    await slack.dm(ANN, "hi")
+    assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
+    assert core.errors == []
+
+
 async def test_said_ephemerally(slack: FakeSlack, core: Telling) -> None:
     """Where only the answer is refused, the person alone is told in the channel."""
     slack.fail("chat.postMessage", Fault(error="restricted_action"))

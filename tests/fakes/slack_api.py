@@ -31,7 +31,8 @@ class Fault:
     """What the next call of a method meets.
 
     `error` is Slack's own; `status` an HTTP status (429 with `retry_after` seconds); `drop` cuts the connection,
-    `after` having done what was asked; `delay` is in seconds.
+    `after` having done what was asked; `delay` is in seconds; with `page` the status comes with a page of HTML, as from
+    a proxy or an edge that Slack itself was not reached through.
     """
 
     error: str = ""
@@ -40,6 +41,7 @@ class Fault:
     drop: bool = False
     after: bool = False
     delay: float = 0.0
+    page: bool = False
 
 
 class WebApi:
@@ -175,6 +177,8 @@ class WebApi:
             await asyncio.sleep(fault.delay)
         if fault.drop and not fault.after:
             return _cut(request)
+        if fault.page:
+            return web.Response(text="<html><p>Blocked</p></html>", content_type="text/html", status=fault.status)
         if fault.status and not fault.after:
             headers = {"Retry-After": str(fault.retry_after)} if fault.status == 429 else {}
             error = "ratelimited" if fault.status == 429 else "internal_error"
