@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Tries at showing what is for one person alone, with 1, 2, … seconds between them: shown twice it does no harm.
 TRIES = 3
+#: Seconds that Slack may ask to wait before another try; where it is more, the next way is taken instead.
+PATIENCE = 15.0
 LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
 HANDED_OVER = "The file is in our direct messages."
 NOT_HANDED_OVER = (
@@ -197,13 +199,13 @@ class Private:
 
     @staticmethod
     async def _accepted(show: Callable[[], Awaitable[None]]) -> bool:
-        """Whether Slack accepts what `show` calls; what fails in passing is tried again."""
+        """Whether Slack accepts what `show` calls; what fails in passing is tried again, unless that takes long."""
         for attempt in range(1, TRIES + 1):
             try:
                 await show()
             except FAILURES as exc:
                 log.warning("slack: an answer to a command was not shown (try %d): %s", attempt, code(exc))
-                if not passing(exc):
+                if not passing(exc) or retry_after(exc) > PATIENCE:
                     return False
                 if attempt < TRIES:
                     await asyncio.sleep(max(retry_after(exc), 2.0 ** (attempt - 1)))

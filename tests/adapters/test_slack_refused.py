@@ -134,9 +134,10 @@ async def test_archived_while_it_grows(slack: FakeSlack, core: Telling) -> None:
 async def test_view_by_direct_message(slack: FakeSlack, core: Telling, error: str) -> None:
     """An answer to a command that can't be shown where it was given is shown in the person's direct messages."""
     slack.closed[GENERAL] = error
-    await slack.mention(GENERAL, ANN, "memories")
     channel = slack.dm_channel(ANN)
-    await slack.wait(lambda: slack.answers(channel))
+    with TRAFFIC.paused():  # not each code is documented for each method
+        await slack.mention(GENERAL, ANN, "memories")
+        await slack.wait(lambda: slack.answers(channel))
     (said,) = slack.answers(channel)
     assert said["text"].startswith(f"<#{GENERAL}>: What I remember about you")
     assert "Likes tea" in str(said["blocks"])
@@ -167,6 +168,14 @@ async def test_used_up_response_url(slack: FakeSlack, core: Telling) -> None:
     payload = {"command": "/memories", "text": "", "user_id": ANN, "team_id": "T0FAKE001", "channel_id": GENERAL}
     await slack.deliver("slash_commands", payload | {"response_url": f"{slack.url}/response/r-used"})
     assert "Likes tea" in (await slack.whispered(ANN))["text"]
+
+
+async def test_view_where_a_limit_lasts(slack: FakeSlack, core: Telling) -> None:
+    """Where Slack takes no ephemeral message for minutes, the person is shown it by direct message at once."""
+    slack.fail("chat.postEphemeral", Fault(status=429, retry_after=600))
+    async with asyncio.timeout(10):
+        await slack.mention(GENERAL, ANN, "/memories")
+        await slack.wait(lambda: slack.answers(slack.dm_channel(ANN)))
 
 
 async def test_view_in_an_outage(slack: FakeSlack, core: Telling) -> None:
