@@ -26,6 +26,8 @@ DEEPEST = 8
 #: Characters of an address, and of a formula.
 _ADDRESS = 2048
 _FORMULA = 2000
+#: Signs of emphasis before an address that are looked at.
+_MARKS = 100
 
 _REST = re.compile(r"://[^\s<>\[\]`|*\"\\^{}]+")
 _SCHEME = re.compile(r"(?:(?<=\W)|^)https?$", re.IGNORECASE)
@@ -113,9 +115,12 @@ def _address(state: StateInline, silent: bool) -> bool:
     rest = _REST.match(state.src, state.pos, min(state.posMax, state.pos + _ADDRESS)) if scheme else None
     if scheme is None or rest is None:
         return False
-    begun, found = scheme.group(), rest.group().rstrip(".,:;!?'~_")
+    # A sign that ends an emphasis is none of the address, where one was begun before it.
+    begun_marks = {chr(each.marker) for each in state.delimiters[-_MARKS:]} & set("~_")
+    ends = ".,:;!?'" + "".join(begun_marks)
+    begun, found = scheme.group(), rest.group().rstrip(ends)
     while found.endswith(")") and found.count(")") > found.count("("):
-        found = found[:-1].rstrip(".,:;!?'~_")
+        found = found[:-1].rstrip(ends)
     if len(found) <= len("://"):
         return False
     if not silent:

@@ -62,6 +62,8 @@ SHOWN = [
     ("[a](mailto:b@c.d) [e](/f)", "a (mailto:b@c.d) e (/f)", "[a](mailto:b@c.d) [e](/f)", "<mailto:b@c.d|a> e (/f)"),
     ("<https://a.b> <a@b.c>", "<https://a.b> a@b.c", "https://a.b a@b.c", "<https://a.b> <mailto:a@b.c>"),
     ("https://a.b/_c_d_e(f).", *["https://a.b/_c_d_e(f)."] * 2, "<https://a.b/_c_d_e(f)>."),
+    ("https://a.b/_c_, d", *["https://a.b/_c_, d"] * 2, "<https://a.b/_c_>, d"),
+    ("_see https://a.b/c_d_ e", "*see https://a.b/c_d* e", "*see https://a.b/c_d* e", "_see <https://a.b/c_d>_ e"),
     ("![cat](https://a.b/c.png)", "[cat](https://a.b/c.png)", "[cat](https://a.b/c.png)", "<https://a.b/c.png|cat>"),
     ("a[^1]\n\n[^1]: Note", "a[^1]\n\n[^1]: Note", "a[^1]\n\n\\[^1]: Note", "a[^1]\n\n[^1]: Note"),
     ("$a_1*b*c$ costs $5 and $10", *["`a_1*b*c` costs $5 and $10"] * 3),
