@@ -145,7 +145,8 @@ async def post_message(request: web.Request) -> web.Response:
         return error(403, 160002, "Cannot reply without permission to read message history")
     if reference and (answer := refused(fake, "reply")):
         return answer
-    if reference and reference.get("fail_if_not_exists", True) and reference["message_id"] not in channel.messages:
+    # discord.py sends some ids as numbers, which Discord reads too.
+    if reference and reference.get("fail_if_not_exists", True) and str(reference["message_id"]) not in channel.messages:
         return error(400, 50035, "Invalid Form Body")
     if len(str(body.get("nonce") or "")) > 25:
         return error(400, 50035, "Invalid Form Body")
