@@ -15,8 +15,8 @@ async def test_forgotten_means_gone_from_every_page(postgres_url: str, tmp_path:
     async with opened(tmp_path, url=postgres_url) as house:
         await house.tell(f"My bird is a {CANARY}.")
         event = await house.tell(f"The {CANARY} is blue.", ANN_ON_DISCORD, DISCORD_DM)
-        code = (await house.run("link")).title.split()[-1]
-        await house.run("link", code, person=ANN_ON_DISCORD)
+        code = (await house.run("link")).code
+        await house.press(await house.run("link", code, person=ANN_ON_DISCORD), "Join", ANN_ON_DISCORD)
         memory = (await house.memory.list(ANN.key))[0]
         await house.memory.edit(ANN.key, memory.id, f"Zoe is a {CANARY}", event.at)
         await house.hear(f"The {CANARY} sings.")
