@@ -10,7 +10,7 @@ import os
 import ssl
 from functools import lru_cache, partial
 from typing import Any
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
 import certifi
@@ -46,10 +46,12 @@ def proxy_for(url: str | URL) -> URL | None:
     HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count (also in lower case, which wins), for WebSockets too; this
     machine's own addresses are never asked of a proxy. Raises SettingsError where the proxy is none that can be used.
     """
+    proxies = _proxies()
+    if not proxies:
+        return None
     url = URL(url)
     host = url.host or ""
     scheme = _PLAIN.get(url.scheme, url.scheme)
-    proxies = getproxies_environment()
     name = scheme if proxies.get(scheme) else "all"
     written = proxies.get(name, "").strip()
     if not written or _direct(host, url.port, proxies):
@@ -61,6 +63,16 @@ def proxy_for(url: str | URL) -> URL | None:
     if proxy.scheme not in ("http", "https") or not proxy.host:
         raise SettingsError(f"{name.upper()}_PROXY: must be an address such as http://proxy:3128")
     return proxy
+
+
+def _proxies() -> dict[str, str]:
+    """The variables by name. The standard library's own look goes through the whole environment, at each request."""
+    found = {}
+    for name in ("http", "https", "all", "no"):
+        value = os.environ.get(f"{name}_proxy", os.environ.get(f"{name.upper()}_PROXY"))
+        if value:
+            found[name] = value
+    return found
 
 
 def _direct(host: str, port: int | None, proxies: dict[str, str]) -> bool:
