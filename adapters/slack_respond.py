@@ -185,7 +185,8 @@ class SlackRespond:
                 self._growing = pace.begin()
             if not self._growing:
                 return EVERY
-            await self._messages.grow(text if self.wire.edits_work else slack_text.sentences(text))
+            # Where no edit can follow in time, the rest goes on in a new message: never amid a word.
+            await self._messages.grow(slack_text.words(text) if self.wire.edits_work else slack_text.sentences(text))
         except CannotEdit:
             return None
         except FAILURES as exc:

@@ -19,6 +19,8 @@ MESSAGE = (3_900, 1_950, 975, 490)
 SHORTEST = 200
 
 _FENCE = re.compile(r"[ \t]{0,99}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
+#: Characters from the end of a growing text in which its last blank is looked for.
+_LONGEST_WORD = 64
 #: The end of a line or a sentence.
 _ENDS = re.compile(r"\n|[.!?…。！？](?=\s|\Z)")
 _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
@@ -164,3 +166,10 @@ def sentences(text: str) -> str:
     for found in _ENDS.finditer(text):
         end = found.end()
     return text[:end] if text[:end].strip() else text
+
+
+def words(text: str) -> str:
+    """The text without its last word, which may still grow; all of it where a script has no blanks near its end."""
+    near = len(text) - _LONGEST_WORD
+    end = max(text.rfind(blank, max(0, near)) for blank in " \n")
+    return text[:end] if end > 0 and text[:end].strip() else text

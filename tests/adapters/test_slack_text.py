@@ -54,3 +54,19 @@ def test_read(raw: str, read: str) -> None:
 def test_markdown(markdown: str, shown: str) -> None:
     """Markdown stays what it is, but for what Slack would read as a token."""
     assert slack_text.markdown(markdown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("I have 163", "I have"),
+        ("One line\nand", "One line"),
+        ("word", "word"),
+        (" word", " word"),
+        ("猫" * 100, "猫" * 100),
+        ("", ""),
+    ],
+)
+def test_growing_text_ends_with_a_whole_word(text: str, shown: str) -> None:
+    """What is still to grow is shown up to its last blank, so that what follows elsewhere begins with a word."""
+    assert slack_text.words(text) == shown

@@ -22,7 +22,8 @@ async def test_deploys_and_a_death(tmp_path: Path, postgres_url: str) -> None:
         async def talk(person: str) -> None:
             while True:
                 await world.ask(chance.choice(world.sides), person, chance.choice(("", "general")))
-                await asyncio.sleep(chance.uniform(0.2, 0.6))
+                # Slack takes one post a second of a channel: three people are to be answered as fast as they ask.
+                await asyncio.sleep(chance.uniform(0.6, 1.8))
 
         world.model.chat = slowly
         old = await world.start(tmp_path, DATABASE_URL=postgres_url)
