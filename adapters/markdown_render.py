@@ -138,7 +138,7 @@ class Growing:
 
     def _read(self, text: str, *, settle: bool) -> str:
         rest = text[len(self._settled) :]
-        head = rest if len(rest) <= LONGEST else rest[: rest.rfind("\n", 0, LONGEST) + 1 or LONGEST]
+        head = rest if len(rest) <= LONGEST else rest[: _cut(rest)]
         # A block's first line may yet turn out to belong to the block before it while it isn't complete.
         complete = head.count("\n")
         found = list(_top(head, self._style))
@@ -153,6 +153,11 @@ class Growing:
         if len(head) < len(rest):
             written += ["\n", *_unread(rest[len(head) :], self._style)]
         return "".join(written)
+
+
+def _cut(text: str) -> int:
+    """Where what is read of a long text ends: behind a line, else behind a word, else anywhere."""
+    return text.rfind("\n", 0, LONGEST) + 1 or text.rfind(" ", 0, LONGEST) + 1 or LONGEST
 
 
 def _unread(text: str, style: Style) -> Iterator[str]:

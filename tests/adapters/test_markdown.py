@@ -1,6 +1,7 @@
 """CommonMark with tables as each platform shows it."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -165,3 +166,10 @@ def test_deep_nesting_loses_nothing() -> None:
     """Quotations and lists nested without end are shown, as text from some depth on."""
     for text in (">" * 500 + " end", "".join(f"{'  ' * depth}- {depth}\n" for depth in range(200)), "*" * 999 + "end"):
         assert "end" in discord_markdown.markdown(text + " end")
+
+
+@pytest.mark.parametrize("show", [discord_markdown.markdown, slack_markdown.markdown, slack_markdown.mrkdwn])
+def test_a_long_paragraph_is_never_cut_amid_a_word(show: Callable[[str], str]) -> None:
+    """What is read of one block has its bound between words: all of them come through whole, in order."""
+    words = [f"q5.{number}" for number in range(3000)]
+    assert show(" ".join(words)).split() == words
