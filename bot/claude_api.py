@@ -1,7 +1,6 @@
 """What every request to Claude shares: the SDK's client."""
 
 import logging
-from collections.abc import AsyncIterator
 
 import aiohttp
 import anthropic
@@ -9,60 +8,21 @@ import httpx2
 from anthropic._vendor.httpx_aiohttp import AiohttpTransport  # the transport of its public DefaultAioHttpClient
 
 from bot.config import Settings
-from bot.network import Connector, Meter, TooMuch, proxy_for, tls
-
-log = logging.getLogger(__name__)
+from bot.network import BoundedStream, BoundedTransport, Connector, proxy_for, tls
 
 #: Room for every answer and extraction of a busy moment; idle connections are kept for the next message.
 LIMITS = httpx2.Limits(max_connections=2000, max_keepalive_connections=400)
 RETRIES = 2
 
 
-class _Stream(httpx2.AsyncByteStream):
-    """A response's bytes, up to what is read of one."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self._inner = inner
-        # The SDK reads a stream as events whatever its type says. What comes whole is far below an event's bound.
-        self._meter = Meter(events=True)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._inner:
-            try:
-                self._meter.count(chunk)
-            except TooMuch as exc:
-                raise _refused(exc) from exc
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+class _Stream(BoundedStream, httpx2.AsyncByteStream):
+    """What is read of one response."""
 
 
-class _Transport(httpx2.AsyncBaseTransport):
-    """A transport that reads no more of a response than it may."""
+class _Transport(BoundedTransport, httpx2.AsyncBaseTransport):
+    """The SDK reads a stream as events whatever its type says. What comes whole is far below an event's bound."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.headers["Accept-Encoding"] = "identity"
-        response = await self._inner.handle_async_request(request)
-        try:
-            Meter.check(response.headers)
-        except TooMuch as exc:
-            await response.aclose()
-            raise _refused(exc) from exc
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Stream(response.stream)
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def _refused(exc: TooMuch) -> httpx2.DecodingError:
-    log.warning("claude: %s", str(exc))
-    return httpx2.DecodingError("more than is read")
+    service, stream, error, events = "claude", _Stream, httpx2.DecodingError, True
 
 
 def _session() -> aiohttp.ClientSession:

@@ -8,8 +8,9 @@ import ipaddress
 import logging
 import os
 import ssl
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
@@ -208,3 +209,63 @@ class Meter:
         self._tail = seen[-3:]
         if self._event > MAX_EVENT or self._lines > MAX_EVENT_LINES:
             raise TooMuch(f"an event is longer than {MAX_EVENT} bytes or {MAX_EVENT_LINES} lines")
+
+
+class BoundedStream:
+    """A response's bytes, up to what is read of one. Mixed into the stream class of httpx, or of httpx2, its like."""
+
+    def __init__(self, inner: Any, meter: Meter, refusal: Callable[[TooMuch], Exception]) -> None:
+        self._inner = inner
+        self._meter = meter
+        self._refusal = refusal
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            try:
+                self._meter.count(chunk)
+            except TooMuch as exc:
+                raise self._refusal(exc) from exc
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        await self._inner.aclose()
+
+
+class BoundedTransport:
+    """A transport that reads no more of a response than it may. Mixed into the transport class of either library.
+
+    Attributes:
+        service: Whose responses they are, for the log.
+        stream: The library's stream class with `BoundedStream`.
+        error: What the library raises where it can't read a response.
+        events: Whether a response is read as server-sent events.
+    """
+
+    service: ClassVar[str]
+    stream: ClassVar[type[BoundedStream]]
+    error: ClassVar[type[Exception]]
+    events: ClassVar[bool] = False
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request. Raises `error` where more would be read than may be."""
+        request.headers["Accept-Encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        try:
+            Meter.check(response.headers)
+        except TooMuch as exc:
+            await response.aclose()
+            raise self._refusal(exc) from exc
+        response.stream = self.stream(response.stream, Meter(self.events), self._refusal)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+    def _refusal(self, exc: TooMuch) -> Exception:
+        log.warning("%s: %s", self.service, str(exc))
+        return self.error("more than is read")

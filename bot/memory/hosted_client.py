@@ -6,7 +6,7 @@ Nothing leaves it that is about nobody or everybody (`hosted_guard`).
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ import httpx
 
 from bot.config import SettingsError
 from bot.memory import hosted_guard, mem0_env
-from bot.network import Meter, TooMuch, proxy_for, tls
+from bot.network import BoundedStream, BoundedTransport, proxy_for, tls
 from bot.ports import MemoryUnavailable
 
 log = logging.getLogger(__name__)
@@ -65,50 +65,14 @@ class Lost(MemoryUnavailable):
         self.done = done
 
 
-class _Stream(httpx.AsyncByteStream):
-    """A response's bytes, up to what is read of one."""
-
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner = inner
-        self._meter = Meter()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._inner:
-            try:
-                self._meter.count(chunk)
-            except TooMuch as exc:
-                raise _too_much(exc) from exc
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+class _Stream(BoundedStream, httpx.AsyncByteStream):
+    """What is read of one response."""
 
 
-class _Transport(httpx.AsyncBaseTransport):
-    """A transport that reads no more of a response than it may."""
+class _Transport(BoundedTransport, httpx.AsyncBaseTransport):
+    """Reads no more of a response than it may."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["Accept-Encoding"] = "identity"
-        response = await self._inner.handle_async_request(request)
-        try:
-            Meter.check(response.headers)
-        except TooMuch as exc:
-            await response.aclose()
-            raise _too_much(exc) from exc
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Stream(response.stream)
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def _too_much(exc: TooMuch) -> httpx.DecodingError:
-    log.warning("mem0: %s", str(exc))
-    return httpx.DecodingError("more than is read")
+    service, stream, error = "mem0", _Stream, httpx.DecodingError
 
 
 class HostedClient:
