@@ -6,6 +6,7 @@ https://support.discord.com/hc/en-us/articles/210298617
 import re
 
 from adapters import markdown_render
+from adapters.markdown_signs import beside, formats
 from adapters.text import clean
 
 _SIGN = re.compile(r"[\\*_~|`<\[]")
@@ -27,19 +28,15 @@ class _Discord:
         label = "](" in text
 
         def escaped(found: re.Match[str]) -> str:
-            sign, place = found.group(), found.start()
-            left = text[place - 1] if place else before
-            right = text[place + 1] if place + 1 < len(text) else after
-            formats = {
-                "_": not (left.isalnum() and right.isalnum()),
-                "*": not (left.isspace() and right.isspace()),
-                "~": "~" in (left, right),
-                "|": "|" in (left, right),
-                "\\": not right or (right.isascii() and not right.isalnum() and not right.isspace()),
-                "<": right in tuple("@#:/!") or right.isalpha(),
-                "[": label,
-            }
-            return f"\\{sign}" if formats.get(sign, True) else sign
+            sign = found.group()
+            left, right = beside(text, found, before, after)
+            if sign == "|":
+                escapes = "|" in (left, right)
+            elif sign == "<":
+                escapes = right in tuple("@#:/!") or right.isalpha()
+            else:
+                escapes = formats(sign, left, right, label=label)
+            return f"\\{sign}" if escapes else sign
 
         return _SIGN.sub(escaped, text)
 

@@ -11,6 +11,7 @@ https://docs.slack.dev/messaging/formatting-message-text
 import re
 
 from adapters.markdown_render import render
+from adapters.markdown_signs import beside, formats
 from adapters.text import clean
 
 _BREAK = "\u200b"
@@ -43,21 +44,13 @@ class _Block:
         label = "](" in text or "]:" in text
 
         def escaped(found: re.Match[str]) -> str:
-            sign, place = found.group(), found.start()
-            left = text[place - 1] if place else before
-            right = text[place + 1] if place + 1 < len(text) else after
+            sign = found.group()
             if sign == "<":
                 return "&lt;"
             if sign == "&":
-                return "&amp;" if _ENTITY.match(text, place) else "&"
-            formats = {
-                "_": not (left.isalnum() and right.isalnum()),
-                "*": not (left.isspace() and right.isspace()),
-                "~": "~" in (left, right),
-                "\\": not right or (right.isascii() and not right.isalnum() and not right.isspace()),
-                "[": label,
-            }
-            return f"\\{sign}" if formats.get(sign, True) else sign
+                return "&amp;" if _ENTITY.match(text, found.start()) else "&"
+            left, right = beside(text, found, before, after)
+            return f"\\{sign}" if formats(sign, left, right, label=label) else sign
 
         return _SIGN.sub(escaped, text)
 
@@ -93,9 +86,7 @@ class _Mrkdwn:
         """Slack's three escapes, and a zero-width break before a sign that would format."""
 
         def broken(found: re.Match[str]) -> str:
-            place = found.start()
-            left = text[place - 1] if place else before
-            right = text[place + 1] if place + 1 < len(text) else after
+            left, right = beside(text, found, before, after)
             inert = (left.isalnum() and right.isalnum()) or (left.isspace() and right.isspace())
             return found.group() if inert else _BREAK + found.group()
 
