@@ -21,7 +21,7 @@ from bot import settings_check
 from bot.config import Settings, SettingsError, require_platforms
 from bot.logs import LEVELS
 from bot.network import Connector
-from bot.sqlite import make_folder
+from bot.storage.sqlite import make_folder
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0

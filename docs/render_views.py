@@ -10,10 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters import discord_views, slack_views
+from adapters.discord import views as discord_views
+from adapters.slack import views as slack_views
 from bot.commands import Commands
-from bot.events import SHARED_SCOPE, Ask, Audience, CommandEvent, Memory, Person, Place, PressEvent, Source, View
-from bot.identity import Identities
+from bot.core.identity import Identities
+from bot.events import CommandEvent, PressEvent
+from bot.model import SHARED_SCOPE, Audience, Memory, Person, Place, Source
+from bot.views import Ask, View
 from docs import draw_views
 from tests.stubs import StubJournal, StubMemory
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.memory import mem0_env
+from bot.memory.embedded import mem0_env
 from tests import postgres
 from tests.conformance import check, specs
 from tests.fakes.traffic import TRAFFIC

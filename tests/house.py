@@ -12,14 +12,16 @@ from pydantic import SecretStr
 
 from bot.commands import Commands
 from bot.config import Settings
-from bot.events import Audience, CommandEvent, MessageEvent, Person, Place, PressEvent, View
-from bot.identity import Identities
+from bot.core.identity import Identities
+from bot.core.learning import Learner
+from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.learning import Learner
-from bot.memory.embedded import EmbeddedMemory, open_embedded
-from bot.rights import Rights
+from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
+from bot.model import Audience, Person, Place
+from bot.privacy.rights import Rights
+from bot.views import View
 from tests.makers import MONDAY
 
 ANN = Person("slack", "T1", "UANN")

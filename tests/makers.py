@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bot.events import Audience, Exchange, Memory, MessageEvent, Person, Place, Source, Turn
+from bot.events import MessageEvent
+from bot.model import Audience, Exchange, Memory, Person, Place, Source, Turn
 
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 

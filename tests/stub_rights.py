@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Edited, Erasure, Joined, MessageEvent, Said
+from bot.events import Edit, Edited, MessageEvent
+from bot.model import Account, Erasure, Joined, Said
 
 
 class StubRights:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, MessageEvent, Prompt, Replied, Turn, Usage
-from bot.memory.keywords import Words
+from bot.events import MessageEvent
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt, Replied, Turn, Usage
+from bot.text.keywords import Words
 from tests.stub_rights import StubRights
 
 

@@ -13,20 +13,27 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters import (
-    discord_markdown,
-    discord_text,
-    discord_views,
-    slack_markdown,
-    slack_text,
-    slack_views,
-    terminal_input,
-)
-from adapters.text import clean, split_markdown
-from bot import logs, notebook, printable, prompt, thoughts
-from bot.commands import listing, spoken, words
-from bot.events import Exchange, Item, View
-from bot.memory import embedded, extraction_answer, extraction_prompt, hosted_rows, keywords, ranking, timewords
+from adapters.common.text import clean, split_markdown
+from adapters.discord import markdown as discord_markdown
+from adapters.discord import text as discord_text
+from adapters.discord import views as discord_views
+from adapters.slack import markdown as slack_markdown
+from adapters.slack import text as slack_text
+from adapters.slack import views as slack_views
+from adapters.terminal import input as terminal_input
+from bot import logs
+from bot.chat import notebook, thoughts
+from bot.commands import listing, spoken
+from bot.commands import wording as words
+from bot.core import prompt
+from bot.memory.embedded import extraction_answer, extraction_prompt
+from bot.memory.embedded import memory as embedded
+from bot.memory.hosted import rows as hosted_rows
+from bot.memory.recall import ranking
+from bot.model import Exchange
+from bot.text import clean as printable
+from bot.text import keywords, time_expressions
+from bot.views import Item, View
 from tests import scanners
 from tests.makers import ANN, MONDAY, memory, message
 
@@ -190,40 +197,48 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "signature": keywords.signature,
     "words sought": lambda text: keywords.Words(text).match("זה 猫 a"),
     "words found": lambda text: keywords.Words("zzz 猫 כלב").match(text),
-    "time": lambda text: timewords.find(text, MONDAY),
-    "time alone": lambda text: timewords.alone(text, MONDAY),
+    "time": lambda text: time_expressions.find(text, MONDAY),
+    "time alone": lambda text: time_expressions.alone(text, MONDAY),
     "ranking": lambda text: ranking.fit([text, text, "a"], [datetime.now(UTC)] * 3, len(text)),
 }
 
 #: Loops over a text that are run by those above, or that run those over parts of a bounded length.
 WITHIN = {
-    *("adapters.discord_answer:Answer._parts", "adapters.discord_views:_with_code", "adapters.slack_views:_with_code"),
-    *("adapters.markdown_render:Growing.render", "adapters.markdown_render:_unread", "adapters.markdown_render:_width"),
-    *("adapters.slack_text:plain", "adapters.slack_text:parts"),
-    *("adapters.text:split_markdown", "adapters.text:_Splitting.take", "bot.commands.listing:detail"),
-    *(f"adapters.slack_text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
-    "bot.memory.extraction_answer:_begun",
-    *(f"bot.memory.keywords:{name}" for name in ("stem", "_peeled", "_tokens", "_pairs", "stems", "terms", "telling")),
-    *("bot.memory.keywords:changed", "bot.memory.keywords:Words._held", "bot.memory.ranking:_Said.of"),
-    *("bot.memory.timewords:_expressions", "bot.memory.timewords:_lower", "bot.prompt:quote"),
-    *("bot.notebook:tells", "bot.notebook:_told"),
+    *("adapters.discord.answer:Answer._parts", "adapters.discord.views:_with_code", "adapters.slack.views:_with_code"),
+    *(
+        "adapters.common.markdown_render:Growing.render",
+        "adapters.common.markdown_render:_unread",
+        "adapters.common.markdown_render:_width",
+    ),
+    *("adapters.slack.text:plain", "adapters.slack.text:parts"),
+    *("adapters.common.text:split_markdown", "adapters.common.text:_Splitting.take", "bot.commands.listing:detail"),
+    *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
+    "bot.memory.embedded.extraction_answer:_begun",
+    *(f"bot.text.keywords:{name}" for name in ("stem", "_peeled", "_tokens", "_pairs", "stems", "terms", "telling")),
+    *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Said.of"),
+    *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.core.prompt:quote"),
+    *("bot.chat.notebook:tells", "bot.chat.notebook:_told"),
 }
 #: Loops that no text of anybody's runs through: over ids and rows; or whose text is cut before (a command's argument,
 #: a code of `/link`), or handed to another library.
 OTHERS = {
     *("bot.commands.forgetting:Forgetting.propose", "bot.commands.forgetting:Forgetting._nearest"),
     "bot.network:_tls",
-    *("bot.identity:Identities.others", "bot.journal.settings:move", "bot.journal.workers:reap_dead"),
-    *("bot.linking:digest", "bot.memory.embedder:Mem0Embedder.embed", "bot.memory.embedder:Mem0Embedder.embed_batch"),
-    *(f"bot.memory.hosted_rights:HostedRights.{name}" for name in ("move", "_accounts", "_replace")),
+    *("bot.core.identity:Identities.others", "bot.journal.settings:move", "bot.journal.workers:reap_dead"),
     *(
-        "bot.memory.postgres_schema:switch",
-        "bot.memory.reading:numbers",
-        "bot.prompt:ladder",
-        "bot.rights:Rights.export",
+        "bot.commands.linking:digest",
+        "bot.memory.recall.embedder:Mem0Embedder.embed",
+        "bot.memory.recall.embedder:Mem0Embedder.embed_batch",
     ),
-    *(f"bot.memory.postgres_store:PostgresStore.{name}" for name in ("forget_source", "by_source")),
-    *(f"bot.memory.sqlite_store:SqliteStore.{name}" for name in ("forget_source", "by_source")),
+    *(f"bot.memory.hosted.rights:HostedRights.{name}" for name in ("move", "_accounts", "_replace")),
+    *(
+        "bot.memory.vectors.postgres.schema:switch",
+        "bot.memory.vectors.sqlite.reading:numbers",
+        "bot.core.prompt:ladder",
+        "bot.privacy.rights:Rights.export",
+    ),
+    *(f"bot.memory.vectors.postgres.store:PostgresStore.{name}" for name in ("forget_source", "by_source")),
+    *(f"bot.memory.vectors.sqlite.store:SqliteStore.{name}" for name in ("forget_source", "by_source")),
 }
 
 

@@ -131,7 +131,7 @@ async def authorize(**_):
 async def main():
     event = {"type": "message", "text": CANARY, "user": "U2", "channel": "C", "ts": "1.2"}
     body = {"type": "event_callback", "team_id": "T", "event": event}
-    for logger in (None, logging.getLogger("adapters.slack")):
+    for logger in (None, logging.getLogger("adapters.slack.adapter")):
         app = AsyncApp(authorize=authorize, signing_secret="s", logger=logger, request_verification_enabled=False)
         assert (await app.async_dispatch(AsyncBoltRequest(body=body, mode="socket_mode"))).status == 404
         @app.event("message")
@@ -144,7 +144,7 @@ asyncio.run(main())
     )
     assert "canary" not in written
     assert "slack_bolt.AsyncApp: message withheld, logged at" in written
-    assert "adapters.slack: message withheld, logged at" in written
+    assert "adapters.slack.adapter: message withheld, logged at" in written
 
 
 def test_our_own_records_are_written_as_they_are_on_one_line() -> None:
@@ -153,7 +153,7 @@ def test_our_own_records_are_written_as_they_are_on_one_line() -> None:
         """
 logs.setup("info")
 ours('''
-log = logging.getLogger("bot.core")
+log = logging.getLogger("bot.loop")
 log.debug("too fine")
 log.info("%s: answered in %d ms", "discord:1", 12)
 log.warning("failed: %s", ValueError(CANARY))
@@ -167,10 +167,10 @@ except TimeoutError:
     )
     lines = written.splitlines()
     assert len(lines) == 4
-    assert lines[0].endswith(" INFO bot.core: discord:1: answered in 12 ms")
-    assert lines[1].endswith(" WARNING bot.core: failed: ValueError")
+    assert lines[0].endswith(" INFO bot.loop: discord:1: answered in 12 ms")
+    assert lines[1].endswith(" WARNING bot.loop: failed: ValueError")
     assert r"forged\n2026-01-01 ERROR bot: line \x1b[31m" in lines[2]
-    assert " ERROR bot.core: slack:T:C:1: no answer: TimeoutError at bot/imagined.py:8" in lines[3]
+    assert " ERROR bot.loop: slack:T:C:1: no answer: TimeoutError at bot/imagined.py:8" in lines[3]
     assert CANARY not in written
 
 
@@ -181,7 +181,7 @@ def test_the_bots_own_errors_say_why() -> None:
 logs.setup("info")
 ours('''
 from bot.ports import JournalUnavailable
-log = logging.getLogger("bot.core")
+log = logging.getLogger("bot.loop")
 log.warning("housekeeping is retried later: %s", JournalUnavailable("OperationalError: SQLITE_FULL"))
 try:
     try:
@@ -225,10 +225,10 @@ def test_a_record_that_cant_be_written_is_named_alone() -> None:
     written = run(
         """
 logs.setup("INFO")
-ours('logging.getLogger("bot.core").warning("%d", CANARY)')
+ours('logging.getLogger("bot.loop").warning("%d", CANARY)')
 """
     )
-    assert written == "a log record of bot.core was lost (TypeError)\n"
+    assert written == "a log record of bot.loop was lost (TypeError)\n"
 
 
 def test_a_repeated_warning_is_counted_instead() -> None:
@@ -237,7 +237,7 @@ def test_a_repeated_warning_is_counted_instead() -> None:
         """
 logs.setup("INFO")
 ours('''
-log = logging.getLogger("bot.core")
+log = logging.getLogger("bot.loop")
 for number in range(500):
     log.warning("%s can't be written: SQLITE_FULL", "data/bot.db")
 for number in range(3):
@@ -247,12 +247,12 @@ for number in range(3):
 """
     )
     lines = [line.split(" ", 1)[1] for line in written.splitlines()]
-    full = "WARNING bot.core: data/bot.db can't be written: SQLITE_FULL"
+    full = "WARNING bot.loop: data/bot.db can't be written: SQLITE_FULL"
     assert lines[0] == full
     assert [line for line in lines if "discord" in line] == [
-        f"WARNING bot.core: discord:{n}: retrying" for n in range(3)
+        f"WARNING bot.loop: discord:{n}: retrying" for n in range(3)
     ]
-    assert lines.count("INFO bot.core: retrying") == 3
+    assert lines.count("INFO bot.loop: retrying") == 3
     assert lines[-1].startswith(f"{full} (repeated 499 times since 2")
     assert len(lines) == 8
 
@@ -263,9 +263,9 @@ def test_repeats_are_told_every_minute() -> None:
         """
 logs.setup("INFO")
 def record(at, message):
-    made = logging.LogRecord("bot.core", logging.WARNING, logs.__file__, 1, message, (), None)
+    made = logging.LogRecord("bot.loop", logging.WARNING, logs.__file__, 1, message, (), None)
     made.created = 1_750_000_000 + at
-    logging.getLogger("bot.core").handle(made)
+    logging.getLogger("bot.loop").handle(made)
 for second in range(130):
     record(second, "full")
 record(1000, "other")
@@ -283,13 +283,13 @@ def test_the_log_follows_standard_error() -> None:
 import io
 logs.setup("INFO")
 real, sys.stderr = sys.stderr, io.StringIO()
-ours('logging.getLogger("bot.core").warning("elsewhere")')
+ours('logging.getLogger("bot.loop").warning("elsewhere")')
 sys.stderr = real
-ours('logging.getLogger("bot.core").warning("here")')
+ours('logging.getLogger("bot.loop").warning("here")')
 """
     )
     assert "elsewhere" not in written
-    assert written.endswith("bot.core: here\n")
+    assert written.endswith("bot.loop: here\n")
 
 
 @pytest.mark.parametrize("level", ["", "LOUD", "10", "a\nb"])

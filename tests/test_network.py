@@ -13,17 +13,18 @@ from aiohttp import web
 from pydantic import SecretStr
 from slack_sdk.errors import SlackClientError
 
-from adapters.slack import SlackAdapter
-from adapters.slack_app import sdk_logger
-from adapters.slack_wire import Wire
-from bot.claude import ClaudeChat
+from adapters.slack.adapter import SlackAdapter
+from adapters.slack.api import Wire
+from adapters.slack.app import sdk_logger
+from bot.chat.claude import ClaudeChat
 from bot.config import Settings, SettingsError
 from bot.doctor import examine
-from bot.events import Prompt
-from bot.memory.hosted_client import HostedClient
+from bot.memory.hosted.client import HostedClient
+from bot.model import Prompt
 from bot.network import MAX_EVENT, MAX_RESPONSE, Connector, proxy_for, tls
 from bot.ports import ChatError, MemoryUnavailable
-from tests.adapters import discord_support, slack_core
+from tests.adapters.discord import support as discord_support
+from tests.adapters.slack import core as slack_core
 from tests.fakes.claude import FakeClaude
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.mem0 import KEY, FakeMem0

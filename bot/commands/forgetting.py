@@ -5,14 +5,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from bot.commands.listing import PAGE
-from bot.commands.words import CANCELLED, LATER, STALE, item, messages, row, things
-from bot.erasing import Outcome
-from bot.events import Button, CommandEvent, Memory, PressEvent, Said, View
-from bot.identity import Identities
-from bot.memory import timewords
-from bot.memory.keywords import Words
+from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, things
+from bot.core.identity import Identities
+from bot.events import CommandEvent, PressEvent
+from bot.model import Memory, Said
 from bot.ports import Journal, MemoryStore, MemoryUnavailable
-from bot.rights import Rights, Stretch
+from bot.privacy.eraser import Outcome
+from bot.privacy.rights import Rights, Stretch
+from bot.text import time_expressions
+from bot.text.keywords import Words
+from bot.views import Button, View
 
 SUGGESTION = 100
 #: What of a message is shown before it is forgotten, in characters, and how many are.
@@ -42,7 +44,7 @@ class Forgetting:
         everything = await self._memory.list(user_id)
         numbers = {memory.id: number for number, memory in enumerate(everything, 1)}
         found = _named(everything, what)
-        if not found and (window := timewords.alone(what, event.at)):
+        if not found and (window := time_expressions.alone(what, event.at)):
             return await self._stretch(event, everything, window, numbers)
         said: list[Said] = []
         # What can't be seen (a zero-width space) would be found in everything.
@@ -106,7 +108,11 @@ class Forgetting:
         return f"I remember {things(count)} about you. They go for good, with their earlier versions,"
 
     async def _stretch(
-        self, event: CommandEvent, everything: Sequence[Memory], window: timewords.TimeWindow, numbers: dict[str, int]
+        self,
+        event: CommandEvent,
+        everything: Sequence[Memory],
+        window: time_expressions.TimeWindow,
+        numbers: dict[str, int],
     ) -> View:
         """What was told since then; and where the words name a stretch that is over, that alone as well."""
         since = Stretch.of(everything, window.start, max(window.end, event.at))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.commands.words import (
+from bot.commands.wording import (
     EMPTY,
     FORGET_HINT,
     PAUSED,
@@ -14,7 +14,8 @@ from bot.commands.words import (
     standing,
     things,
 )
-from bot.events import SHARED_SCOPE, Button, Memory, Option, View
+from bot.model import SHARED_SCOPE, Memory
+from bot.views import Button, Option, View
 
 PAGE = 10
 #: The action of the button that opens a form for words to search for.

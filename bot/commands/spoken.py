@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.memory import timewords
+from bot.text import time_expressions
 
 _NAMES = "memories|forget|link|unlink"
 _WITH_SLASH = re.compile(rf"/({_NAMES})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
@@ -46,5 +46,9 @@ def command(text: str, at: datetime) -> Spoken | None:
     if quoted := _QUOTED.fullmatch(argument):
         words = (quoted[1] or quoted[2]).strip()
         return Spoken(name, words, slash=False) if words else None
-    meant = _NUMBER.fullmatch(argument) or timewords.alone(argument, at) or argument.casefold() in ("everything", "all")
+    meant = (
+        _NUMBER.fullmatch(argument)
+        or time_expressions.alone(argument, at)
+        or argument.casefold() in ("everything", "all")
+    )
     return Spoken(name, argument, slash=False) if meant else None

@@ -4,7 +4,6 @@
 imported with the first journal that is opened.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.journal.learned import mark_learned
@@ -13,12 +12,7 @@ if TYPE_CHECKING:
     from bot.config import Settings
     from bot.journal.journal import SqlJournal
 
-__all__ = ["database_path", "mark_learned", "open_journal"]
-
-
-def database_path(settings: "Settings") -> Path:
-    """The SQLite file that the journal and the memories share."""
-    return settings.bot_data_dir / "bot.db"
+__all__ = ["mark_learned", "open_journal"]
 
 
 async def open_journal(settings: "Settings") -> "SqlJournal":

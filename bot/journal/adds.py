@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.events import QueuedAdd
-from bot.journal import outbox, people
+from bot.journal import accounts, outbox
 from bot.journal.runner import Runner
 from bot.journal.tables import adds, epochs, exchanges, tombstones
+from bot.model import QueuedAdd
 
 _VOID = sa.or_(adds.c.void == 1, sa.exists().where(tombstones.c.exchange_id == adds.c.exchange_id)).label("is_void")
 
@@ -30,7 +30,7 @@ def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int) -> bool:
             sa.text("INSERT INTO epochs (user_id, epoch) VALUES (:user_id, 0) ON CONFLICT (user_id) DO NOTHING"), known
         )
         conn.execute(sa.select(epochs.c.epoch).where(epochs.c.user_id == person).with_for_update(read=True))
-        if people.epoch(conn, person) != epoch:
+        if accounts.epoch(conn, person) != epoch:
             return False
     conn.execute(
         sa.insert(adds),
@@ -95,7 +95,7 @@ def drop(conn: sa.Connection, token: str) -> None:
 
 
 class JournalOfAdds:
-    """Methods of `SqlJournal`, see `bot.memory.hosted_adds.Ledger`. Every one raises JournalUnavailable."""
+    """Methods of `SqlJournal`, see `bot.memory.hosted.adds.Ledger`. Every one raises JournalUnavailable."""
 
     _runner: Runner
 

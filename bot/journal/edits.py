@@ -7,12 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.events import Edit, Edited, MessageEvent
-from bot.journal import echoes
+from bot.journal import repeated_answers
+from bot.journal.columns import from_json, storable, to_json
 from bot.journal.erasure import drop_exchanges
 from bot.journal.linking import renew
 from bot.journal.settings import was_paused
 from bot.journal.tables import exchanges, inbox, messages, taught, turns
-from bot.journal.values import from_json, storable, to_json
 from bot.journal.withdrawn import was_forgotten
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
@@ -56,7 +56,9 @@ def edited(conn: sa.Connection, wanted: Sequence[Edited], now: float) -> int:
     count = sum([_edited(conn, each, gone, now) for each in sorted(wanted, key=lambda each: each.event.id)])
     # For each person and conversation once, however many edits: it looks through all answers there.
     for (user_id, conversation), words in sorted(gone.items()):
-        count += echoes.forget_words(conn, frozenset(words), [conversation] if conversation else [], [user_id], now)
+        count += repeated_answers.forget_words(
+            conn, frozenset(words), [conversation] if conversation else [], [user_id], now
+        )
     return count
 
 
@@ -85,7 +87,7 @@ def _edited(conn: sa.Connection, wanted: Edited, gone: _Gone, now: float) -> int
             count += 1
     former = [row for row in (said, waiting) if row is not None]
     for row in former:
-        gone.setdefault((user_id, row["conversation"]), set()).update(echoes.words(row["text"], text))
+        gone.setdefault((user_id, row["conversation"]), set()).update(repeated_answers.words(row["text"], text))
     if not former:
         gone.setdefault((user_id, ""), set())
     said_at = event.at.timestamp()

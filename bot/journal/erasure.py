@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import echoes, people, withdrawn
+from bot.journal import accounts, repeated_answers, withdrawn
 from bot.journal.tables import (
     codes,
     exchanges,
@@ -53,16 +53,16 @@ def forget_raw(conn: sa.Connection, user_id: str, person_keys: Sequence[str], no
     Their links, settings and codes go too.
     """
     keys = list(person_keys)
-    people.bump_epoch(conn, user_id)
+    accounts.bump_epoch(conn, user_id)
     withdrawn.note_forgotten(conn, keys, 0.0, now, now)
     waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     count = _close(conn, inbox.c.person_key.in_(keys))
-    gone = echoes.erased(conn, theirs, waiting, answers=True)
+    gone = repeated_answers.erased(conn, theirs, waiting, answers=True)
     count += drop_exchanges(conn, waiting, now)
     for kept, which in ((turns, theirs), (intents, intents.c.person_key.in_(keys))):
         count += conn.execute(sa.delete(kept).where(which)).rowcount
-    count += echoes.forget(conn, gone, [user_id], now)
+    count += repeated_answers.forget(conn, gone, [user_id], now)
     # Not the count of wrong codes: who has all forgotten may not guess on.
     for named in (links, codes):
         conn.execute(sa.delete(named).where(named.c.person_key.in_(keys)))
@@ -84,9 +84,9 @@ def forget_since(
     said = turns.c.event_id.in_(list(conn.scalars(told)))
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     waiting = sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end)
-    gone = echoes.erased(conn, said, waiting)
+    gone = repeated_answers.erased(conn, said, waiting)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
-    return count + echoes.forget(conn, gone, [user_id], now)
+    return count + repeated_answers.forget(conn, gone, [user_id], now)
 
 
 def forget_events(
@@ -97,13 +97,13 @@ def forget_events(
     `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
     """
     ids = list(event_ids)
-    count = _close(conn, sa.and_(echoes.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids)))
+    count = _close(conn, sa.and_(repeated_answers.owned(inbox.c.person_key, user_id), inbox.c.event_id.in_(ids)))
     said = sa.and_(turns.c.user_id == user_id, turns.c.event_id.in_(ids))
     waiting = sa.and_(exchanges.c.user_id == user_id, exchanges.c.event_id.in_(ids))
-    gone = echoes.erased(conn, said, waiting)
+    gone = repeated_answers.erased(conn, said, waiting)
     gone.texts.extend(texts)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + drop_exchanges(conn, waiting, now)
-    return count + echoes.forget(conn, gone, [user_id], now)
+    return count + repeated_answers.forget(conn, gone, [user_id], now)
 
 
 def known(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
@@ -141,7 +141,7 @@ def forget_messages(conn: sa.Connection, message_ids: Sequence[str], now: float 
         count += conn.execute(sa.update(exchanges).where(told).values(answer="")).rowcount
     # For each person and conversation once, however many messages: it looks through all answers there.
     for (user, conversation), texts in sorted(gone.items()):
-        count += echoes.forget(conn, echoes.Erased(texts, [conversation]), [user], now)
+        count += repeated_answers.forget(conn, repeated_answers.Erased(texts, [conversation]), [user], now)
     return count
 
 
@@ -161,7 +161,7 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     said = sa.or_(exchanges.c.event_id.in_(there), exchanges.c.person_key.startswith(prefix, autoescape=True))
     count += drop_exchanges(conn, said, now)
     count += conn.execute(sa.delete(messages).where(messages.c.place.startswith(prefix, autoescape=True))).rowcount
-    conn.execute(sa.delete(links).where(links.c.person_key.in_(people.spelled(conn, platform, workspace))))
+    conn.execute(sa.delete(links).where(links.c.person_key.in_(accounts.spelled(conn, platform, workspace))))
     for named in (intents, links, codes, guesses):
         conn.execute(sa.delete(named).where(named.c.person_key.startswith(prefix, autoescape=True)))
     # Accounts elsewhere may still share the memories under such an id.

@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.journal.columns import from_json, when
 from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
-from bot.journal.values import from_json, when
 
 
 def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from bot.events import Audience, MessageEvent
+from bot.events import MessageEvent
 from bot.journal import withdrawn
+from bot.journal.columns import due, from_json, home, to_json
 from bot.journal.tables import inbox, messages
-from bot.journal.values import due, from_json, home, to_json
+from bot.model import Audience
 
 #: Seconds that an event is put off at most, well above the core's longest pause.
 PAUSE_MOST = 300.0

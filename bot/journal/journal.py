@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from bot.events import Exchange, MessageEvent, Replied, Turn
-from bot.journal import inbox, outbox, people, retention, turns, workers
+from bot.events import MessageEvent
+from bot.journal import accounts, inbox, outbox, retention, turns, workers
 from bot.journal.adds import JournalOfAdds
+from bot.journal.columns import when
 from bot.journal.inbox import Unanswered
-from bot.journal.presence import Presence
+from bot.journal.leases import Presence
 from bot.journal.retention import Backlog
 from bot.journal.rights import JournalOfRights
 from bot.journal.runner import Runner
 from bot.journal.turns import Answered
-from bot.journal.values import when
+from bot.model import Exchange, Replied, Turn
 from bot.ports import ClaimLost, JournalUnavailable
 
 log = logging.getLogger(__name__)
@@ -228,27 +229,27 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
 
     async def user_id(self, person_key: str) -> str:
         """The mem0 user id of an account: its own key unless it is linked."""
-        return await self._runner.read(people.user_id, person_key)
+        return await self._runner.read(accounts.user_id, person_key)
 
     async def link(self, person_key: str, user_id: str) -> None:
         """Let an account share the memories of a mem0 user id."""
-        await self._runner.write(people.link, person_key, user_id, self._clock())
+        await self._runner.write(accounts.link, person_key, user_id, self._clock())
 
     async def unlink(self, person_key: str) -> bool:
         """Let an account have its own memories again; False where it wasn't linked."""
-        return await self._runner.write(people.unlink, person_key)
+        return await self._runner.write(accounts.unlink, person_key)
 
     async def epoch(self, user_id: str) -> int:
         """How often that mem0 user has had everything forgotten: for stores that can't share a transaction."""
-        return await self._runner.read(people.epoch, user_id)
+        return await self._runner.read(accounts.epoch, user_id)
 
     async def keep_intent(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
         """Remember what a button will do (memory ids, never text) and return its token."""
-        return await self._runner.write(people.keep_intent, person_key, action, ids, now.timestamp())
+        return await self._runner.write(accounts.keep_intent, person_key, action, ids, now.timestamp())
 
     async def take_intent(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
         """Take (action, ids) of a token once, if it is that person's and not stale (15 minutes); else None."""
-        return await self._runner.write(people.take_intent, token, person_key, now.timestamp())
+        return await self._runner.write(accounts.take_intent, token, person_key, now.timestamp())
 
     # Housekeeping
 

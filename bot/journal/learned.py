@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from bot.events import Exchange
-from bot.memory.lesson import Superseded
+from bot.model import Exchange
+from bot.ports import Superseded
 
 
 def mark_learned(connection: Any, exchanges: Iterable[Exchange]) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.events import Erasure, Joined, one_person
-from bot.journal import erasures, people, settings
+from bot.journal import accounts, erasure_queue, settings
+from bot.journal.columns import storable
 from bot.journal.tables import codes, exchanges, forgettings, guesses, inbox, intents, tombstones, turns
-from bot.journal.values import storable
+from bot.model import Erasure, Joined, one_person
 from bot.ports import TooManyCodes
 
 #: How long a code joins, in seconds, and how often it may be found by one who can't use it.
@@ -42,7 +42,7 @@ def redeem(conn: sa.Connection, person_key: str, digest: str, now: float) -> Joi
     if found is None or not conn.execute(sa.delete(codes).where(codes.c.digest == digest)).rowcount:
         return None  # in the second case it was used elsewhere at this very moment
     conn.execute(sa.delete(guesses).where(guesses.c.person_key == person_key))
-    return _join(conn, people.user_id(conn, person_key), people.user_id(conn, found.person_key), now)
+    return _join(conn, accounts.user_id(conn, person_key), accounts.user_id(conn, found.person_key), now)
 
 
 def _valid(conn: sa.Connection, person_key: str, digest: str, now: float) -> Any:
@@ -53,7 +53,7 @@ def _valid(conn: sa.Connection, person_key: str, digest: str, now: float) -> Any
         raise TooManyCodes
     valid = sa.and_(codes.c.digest == digest, codes.c.at >= now - CODE_TTL, codes.c.tries < CODE_TRIES)
     found = conn.execute(sa.select(codes.c.person_key, codes.c.name).where(valid)).first()
-    if found is not None and people.user_id(conn, found.person_key) != people.user_id(conn, person_key):
+    if found is not None and accounts.user_id(conn, found.person_key) != accounts.user_id(conn, person_key):
         return found
     conn.execute(sa.update(codes).where(codes.c.digest == digest).values(tries=codes.c.tries + 1))
     conn.execute(sa.insert(guesses), {"person_key": person_key, "at": now})
@@ -61,12 +61,12 @@ def _valid(conn: sa.Connection, person_key: str, digest: str, now: float) -> Any
 
 
 def _join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
-    keys = [former, *people.accounts(conn, former)]
+    keys = [former, *accounts.accounts(conn, former)]
     for key in keys:
-        people.link(conn, key, to, now)
+        accounts.link(conn, key, to, now)
     rehome(conn, former, to, keys, now)
     settings.move(conn, former, to, keep=False)
-    (moving,) = erasures.owe(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
+    (moving,) = erasure_queue.owe(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
     return Joined(to, former, moving)
 
 
@@ -77,7 +77,7 @@ def unite(conn: sa.Connection, former_key: str, key: str, now: float) -> Joined 
     """
     if conn.dialect.name == "postgresql":  # two processes meet a person at once: the second finds it done
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(key))))
-    former, to = people.user_id(conn, former_key), people.user_id(conn, key)
+    former, to = accounts.user_id(conn, former_key), accounts.user_id(conn, key)
     joined = None if former == to else _join(conn, former, to, now)
     for table in (inbox, turns, exchanges, intents, codes, guesses, forgettings):
         conn.execute(sa.update(table).where(table.c.person_key == former_key).values(person_key=key))
@@ -90,20 +90,20 @@ def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
     Where the others share this account's mem0 user, they move to one of their own; `Joined.user_id` is where what
     moves goes.
     """
-    user = people.user_id(conn, person_key)
-    together = [user, *people.accounts(conn, user)]
+    user = accounts.user_id(conn, person_key)
+    together = [user, *accounts.accounts(conn, user)]
     own = [key for key in together if one_person(key, person_key)]  # the account's former keys go with it
     others = [key for key in together if key not in own]
     if not others:
         return None
     to, moved = (others[0], others) if user in own else (person_key, own)
     for key in moved:
-        people.unlink(conn, key)
+        accounts.unlink(conn, key)
         if key != to:
-            people.link(conn, key, to, now)
+            accounts.link(conn, key, to, now)
     rehome(conn, user, to, moved, now)
     settings.move(conn, user, to, keep=True)
-    (moving,) = erasures.owe(conn, [Erasure("move", {"from": user, "to": to, "accounts": sorted(moved)})], now)
+    (moving,) = erasure_queue.owe(conn, [Erasure("move", {"from": user, "to": to, "accounts": sorted(moved)})], now)
     return Joined(to, user, moving)
 
 

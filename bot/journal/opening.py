@@ -10,13 +10,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.config import Settings, SettingsError
-from bot.journal import database_path, sqlite
+from bot.journal import sqlite
 from bot.journal.journal import SqlJournal
-from bot.journal.migrate import HEAD, migrate, revision
-from bot.journal.presence import Heartbeat, LockedFile, Presence
+from bot.journal.leases import Heartbeat, LockedFile, Presence
+from bot.journal.revision import HEAD, migrate, revision
 from bot.journal.runner import Runner
 from bot.ports import JournalUnavailable
-from bot.sqlite import write_lock
+from bot.storage.engine import parse_url, postgres_engine, sqlite_engine
+from bot.storage.sqlite import database_path, write_lock
 
 
 async def open_journal(settings: Settings, clock: Callable[[], float] = time.time) -> SqlJournal:
@@ -43,7 +44,7 @@ async def _on_sqlite(settings: Settings, worker: str, clock: Callable[[], float]
 async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callable[[], float]) -> SqlJournal:
     from bot.journal import postgres  # with it comes the driver
 
-    engine = await asyncio.to_thread(postgres.open_engine, postgres.parse(url))
+    engine = await asyncio.to_thread(postgres_engine, parse_url(url))
     runner = postgres.PostgresRunner(engine)
     try:
         if await runner.read(revision) != HEAD:
@@ -66,7 +67,7 @@ async def _signed_on(settings: Settings, runner: Runner, presence: Presence, clo
 
 
 def _migrate_file(path: Path) -> None:
-    engine = sqlite.engine(path)
+    engine = sqlite_engine(path)
     try:
         with write_lock(path), engine.connect() as conn:
             if revision(conn) == HEAD:

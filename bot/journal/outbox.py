@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.events import Exchange
+from bot.journal.columns import due, when
 from bot.journal.tables import erasures, exchanges, taught
-from bot.journal.values import due, when
+from bot.model import Exchange
 
 #: Back-off after a failed attempt: seconds, doubled each time.
 RETRY_FIRST = 5.0

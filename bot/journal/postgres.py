@@ -9,69 +9,22 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate
+from typing import Concatenate
 
 import psycopg
 import sqlalchemy as sa
 
-from bot.config import SettingsError
 from bot.journal.runner import P, T
 from bot.journal.tables import TEXTS
 from bot.ports import JournalUnavailable
-from bot.postgres import CONNECT, LIMITS, rewrite
+from bot.storage.engine import CONNECTIONS
+from bot.storage.postgres import rewrite
 
 log = logging.getLogger(__name__)
 
-#: Connections, and threads that use them: few, since small databases allow twenty over all processes.
-CONNECTIONS = 4
 #: Seconds until the tables of texts are rewritten again, where deleted rows were still seen: doubled each time.
 SCRUB_FIRST = 2.0
 SCRUB_MOST = 60.0
-
-
-def parse(url: str) -> sa.URL:
-    """The URL with the driver that we use; raise SettingsError, in one line without the password, where it is none."""
-    try:
-        parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise SettingsError("DATABASE_URL: not a URL like postgresql://user:password@host:5432/database") from None
-    if parsed.get_backend_name() not in ("postgres", "postgresql"):
-        raise SettingsError("DATABASE_URL: must start with postgresql:// (leave it unset to use SQLite)")
-    return parsed.set(drivername="postgresql+psycopg")
-
-
-def open_engine(url: sa.URL) -> sa.Engine:
-    """An engine that has reached its database once; raise SettingsError, with the reason, where it can't be reached."""
-    engine = sa.create_engine(
-        url,
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        hide_parameters=True,
-        echo=False,
-        connect_args=CONNECT,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def limit(connection: Any, _record: object) -> None:
-        connection.execute(LIMITS)
-        connection.commit()
-
-    try:
-        with engine.connect():
-            return engine
-    except (sa.exc.SQLAlchemyError, OSError) as exc:
-        engine.dispose()
-        raise SettingsError(f"DATABASE_URL: {_trouble(exc)}") from None
-
-
-def _trouble(exc: Exception) -> str:
-    """What went wrong, without any part of the URL: a password may stand where its host should."""
-    words = str(exc).lower()
-    if "authentication failed" in words or "no password supplied" in words:
-        return "the server refuses the user or the password"
-    if "does not exist" in words and "database" in words:
-        return "the server has no database of that name"
-    return "no PostgreSQL can be reached at its host and port"
 
 
 class PostgresRunner:

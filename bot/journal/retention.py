@@ -5,8 +5,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.journal import withdrawn
+from bot.journal.accounts import INTENT_TTL
 from bot.journal.linking import CODE_TTL
-from bot.journal.people import INTENT_TTL
 from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
 #: Messages told of by `recently_seen` at most, the newest before the others.

@@ -4,9 +4,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.events import Account, Edit, Edited, Erasure, Joined, MessageEvent, Said
-from bot.journal import edits, erasure, erasures, export, linking, mentions, people, settings, withdrawn
+from bot.events import Edit, Edited, MessageEvent
+from bot.journal import (
+    accounts,
+    edits,
+    erasure,
+    erasure_queue,
+    export,
+    find_messages,
+    linking,
+    settings,
+    withdrawn,
+)
 from bot.journal.runner import Runner
+from bot.model import Account, Erasure, Joined, Said
 
 
 class JournalOfRights:
@@ -50,7 +61,7 @@ class JournalOfRights:
 
     async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
         """What of a person's messages is kept as it was said, each with its answer."""
-        return await self._runner.read(mentions.said, user_id, person_keys)
+        return await self._runner.read(find_messages.said, user_id, person_keys)
 
     async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
         """Erase what is kept of these events of a person, and answers that may repeat it or `texts`; return how many
@@ -105,34 +116,34 @@ class JournalOfRights:
 
     async def owe(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
         """Write erasures down before they are tried; they are due in `delay` seconds (one minute)."""
-        wait = erasures.LEASE if delay is None else delay
-        return await self._runner.write(erasures.owe, wanted, self._clock(), wait)
+        wait = erasure_queue.LEASE if delay is None else delay
+        return await self._runner.write(erasure_queue.owe, wanted, self._clock(), wait)
 
     async def owe_once(self, wanted: Erasure, delay: float) -> bool:
         """Write an erasure down that is due in `delay` seconds; False where the same is owed already."""
-        return await self._runner.write(erasures.owe_once, wanted, self._clock(), delay)
+        return await self._runner.write(erasure_queue.owe_once, wanted, self._clock(), delay)
 
     async def owed(self) -> list[Erasure]:
         """Take up the erasures that are due, oldest first."""
-        return await self._runner.write(erasures.due, self._clock())
+        return await self._runner.write(erasure_queue.due, self._clock())
 
     async def settle(self, erasure_id: int) -> None:
         """An erasure is done."""
-        await self._runner.write(erasures.settle, erasure_id)
+        await self._runner.write(erasure_queue.settle, erasure_id)
 
     async def put_off(self, erasure_id: int) -> None:
         """An erasure failed: it is due again later."""
-        await self._runner.write(erasures.put_off, erasure_id, self._clock())
+        await self._runner.write(erasure_queue.put_off, erasure_id, self._clock())
 
     async def excuse(self, wanted: Erasure) -> int:
         """Let an erasure that is not yet due be; return how many there were."""
-        return await self._runner.write(erasures.excuse, wanted)
+        return await self._runner.write(erasure_queue.excuse, wanted)
 
     # Linked accounts, and one account's former keys
 
     async def people(self, platform: str) -> list[str]:
         """The keys of a platform's accounts, and its mem0 user ids, of which anything is kept here."""
-        return await self._runner.read(people.known, platform)
+        return await self._runner.read(accounts.known, platform)
 
     async def unite(self, former: str, key: str) -> Joined | None:
         """Join a former key of an account to its own; None where they have the same memories already."""
@@ -140,11 +151,11 @@ class JournalOfRights:
 
     async def spelled(self, platform: str, workspace: str) -> list[str]:
         """The former keys of a workspace's accounts that were joined to their own."""
-        return await self._runner.read(people.spelled, platform, workspace)
+        return await self._runner.read(accounts.spelled, platform, workspace)
 
     async def accounts(self, user_id: str) -> list[str]:
         """The accounts linked to a mem0 user id."""
-        return await self._runner.read(people.accounts, user_id)
+        return await self._runner.read(accounts.accounts, user_id)
 
     async def offer_code(self, person_key: str, digest: str, name: str = "") -> None:
         """Keep the digest of a code that joins another account to this one, for ten minutes and one use."""

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
-from bot.events import Account
 from bot.journal.tables import pauses, settings
+from bot.model import Account
 
 _ACCOUNT = sa.text(
     "SELECT found.user_id, settings.told,"

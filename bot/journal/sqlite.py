@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Concatenate, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
 
 from bot.journal.runner import P, T
 from bot.journal.tables import TEXTS
 from bot.ports import JournalUnavailable
-from bot.sqlite import checkpoint, connect, write_lock
+from bot.storage.engine import sqlite_engine
+from bot.storage.sqlite import checkpoint, write_lock
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,6 @@ class _Job(NamedTuple):
     erases: bool = False
 
 
-def engine(path: Path) -> sa.Engine:
-    """An engine over one connection to the file. Statements' parameters never show in its logs or errors."""
-    return sa.create_engine(
-        "sqlite://", creator=lambda: connect(path), poolclass=StaticPool, hide_parameters=True, echo=False
-    )
-
-
 class SqliteRunner:
     """Runs the journal's functions on one SQLite file. Made and used on one event loop."""
 
@@ -59,8 +52,8 @@ class SqliteRunner:
         self._lock = write_lock(path)
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._reader = engine(path).connect()
-        self._writer = engine(path).connect()
+        self._reader = sqlite_engine(path).connect()
+        self._writer = sqlite_engine(path).connect()
         self._closing = False
         #: Erasures that wait for their turn, in the writer's thread.
         self._erasing: deque[_Job] = deque()

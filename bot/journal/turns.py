@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.events import MessageEvent, Place, Replied, Turn
-from bot.journal import inbox, people, settings, withdrawn
+from bot.events import MessageEvent
+from bot.journal import accounts, inbox, settings, withdrawn
+from bot.journal.columns import from_json, home, storable, to_json, when
 from bot.journal.tables import exchanges, links, messages, turns
-from bot.journal.values import from_json, home, storable, to_json, when
+from bot.model import Place, Replied, Turn
 
 _COLUMNS = (turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
 _REPLIED = (
@@ -127,7 +128,7 @@ def answered(conn: sa.Connection, done: Answered, now: float) -> bool:
     # It may have been said while memory was paused, and be answered late, when it is on again.
     # From forwarded texts and files nothing is learned, nor from an answer that may repeat a forwarded text.
     wordless = not text.strip() and (event.forwarded or event.attachments)
-    if done.learn and not wordless and not settings.was_paused(conn, people.user_id(conn, event.person.key), said_at):
+    if done.learn and not wordless and not settings.was_paused(conn, accounts.user_id(conn, event.person.key), said_at):
         conn.execute(
             _KEEP_EXCHANGE,
             {

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from bot.events import MessageEvent
 from bot.journal import inbox
+from bot.journal.columns import home, to_json
 from bot.journal.tables import forgettings, messages
 from bot.journal.tables import inbox as events
-from bot.journal.values import home, to_json
 
 #: For so long (seconds) it is known that a message was deleted: longer than any platform delivers one again.
 DELETED_TTL = 24 * 3600.0

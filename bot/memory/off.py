@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.events import Exchange, Memory
+from bot.model import Exchange, Memory
 from bot.ports import MemoryUnavailable
 
 

@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as protocols named by role. Implementations are bound in `__main__`."""
+"""What the core needs from the outside, as protocols named by role. Implementations are bound in `bot.app`."""
 
 from bot.ports.chat import CUT, Chat
 from bot.ports.errors import (
@@ -14,6 +14,7 @@ from bot.ports.errors import (
     LearningFailed,
     MemoryUnavailable,
     PlatformRefused,
+    Superseded,
     TooManyCodes,
 )
 from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
@@ -48,5 +49,6 @@ __all__ = [
     "PlatformRefused",
     "RawText",
     "Respond",
+    "Superseded",
     "TooManyCodes",
 ]

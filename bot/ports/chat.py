@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from bot.events import Prompt, Usage
+from bot.model import Prompt, Usage
 
 #: What an answer ends with that reached a limit of its length.
 CUT = "… (cut at my length limit)"

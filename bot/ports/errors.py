@@ -120,3 +120,7 @@ class PlatformRefused(Exception):
 
 class TooManyCodes(Exception):
     """An account has entered too many wrong codes: for a while no code counts."""
+
+
+class Superseded(Exception):
+    """The lesson may no longer be committed: the person has forgotten, or another process has learned it."""

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from bot.events import Account, Edit, Edited, Erasure, Exchange, Joined, MessageEvent, Replied, Said, Turn
+from bot.events import Edit, Edited, MessageEvent
+from bot.model import Account, Erasure, Exchange, Joined, Replied, Said, Turn
 
 
 class Inbox(Protocol):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bot.events import Exchange, Learned, Memory, Recalled
+from bot.events import Learned, Recalled
+from bot.model import Exchange, Memory
 
 #: Told of what the memory does, for platforms that show it (the terminal).
 Notify = Callable[[Recalled | Learned], None]

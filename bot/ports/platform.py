@@ -6,15 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from bot.events import (
-    Ask,
-    CommandEvent,
-    MessageEvent,
-    Person,
-    PressEvent,
-    SubmitEvent,
-    View,
-)
+from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
+from bot.model import Person
+from bot.views import Ask, View
 
 
 class Respond(Protocol):

@@ -17,13 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.events import Exchange
+from bot.model import Exchange
 from tests.benchmarks.load_naive import EXTRACTS, open_memory
 from tests.fakes.claude import FakeClaude, Request, last_text
 from tests.memory.embedding import settings
 
 if TYPE_CHECKING:
-    from bot.memory.extractor import Meter
+    from bot.memory.embedded.extractor import Meter
 
 #: Haiku 5.5, dollars per million tokens.
 INPUT, OUTPUT = 0.10, 0.50
@@ -151,11 +151,11 @@ async def shipped(folder: Path) -> Bill:
 async def ours(file: Path, *, warm: bool) -> Bill:
     """Our memory, a burst at a time; `warm`: after a lesson of somebody else's."""
     # These decide how mem0 is imported, without what its own store needs: not before `shipped` has it.
-    from bot.claude_api import client
-    from bot.memory.embedded import EmbeddedMemory
-    from bot.memory.embedder import WordLlamaEmbedder
-    from bot.memory.extractor import TIMEOUT, Extractor
-    from bot.memory.sqlite_store import SqliteStore
+    from bot.chat.client import client
+    from bot.memory.embedded.extractor import TIMEOUT, Extractor
+    from bot.memory.embedded.memory import EmbeddedMemory
+    from bot.memory.recall.embedder import WordLlamaEmbedder
+    from bot.memory.vectors.sqlite.store import SqliteStore
 
     async with FakeClaude(respond, record=False) as claude:
         embedder = WordLlamaEmbedder()
@@ -225,7 +225,7 @@ def report(mem0: Bill, cold: Bill, warm: Bill) -> None:
 
 def remedies(mem0: Bill, cold: Bill, apart: Bill, warm: Bill) -> None:
     """Print what would lower the ratio, and what the figures leave out."""
-    from bot.memory.extraction_prompt import SCHEMA
+    from bot.memory.embedded.extraction_prompt import SCHEMA
 
     prefix = warm.cache_read // warm.calls
     most = TARGET * mem0.dollars

@@ -21,14 +21,15 @@ from pydantic import SecretStr
 
 from bot.commands import Commands
 from bot.config import Settings
-from bot.core import MemoryBot
-from bot.events import Audience, CommandEvent, MessageEvent, Person, Place, PressEvent
-from bot.identity import Identities
+from bot.core.identity import Identities
+from bot.core.learning import Learner
+from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
 from bot.journal.opening import open_journal
-from bot.learning import Learner
-from bot.memory.embedded import open_embedded
-from bot.rights import Rights
+from bot.loop import MemoryBot
+from bot.memory.embedded.memory import open_embedded
+from bot.model import Audience, Person, Place
+from bot.privacy.rights import Rights
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude
 from tests.stubs import StubChat, StubRespond

@@ -48,7 +48,7 @@ def open_memory(folder: Path) -> Any:
     os.environ.update(MEM0_TELEMETRY="False", MEM0_DIR=str(folder), HF_HUB_OFFLINE="1")
     from mem0 import AsyncMemory
 
-    from bot.memory.embedder import WordLlamaEmbedder
+    from bot.memory.recall.embedder import WordLlamaEmbedder
 
     embedder = WordLlamaEmbedder()
     # anthropic 2.12 has no sampling parameters left, which mem0's class sends unless told otherwise.

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.events import Memory
-from bot.memory import mem0_env, ranking, recall
-from bot.memory.embedder import WordLlamaEmbedder
-from bot.memory.keywords import terms
-from bot.prompt import memory_line
+from bot.core.prompt import memory_line
+from bot.memory.embedded import mem0_env
+from bot.memory.recall import ranking, recall
+from bot.memory.recall.embedder import WordLlamaEmbedder
+from bot.model import Memory
+from bot.text.keywords import terms
 
 if TYPE_CHECKING:
-    from bot.memory.sqlite_store import Candidates, SqliteStore
+    from bot.memory.vectors.sqlite.store import Candidates, SqliteStore
 
 HOW = """No data. LoCoMo (Maharana et al., ACL 2024) is at https://github.com/snap-research/locomo, under CC BY-NC 4.0:
 for measuring only, and no part of this project. Download data/locomo10.json into a folder, and give that folder:
@@ -106,7 +107,7 @@ class Shelf:
     def open(cls, folder: Path) -> "Shelf":
         """An empty store in a folder."""
         mem0_env.prepare(folder)
-        from bot.memory.sqlite_store import SqliteStore
+        from bot.memory.vectors.sqlite.store import SqliteStore
 
         embedder = WordLlamaEmbedder()
         return cls(SqliteStore(folder / "recall.db", embedder.dims, embedder.name), embedder)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory import mem0_env
+from bot.memory.embedded import mem0_env
 
 DIMS = 256
 STORES = ("ours", "qdrant", "chroma", "pgvector")
@@ -96,7 +96,7 @@ def memory_id(number: int) -> str:
 
 def open_ours(folder: Path) -> Any:
     """Our SQLite store."""
-    from bot.memory.sqlite_store import SqliteStore
+    from bot.memory.vectors.sqlite.store import SqliteStore
 
     return SqliteStore(folder / "bot.db", DIMS, "benchmark")
 

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 
 from bot.config import Settings
-from bot.events import Memory
-from bot.journal import database_path, mark_learned
-from bot.memory.embedded import open_embedded
+from bot.journal import mark_learned
+from bot.memory.embedded.memory import open_embedded
+from bot.model import Memory
+from bot.storage.sqlite import database_path
 from tests.fakes.mem0 import FakeMem0
 from tests.faults.talk import tag_of
 from tests.faults.world import World

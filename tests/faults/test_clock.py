@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ async def test_the_clock_jumps(tmp_path: Path, library: Path) -> None:
                 offset.write_text(str(jump))
                 await world.ask_all()
                 await world.answered()
+                # Its line in the log comes behind the answer, and proves the jump.
+                day = f"{datetime.now(UTC) + timedelta(seconds=jump):%Y-%m-%d}"
+                await bot.said(day)
             offset.write_text("0")
             world.model.chat = fail
             await world.ask_all()
@@ -54,8 +58,6 @@ async def test_the_clock_jumps(tmp_path: Path, library: Path) -> None:
             world.model.chat = None
             await world.answered()
             await until(lambda: not any(left(stored(tmp_path)).values()), 40)
-        days = {line[:10] for line in bot.log}
-        assert len(days) >= 3, "the clock did jump"
         assert world.wrong() == {}
         assert world.others() == []
         assert await learned_once(world, stored(tmp_path)) == []

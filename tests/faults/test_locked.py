@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from bot.journal import database_path
-from bot.sqlite import connect
+from bot.storage.sqlite import connect, database_path
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.makers import until

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from bot.answer import FOLLOWS
+from bot.core.answer import FOLLOWS
 from tests.fakes.claude import OVERLOADED, REFUSAL, Reply, Request, last_text
 from tests.fakes.mem0 import KEY, FakeMem0, Fault
 from tests.faults.gate import Hook, Seen

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bot.__main__ import main
+from bot.cli import main
 
 #: Masked words, separated by commas; and where the findings are written, one a line.
 WORDS = "PROBE_WORDS"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.config import Settings
-from bot.events import Person
 from bot.journal.opening import open_journal
-from bot.memory.hosted import HostedMemory
+from bot.memory.hosted.memory import HostedMemory
+from bot.model import Person
 from bot.ports import MemoryUnavailable
 from tests.fakes.mem0 import KEY, FakeMem0
 from tests.hostile.world import World

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 
-from adapters import discord_views, slack_views, terminal_input
-from bot.events import PRIVATE_SCOPE, Person, PressEvent, View
-from bot.prompt import KNOWN, OTHERS
+from adapters.discord import views as discord_views
+from adapters.slack import views as slack_views
+from adapters.terminal import input as terminal_input
+from bot.core.prompt import KNOWN, OTHERS
+from bot.events import PressEvent
+from bot.model import PRIVATE_SCOPE, Person
+from bot.views import View
 from tests.fakes.claude import FakeClaude, existing_memories, facts, last_text, new_messages, system_text
 from tests.hostile.world import World, embedded, said
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY

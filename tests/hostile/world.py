@@ -10,20 +10,22 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.claude import ClaudeChat
+from bot.chat.claude import ClaudeChat
 from bot.commands import Commands
 from bot.config import Settings
-from bot.core import MemoryBot
-from bot.events import CommandEvent, Memory, MessageEvent, Person, Place, View
-from bot.identity import Identities
+from bot.core.identity import Identities
+from bot.core.learning import Learner
+from bot.events import CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.learning import Learner
-from bot.memory.embedded import open_embedded
+from bot.loop import MemoryBot
+from bot.memory.embedded.memory import open_embedded
+from bot.model import Memory, Person, Place
 from bot.ports import Chat, MemoryStore
-from bot.rights import Rights
-from bot.sqlite import connect
+from bot.privacy.rights import Rights
+from bot.storage.sqlite import connect
+from bot.views import View
 from tests.fakes.claude import FakeClaude, Request
 from tests.house import Clock
 from tests.makers import ANN, DM, MONDAY, message

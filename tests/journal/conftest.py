@@ -9,10 +9,9 @@ import psycopg
 import pytest
 
 from bot.config import Settings
-from bot.journal import database_path
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.sqlite import connect
+from bot.storage.sqlite import connect, database_path
 from tests.makers import MONDAY
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from bot.events import Audience, MessageEvent, Person, Place
+from bot.events import MessageEvent
 from bot.journal.journal import SqlJournal
 from bot.journal.tables import tombstones
+from bot.model import Audience, Person, Place
 from tests.makers import ANN, DM, message
 
 CHANNEL = Place("discord", "G1", "C9", None, Audience.PUBLIC, "#general")

@@ -3,9 +3,10 @@
 import asyncio
 from dataclasses import replace
 
-from bot.events import Edited, QueuedAdd
+from bot.events import Edited
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
+from bot.model import QueuedAdd
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.makers import ANN, BOB, message

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.events import Exchange
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
-from bot.memory.lesson import Superseded
+from bot.model import Exchange
+from bot.ports import Superseded
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY

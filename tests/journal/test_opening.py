@@ -17,9 +17,12 @@ from alembic.script import ScriptDirectory
 
 import bot.journal
 from bot.config import Settings, SettingsError
-from bot.journal import database_path, migrate, open_journal, postgres, sqlite
+from bot.journal import open_journal
+from bot.journal import revision as migrate
 from bot.journal.journal import SqlJournal
 from bot.journal.tables import metadata
+from bot.storage.engine import parse_url, sqlite_engine
+from bot.storage.sqlite import database_path
 from tests.journal.conftest import Database, Open
 from tests.journal.makers import told
 from tests.makers import ANN
@@ -38,7 +41,7 @@ async def test_migrations_make_the_tables_of_the_code(journal: SqlJournal, datab
     """A database migrated from nothing differs in no table, column or index from what the code reads and writes."""
     await journal.backlog()
     url = database.url
-    engine = sqlite.engine(database_path(database.settings)) if url is None else sa.create_engine(postgres.parse(url))
+    engine = sqlite_engine(database_path(database.settings)) if url is None else sa.create_engine(parse_url(url))
     with engine.connect() as conn:
         context = MigrationContext.configure(conn, opts={"include_object": of_the_journal, "compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -205,9 +208,9 @@ def everything(conn: sa.Connection, table: str) -> list[dict[str, object]]:
 async def test_data_of_the_first_revision_is_kept(database: Database, open_: Open) -> None:
     """A database of the first revision, with a row in each table, is brought up to date once and keeps every row."""
     engine = (
-        sqlite.engine(database_path(database.settings))
+        sqlite_engine(database_path(database.settings))
         if database.url is None
-        else sa.create_engine(postgres.parse(database.url))
+        else sa.create_engine(parse_url(database.url))
     )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -11,13 +11,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bot.events import Edited, MessageEvent, QueuedAdd
+from bot.events import Edited, MessageEvent
 from bot.journal import erasure, outbox, turns
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.journal.postgres import PostgresRunner, open_engine, parse
+from bot.journal.postgres import PostgresRunner
 from bot.journal.tables import inbox
 from bot.journal.turns import Answered
+from bot.model import QueuedAdd
+from bot.storage.engine import parse_url, postgres_engine
 from tests.journal.conftest import Database
 from tests.journal.makers import in_channel, told
 from tests.makers import ANN, BOB, MONDAY, message
@@ -37,7 +39,7 @@ async def journal(postgres_only: Database) -> AsyncIterator[SqlJournal]:
 @pytest.fixture
 def first(postgres_only: Database, journal: SqlJournal) -> Iterator[sa.Connection]:
     """The connection of the transaction that goes first."""
-    engine = open_engine(parse(postgres_only.url or ""))
+    engine = postgres_engine(parse_url(postgres_only.url or ""))
     with engine.connect() as conn:
         yield conn
     engine.dispose()
@@ -159,7 +161,7 @@ async def test_of_two_that_wait_for_each_other_one_goes_first(
     one, two = message("hello", number=1), message("hello", number=2)
     for event in (one, two):
         await journal.admit(event)
-    runner = PostgresRunner(open_engine(parse(postgres_only.url or "")))
+    runner = PostgresRunner(postgres_engine(parse_url(postgres_only.url or "")))
 
     def touch(conn: sa.Connection, *events: MessageEvent) -> int:
         found = [sa.update(inbox).where(inbox.c.event_id == each.id).values(attempts=5) for each in events]

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.events import Account, Edit, Edited, Erasure
+from bot.events import Edit, Edited
 from bot.journal.journal import SqlJournal
+from bot.model import Account, Erasure
 from bot.ports import TooManyCodes
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import CHANNEL, buried, heard, in_channel, told

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.journal.sqlite import SqliteRunner, engine
+from bot.journal.sqlite import SqliteRunner
 from bot.journal.tables import metadata
 from bot.ports import JournalUnavailable
-from bot.sqlite import connect, write_lock
+from bot.storage.engine import sqlite_engine
+from bot.storage.sqlite import connect, write_lock
 
 
 def put(conn: sa.Connection, value: str) -> int:
@@ -200,7 +201,7 @@ def test_another_process_leaves_the_log_in_use_alone(tmp_path: Path) -> None:
 
 async def test_erasures_take_turns_with_others(path: Path) -> None:
     """However many erasures wait, what is written after them doesn't wait for all of them."""
-    with engine(path).begin() as conn:
+    with sqlite_engine(path).begin() as conn:
         metadata.create_all(conn)
     runner = SqliteRunner(path, turn=0.0)
     done: list[str] = []

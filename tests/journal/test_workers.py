@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bot.journal import database_path, inbox, open_journal, workers
+from bot.journal import inbox, open_journal, workers
 from bot.journal.inbox import Unanswered
 from bot.journal.journal import SqlJournal
 from bot.journal.sqlite import SqliteRunner
 from bot.ports import ClaimLost, JournalUnavailable
+from bot.storage.sqlite import database_path
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.journal.test_postgres import drop_connections

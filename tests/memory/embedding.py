@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.config import Settings
-from bot.events import PRIVATE_SCOPE, Exchange
-from bot.memory.embedded import EmbeddedMemory, open_embedded
-from bot.memory.lesson import Superseded
+from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
+from bot.model import PRIVATE_SCOPE, Exchange
+from bot.ports import Superseded
 from tests.fakes.claude import FakeClaude
 
 MONDAY = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.unread import HELLO
+from adapters.common.unread import HELLO
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude, system_text
 from tests.fakes.discord import FakeDiscord

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import Person
+from bot.model import Person
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude, system_text
 from tests.fakes.slack import TEAM, FakeSlack

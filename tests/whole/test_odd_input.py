@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.unread import NOTHING
+from adapters.common.unread import NOTHING
 from tests.fakes.claude import FakeClaude
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack

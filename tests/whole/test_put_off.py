@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.answer import FOLLOWS
-from bot.events import Audience, Place
+from bot.core.answer import FOLLOWS
+from bot.model import Audience, Place
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import OVERLOADED, FakeClaude, Reply, system_text
 from tests.fakes.discord import FakeDiscord

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.answer import FOLLOWS
+from bot.core.answer import FOLLOWS
 from bot.ports import ChatMisconfigured, ChatRefused, ChatTooLong
 from tests.fakes.claude import TRIGGER, UNPAID, FakeClaude, Reply, Request, default, is_extraction, last_text
 from tests.fakes.discord import FakeDiscord

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bot.journal.migrate import VERSION_TABLE
+from bot.journal.revision import VERSION_TABLE
 from bot.journal.tables import metadata
 
 context.configure(

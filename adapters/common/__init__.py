@@ -1,0 +1,1 @@
+"""What more than one platform needs: Markdown, cleaning and splitting of texts."""

@@ -1,0 +1,156 @@
+"""Discord by discord.py: the gateway's supervision, and messages, commands and buttons handed to the core."""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+
+import discord
+from discord.http import Route
+
+from adapters.discord.client import Client, Shards
+from adapters.discord.intake import CLOSE_SECONDS, Intake
+from adapters.discord.messages import TROUBLE, Pace
+from adapters.discord.rates import Rates
+from adapters.discord.reply import Reply
+from bot.config import Settings, SettingsError
+from bot.events import MessageEvent
+from bot.ports import Core
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two tries to connect, at most.
+LONGEST_WAIT = 60.0
+#: A connection that held for so long (seconds) is a good one: the next loss starts from the shortest wait again.
+HELD_SECONDS = 120.0
+
+REFUSED = "DISCORD_TOKEN: Discord refuses it; copy the bot's token anew from the developer portal"
+INTENTS = "DISCORD_TOKEN: Discord refuses this bot the gateway intents it asks for; check them in the developer portal"
+
+#: Close codes of the gateway that no further try mends: authentication failed, invalid and disallowed intents.
+_FATAL = {4004: REFUSED, 4013: INTENTS, 4014: INTENTS}
+
+
+class DiscordAdapter:
+    """The platform Discord (`bot.ports.Adapter`).
+
+    Attributes:
+        ready: Set once the gateway has first accepted the session.
+    """
+
+    name = "discord"
+
+    def __init__(self, settings: Settings, core: Core, *, pace: Pace | None = None, first_wait: float = 1.0) -> None:
+        """`first_wait` is the shortest wait between two tries to connect, in seconds.
+
+        Raises SettingsError where DISCORD_TOKEN is missing or no token at all, or the shards are no division.
+        """
+        if settings.discord_token is None:
+            raise SettingsError("DISCORD_TOKEN: missing")
+        # The one place where discord.py learns its addresses: REST here; the gateway's is asked of REST.
+        Route.BASE = settings.discord_api_base
+        self._token = settings.discord_token.get_secret_value().strip()
+        if not (self._token.isascii() and self._token.isprintable() and " " not in self._token):
+            raise SettingsError(REFUSED)  # no HTTP header can hold it
+        self._shards = Shards.of(settings)
+        self._first_wait = first_wait
+        self._client: Client | None = None
+        self._online = asyncio.Event()
+        self._session: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        pace = pace or Pace()
+        # The processes that divide the shards divide the requests too.
+        self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
+        self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates)
+        self.ready = self._intake.ready
+
+    def respond(self, event: MessageEvent) -> Reply:
+        """A way back to a message that an earlier process (or try) left unanswered: it goes on from what is shown."""
+        return self._intake.reply(event, again=True)
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now."""
+        return await self._intake.renewed(event)
+
+    async def run(self) -> None:
+        """Stay connected until stopped.
+
+        Whatever ends a connection is logged and followed by another try, after a growing and jittered wait; only a
+        token or intents that Discord refuses at the start raise SettingsError. Those that had worked are tried again:
+        the other platform goes on meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not self._stopping.is_set():
+            begun = loop.time()
+            self._session = asyncio.create_task(self._connect(failures))
+            try:
+                await self._session
+                reason = "closed"
+            except asyncio.CancelledError:
+                if not self._stopping.is_set():
+                    raise
+                return
+            except SettingsError as exc:
+                if not self.ready.is_set():
+                    raise
+                reason = "refused"
+                log.error("discord: refused after it had worked: %s", exc)
+            except Exception as exc:  # the supervisor's boundary: discord.py lets any error of a frame through
+                reason = type(exc).__name__
+                if not isinstance(exc, TROUBLE):
+                    log.warning("discord: the connection broke", exc_info=True)
+            if self._stopping.is_set():
+                return
+            failures = 1 if loop.time() - begun > HELD_SECONDS else failures + 1
+            wait = min(LONGEST_WAIT, self._first_wait * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1)
+            log.warning("discord: the connection is lost (%s); trying again in %.1f s", reason, wait)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+
+    async def stop(self) -> None:
+        """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
+        self._stopping.set()
+        await self._intake.stop()
+        if self._session:
+            if self._client:
+                await self._close(self._client)
+            self._session.cancel()
+            await asyncio.wait([self._session])
+
+    async def online(self) -> discord.Client:
+        """A client that is logged in; waits for one during a reconnect."""
+        while True:
+            await self._online.wait()
+            if self._client and not self._client.is_closed():
+                return self._client
+            self._online.clear()
+
+    async def _connect(self, failures: int) -> None:
+        """One connection, from login to loss. Raises SettingsError where Discord refuses token or intents."""
+        client = self._client = Client(self._intake, self._shards, self._rates)
+        try:
+            await client.login(self._token)
+            self._online.set()
+            if failures:
+                await client.spare_sessions()
+            # What discord.py can't RESUME it hands back: its own back-off grows to a quarter of an hour.
+            await client.connect(reconnect=False)
+        except discord.LoginFailure as exc:
+            raise SettingsError(REFUSED) from exc
+        except discord.PrivilegedIntentsRequired as exc:
+            raise SettingsError(INTENTS) from exc
+        except discord.ConnectionClosed as exc:
+            if exc.code in _FATAL:
+                raise SettingsError(_FATAL[exc.code]) from exc
+            raise
+        finally:
+            self._online.clear()
+            await self._close(client)
+
+    async def _close(self, client: discord.AutoShardedClient) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await client.close()
+        except TROUBLE as exc:
+            log.warning("discord: closing failed: %s", type(exc).__name__)

@@ -1,0 +1,278 @@
+"""What was said while nobody listened: read from the channels' histories at the begin of every new session."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+
+import discord
+
+from adapters.discord.compare import Comparison, Known
+from adapters.discord.history import Channels
+from adapters.discord.missed import Place
+from adapters.discord.text import PLATFORM, message_key
+from bot.events import MessageEvent
+from bot.ports import Core, JournalUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Histories read, and missed messages answered, at the same time.
+READERS = 4
+ANSWERS = 8
+#: Tries at the journal: for a message, and for what it knows of the places (two minutes and more).
+_TRIES = 5
+_JOURNAL_TRIES = 30
+_JOURNAL_PAUSE = 5.0
+#: Seconds between two tries at what could not be read or admitted, at most.
+_LONGEST_PAUSE = 60.0
+#: Seconds that the first answers wait for what was deleted meanwhile, so that none draws on it.
+_COMPARING_SECONDS = 5.0
+
+
+class CatchUp:
+    """Has what was missed admitted, oldest first, and then answered (by `answer`).
+
+    Over all places that is so as far as they are read within some seconds, those spoken in last before the others. In
+    each place it is admitted before what is said there now. That makes it crash-proof: no message before the newest
+    that the journal knows of a place is unknown to it, but where its history could not be read in time.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        hours: float,
+        channels: Channels,
+        comparison: Comparison,
+        answer: Callable[[MessageEvent], Awaitable[None]],
+    ) -> None:
+        """Look back for `hours` at most; 0 is not at all."""
+        self._core = core
+        self._hours = hours
+        self._channels = channels
+        self._comparison = comparison
+        self._answer = answer
+        self._pace = channels.pace
+        self._places: dict[int, Place] = {}
+        self._guilds: dict[int, asyncio.Event] = {}
+        self._runs: dict[int, asyncio.Task[None]] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._comparing: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(ANSWERS)
+        self._asking = 0
+        self._asked = asyncio.Event()
+        self._asked.set()
+
+    async def begin(self, client: discord.AutoShardedClient, shard: int) -> set[int]:
+        """A shard has a new session: see what it missed, and return the guilds known before that are gone from it.
+
+        Until the journal has told its places `turn` waits: a message admitted meanwhile would hide those before it.
+        """
+        there = {guild.id for guild in client.guilds if guild.shard_id == shard}
+        if earlier := self._guilds.get(shard):
+            earlier.set()
+        guilds = self._guilds[shard] = asyncio.Event()
+        self.settle(client, shard)
+        self._asking += 1
+        self._asked.clear()
+        try:
+            shards = client.shard_count or 1
+            known, recent = await self._known(guilds)
+            known = [place for place in known if (place.guild >> 22) % shards == shard]
+            places = [place for place in known if not place.guild or place.guild in there] if self._hours else []
+            self._places |= {place.channel: place for place in places}
+            here = {place.channel for place in places}
+            self._comparison.expect(one for one in recent if one.channel in here)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._asked.set()
+        if run := self._runs.pop(shard, None):
+            run.cancel()
+        if places:
+            self._runs[shard] = asyncio.create_task(self._run(shard, places))
+        return {place.guild for place in known if place.guild} - there
+
+    async def _known(self, guilds: asyncio.Event) -> tuple[list[Place], list[Known]]:
+        for attempt in range(1, _JOURNAL_TRIES + 1):
+            try:
+                seen = await self._core.last_seen(PLATFORM)
+                recent = await self._core.recently_seen(PLATFORM, self._hours) if self._hours else []
+            except JournalUnavailable as exc:
+                log.warning("discord: what was missed isn't known: %s", type(exc).__name__)
+                if attempt < _JOURNAL_TRIES:
+                    await asyncio.sleep(min(self._pace.retry * 2**attempt, _JOURNAL_PAUSE))
+                continue
+            places = [Place(*_where(key), _number(message_id), guilds) for key, message_id, _ in seen]
+            known: dict[int, Known] = {}
+            for key, message_id, at in recent:
+                channel, guild = _where(key)
+                one = known.setdefault(channel, Known(channel, guild, set(), at))
+                one.ids.add(_number(message_id))
+                one.heard = max(one.heard, at)
+            return places, list(known.values())
+        return [], []
+
+    def settle(self, client: discord.AutoShardedClient, shard: int, *, ready: bool = False) -> None:
+        """Let reading go on where no guild of the session is missing, or (`ready`) none is to be expected any more."""
+        missing = any(guild.unavailable for guild in client.guilds if guild.shard_id == shard)
+        if (ready or not missing) and shard in self._guilds:
+            self._guilds[shard].set()
+
+    async def turn(self, channel: int, event_id: str = "") -> None:
+        """Wait until what was missed in a channel has been admitted; at once where nothing was.
+
+        `event_id` is the message that waits: its answer waits for no other's.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            with suppress(
+                TimeoutError
+            ):  # the journal is away: the message meets that by itself, and its person is told
+                await asyncio.wait_for(self._asked.wait(), self._pace.turn)
+            if (place := self._places.get(channel)) and not place.late:
+                place.live.add(event_id)
+                try:
+                    async with asyncio.timeout(self._pace.turn), place.lock:
+                        await self._read(place)
+                except TimeoutError:
+                    log.info("discord: channel %d is still being read; what is said there now goes first", channel)
+                    place.late = True
+                    return
+                async with place.lock:
+                    for _ in range(len(place.missed or ())):
+                        await self._admit(place)
+        finally:
+            self._waiting.discard(task)
+
+    def deleted(self, channel: int, message_ids: Collection[int]) -> None:
+        """Messages were deleted: those that were missed get no answer any more."""
+        self._comparison.told(message_ids)
+        if place := self._places.get(channel):
+            place.gone.update(map(message_key, message_ids))
+
+    def stop(self) -> None:
+        """Read and begin no more. What is being answered goes on; what is admitted is the next process's."""
+        for task in [*self._runs.values(), *self._waiting, *self._comparing]:
+            task.cancel()
+
+    async def _run(self, shard: int, places: list[Place]) -> None:
+        readers = asyncio.Semaphore(READERS)
+        found: list[tuple[int, Place]] = []
+
+        async def read(place: Place) -> None:
+            async with readers, place.lock:
+                missed = await self._read(place) if self._is_open(place) else ()
+            found.extend((_number(event.id), place) for event in missed)
+
+        places = sorted(places, key=lambda place: place.after, reverse=True)
+        reading = asyncio.gather(*map(read, places))
+        try:
+            await asyncio.wait({reading}, timeout=self._pace.turn)
+        except asyncio.CancelledError:
+            reading.cancel()
+            raise
+        # Past that, a new session no longer ends this run: what it admits it must have answered.
+        run = self._runs.pop(shard)
+        self._waiting.add(run)
+        run.add_done_callback(self._waiting.discard)
+        comparing = self._compare({place.channel for _, place in found})
+        await asyncio.wait({comparing}, timeout=_COMPARING_SECONDS)
+        try:
+            while found or not reading.done():
+                if found:
+                    log.info("discord: %d messages were missed", len(found))
+                order, found[:] = sorted(found, key=lambda one: one[0]), []
+                for _, place in order:
+                    async with place.lock:
+                        await self._admit(place)
+                await asyncio.wait({reading}, timeout=self._pace.turn)
+            await reading
+        finally:
+            reading.cancel()
+        await self._rest(places)
+
+    def _compare(self, first: set[int]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._comparison.look(first))
+        self._comparing.add(task)
+        task.add_done_callback(self._comparing.discard)
+        return task
+
+    async def _rest(self, places: list[Place]) -> None:
+        """Go on with what could not be read or admitted so far, place by place, until it can be."""
+        pause = self._pace.retry * 2**_TRIES
+        waiting = deque(place for place in places if self._is_open(place))
+        while waiting:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            while waiting:
+                place = waiting.popleft()
+                async with place.lock:
+                    for _ in range(len(await self._read(place))):
+                        await self._admit(place)
+                if self._is_open(place):
+                    waiting.append(place)
+                    break
+
+    async def _admit(self, place: Place) -> None:
+        """Have the oldest that was missed in a place admitted; its answer follows."""
+        if not place.missed:
+            return
+        event = place.missed[0]
+        if event.id in place.gone:
+            place.missed.popleft()
+            self._forget_if_done(place)
+            return
+        for attempt in range(1, _TRIES + 1):
+            try:
+                new = await self._core.admit(event)
+                break
+            except JournalUnavailable as exc:
+                log.warning("%s: not admitted: %s", event.id, type(exc).__name__)
+                if attempt == _TRIES:
+                    return  # it stays the next one: what is said there now isn't admitted before it
+                await asyncio.sleep(self._pace.retry * 2**attempt)
+        place.missed.popleft()
+        self._forget_if_done(place)
+        if new:
+            # Tasks begin in order, and locks and semaphores are fair: the oldest goes first, in a place and over all.
+            task = asyncio.create_task(self._next(place, event))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+
+    async def _next(self, place: Place, event: MessageEvent) -> None:
+        if event.id in place.live:
+            await self._begin_answer(event)
+        else:
+            async with place.answers, self._slots:
+                await self._begin_answer(event)
+
+    async def _begin_answer(self, event: MessageEvent) -> None:
+        if task := asyncio.current_task():
+            self._waiting.discard(task)
+        await self._answer(event)
+
+    async def _read(self, place: Place) -> deque[MessageEvent]:
+        missed = await place.read(self._channels, self._hours)
+        self._forget_if_done(place)
+        return missed
+
+    def _is_open(self, place: Place) -> bool:
+        """Whether something of a place may still be missed, and no newer session looks after it."""
+        return self._places.get(place.channel) is place
+
+    def _forget_if_done(self, place: Place) -> None:
+        if place.missed is not None and not place.missed and self._is_open(place):
+            del self._places[place.channel]
+
+
+def _where(key: str) -> tuple[int, int]:
+    """The channel and guild (0: none) of a place's key."""
+    _, guild, channel, _ = key.split(":")
+    return int(channel), int(guild or 0)
+
+
+def _number(message_id: str) -> int:
+    return int(message_id.rpartition(":")[2])

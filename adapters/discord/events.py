@@ -1,0 +1,192 @@
+"""Discord's messages and places as the common ones. What is not for the bot is None."""
+
+from collections.abc import Iterable, Iterator
+
+import discord
+
+from adapters.common.text import clean
+from adapters.common.unread import HELLO, NOTHING, unreadable
+from adapters.discord.text import PLATFORM, message_key, resolved, without_mention
+from bot.events import MessageEvent
+from bot.model import Audience, Person, Place
+
+#: How much of what is forwarded, and of a message that is replied to, is read, in characters.
+FORWARDED = 20_000
+QUOTED = 2_000
+
+WITHHELD = (
+    "Discord shows me only messages that mention me. "
+    "Please mention me in your reply, or write to me in a direct message."
+)
+
+_VOCAL = (discord.VoiceChannel, discord.StageChannel)
+
+
+def to_event(message: discord.Message, me: int) -> MessageEvent | None:
+    """The message as an event; None where it is not for the bot (user id `me`).
+
+    For the bot are direct messages, mentions of it (or of the role that is its own) and replies to it, from people.
+    Other roles and @everyone are no mention. Where there is nothing in it to answer, `notice` says so.
+    """
+    if not written(message):
+        return None
+    replied = message.reference if message.type is discord.MessageType.reply else None
+    original = replied.resolved if replied and isinstance(replied.resolved, discord.Message) else None
+    to_me = original is not None and original.author.id == me
+    role = message.guild.self_role if message.guild else None
+    mentioned = any(user.id == me for user in message.mentions)
+    by_role = role is not None and role in message.role_mentions
+    direct = _direct(message.channel)
+    if not (direct or mentioned or by_role or to_me):
+        return None
+    text = said(message, message.content, me)
+    forwarded = tuple(_cut(_forwarded(message), FORWARDED))
+    attachments = tuple(clean(file.filename) for file in message.attachments)
+    attachments += tuple(f'sticker "{clean(sticker.name)}"' for sticker in message.stickers)
+    shown = direct or mentioned  # else Discord withholds what there is, without the message-content intent
+    return MessageEvent(
+        id=message_key(message.id),
+        person=person(message.author),
+        place=place(message.channel, message.guild),
+        text=text,
+        name=clean(message.author.display_name),
+        at=message.created_at,
+        attachments=attachments,
+        link=message.jump_url,
+        reply_to=_above(message),
+        quoted=_own_words(message, original, me),
+        forwarded=forwarded,
+        notice="" if text or forwarded else _notice(message, shown=shown),
+    )
+
+
+def said(message: discord.Message, content: str, me: int) -> str:
+    """What a person said with a message of that content: text and polls, read as people read them."""
+    role = message.guild.self_role if message.guild else None
+    parts = [_resolved(message, without_mention(content, me, role.id if role else None))]
+    if message.poll is not None:
+        choices = "\n".join(f"- {clean(answer.text or '')}" for answer in message.poll.answers)
+        parts.append(f"Poll: {clean(message.poll.question or '')}\n{choices}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _resolved(message: discord.Message, text: str) -> str:
+    names = {user.id: " ".join(clean(user.display_name).split()) for user in message.mentions}
+    return resolved(text, names, message.guild, message.author, message.channel)
+
+
+def _notice(message: discord.Message, *, shown: bool) -> str:
+    """The whole answer to a message without text, empty where the names of its files are something to talk about."""
+    if message.flags.voice:
+        return unreadable("voice messages")
+    if message.attachments or message.stickers:
+        return ""
+    if not shown and not message.content:
+        return WITHHELD
+    if message.message_snapshots:
+        return unreadable("what you forwarded")
+    return HELLO if clean(message.content).strip() else NOTHING
+
+
+def _forwarded(message: discord.Message) -> Iterator[str]:
+    """Texts in a message that somebody else wrote: forwarded messages, and embeds where there is nothing else."""
+    for snapshot in message.message_snapshots:
+        parts = [_resolved(message, clean(snapshot.content)), *_shown(snapshot.components)]
+        if not any(parts):
+            parts = [_embedded(embed) for embed in snapshot.embeds]
+        parts += [f"(A file: {clean(file.filename)})" for file in snapshot.attachments]
+        parts += [f'(A sticker: "{clean(sticker.name)}")' for sticker in snapshot.stickers]
+        yield "\n".join(part for part in parts if part.strip())
+    if not (message.content or message.attachments or message.message_snapshots):
+        yield from map(_embedded, message.embeds)
+
+
+def _shown(components: Iterable[object]) -> Iterator[str]:
+    """The texts of a message that is laid out in components."""
+    for component in components:
+        if isinstance(component, discord.TextDisplay):
+            yield clean(component.content)
+        yield from _shown(getattr(component, "children", ()))
+
+
+def _embedded(embed: discord.Embed) -> str:
+    fields = [text for field in embed.fields for text in (field.name, field.value)]
+    parts = [embed.author.name, embed.title, embed.description, *fields, embed.footer.text]
+    return clean("\n".join(part for part in parts if part))
+
+
+def _cut(texts: Iterable[str], room: int) -> Iterator[str]:
+    """The texts that aren't blank, as far as they fit."""
+    for text in texts:
+        if room > 0 and text.strip():
+            yield text if len(text) <= room else f"{text[:room]}…"
+        room -= len(text)
+
+
+def _above(message: discord.Message) -> str | None:
+    """The message that this one answers, or that its thread was opened under."""
+    if message.type is discord.MessageType.reply and message.reference and message.reference.message_id:
+        return message_key(message.reference.message_id)
+    # A thread that was opened under a message has its id.
+    return message_key(message.channel.id) if isinstance(message.channel, discord.Thread) else None
+
+
+def _own_words(message: discord.Message, original: discord.Message | None, me: int) -> str:
+    """What the message replied to says, where it is the bot's or the writer's own."""
+    if original is None or original.author.id not in (me, message.author.id):
+        return ""
+    return _resolved(message, clean(original.content))[:QUOTED]
+
+
+def written(message: discord.Message) -> bool:
+    """Whether a person wrote it: no bot, no webhook, and not Discord itself."""
+    if message.author.bot or message.webhook_id is not None:
+        return False
+    return message.type in (discord.MessageType.default, discord.MessageType.reply)
+
+
+def person(user: discord.abc.User) -> Person:
+    """The account; Discord's user ids are global, so there is no workspace."""
+    return Person(PLATFORM, "", str(user.id))
+
+
+def place(channel: object, guild: discord.Guild | None) -> Place:
+    """Where something was written. What can't be told is taken for a place of members only.
+
+    `channel` is any of Discord's channels and threads, also one that isn't cached, or None.
+    """
+    channel_id = str(getattr(channel, "id", "") or "")
+    guild_id = guild.id if guild else getattr(channel, "guild_id", None)
+    if _direct(channel) and guild_id is None:
+        return Place(PLATFORM, "", channel_id, None, Audience.PRIVATE, "DM")
+    name = getattr(channel, "name", None)
+    return Place(
+        PLATFORM,
+        str(guild_id or ""),
+        channel_id,
+        channel_id if isinstance(channel, discord.Thread) else None,
+        _audience(channel),
+        f"#{clean(name)}" if name else "",
+    )
+
+
+def _direct(channel: object) -> bool:
+    """Whether it is a direct message's channel, of which no more than id and type need be known."""
+    partial = isinstance(channel, discord.PartialMessageable) and channel.type is discord.ChannelType.private
+    return partial or isinstance(channel, discord.DMChannel)
+
+
+def _audience(channel: object) -> Audience:
+    """Public is what @everyone can read; a public thread follows its parent."""
+    if isinstance(channel, discord.Thread):
+        if channel.is_private() or channel.parent is None:
+            return Audience.MEMBERS
+        return _audience(channel.parent)
+    if not isinstance(channel, discord.abc.GuildChannel):
+        return Audience.MEMBERS
+    everyone = channel.guild.get_role(channel.guild.id)
+    if everyone is None:
+        return Audience.MEMBERS
+    may = channel.permissions_for(everyone)
+    visible = may.view_channel and (may.connect or not isinstance(channel, _VOCAL))
+    return Audience.PUBLIC if visible else Audience.MEMBERS

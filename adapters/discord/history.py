@@ -1,0 +1,73 @@
+"""Reading what is written in a Discord channel, over reconnects and passing trouble."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import discord
+
+from adapters.discord.messages import TROUBLE, Online, Pace
+from adapters.discord.rates import background
+from adapters.discord.refusals import passing, reason
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: What is done with a channel that can be read, by a client that is logged in.
+Look = Callable[[discord.Client, discord.abc.Messageable], Awaitable[T]]
+
+_TRIES = 5
+
+
+class Unreadable(Exception):
+    """A channel can't be read now, or (`gone`) by this bot no more: it is deleted, or closed to it."""
+
+    def __init__(self, *, gone: bool) -> None:
+        super().__init__()
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The channels of whatever client is logged in."""
+
+    online: Online
+    pace: Pace
+
+    async def read(self, channel: int, guild: int, look: Look[T]) -> T:
+        """What `look` finds in a channel (of no guild: 0); trouble that soon passes is waited out.
+
+        Raises Unreadable, and says why in the log.
+        """
+        for attempt in range(1, _TRIES + 1):
+            client = await self.online()
+            try:
+                with background():  # answers go first
+                    found = await _channel(client, channel, guild)
+                    if not isinstance(found, discord.abc.Messageable):
+                        raise Unreadable(gone=True)
+                    return await look(client, found)
+            except TROUBLE as exc:
+                if isinstance(exc, discord.InvalidData) or not passing(exc):
+                    log.info("discord: channel %d can't be read: %s", channel, reason(exc))
+                    raise Unreadable(gone=True) from exc
+                log.warning("discord: channel %d isn't read: %s", channel, reason(exc))
+                if attempt == _TRIES:
+                    raise Unreadable(gone=False) from exc
+                await asyncio.sleep(self.pace.retry * 2**attempt)
+            except Unreadable:
+                raise
+            except Exception as exc:
+                log.error("discord: channel %d can't be understood: %s", channel, type(exc).__name__)
+                raise Unreadable(gone=True) from exc
+        raise AssertionError("unreachable")
+
+
+async def _channel(client: discord.Client, channel: int, guild: int) -> object:
+    """The channel, by a request only for what isn't cached: archived threads."""
+    if not guild:
+        return client.get_partial_messageable(channel, type=discord.ChannelType.private)
+    return client.get_channel(channel) or await client.fetch_channel(channel)

@@ -1,0 +1,228 @@
+"""What Discord tells, as the core's events: messages, edits, deletions, and the guilds that come and go."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Collection, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from adapters.discord import paste
+from adapters.discord.catch_up import CatchUp
+from adapters.discord.compare import Comparison
+from adapters.discord.events import place, written
+from adapters.discord.history import Channels
+from adapters.discord.interactions import Interactions
+from adapters.discord.messages import TROUBLE, Online, Pace
+from adapters.discord.rates import Rates
+from adapters.discord.recent import Places
+from adapters.discord.refusals import reason
+from adapters.discord.reply import Reply
+from adapters.discord.text import PLATFORM, message_key
+from bot.events import MessageEvent
+from bot.model import Audience
+from bot.ports import Core, JournalUnavailable
+
+if TYPE_CHECKING:
+    from adapters.discord.client import Client
+
+log = logging.getLogger(__name__)
+
+#: Seconds that are given to what is in flight at the stop, and to what was cancelled then.
+STOP_SECONDS = 20.0
+CLOSE_SECONDS = 3.0
+#: Seconds in which Discord tells who reads a channel, before an answer that was put off is given.
+RENEW_SECONDS = 3.0
+#: So many edits are known, to tell a new one from a link preview that is added to an edited message.
+_EDITS = 1000
+#: How old a message may be that an edit has addressed to the bot: older ones are no question of now.
+ADDRESSED_WITHIN = timedelta(hours=24)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Intake:
+    """Hands events to the core, each within a task that the stop waits for.
+
+    Attributes:
+        ready: Set once the gateway has first accepted a session.
+    """
+
+    def __init__(self, core: Core, online: Online, pace: Pace, catch_up_hours: float, rates: Rates) -> None:
+        self._core = core
+        self._online = online
+        self._pace = pace
+        self._rates = rates
+        self._places = Places()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+        self._synced = False
+        self._guilds: set[int] = set()
+        self._edits: OrderedDict[int, datetime] = OrderedDict()
+        #: Messages of a channel whose text is being fetched: what is said behind them isn't written down before them.
+        self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
+        self.ready = asyncio.Event()
+        self.interactions = Interactions(core, self.take)
+        channels = Channels(online, pace)
+        comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
+        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._late)
+
+    async def take(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
+        task = asyncio.current_task()
+        if self._stopping or task is None:
+            work.close()
+            return
+        self._tasks.add(task)
+        try:
+            await work
+        finally:
+            self._tasks.discard(task)
+
+    async def stop(self) -> None:
+        """Take in nothing new, and let answers under way finish (20 s at most)."""
+        self._stopping = True
+        self.catch_up.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("discord: %d still unanswered at the stop", len(late))
+                await asyncio.wait(late, timeout=CLOSE_SECONDS)
+
+    async def connected(self, client: "Client", shard: int) -> None:
+        """A shard's new session is accepted (READY); its guilds are still coming in."""
+        guilds = [guild.id for guild in client.guilds if guild.shard_id == shard]
+        log.info("discord: listening as %s in %d guilds (shard %d)", client.user, len(guilds), shard)
+        self.ready.set()
+        gone = await self.catch_up.begin(client, shard)
+        for guild in guilds:
+            await self.joined(guild)
+        for guild in gone:
+            await self.removed(guild)
+        if not self._synced:
+            self._synced = True
+            try:
+                await client.tree.sync()
+            except TROUBLE as exc:
+                self._synced = False
+                log.warning("discord: the commands aren't registered: %s", reason(exc))
+
+    async def message(self, message: discord.Message, me: int) -> None:
+        """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
+        event = await self._read(message, me)
+        if event is not None:
+            await self.catch_up.turn(message.channel.id, event.id)
+            await self.take(self._core.on_message(event, self.reply(event)))
+
+    async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
+        """The message as an event, once those before it are read."""
+        channel = message.channel.id
+        before = self._fetching.get(channel)
+        if before is None and not paste.pending(message):
+            return await paste.read(message, me)
+
+        async def read() -> MessageEvent | None:
+            if before is not None:
+                await asyncio.wait([before])
+            return await paste.read(message, me)
+
+        reading = self._fetching[channel] = asyncio.create_task(read())
+        try:
+            return await reading
+        finally:
+            if self._fetching.get(channel) is reading:
+                del self._fetching[channel]
+
+    async def _late(self, event: MessageEvent) -> None:
+        await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+
+    def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
+        """The way back to a message; `again` where it may have been answered before, in whole or in part."""
+        message_id = int(event.id.rpartition(":")[2])
+        confirm = partial(self._core.confirm, event.id)
+        return Reply(
+            self._online,
+            int(event.place.channel),
+            message_id,
+            self._pace,
+            confirm,
+            again=again,
+            asker=0 if event.place.audience is Audience.PRIVATE else int(event.person.user),
+            link=event.link,
+            rates=self._rates,
+            places=self._places,
+        )
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now: what can't be told soon is for members only."""
+        asked = event.place
+        if asked.audience is Audience.PRIVATE:
+            return event
+        given = asked.narrowest
+        try:
+            async with asyncio.timeout(RENEW_SECONDS):
+                client = await self._online()
+                channel = client.get_channel(int(asked.channel)) or await client.fetch_channel(int(asked.channel))
+            given = replace(asked, audience=place(channel, getattr(channel, "guild", None)).audience)
+        except (*TROUBLE, ValueError) as exc:
+            log.info("%s: who reads its channel can't be told: %s", event.id, type(exc).__name__)
+        return replace(event, given=given)
+
+    async def edited(self, message: discord.Message, me: int, *, known: bool = False) -> None:
+        """A message was changed: its text by its author, or what Discord shows with it, which is no edit.
+
+        Where it wasn't meant for the bot before (`known`: it was), it is a new one. Where nothing readable in it is
+        meant for the bot any more, what was said before is withdrawn.
+        """
+        at = message.edited_at
+        if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
+            return
+        self._edits[message.id] = at
+        self._edits.move_to_end(message.id)
+        if len(self._edits) > _EDITS:
+            self._edits.popitem(last=False)
+        await self.catch_up.turn(message.channel.id)
+        event = await self._read(message, me)
+        if event is not None and not known and await self._is_new(event):
+            await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+        elif paste.unread(event):
+            log.warning("discord:%d: its edit is let pass: its text can't be read", message.id)
+        elif event is None or not (event.text or event.attachments or event.forwarded):
+            await self.deleted(message.channel.id, {message.id})
+        else:
+            await self.take(self._core.on_edited(event))
+
+    async def _is_new(self, event: MessageEvent) -> bool:
+        """Whether a message has become one for the bot by its edit: then it is written down, to be answered."""
+        if self._stopping or datetime.now(UTC) - event.at > ADDRESSED_WITHIN:
+            return False
+        try:
+            return await self._core.admit(event)
+        except JournalUnavailable as exc:
+            log.warning("%s: can't tell whether its edit addresses the bot: %s", event.id, type(exc).__name__)
+            return False
+
+    async def deleted(self, channel: int, message_ids: Collection[int]) -> None:
+        """Messages of a channel were deleted, one or many at once."""
+        self.catch_up.deleted(channel, message_ids)
+        await self.take(self._core.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
+
+    async def joined(self, guild: int) -> None:
+        """The bot is in a guild, perhaps again.
+
+        discord.py tells of one that is joined in a session's first seconds as of one that is available again.
+        """
+        if guild not in self._guilds:
+            self._guilds.add(guild)
+            await self.take(self._core.on_returned(PLATFORM, str(guild)))
+
+    async def removed(self, guild: int) -> None:
+        """The bot is no longer in a guild."""
+        self._guilds.discard(guild)
+        log.info("discord: no longer in guild %d", guild)
+        await self.take(self._core.on_removed(PLATFORM, str(guild)))

@@ -1,0 +1,195 @@
+"""Interactions become common events, and views are shown to the caller alone."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, cast
+
+import discord
+from discord import app_commands
+
+from adapters.common.text import clean
+from adapters.discord.events import person, place
+from adapters.discord.lengths import shorten
+from adapters.discord.messages import SILENT, TROUBLE
+from adapters.discord.refusals import (
+    ALREADY_ACKNOWLEDGED,
+    REFUSALS,
+    UNKNOWN,
+    UNKNOWN_INTERACTION,
+    UNKNOWN_MESSAGE,
+    passing,
+    reason,
+)
+from adapters.discord.views import Kind, attachment, filled_in, form, layout, plain
+from bot.events import CommandEvent, PressEvent, SubmitEvent
+from bot.logs import describe
+from bot.model import Audience, Place
+from bot.ports import Core
+from bot.views import Ask, File, View
+
+log = logging.getLogger(__name__)
+
+SORRY = "Something went wrong on my side. Please try again."
+NOT_SHOWN = "Discord doesn't let me show my answer here. Please try it in a direct message with me."
+NOT_HANDED_OVER = (
+    "Discord doesn't take the file here. Please ask me for it in a direct message, or ask whoever runs me."
+)
+
+#: Codes of an interaction that nothing more can be said to: it came too late, or another process answers it.
+_OVER = frozenset({UNKNOWN_INTERACTION, 10015, ALREADY_ACKNOWLEDGED, 50027})
+
+_CHOICES = 25
+_CHOICE_LENGTH = 100
+#: Discord gives an autocompletion, and a form's opening, 3 seconds.
+_ANSWER_SECONDS = 2.5
+
+
+class Interactions:
+    """Answers what people use, each within `take`, which drops what comes too late. Whoever used it is who is meant."""
+
+    def __init__(self, core: Core, take: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
+        self._core = core
+        self._take = take
+
+    async def command(self, interaction: discord.Interaction, name: str, argument: str) -> None:
+        """Run a command and show its view, to the caller alone."""
+
+        async def run() -> View:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            return await self._core.on_command(_command(interaction, name, argument))
+
+        await self._take(_show(interaction, run))
+
+    async def used(self, interaction: discord.Interaction) -> None:
+        """One of our buttons, menus or forms was used: the outcome takes the place of the view that it belongs to."""
+        data = cast("dict[str, Any]", interaction.data or {})
+        custom_id = str(data.get("custom_id", ""))
+        kind = next((kind for kind in Kind if custom_id.startswith(kind)), None)
+        action = custom_id.removeprefix(kind or "")
+        if interaction.type is discord.InteractionType.modal_submit and kind is Kind.FORM:
+            await self._submit(interaction, action, filled_in(data.get("components")))
+        elif interaction.type is discord.InteractionType.component and kind is Kind.ASK:
+            await self._ask(interaction, action)
+        elif interaction.type is discord.InteractionType.component and kind is Kind.MENU:
+            await self._press(interaction, str((data.get("values") or [""])[0]))
+        elif interaction.type is discord.InteractionType.component and kind is Kind.PRESS:
+            await self._press(interaction, action)
+
+    async def _press(self, interaction: discord.Interaction, action: str) -> None:
+        async def run() -> View:
+            await interaction.response.defer()
+            return await self._core.on_press(_pressed(interaction, action))
+
+        await self._take(_show(interaction, run))
+
+    async def _ask(self, interaction: discord.Interaction, action: str) -> None:
+        async def run() -> View | None:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                asked = await self._core.ask(_pressed(interaction, action))
+            if isinstance(asked, Ask):
+                await interaction.response.send_modal(form(asked))
+                return None
+            await interaction.response.defer()
+            return asked
+
+        await self._take(_show(interaction, run))
+
+    async def _submit(self, interaction: discord.Interaction, action: str, text: str) -> None:
+        async def run() -> View:
+            await interaction.response.defer()
+            return await self._core.on_submit(
+                SubmitEvent(person(interaction.user), _place(interaction), action, text, interaction.created_at)
+            )
+
+        await self._take(_show(interaction, run))
+
+    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """The caller's memories that match what is typed into `/forget`."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                found = await self._core.suggest(_command(interaction, "forget", typed))
+        except TimeoutError:
+            log.warning("discord: suggestions took too long")
+            return []
+        texts = dict.fromkeys(shorten(clean(text).strip(), _CHOICE_LENGTH) for text in found)
+        return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
+
+
+def _place(interaction: discord.Interaction) -> Place:
+    where = place(interaction.channel, interaction.guild)
+    # A DM or group between people, reached by a user's own installation of the app: not a DM with the bot.
+    return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
+
+
+def _command(interaction: discord.Interaction, name: str, argument: str) -> CommandEvent:
+    user, words = interaction.user, clean(argument).strip()
+    called = clean(f"{user.display_name} (@{user.name})")
+    return CommandEvent(person(user), _place(interaction), name, words, interaction.created_at, called)
+
+
+def _pressed(interaction: discord.Interaction, action: str) -> PressEvent:
+    return PressEvent(person(interaction.user), _place(interaction), action, interaction.created_at)
+
+
+async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[View | None]]) -> None:
+    try:
+        view = await run()
+        if view is None:
+            return
+        await _put(interaction, view)
+        if view.file:
+            await _hand_over(interaction, view.file)
+    except discord.HTTPException as exc:
+        if exc.code in _OVER:
+            log.warning("discord: interaction %d can't be answered any more: %s", interaction.id, reason(exc))
+            return
+        log.error("discord: interaction %d: what it shows is refused: %s", interaction.id, reason(exc))
+        refusal = REFUSALS.get(exc.code, UNKNOWN)
+        await _say(interaction, SORRY if passing(exc) else refusal.sentence or NOT_SHOWN)
+    except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
+        log.error("discord: interaction %d failed: %s", interaction.id, describe(exc))
+        await _say(interaction, SORRY)
+
+
+async def _put(interaction: discord.Interaction, view: View) -> None:
+    """Show a view in the place of the answer or view before it; what Discord refuses there follows in another form."""
+    try:
+        # No content: an earlier version of this bot may have written some into the message that is now replaced.
+        await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
+    except discord.HTTPException as exc:
+        if passing(exc) or exc.code in _OVER:
+            raise
+        log.warning("discord: interaction %d: its view is refused: %s", interaction.id, reason(exc))
+        if exc.code == UNKNOWN_MESSAGE:  # the caller has dismissed it
+            await interaction.followup.send(view=layout(view), ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.followup.send(plain(view), ephemeral=True, allowed_mentions=SILENT)
+
+
+async def _hand_over(interaction: discord.Interaction, file: File) -> None:
+    """Send the file to the caller alone; where Discord refuses it (its size, the channel's permissions), say so."""
+    try:
+        await interaction.followup.send(file=attachment(file), ephemeral=True, allowed_mentions=SILENT)
+    except discord.HTTPException as exc:
+        if exc.code in _OVER:
+            raise
+        log.error(
+            "discord: interaction %d: a file of %d bytes is refused: %s",
+            interaction.id,
+            len(file.content),
+            reason(exc),
+        )
+        await interaction.followup.send(NOT_HANDED_OVER, ephemeral=True, allowed_mentions=SILENT)
+
+
+async def _say(interaction: discord.Interaction, sentence: str) -> None:
+    """Tell the caller alone what became of it."""
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=SILENT)
+    except TROUBLE as exc:
+        log.warning("discord: interaction %d: the person can't be told: %s", interaction.id, reason(exc))

@@ -1,0 +1,222 @@
+"""The bot's messages in one channel over REST: sent, edited, deleted and found again, through passing trouble."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+import discord
+
+from adapters.discord.refusals import (
+    MISSING_ACCESS,
+    MISSING_PERMISSIONS,
+    UNKNOWN_MESSAGE,
+    Refused,
+    passing,
+    reason,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Nothing that the bot writes pings anybody.
+SILENT = discord.AllowedMentions.none()
+
+#: What a failing connection raises, below and above discord.py; aiohttp's closed session is a RuntimeError.
+TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
+
+#: How many of the messages behind a question are searched for its answer, a hundred a request. Where the bot was far
+#: behind in a busy channel, the parts of an answer lie far apart, and to miss the last is to take half for the whole.
+NEAR = 1000
+
+_TRIES = 5
+
+#: Returns where a message may be shown; raises where another process is showing it, see `bot.ports.Core.confirm`.
+Confirm = Callable[[], Awaitable[None]]
+
+#: Waits for a client that is logged in: what is under way outlives a reconnect of the gateway.
+Online = Callable[[], Awaitable[discord.Client]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds: from the first text to its showing, between edits, between signs of typing, before a retry.
+
+    `turn` is how long a message waits at most for what was missed in its channel, and what was missed for the other
+    channels: a busy channel's day, or a thousand channels, take minutes. `channel` is the time within which Discord
+    counts a channel's messages and edits.
+    """
+
+    first: float = 1.0
+    every: float = 1.2
+    typing: float = 8.0
+    retry: float = 0.5
+    turn: float = 15.0
+    channel: float = 5.0
+
+
+@dataclass(slots=True)
+class Shown:
+    """One message of the bot's, and its text as Discord has it."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The message that is answered: its channel and id, who asked (0: unknown), and a link to it."""
+
+    channel: int
+    id: int
+    asker: int = 0
+    link: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The line that says, where an answer can't be a reply, whose question it answers and which; it pings nobody.
+
+        By it such an answer is found again, as a reply is by its reference.
+        """
+        who = f"<@{self.asker}> · " if self.asker else ""  # in a direct message there is no doubt
+        return f"-# {who}{self.link or self.id}"
+
+
+class Messages:
+    """What the bot writes in a channel in answer to one message there.
+
+    Every method but `typing` raises ConnectionError where Discord can't be reached or fails, and Refused where it
+    refuses for good. What `confirm` raises, which is asked right before anything of an answer is shown or deleted, is
+    let through.
+    """
+
+    def __init__(self, online: Online, question: Question, pace: Pace, confirm: Confirm) -> None:
+        self._online = online
+        self._confirm = confirm
+        self._question = question
+        self._pace = pace
+
+    async def typing(self) -> None:
+        """Show typing once, for some ten seconds. Raises what is in TROUBLE."""
+        await self._channel(await self._online()).typing()
+
+    async def send(self, text: str, nonce: str, *, reply: bool = True, aside: bool = False) -> Shown:
+        """Send a message, as a reply to the question or (`reply`: false) without a reference to it.
+
+        A nonce used minutes ago gives the message sent with it then, as it is now. An `aside` is no part of an answer:
+        `replies` leaves it out, by its flag that it shows no link previews.
+        """
+        reference = discord.MessageReference(
+            message_id=self._question.id, channel_id=self._question.channel, fail_if_not_exists=False
+        )
+
+        async def send(client: discord.Client) -> Shown:
+            if not aside:
+                await self._confirm()
+            channel = self._channel(client)
+            message = await (
+                channel.send(
+                    text,
+                    reference=reference,
+                    mention_author=False,
+                    allowed_mentions=SILENT,
+                    nonce=nonce,
+                    suppress_embeds=aside,
+                )
+                if reply
+                else channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=aside)
+            )
+            return Shown(message.id, message.content)
+
+        return await self._call(send, "a message")
+
+    async def send_directly(self, text: str) -> None:
+        """Send the asker a direct message."""
+
+        async def send(client: discord.Client) -> None:
+            channel = await client.create_dm(discord.Object(self._question.asker))
+            nonce = f"{self._question.id}.dm"
+            await channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=True)
+
+        await self._call(send, "a direct message")
+
+    async def edit(self, message_id: int, text: str, *, aside: bool = False) -> None:
+        """Put a text in the place of a message's; an `aside` changes nothing of what is answered."""
+
+        async def edit(client: discord.Client) -> None:
+            if not aside:
+                await self._confirm()
+            message = self._channel(client).get_partial_message(message_id)
+            await message.edit(content=text, allowed_mentions=SILENT)
+
+        await self._call(edit, "an edit", editing=True)
+
+    async def delete(self, message_id: int, *, aside: bool = False) -> None:
+        """Delete a message; it is well where it is gone already."""
+
+        async def delete(client: discord.Client) -> None:
+            if not aside:
+                await self._confirm()
+            try:
+                await self._channel(client).get_partial_message(message_id).delete()
+            except discord.NotFound as exc:
+                if exc.code != UNKNOWN_MESSAGE:
+                    raise
+
+        await self._call(delete, "a deletion")
+
+    async def replies(self) -> list[Shown]:
+        """The bot's answers to the question among the messages right behind it, oldest first, asides left out.
+
+        None are known where the history may not be read.
+        """
+
+        async def look(client: discord.Client) -> list[Shown]:
+            history = self._channel(client).history(
+                after=discord.Object(self._question.id), limit=NEAR, oldest_first=True
+            )
+            return [
+                Shown(message.id, message.content)
+                async for message in history
+                if client.user
+                and message.author.id == client.user.id
+                and not message.flags.suppress_embeds
+                and (
+                    message.content.startswith(self._question.mark)
+                    or (message.reference and message.reference.message_id == self._question.id)
+                )
+            ]
+
+        try:
+            return await self._call(look, "a look into the history")
+        except Refused as exc:
+            if exc.code in (MISSING_ACCESS, MISSING_PERMISSIONS):
+                return []
+            raise
+
+    def _channel(self, client: discord.Client) -> discord.PartialMessageable:
+        return client.get_partial_messageable(self._question.channel)
+
+    async def _call(self, action: Callable[[discord.Client], Awaitable[T]], what: str, *, editing: bool = False) -> T:
+        """Do it, over reconnects if need be."""
+        for attempt in range(1, _TRIES + 1):
+            client = await self._online()
+            try:
+                return await action(client)
+            except TROUBLE as exc:
+                # A limit that lasts for minutes isn't waited for: each try would ask Claude again.
+                if isinstance(exc, discord.RateLimited) or (
+                    isinstance(exc, discord.HTTPException) and not passing(exc)
+                ):
+                    refused = Refused(exc, editing=editing)
+                    level = logging.INFO if refused.other else logging.WARNING
+                    log.log(level, "discord:%d: %s is refused: %s", self._question.id, what, reason(exc))
+                    raise refused from exc
+                if getattr(exc, "status", 0) == 401 or attempt == _TRIES:
+                    raise ConnectionError(f"Discord: {reason(exc)}") from exc
+                log.warning("discord:%d: %s is tried again: %s", self._question.id, what, reason(exc))
+            await asyncio.sleep(self._pace.retry * 2 ** (attempt - 1))
+        raise AssertionError("unreachable")

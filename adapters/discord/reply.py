@@ -1,0 +1,209 @@
+"""The way back to a Discord message: typing, an answer that grows by edits, a sentence (`bot.ports.Respond`)."""
+
+import asyncio
+import logging
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import discord
+
+from adapters.common.text import clean
+from adapters.discord.answer import Answer
+from adapters.discord.lengths import shorten
+from adapters.discord.messages import TROUBLE, Confirm, Messages, Online, Pace, Question
+from adapters.discord.rates import Rates
+from adapters.discord.recent import Places
+from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, Form, Refused, passing, reason
+from adapters.discord.text import LIMIT
+from bot.ports import JournalUnavailable, PlatformRefused
+
+log = logging.getLogger(__name__)
+
+#: Seconds until typing is shown where there was no room for it.
+_TYPING_AGAIN = 1.0
+
+
+class Reply:
+    """Answers one message, in its channel: as a reply to it, or else in a message that says whose it is.
+
+    With `again` there may be an answer by an earlier process or try, whole or in part: it is looked for before
+    anything is sent, and taken over. Every method but `working` lets through what `confirm` raises, and raises
+    ConnectionError where Discord can't be reached or fails, and PlatformRefused where it refuses for good.
+    """
+
+    def __init__(
+        self,
+        online: Online,
+        channel_id: int,
+        message_id: int,
+        pace: Pace,
+        confirm: Confirm,
+        *,
+        again: bool = False,
+        asker: int = 0,
+        link: str = "",
+        rates: Rates | None = None,
+        places: Places | None = None,
+    ) -> None:
+        """`asker` hears by a direct message what can't be said in the channel; 0 is nobody."""
+        self._question = Question(channel_id, message_id, asker, link)
+        self._messages = Messages(online, self._question, pace, confirm)
+        self._pace = pace
+        self._rates = rates or Rates()
+        self._places = places or Places()
+        self._answer = Answer(self._messages, self._question, self._places, again=again)
+        self._latest = ""
+        self._unshown: str | None = None
+        self._painting = self._ended = False
+        self._refused: Refused | None = None
+        self._shut: Refused | None = None
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Show typing, beside the answer's way, until the block ends."""
+        typing = asyncio.create_task(self._type())
+        try:
+            yield
+        finally:
+            typing.cancel()
+            await asyncio.wait([typing])
+
+    async def _type(self) -> None:
+        while True:
+            with self._rates.spare() as free:
+                if free:
+                    try:
+                        await self._messages.typing()
+                    except TROUBLE as exc:
+                        log.warning("discord:%d: typing isn't shown: %s", self._question.id, reason(exc))
+                        if isinstance(exc, discord.HTTPException) and not passing(exc):
+                            return
+            await asyncio.sleep(self._pace.typing if free else min(_TYPING_AGAIN, self._pace.typing))
+
+    async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
+        """Show an answer as it grows; an answer that is whole at once and fits one message costs one request."""
+        self._unshown = None
+        async with self._refusals():
+            await self._stream(snapshots)
+        return self._answer.ids
+
+    @asynccontextmanager
+    async def _refusals(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except Refused as exc:
+            if exc.shut and exc.code != UNKNOWN_MESSAGE:
+                self._shut = exc
+            await self._give_up()
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+
+    async def _stream(self, snapshots: AsyncIterator[str]) -> None:
+        loop = asyncio.get_running_loop()
+        self._answer.begin()
+        self._ended, self._refused = False, None
+        timer: asyncio.TimerHandle | None = None
+        painters: list[asyncio.Task[None]] = []
+        try:
+            async for text in snapshots:
+                if self._refused:  # what is still to come can't be shown either
+                    raise self._refused
+                self._latest = text
+                if timer is None and text.strip():
+                    timer = loop.call_later(self._pace.first, lambda: painters.append(loop.create_task(self._paint())))
+        finally:
+            self._ended = True
+            if timer:
+                timer.cancel()
+            for painter in painters:
+                if not self._painting:  # never cancelled amid a request, whose effect would be unknown
+                    painter.cancel()
+                await asyncio.wait([painter])
+                if not painter.cancelled():
+                    painter.result()
+            if self._refused and isinstance(snapshots, AsyncGenerator):
+                await snapshots.aclose()  # Claude needn't go on
+        if self._refused:
+            raise self._refused
+        self._unshown = self._latest
+        await self._answer.show(self._latest, whole=True)
+        self._unshown = None
+
+    async def found(self) -> tuple[str, tuple[str, ...]] | None:
+        """The whole answer that is already there: its text, one line break between its messages, and their ids.
+
+        An answer that was whole, and could only not be shown, is shown now: Claude needn't be asked again.
+        """
+        async with self._refusals():
+            await self._answer.adopt()
+            if self._answer.whole is None and self._unshown:
+                await self._answer.show(self._unshown, whole=True)
+        text = self._answer.whole
+        return None if text is None else (text, self._answer.ids)
+
+    async def whisper(self, text: str) -> None:
+        """Say one sentence as a reply: Discord shows nothing to one person alone but in answer to a command.
+
+        It ends the exchange: what there is of an answer shows no longer that it grows. Where nothing may be written in
+        the channel, the person hears that by a direct message.
+        """
+        await self._give_up()
+        if self._shut:
+            await self._whisper_directly(self._shut)
+            return
+        text = shorten(clean(text), LIMIT)
+        # Of the text, too: a later sentence about the same message is another one.
+        nonce = f"{self._question.id}.{zlib.crc32(text.encode()) & 0xFFFF:04x}"
+        try:
+            if self._question.channel not in self._places.plain:
+                try:
+                    await self._messages.send(text, nonce, aside=True)
+                    return
+                except Refused as exc:
+                    if exc.other is not Form.PLAIN:
+                        raise
+            text = shorten(f"{self._question.mark}\n{text}", LIMIT)
+            await self._messages.send(text, nonce, reply=False, aside=True)
+        except Refused as exc:
+            await self._whisper_directly(exc)
+
+    async def _whisper_directly(self, refusal: Refused) -> None:
+        question = self._question
+        if not question.asker or refusal.code in GONE:
+            raise PlatformRefused(str(refusal.code)) from refusal
+        if (question.asker, question.channel) in self._places.told:
+            log.info("discord:%d: the person has heard already that I can't write there", question.id)
+            return
+        self._places.told.note((question.asker, question.channel))
+        where = question.link or "the channel where you wrote to me"
+        try:
+            await self._messages.send_directly(
+                f"I can't answer you in {where}: Discord doesn't let me write there. Its moderators can change that."
+            )
+        except Refused as exc:
+            raise PlatformRefused(f"{refusal.code}, directly {exc.code}") from exc
+
+    async def _give_up(self) -> None:
+        """Leave no cursor of an answer that won't be finished."""
+        try:
+            await self._answer.settle()
+        except (ConnectionError, Refused) as exc:
+            log.warning("discord:%d: what there is of the answer stays as it is: %s", self._question.id, str(exc))
+
+    async def _paint(self) -> None:
+        """Bring the messages up to date in the set rhythm, as often as all answers' pace allows."""
+        while not self._ended:
+            async with self._rates.growing(self._question.channel):
+                self._painting = True
+                try:
+                    await self._answer.show(self._latest, whole=False)
+                except Refused as exc:
+                    # What can't be edited is sent anew at the end; and half a word may be refused, but not the whole.
+                    self._refused = exc if exc.shut else None
+                    return
+                except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
+                    log.warning("discord:%d: an update isn't shown: %s", self._question.id, str(exc))
+                finally:
+                    self._painting = False
+            if not self._ended:
+                await asyncio.sleep(self._pace.every)

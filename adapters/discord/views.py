@@ -1,0 +1,171 @@
+"""A view as Discord's components: its text, a menu and buttons, and the form that a button opens.
+
+The text is a component too (Components V2): it may be twice as long as a message's content, and is shown to those as
+well who have embeds switched off. Which button was used, and for what, stands in its custom id, so that it is
+understood after a restart too.
+"""
+
+import io
+import re
+from enum import StrEnum
+
+import discord
+
+from adapters.common.text import clean
+from adapters.discord.lengths import shorten, units
+from adapters.discord.text import LIMIT, escape, escape_in_line, without_links
+from bot.views import Ask, Button, File, Item, View
+
+_NUMBERED = re.compile(r"\A(\d{1,10})\.")
+_WEB = re.compile(r"https?://[^\s<>()]+")
+
+#: Discord's limits, in UTF-16 units: the text of one message in all; then buttons in a row, rows, choices of a menu.
+TEXT = 4000
+_IN_ROW = 5
+_ROWS = 5
+_CHOICES = 25
+_BUTTON_LABEL = 80
+_CHOICE_LABEL = 100
+_PLACEHOLDER = 150
+_FORM_LABEL = 45
+_FORM_TEXT = 4000
+#: What an item's text is cut to, in characters, before links give way; a title that is shown large; a footer; a note.
+_NARROWEST = 40
+_HEADING = 150
+_FOOTER = 800
+_NOTE = 120
+
+
+class Kind(StrEnum):
+    """What a custom id begins with. The action follows: 100 characters at most in all."""
+
+    PRESS = "m:"
+    ASK = "a:"
+    MENU = "menu"
+    FORM = "f:"
+
+
+def layout(view: View) -> discord.ui.LayoutView:
+    """A view's text, menu and buttons. It is stopped, so that discord.py keeps nothing of it."""
+    shown = discord.ui.LayoutView(timeout=None)
+    text, footer = render(view)
+    shown.add_item(discord.ui.TextDisplay(text))
+    if footer:
+        if view.items:
+            shown.add_item(discord.ui.Separator())
+        shown.add_item(discord.ui.TextDisplay(footer))
+    # Two choices of one value are refused.
+    choices = {
+        option.action: discord.SelectOption(label=_short(option.label, _CHOICE_LABEL), value=option.action)
+        for option in view.menu[:_CHOICES]
+    }
+    if choices:
+        placeholder = _short(view.menu_label, _PLACEHOLDER) if view.menu_label.strip() else None
+        menu: discord.ui.Select[discord.ui.LayoutView] = discord.ui.Select(
+            custom_id=Kind.MENU, placeholder=placeholder, options=list(choices.values())
+        )
+        shown.add_item(discord.ui.ActionRow(menu))
+    buttons = [_button(button) for button in view.buttons[: _IN_ROW * _ROWS]]
+    for first in range(0, len(buttons), _IN_ROW):
+        shown.add_item(discord.ui.ActionRow(*buttons[first : first + _IN_ROW]))
+    shown.stop()
+    return shown
+
+
+def render(view: View) -> tuple[str, str]:
+    """A view's text and its footer, in at most 4,000 characters together.
+
+    What is long is cut with an ellipsis; only where that isn't enough do links give way.
+    """
+    footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
+    if footer and view.items:
+        footer = f"-# {footer}"
+    room = TEXT - units(footer)
+    for links in (True, False):
+        width = min(TEXT, max(len(text) for text in (view.title, *(item.text for item in view.items))))
+        while True:
+            text = _body(view, width, links=links)
+            if units(text) <= room:
+                return text, footer
+            if width <= _NARROWEST:
+                break
+            width = max(_NARROWEST, width * 9 // 10)
+    return shorten(text, room, "…"), footer
+
+
+def plain(view: View) -> str:
+    """A view's words alone, for where Discord refuses it: without buttons and links, as one message's content."""
+    text = _body(view, _NARROWEST, links=False)
+    footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
+    return shorten(without_links(f"{text}\n{footer}".strip()), LIMIT, "…")
+
+
+def _body(view: View, width: int, *, links: bool) -> str:
+    title = _with_code(_short(view.title, max(width, _HEADING)), view.code)
+    # A line that begins with a number and a full stop would be the start of a list.
+    large = bool(view.items) and len(view.title) <= _HEADING
+    lines = [f"### {title}" if large else _NUMBERED.sub(r"\1\\.", title)]
+    for item in view.items:
+        lines.append(f"**{item.number}.** {escape(_short(item.text, width))}")
+        if about := _about(item, links=links):
+            lines.append(f"-# {about}")
+    return "\n".join(lines)
+
+
+def _with_code(text: str, code: str) -> str:
+    """Plain text as Markdown, with the code in it as a code span: "Copy text" on a phone copies escapes as well."""
+    if not code or "`" in code:
+        return escape(text)
+    # White space at the ends of a piece is no markup, and must stay.
+    return f"`{code}`".join(escape_in_line(piece) for piece in text.split(code))
+
+
+def _about(item: Item, *, links: bool) -> str:
+    """An item's small print. A link in angle brackets shows no preview."""
+    about = [escape(_short(item.note, _NOTE))] if item.note else []
+    if links and _WEB.fullmatch(item.link):
+        about.append(f"[open](<{item.link}>)")
+    return " · ".join(about)
+
+
+def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
+    style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
+    kind = Kind.ASK if button.asks else Kind.PRESS
+    return discord.ui.Button(label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=kind + button.action)
+
+
+def form(ask: Ask) -> discord.ui.Modal:
+    """A form with one field for several lines, stopped like a view's components."""
+    most = max(1, min(ask.most, _FORM_TEXT))
+    field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
+        custom_id="text",
+        style=discord.TextStyle.paragraph,
+        default=shorten(clean(ask.value), most) or None,
+        max_length=most,
+    )
+    modal = discord.ui.Modal(title=_short(ask.title, _FORM_LABEL), custom_id=Kind.FORM + ask.action)
+    modal.add_item(discord.ui.Label(text=_short(ask.label, _FORM_LABEL), component=field))
+    modal.stop()
+    return modal
+
+
+def filled_in(components: object) -> str:
+    """What was typed into a form, found in its payload: Discord wraps the field in a label, or in a row."""
+    if isinstance(components, list):
+        return next((text for one in components if (text := filled_in(one))), "")
+    if not isinstance(components, dict):
+        return ""
+    if isinstance(value := components.get("value"), str):
+        return clean(value).strip()
+    return filled_in(components.get("component")) or filled_in(components.get("components"))
+
+
+def attachment(file: File) -> discord.File:
+    """A view's file, to be sent along."""
+    return discord.File(io.BytesIO(file.content), filename=file.name)
+
+
+def _short(text: str, width: int) -> str:
+    """A label as Discord takes it: one line, cut with an ellipsis, never empty."""
+    text = " ".join(clean(text).split()) or "…"
+    return shorten(text, width, "…")

@@ -1,0 +1,234 @@
+"""Slack, on Bolt: over Socket Mode, or over HTTP with signed requests."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.errors import SlackApiError
+
+from adapters.slack.api import Wire
+from adapters.slack.app import listening_app, sdk_logger
+from adapters.slack.catch_up import GIVEN_UP, CatchUp
+from adapters.slack.directory import Directory
+from adapters.slack.errors import FAILURES, REFUSED, code
+from adapters.slack.http import serving
+from adapters.slack.intake import Intake
+from adapters.slack.interactions import Private
+from adapters.slack.socket import HEARTBEAT, Backoff, Envelope, Socket
+from bot.config import Settings, SettingsError
+from bot.events import MessageEvent
+from bot.network import Connector
+from bot.ports import Core, Respond
+
+log = logging.getLogger(__name__)
+
+#: Seconds that answers under way get when the bot stops.
+GRACE = 20.0
+
+
+class SlackAdapter:
+    """Slack as a platform (`bot.ports.Adapter`). `ready` is set once messages can arrive."""
+
+    name = "slack"
+
+    def __init__(
+        self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT, given_up: float = GIVEN_UP
+    ) -> None:
+        """`heartbeat` and `given_up` are in seconds: as HEARTBEAT and GIVEN_UP."""
+        self._settings = settings
+        self._core = core
+        self._heartbeat = heartbeat
+        self._given_up = given_up
+        self._stopping = asyncio.Event()
+        self._done = asyncio.Event()
+        self._running = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wire: Wire
+        self._directory: Directory
+        self._intake: Intake
+        self._private: Private
+        self._catch_up: CatchUp
+        self.ready = asyncio.Event()
+
+    def respond(self, event: MessageEvent) -> Respond:
+        """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
+        return self._intake.respond(event, unsure=True)
+
+    async def renewed(self, event: MessageEvent) -> MessageEvent:
+        """An event that was put off, with who reads its place now."""
+        return await self._intake.renewed(event)
+
+    async def run(self) -> None:
+        """Connect, and hand events to the core until stopped. Raises SettingsError where Slack refuses a token."""
+        token = self._settings.slack_bot_token
+        if token is None:
+            raise SettingsError("SLACK_BOT_TOKEN: missing")
+        self._running = True
+        connector = Connector(limit=0, keepalive_timeout=30)
+        timeout = aiohttp.ClientTimeout(total=30, sock_connect=10)
+        try:
+            async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+                base_url = f"{self._settings.slack_api_base}/"
+                self._wire = Wire.open(http, base_url, token.get_secret_value(), sdk_logger("slack_sdk.web"))
+                await self._supervise()
+                await self._finish()
+        finally:
+            self._running = False
+            self._done.set()
+
+    async def stop(self) -> None:
+        """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
+        self._stopping.set()
+        if self._running:
+            await self._done.wait()
+
+    async def _supervise(self) -> None:
+        """Serve until stopped, anew where anything breaks that nobody foresaw."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                await self._until_stopped(self._serve())
+                return
+            except SettingsError as exc:
+                if not self.ready.is_set():
+                    raise
+                log.error("slack: refused after it had worked: %s", exc)
+            except Exception:  # the supervisor's boundary: Slack's trouble stops no other platform
+                log.warning("slack: the connection broke", exc_info=True)
+            await self._until_stopped(backoff.wait())
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        serving = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.gather(serving, stopping, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        if self.ready.is_set():
+            await self._intake.close()
+        if self._tasks:
+            log.info("slack: finishing %d under way", len(self._tasks))
+            _, late = await asyncio.wait(self._tasks, timeout=GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                log.error("slack: %d not finished in %d s", len(late), int(GRACE))
+        if self.ready.is_set():
+            await self._directory.close()
+
+    # -- connecting
+
+    async def _serve(self) -> None:
+        await self._identify()
+        about = self._settings, self._wire, self._me
+        app = listening_app(*about, self._intake, self._private, self._spawn, self._catch_up.refused)
+        app_token, secret = self._settings.slack_app_token, self._settings.slack_signing_secret
+        catching_up = asyncio.create_task(self._catch_up.run())
+        try:
+            if app_token is not None:
+                await self._serve_socket(app, app_token.get_secret_value())
+            elif secret is not None:
+                await self._serve_http(app, secret.get_secret_value())
+            else:
+                raise SettingsError("SLACK_APP_TOKEN: missing (Slack needs it, or SLACK_SIGNING_SECRET for HTTP)")
+        finally:
+            catching_up.cancel()
+            await asyncio.gather(catching_up, return_exceptions=True)
+
+    async def _identify(self) -> None:
+        me = await self._checked(self._wire.edits.auth_test, "SLACK_BOT_TOKEN")
+        self._me = {
+            field: str(me.get(field) or "") for field in ("user_id", "bot_id", "user", "team_id", "team", "url")
+        }
+        # A token of a whole organisation may name no workspace.
+        self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
+        self._wire.bot_user, self._wire.team = self._me["user_id"], self._me["team_id"]
+        self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
+        self._private = Private(self._core, self._wire, self._directory)
+        self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
+        hours = self._settings.bot_catch_up_hours
+        parts = self._core, self._wire.in_background(), self._directory, self._intake, self._spawn
+        self._catch_up = CatchUp(*parts, hours, self._given_up)
+        await self._core.on_returned("slack", self._me["team_id"])
+
+    @staticmethod
+    async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:
+        """The call's answer, however long Slack can't be reached; SettingsError where it refuses the token."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await call()
+            except FAILURES as exc:
+                if isinstance(exc, SlackApiError) and code(exc) in REFUSED:
+                    raise SettingsError(f"{variable}: Slack refuses it ({code(exc)})") from None
+                if code(exc) == "HTTP 404" or isinstance(exc, aiohttp.InvalidURL):
+                    raise SettingsError("SLACK_API_BASE: there is no Slack at that address") from None
+                log.warning("slack: can't reach Slack, trying again: %s", code(exc))
+            except ValueError:
+                raise SettingsError(f"{variable}: not a token (it holds a character that none has)") from None
+            await backoff.wait()
+
+    async def _serve_socket(self, app: AsyncApp, app_token: str) -> None:
+        async def open_url() -> str:
+            return str((await self._wire.edits.apps_connections_open(app_token=app_token))["url"])
+
+        async def handle(envelope: Envelope) -> Envelope | None:
+            acknowledgement: Envelope = {"envelope_id": envelope["envelope_id"]}
+            payload = envelope.get("payload")
+            if not isinstance(payload, dict):
+                return acknowledgement
+            response = await app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
+            if response.status != 200:
+                log.warning("slack: an envelope was not taken (HTTP %d)", response.status)
+                return None
+            if response.body:
+                acknowledgement["payload"] = json.loads(response.body)
+            return acknowledgement
+
+        url = await self._checked(open_url, "SLACK_APP_TOKEN")
+        socket = Socket(self._wire.http, open_url, handle, self._catch_up, heartbeat=self._heartbeat)
+        connection = asyncio.create_task(socket.run(url))
+        greeted = asyncio.create_task(socket.greeted.wait())
+        try:
+            await asyncio.wait({connection, greeted}, return_when=asyncio.FIRST_COMPLETED)
+            self._listening()
+            await connection
+        finally:
+            connection.cancel()
+            greeted.cancel()
+            await asyncio.gather(connection, greeted, return_exceptions=True)
+
+    async def _serve_http(self, app: AsyncApp, secret: str) -> None:
+        await self._catch_up.note()
+        async with serving(app, secret, self._settings.port):
+            self._listening()
+            self._catch_up.begin()
+            await asyncio.Event().wait()
+
+    def _listening(self) -> None:
+        log.info("slack: listening as %s in %s", self._me["user"], self._me["team"])
+        self.ready.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as exc:  # noqa: BLE001 - the event boundary: one event's trouble stops no other
+            log.error("slack: an event failed: %s", type(exc).__name__)

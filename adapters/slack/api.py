@@ -1,0 +1,183 @@
+"""The calls of one Slack workspace, and what more than one of our parts asks of it."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from adapters.slack.errors import code
+from adapters.slack.events import Home
+from adapters.slack.pace import Pace, PacedClient
+from bot.model import Person, Place
+from bot.views import File
+
+#: Messages a page, and pages, of a channel or thread that are looked through.
+PAGE = 200
+PAGES = 5
+#: Seconds that a reading call waits for its turn.
+READ_WAIT = 30.0
+#: Calls a minute of each reading method that catching up leaves to what people wait for.
+SPARE = 15
+
+#: The subtype of what stands in the place of a deleted message that has replies.
+TOMBSTONE = "tombstone"
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Messages of a channel's top level or a thread, oldest first; `whole` where none is left out."""
+
+    messages: list[Message]
+    whole: bool
+
+    def tells_of(self, ts: str) -> bool:
+        """Whether a message of that time stamp would be here, were it there."""
+        return self.whole or bool(self.messages and self.messages[0]["ts"] <= ts <= self.messages[-1]["ts"])
+
+
+@dataclass(slots=True)
+class Wire:
+    """The calls of one workspace, all of them at one pace.
+
+    `posts` retries nothing but a rate limit, since a post that is repeated shows twice; `edits` retries nothing at
+    all and waits for nothing, for those that the next one overtakes; `reads` retries lost connections too. `now` is
+    for calls whose turn was waited for.
+
+    Attributes:
+        status_off: Set where the workspace has no status line.
+        edits_work: Set once a message could be edited, which a workspace may forbid.
+    """
+
+    http: aiohttp.ClientSession
+    pace: Pace
+    posts: PacedClient
+    edits: PacedClient
+    reads: PacedClient
+    background: PacedClient
+    now: PacedClient
+    bot_user: str = ""
+    team: str = ""
+    status_off: bool = False
+    edits_work: bool = False
+
+    @classmethod
+    def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "Wire":
+        """Clients that share one pool of connections and one pace."""
+        pace = Pace()
+        about: dict[str, Any] = {"base_url": base_url, "session": http, "logger": logger, "timeout": 30}
+
+        def client(*handlers: Any, **how: Any) -> PacedClient:
+            return PacedClient(token, pace, retry_handlers=list(handlers), **about, **how)
+
+        again = AsyncConnectionErrorRetryHandler()
+        return cls(
+            http,
+            pace,
+            posts=client(retries=5),
+            edits=client(most=0.0),
+            reads=client(again, most=READ_WAIT, retries=2),
+            background=client(again, retries=2, spare=SPARE),
+            now=client(paced=False),
+        )
+
+    def in_background(self) -> "Wire":
+        """The same calls, where those that read leave a part of each minute to what people wait for."""
+        return replace(self, reads=self.background)
+
+    @property
+    def home(self) -> Home:
+        """The installation whose calls these are."""
+        return Home(self.bot_user, self.team)
+
+    async def whisper(self, place: Place, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
+        """Show something to one person alone. Raises one of FAILURES."""
+        await self.reads.chat_postEphemeral(
+            channel=place.channel,
+            user=person.user,
+            thread_ts=place.thread,
+            text=text,
+            blocks=blocks,
+            link_names=False,
+            parse="none",
+        )
+
+    async def say(self, place: Place, text: str) -> None:
+        """Say something plain in place. Raises one of FAILURES."""
+        await self.posts.chat_postMessage(
+            channel=place.channel, thread_ts=place.thread, text=text, link_names=False, parse="none"
+        )
+
+    async def tell(self, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
+        """Say something in the person's direct messages with the bot. Raises one of FAILURES."""
+        opened = await self.reads.conversations_open(users=person.user)
+        await self.posts.chat_postMessage(
+            channel=str(opened["channel"]["id"]),
+            text=text,
+            blocks=blocks,
+            link_names=False,
+            parse="none",
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    async def hand_over(self, person: Person, file: File) -> None:
+        """Send a file into the person's direct messages with the bot. Raises one of FAILURES."""
+        opened = await self.reads.conversations_open(users=person.user)
+        await self.posts.files_upload_v2(
+            channel=str(opened["channel"]["id"]), file=file.content, filename=file.name, title=file.name
+        )
+
+    async def after(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> list[Message]:
+        """What was written after a time stamp in a thread, or at the channel's top level; oldest first.
+
+        At most a thousand messages. Raises one of FAILURES.
+        """
+        history = await self.since(channel, thread, ts, metadata=metadata)
+        return [message for message in history.messages if message["ts"] > ts]
+
+    async def since(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> History:
+        """What was written from a time stamp on in a thread, or at the channel's top level.
+
+        At most a thousand messages: a thread's first, a channel's last. Raises one of FAILURES.
+        """
+        where: dict[str, Any] = {"channel": channel, "oldest": ts, "inclusive": True, "limit": PAGE}
+        where["include_all_metadata"] = metadata
+        found: dict[str, Message] = {}
+        whole = False
+        for _ in range(PAGES):
+            page = await self._page(thread, where)
+            # The thread's first message comes with every page, however old it is.
+            found |= {m["ts"]: m for m in page.get("messages") or () if str(m.get("ts") or "") >= ts}
+            where["cursor"] = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not where["cursor"]:
+                # On free plans what is older than some months is left out.
+                whole = not page.get("has_more") and not page.get("is_limited")
+                break
+        return History([found[key] for key in sorted(found)], whole)
+
+    async def is_gone(self, channel: str, thread: str | None, ts: str) -> bool:
+        """Whether Slack says that a message, which was there, is there no more. Raises one of FAILURES."""
+        if thread is None or thread == ts:
+            page = await self._page(None, {"channel": channel, "latest": ts, "inclusive": True, "limit": 1})
+        else:
+            where = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": True, "limit": 10}
+            try:
+                page = await self._page(thread, where)
+            except SlackApiError as exc:
+                # A thread is there as long as one of its messages is.
+                return code(exc) == "thread_not_found" and await self.is_gone(channel, None, thread)
+            if not page.get("messages"):
+                return False  # its first message is shown with whatever is asked for
+        there = any(m.get("ts") == ts and m.get("subtype") != TOMBSTONE for m in page.get("messages") or ())
+        return not there and not page.get("is_limited")
+
+    async def _page(self, thread: str | None, where: dict[str, Any]) -> AsyncSlackResponse:
+        if thread:
+            return await self.reads.conversations_replies(ts=thread, **where)
+        return await self.reads.conversations_history(**where)

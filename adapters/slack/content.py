@@ -1,0 +1,150 @@
+"""What a Slack message holds beside its `text`: blocks, forwarded messages, and files; as raw text, with escapes."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.common.text import clean
+from adapters.slack.text import escape
+from bot.logs import describe
+
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+#: How much of a message's blocks, and of what it forwards, is read, in characters, and how deep blocks are nested.
+BLOCKS = 40_000
+FORWARDED = 20_000
+DEPTH = 8
+
+#: What Slack puts in the place of a text that it has none of.
+_NO_TEXT = ("This content can't be displayed.", "[no preview available]")
+_CLIPS = {"slack_audio": "voice messages", "slack_video": "video clips"}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message's parts: what its writer said, what they forwarded, the names of files, and what nobody can read."""
+
+    raw: str
+    forwarded: tuple[str, ...]
+    files: tuple[str, ...]
+    clip: str = ""
+
+    @classmethod
+    def of(cls, message: Json) -> "Content":
+        """Read a message. What isn't as documented is left out; raises TypeError for a text that is none."""
+        try:
+            return cls._whole(message)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            log.warning("slack: of a message only the text is read: the rest is not as documented (%s)", describe(exc))
+            return cls(said({"text": message.get("text")}), (), ())
+
+    @classmethod
+    def _whole(cls, message: Json) -> "Content":
+        files = [file for file in message.get("files") or () if isinstance(file, dict)]
+        raw = said(message)
+        names = tuple(clean(str(file.get("name") or file.get("title") or "file")) for file in files)
+        if not raw.strip() and len(files) == 1 and _is_snippet(files[0]):
+            # A long text that was pasted: Slack turns it into a snippet, and shows the beginning in its event.
+            whole = not (files[0].get("preview_is_truncated") or files[0].get("lines_more"))
+            raw = escape(str(files[0]["preview"]))[:BLOCKS]
+            names = () if whole else (f"the rest of {names[0]}",)
+        clip = next((_CLIPS[kind] for file in files if (kind := file.get("subtype")) in _CLIPS), "")
+        return cls(raw, tuple(_cut(_forwarded(message, alone=not raw.strip()))), names, clip)
+
+
+def said(message: Json) -> str:
+    """What a message's writer said: its text, or its blocks where it has none."""
+    raw = message.get("text") or ""
+    if not isinstance(raw, str):
+        raise TypeError("a text that is none")
+    if raw.strip() and raw not in _NO_TEXT:
+        return raw
+    return "\n".join(part for part in _texts(message.get("blocks"), DEPTH) if part.strip())[:BLOCKS].strip()
+
+
+def _is_snippet(file: Json) -> bool:
+    return file.get("mode") == "snippet" and bool(str(file.get("preview") or "").strip())
+
+
+def _forwarded(message: Json, *, alone: bool) -> Iterator[str]:
+    """Texts that somebody else wrote: shared messages, and previews where there is nothing else (`alone`)."""
+    attachments = [one for one in message.get("attachments") or () if isinstance(one, dict)]
+    shared = [one for one in attachments if one.get("is_share")]
+    for one in shared or (attachments if alone and not message.get("files") else []):
+        author = escape(" ".join(str(one.get("author_name") or "").split()))
+        text = "\n".join(part for part in _attached(one) if part.strip())
+        files = [f"(A file: {escape(str(file.get('name') or 'file'))})" for file in one.get("files") or ()]
+        body = "\n".join(part for part in (text, *files) if part)
+        if body:
+            yield f"{author}: {body}" if author else body
+
+
+def _attached(attachment: Json) -> Iterator[str]:
+    parts = [str(attachment.get(name) or "") for name in ("pretext", "title", "text")]
+    blocks = [part for part in _texts(attachment.get("blocks"), DEPTH) if part.strip()]
+    for one in attachment.get("message_blocks") or ():
+        blocks += [part for part in _texts((one.get("message") or {}).get("blocks"), DEPTH) if part.strip()]
+    yield from parts
+    if not parts[2].strip():
+        yield from blocks
+    for field in attachment.get("fields") or ():
+        yield f"{field.get('title') or ''}: {field.get('value') or ''}"
+    fallback = str(attachment.get("fallback") or "")
+    if not any(part.strip() for part in (*parts, *blocks)) and fallback not in _NO_TEXT:
+        yield fallback
+
+
+def _cut(texts: Iterator[str]) -> Iterator[str]:
+    room = FORWARDED
+    for text in texts:
+        if room > 0:
+            yield text if len(text) <= room else f"{text[:room]}…"
+        room -= len(text)
+
+
+def _texts(blocks: object, depth: int) -> Iterator[str]:
+    """The texts of blocks, one for each line or paragraph."""
+    for block in blocks if isinstance(blocks, list) and depth else ():
+        if not isinstance(block, dict):
+            continue
+        match block.get("type"):
+            case "rich_text" | "rich_text_list":
+                yield from _texts(block.get("elements"), depth - 1)
+            case "rich_text_section" | "rich_text_quote" | "rich_text_preformatted":
+                yield "".join(map(_inline, block.get("elements") or ()))
+            case "mrkdwn":
+                yield str(block.get("text") or "")
+            case "plain_text" | "markdown" | "raw_text":
+                yield escape(str(block.get("text") or ""))
+            case "table":
+                for row in block.get("rows") or ():
+                    yield " | ".join(" ".join(_texts([cell], depth - 1)) for cell in row)
+            case "image" | "video":
+                yield escape(str(block.get("alt_text") or ""))
+            case _:
+                yield from _texts([block.get("text"), *(block.get("fields") or ())], depth - 1)
+                yield from _texts(block.get("elements"), depth - 1)
+
+
+def _inline(element: Json) -> str:
+    """One element of a line, as Slack would write it in a text."""
+    match element.get("type"):
+        case "user":
+            return f"<@{element.get('user_id')}>"
+        case "channel":
+            return f"<#{element.get('channel_id')}>"
+        case "usergroup":
+            return f"<!subteam^{element.get('usergroup_id')}>"
+        case "broadcast":
+            return f"<!{element.get('range')}>"
+        case "emoji":
+            return f":{element.get('name')}:"
+        case "date":
+            return f"<!date^{element.get('timestamp')}^{{date}}|{escape(str(element.get('fallback') or ''))}>"
+        case "link":
+            url, text = escape(str(element.get("url") or "")), escape(str(element.get("text") or ""))
+            return f"<{url}|{text}>" if text else f"<{url}>"
+    return escape(str(element.get("text") or element.get("value") or ""))

@@ -1,0 +1,362 @@
+"""What has to be asked of Slack about people, channels and threads, kept for a while."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta, timezone, tzinfo
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.common.text import clean
+from adapters.slack.errors import FAILURES, code, passing
+from bot.model import Audience, Place
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a question to Slack may hold up an event: it has to be acknowledged within three.
+WAIT = 1.0
+#: Seconds that an answer of Slack's is taken for true.
+NAME_TTL = 3600.0
+#: Short, since who reads a channel may change without the bot being told of it.
+CHANNEL_TTL = 60.0
+JOINED_TTL = 86_400.0
+#: Seconds for which it is as good as asked now: many answers may be put off at once.
+FRESH = 1.0
+#: A "no" is kept for less, since it may be wrong sooner: another process may answer in that thread.
+UNKNOWN_TTL = 30.0
+#: What Slack doesn't say now is asked again after this; of a thread so often, each time after twice as long.
+AGAIN = 1.0
+TRIES = 8
+LONGEST_PAUSE = 60.0
+#: Questions of one kind that Slack is asked at the same time: a message may name thousands of people.
+AT_ONCE = 8
+ENTRIES = 5_000
+#: Pages of 200 messages of a thread that are searched for one of the bot's.
+PAGES = 5
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+#: Signs of a person who doesn't see all public channels.
+_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_bot")
+#: Signs of a channel that is read beyond its workspace, or to which others are invited already.
+_SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared", "is_global_shared")
+_OTHERS = ("pending_shared", "pending_connected_team_ids", "connected_team_ids", "connected_limited_team_ids")
+_TEAMS = ("shared_team_ids", "internal_team_ids")
+
+
+class Cache(Generic[Key, Value]):
+    """The newest answers of a loader that never raises, one call at a time for each key, and AT_ONCE for all."""
+
+    def __init__(self, load: Callable[[Key], Awaitable[Value]], ttl: Callable[[Value], float]) -> None:
+        self._load = load
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._ttl = ttl
+        self._entries: OrderedDict[Key, asyncio.Future[tuple[Value, float]]] = OrderedDict()
+
+    async def get(self, key: Key) -> Value:
+        """The value, asked for where it is not known or too old."""
+        entry = self._entries.get(key)
+        if entry is None or entry.cancelled() or (entry.done() and entry.result()[1] < self._now()):
+            entry = asyncio.ensure_future(self._fetch(key))
+            self._keep(key, entry)
+        else:
+            self._entries.move_to_end(key)
+        return (await asyncio.shield(entry))[0]
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the value is at hand and fresh, or being asked for."""
+        entry = self._entries.get(key)
+        if entry is None or entry.cancelled():
+            return False
+        return not entry.done() or entry.result()[1] >= self._now()
+
+    def known(self, key: Key) -> Value | None:
+        """The value where it is at hand and fresh, else None."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.done() or entry.cancelled() or entry.result()[1] < self._now():
+            return None
+        return entry.result()[0]
+
+    def drop(self, key: Key) -> None:
+        """Ask anew the next time; the answer to a question under way is not kept."""
+        self._entries.pop(key, None)
+
+    def refresh(self, key: Key, age: float) -> None:
+        """Ask anew the next time where the answer at hand is older than so many seconds."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.done() or entry.cancelled():
+            return
+        value, until = entry.result()
+        if until - self._ttl(value) + age < self._now():
+            self.drop(key)
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keep a value that is known without asking."""
+        entry: asyncio.Future[tuple[Value, float]] = asyncio.get_running_loop().create_future()
+        entry.set_result((value, self._now() + self._ttl(value)))
+        self._keep(key, entry)
+
+    async def close(self) -> None:
+        """Let go of calls under way."""
+        waiting = [entry for entry in self._entries.values() if not entry.done()]
+        for entry in waiting:
+            entry.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _keep(self, key: Key, entry: asyncio.Future[tuple[Value, float]]) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        if len(self._entries) > ENTRIES:
+            self._entries.popitem(last=False)
+
+    async def _fetch(self, key: Key) -> tuple[Value, float]:
+        async with self._slots:
+            value = await self._load(key)
+        return value, self._now() + self._ttl(value)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Who can read a channel, and how people call it.
+
+    `external` says that people outside its workspace can (or that it can't be told), `known` is False where Slack
+    wouldn't tell.
+    """
+
+    audience: Audience
+    name: str
+    external: bool = False
+    known: bool = True
+
+
+#: What is taken for true of a channel that Slack says nothing about.
+UNKNOWN = Channel(Audience.MEMBERS, "", external=True, known=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """How a person is called, empty where Slack wouldn't tell, and the time zone that they have set.
+
+    `guest` says that they may not see all public channels of their workspaces, `teams`, or that it isn't known.
+    """
+
+    name: str
+    zone: tzinfo = UTC
+    teams: frozenset[str] = frozenset()
+    guest: bool = True
+
+
+class Directory:
+    """People, channels and threads, as one installation (`team`) sees them."""
+
+    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str, team: str) -> None:
+        self._team = team
+        self._client = client
+        self._bot_user = bot_user
+        self._bot_id = bot_id
+        self._members: Cache[str, Member] = Cache(
+            self._load_member, lambda member: NAME_TTL if member.name else UNKNOWN_TTL
+        )
+        self._channels: Cache[str, Channel] = Cache(
+            self._load_channel, lambda channel: CHANNEL_TTL if channel.known else UNKNOWN_TTL
+        )
+        self._threads: Cache[tuple[str, str], bool | None] = Cache(
+            self._load_thread, lambda joined: JOINED_TTL if joined else AGAIN if joined is None else UNKNOWN_TTL
+        )
+        self._groups: Cache[str, dict[str, str]] = Cache(self._load_groups, lambda _: NAME_TTL)
+
+    async def names(self, users: Iterable[str]) -> dict[str, str]:
+        """Display names by user id, as far as Slack tells them within a second; else the id itself."""
+        wanted = list(dict.fromkeys(users))
+        found = await asyncio.gather(*(self._member(user) for user in wanted))
+        return {user: member.name or user for user, member in zip(wanted, found, strict=True)}
+
+    def at_hand(self, name: str) -> bool:
+        """Whether Slack needn't be asked about a person or a channel, by its id."""
+        return name in self._members or name in self._channels
+
+    async def zone(self, user: str) -> tzinfo:
+        """The time zone in which a person's days begin, UTC where Slack doesn't tell within a second."""
+        return (await self._member(user)).zone
+
+    async def place(
+        self, team: str, channel: str, thread: str | None, kind: str = "", *, external: bool = False
+    ) -> Place:
+        """A place, by what an event says of it and what Slack says within a second, with the narrower audience of both.
+
+        The narrowest that a channel can have where Slack doesn't tell. `kind` is Slack's `channel_type`, `external`
+        whether the event calls the channel shared with another organisation. The place's workspace is `team`; where it
+        belongs to no workspace alone, the installation's, since each payload names another then.
+        """
+        there = await self._where(channel, kind, external)
+        own = there.audience is Audience.PRIVATE or (there.external and there.known)
+        workspace = self._team if own else team
+        return Place("slack", workspace, channel, thread, there.audience, there.name, there.external)
+
+    async def _where(self, channel: str, kind: str, external: bool) -> Channel:
+        if kind == "im" or channel.startswith("D"):
+            return Channel(Audience.PRIVATE, "DM")
+        try:
+            known = await asyncio.wait_for(self._channels.get(channel), WAIT)
+        except TimeoutError:
+            log.warning("slack: conversations.info is slow, so the channel counts as closed")
+            known = UNKNOWN
+        if external:
+            if known.known and not known.external:
+                self.forget(channel)  # it was shared since
+            return Channel(Audience.MEMBERS, known.name, external=True)
+        return replace(known, audience=Audience.MEMBERS) if kind in ("mpim", "group") else known
+
+    def refresh(self, channel: str) -> None:
+        """Don't go by what was heard of a channel some seconds ago."""
+        self._channels.refresh(channel, FRESH)
+
+    def forget(self, channel: str) -> None:
+        """Ask about a channel anew: who can read it may have changed."""
+        self._channels.drop(channel)
+
+    async def is_member(self, user: str, team: str) -> bool:
+        """Whether a person sees all public channels of a workspace, by what Slack says within a second."""
+        member = await self._member(user)
+        return not member.guest and team in member.teams
+
+    async def channels(self, channels: Iterable[str], here: str) -> dict[str, str]:
+        """How channels are called that everybody in the workspace can see, or that something is written in (`here`)."""
+
+        async def name(channel: str) -> str:
+            try:
+                known = await asyncio.wait_for(self._channels.get(channel), WAIT)
+            except TimeoutError:
+                return ""
+            return known.name if channel == here or known.audience is Audience.PUBLIC else ""
+
+        wanted = list(channels)
+        found = await asyncio.gather(*map(name, wanted))
+        return {channel: called for channel, called in zip(wanted, found, strict=True) if called}
+
+    async def groups(self) -> dict[str, str]:
+        """How user groups are called, by id; none where Slack doesn't tell within a second."""
+        try:
+            return await asyncio.wait_for(self._groups.get(""), WAIT)
+        except TimeoutError:
+            return {}
+
+    def known(self, channel: str, thread: str) -> bool | None:
+        """Whether the bot has written in a thread; None where Slack has to be asked."""
+        return self._threads.known((channel, thread))
+
+    async def joined(self, channel: str, thread: str) -> bool:
+        """Whether the bot has written in a thread, however long it takes Slack to say so: some minutes at most."""
+        pause = AGAIN
+        for _ in range(TRIES):
+            joined = await self._threads.get((channel, thread))
+            if joined is not None:
+                return joined
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        log.warning("slack: a thread counts as not ours: Slack doesn't say whose it is")
+        return False
+
+    def join(self, channel: str, thread: str) -> None:
+        """Note that the bot takes part in a thread."""
+        self._threads.put((channel, thread), True)
+
+    async def close(self) -> None:
+        """Let go of calls under way."""
+        for cache in (self._members, self._channels, self._threads, self._groups):
+            await cache.close()
+
+    async def _member(self, user: str) -> Member:
+        if member := self._members.known(user):
+            return member
+        try:
+            return await asyncio.wait_for(self._members.get(user), WAIT)
+        except TimeoutError:
+            log.info("slack: users.info is slow; a user's id stands for the name")
+            return Member("")
+
+    async def _load_member(self, user: str) -> Member:
+        try:
+            found: dict[str, Any] = (await self._client.users_info(user=user)).get("user") or {}
+        except FAILURES as exc:
+            log.info("slack: users.info failed: %s", code(exc))
+            return Member("")
+        profile = found.get("profile") or {}
+        name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
+        guest = any(found.get(sign) for sign in _GUEST)
+        name = " ".join(clean(str(name or "")).split())[:80]
+        teams = (found.get("team_id"), *((found.get("enterprise_user") or {}).get("teams") or ()))
+        return Member(name, _zone(found), frozenset(str(team) for team in teams if team), guest)
+
+    async def _load_channel(self, channel: str) -> Channel:
+        try:
+            found: dict[str, Any] = (await self._client.conversations_info(channel=channel)).get("channel") or {}
+        except FAILURES as exc:
+            log.warning("slack: conversations.info failed, so the channel counts as closed: %s", code(exc))
+            return UNKNOWN
+        if found.get("is_im"):
+            return Channel(Audience.PRIVATE, "DM")
+        name = clean(str(found.get("name") or ""))
+        open_to_all = found.get("is_channel") and found.get("is_private") is False and not found.get("is_mpim")
+        external = _external(found)
+        if open_to_all and not external:
+            return Channel(Audience.PUBLIC, f"#{name}")
+        return Channel(Audience.MEMBERS, "group DM" if found.get("is_mpim") else f"#{name}", external)
+
+    async def _load_groups(self, _: str) -> dict[str, str]:
+        try:
+            groups = (await self._client.usergroups_list()).get("usergroups") or ()
+        except FAILURES as exc:
+            log.info("slack: usergroups.list failed: %s", code(exc))
+            return {}
+        return {str(one.get("id")): f"@{clean(str(one.get('handle') or one.get('name') or 'group'))}" for one in groups}
+
+    async def _load_thread(self, key: tuple[str, str]) -> bool | None:
+        """Whether the bot has written in a thread; None where Slack can't say now."""
+        channel, thread = key
+        cursor = ""
+        for _ in range(PAGES):
+            try:
+                page = await self._client.conversations_replies(channel=channel, ts=thread, limit=200, cursor=cursor)
+            except FAILURES as exc:
+                if passing(exc):
+                    log.info("slack: conversations.replies failed, and is tried again: %s", code(exc))
+                    return None
+                log.warning("slack: conversations.replies failed, so the thread counts as not ours: %s", code(exc))
+                return False
+            if any(self._is_ours(message) for message in page.get("messages") or ()):
+                return True
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return False
+
+    def _is_ours(self, message: dict[str, Any]) -> bool:
+        authors = {message.get("user"), *(message.get("reply_users") or ())}
+        return self._bot_user in authors or (bool(self._bot_id) and message.get("bot_id") == self._bot_id)
+
+
+def _external(channel: dict[str, Any]) -> bool:
+    """Whether others than its workspace's people read a channel, or are invited to: of Slack Connect, or of the
+    organisation, whose people needn't be in the same workspace."""
+    if any(channel.get(sign) for sign in (*_SHARED, *_OTHERS)):
+        return True
+    return any(len(set(channel.get(teams) or ())) > 1 for teams in _TEAMS)
+
+
+def _zone(user: dict[str, Any]) -> tzinfo:
+    """The time zone of a user object: by its name, else (on a machine without that) by its offset of today."""
+    try:
+        return ZoneInfo(str(user["tz"]))
+    except (KeyError, ValueError, OSError):
+        offset = user.get("tz_offset")
+    return timezone(timedelta(seconds=offset)) if isinstance(offset, int) and abs(offset) < 86_400 else UTC

@@ -1,0 +1,204 @@
+"""Slack's payloads, read at the edge: what is not for the bot is None.
+
+Who somebody is, and which message is meant, is told by `Home` alone. Slack's payloads name a person's workspace in
+many ways (`user_team`, `source_team`, `team_id`, `team.id`, `user.team_id`, `authorizations`…), and on Enterprise Grid
+and in shared channels those disagree: one is the sender's workspace, one the channel's, one the organisation. The ids
+of people and channels are the same in all of them.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.slack.content import Content, said
+from adapters.slack.text import mentioned, mentions_group
+from bot.model import Person
+
+Body = dict[str, Any]
+
+#: Seconds since 1970 that are no timestamp of a message any more: the year 5138.
+LATEST = 1e11
+
+#: A message is one that a person wrote; every other subtype is an edit, a deletion or a notice.
+_SUBTYPES = (None, "file_share", "thread_broadcast", "me_message")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The installation that this bot is: its own account, and the workspace (or organisation) that its token is of."""
+
+    bot_user: str
+    team: str
+
+    def person(self, user: str) -> Person:
+        """The person with a Slack user id, whatever payload names them and whatever workspace it names them with."""
+        return Person("slack", self.team, user)
+
+    def message_id(self, channel: str, ts: str) -> str:
+        """A message's identity: Slack numbers messages per channel, by time."""
+        return message_id(self.team, channel, ts)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A person's message as its event tells it, before anything is asked of Slack.
+
+    Attributes:
+        team: The workspace in which it was written, by its payload.
+        kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
+        raw: The text with Slack's escapes and tokens.
+        forwarded: Texts of others that it shares, raw as well.
+        clip: What kind of recording it is, where it is one.
+        named: Whether it was delivered as `app_mention`.
+        external: Whether the event says that the channel is shared with another organisation.
+        edited: When it was last edited, in seconds since 1970; 0 where it never was.
+    """
+
+    person: Person
+    team: str
+    channel: str
+    kind: str
+    ts: str
+    thread: str | None
+    raw: str
+    files: tuple[str, ...]
+    mentioned: bool
+    others: bool
+    named: bool
+    external: bool
+    edited: float = 0.0
+    forwarded: tuple[str, ...] = ()
+    clip: str = ""
+
+    @property
+    def id(self) -> str:
+        """The message's identity, the same for each of its deliveries."""
+        return message_id(self.person.workspace, self.channel, self.ts)
+
+    @property
+    def direct(self) -> bool:
+        """Whether it was written in a direct message with the bot."""
+        return self.kind == "im" or (not self.kind and self.channel.startswith("D"))
+
+    @property
+    def at(self) -> datetime:
+        """When it was written, by Slack's clock."""
+        return datetime.fromtimestamp(seconds(self.ts), UTC)
+
+
+def seconds(ts: object) -> float:
+    """A Slack timestamp as seconds since 1970. Raises ValueError where it is no time that a calendar could show."""
+    at = float(str(ts)[:32])
+    if not 0 <= at < LATEST:
+        raise ValueError("a timestamp outside of any calendar")
+    return at
+
+
+def message_id(team: str, channel: str, ts: str) -> str:
+    """A message's identity, in the installation `team`."""
+    return f"slack:{team}:{channel}:{ts}"
+
+
+def team_of(body: Body, home: Home) -> str:
+    """The workspace in which a payload's event happened: whose public channels are meant by "public" there.
+
+    An organisation's id (E…) is none. Never part of who a person is: that is `Home.person`.
+    """
+    team, view, event = (body.get(name) or {} for name in ("team", "view", "event"))
+    authorized: Body = (body.get("authorizations") or [{}])[0]
+    named = (
+        body.get("team_id"),
+        team.get("id"),
+        authorized.get("team_id"),
+        body.get("context_team_id"),
+        view.get("app_installed_team_id"),
+        view.get("team_id"),
+        event.get("team"),
+    )
+    return next((str(each) for each in named if each and not str(each).startswith("E")), home.team)
+
+
+def draft(body: Body, home: Home) -> Draft | None:
+    """A message or mention that may be for the bot; None where it can't be.
+
+    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    """
+    event = body["event"]
+    if event.get("subtype") not in _SUBTYPES or event.get("hidden") or event.get("bot_id"):
+        return None
+    user = event.get("user")
+    if not user or user in (home.bot_user, "USLACKBOT"):
+        return None
+    content = Content.of(event)
+    people = mentioned(content.raw)
+    ts, thread = str(event["ts"]), event.get("thread_ts")
+    seconds(ts)
+    if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
+        thread = None
+    return Draft(
+        person=home.person(str(user)),
+        team=team_of(body, home),
+        channel=str(event["channel"]),
+        kind=event.get("channel_type") or "",
+        ts=ts,
+        thread=str(thread) if thread else None,
+        raw=content.raw,
+        files=content.files,
+        mentioned=event["type"] == "app_mention" or home.bot_user in people,
+        others=mentions_group(content.raw) or any(person != home.bot_user for person in people),
+        named=event["type"] == "app_mention",
+        external=bool(body.get("is_ext_shared_channel")),
+        edited=_edited(event),
+        forwarded=content.forwarded,
+        clip=content.clip,
+    )
+
+
+def _edited(event: Body) -> float:
+    """When a message was last edited, 0 where that isn't told as documented: it is no reason not to answer it."""
+    try:
+        return seconds(event["edited"]["ts"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message that was edited (`new` is what it says now) or deleted (`new` is None); `old` is what it said.
+
+    `former` are other ids by which earlier versions may know it.
+    """
+
+    id: str
+    new: Draft | None
+    old: Draft | None
+    former: tuple[str, ...] = ()
+
+
+def change(body: Body, home: Home) -> Change | None:
+    """A deletion, or an edit of a person's text; None where the text is what it was (an unfurl, the bot's own edit).
+
+    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    """
+    event = body["event"]
+    before, now = event.get("previous_message") or {}, event.get("message") or {}
+    deleted = event["subtype"] == "message_deleted"
+    channel, ts = str(event["channel"]), str(event["deleted_ts"] if deleted else now["ts"])
+    identity, former = home.message_id(channel, ts), former_ids(team_of(body, home), channel, ts, home)
+    # A message with answers in its thread isn't deleted, but becomes a tombstone.
+    if deleted or now.get("subtype") == "tombstone":
+        return Change(identity, None, None, former)
+    if said(now) == said(before):
+        return None
+
+    def read(message: Body) -> Draft | None:
+        around = {"type": "message", "channel": event["channel"], "channel_type": event.get("channel_type")}
+        return draft({**body, "event": {**message, **around}}, home) if message else None
+
+    new = read(now)
+    return None if new is None else Change(identity, new, read(before), former)
+
+
+def former_ids(team: str, channel: str, ts: str, home: Home) -> tuple[str, ...]:
+    """The id that versions before this one gave a message, by the workspace that its payload names; where another."""
+    return () if team == home.team else (message_id(team, channel, ts),)

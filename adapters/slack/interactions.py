@@ -1,0 +1,244 @@
+"""What one person alone is shown: answers to commands, buttons, menus and forms, and the App Home."""
+
+import asyncio
+import dataclasses
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from adapters.slack import text as slack_text
+from adapters.slack import views
+from adapters.slack.api import Wire
+from adapters.slack.directory import Directory
+from adapters.slack.errors import FAILURES, code, passing, retry_after
+from adapters.slack.events import Body, team_of
+from bot.events import CommandEvent, PressEvent, SubmitEvent
+from bot.model import Audience, Person, Place
+from bot.ports import Core
+from bot.views import Ask, View
+
+log = logging.getLogger(__name__)
+
+#: Tries at showing what is for one person alone, with 1, 2, … seconds between them: shown twice it does no harm.
+TRIES = 3
+#: Seconds that Slack may ask to wait before another try; where it is more, the next way is taken instead.
+PATIENCE = 15.0
+LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
+HANDED_OVER = "The file is in our direct messages."
+NOT_HANDED_OVER = (
+    "The file could not be sent: Slack refused it. Whoever runs me can give it to you (python -m bot export {person})."
+)
+#: Bytes of a response URL's answer that are read.
+RESPONSE = 10_000
+
+_NOT_OK = re.compile(rb'"ok"\s*:\s*false')
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a view is shown: in the App Home, or through a response URL, or else in a channel or thread."""
+
+    channel: str
+    thread: str | None = None
+    url: str | None = None
+    home: bool = False
+
+    def written(self, action: str = "") -> str:
+        """The spot, and a form's action, as Slack keeps it with a view of ours."""
+        return json.dumps({"action": action, **dataclasses.asdict(self)})
+
+    @classmethod
+    def read(cls, written: str) -> tuple["Spot", str]:
+        """The spot and the action of what `written` made."""
+        try:
+            kept: dict[str, Any] = json.loads(written)
+        except ValueError:
+            kept = {}
+        names = [field.name for field in dataclasses.fields(cls)]
+        spot = cls(**{"channel": "", **{name: kept[name] for name in names if name in kept}})
+        return spot, str(kept.get("action") or "")
+
+
+class Private:
+    """Hands commands, presses and forms to the core, and shows what it says to who gave them."""
+
+    def __init__(self, core: Core, wire: Wire, directory: Directory) -> None:
+        self._core = core
+        self._wire = wire
+        self._directory = directory
+
+    async def words(self, event: CommandEvent) -> None:
+        """Answer a command that was given in words."""
+        spot = Spot(event.place.channel, event.place.thread)
+        await self._show(await self._core.on_command(event), spot, event.place, event.person, replace=False)
+
+    async def command(self, body: Body) -> None:
+        """Answer a slash command."""
+        spot = Spot(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
+        place, person = await self._place(body, spot), self._wire.home.person(str(body["user_id"]))
+        name = str(body["command"]).lstrip("/")
+        argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
+        # Whose day "today" is: the caller's.
+        zone = await self._directory.zone(person.user) if name == "forget" else UTC
+        # Told to whoever enters the code that `/link` shows.
+        called = (await self._directory.names([person.user]))[person.user] if name == "link" else ""
+        view = await self._core.on_command(CommandEvent(person, place, name, argument, datetime.now(zone), called))
+        await self._show(view, spot, place, person, replace=False)
+
+    async def press(self, body: Body) -> None:
+        """Act on a button or a menu's choice, for who clicked it."""
+        spot, person = _spot(body), self._person(body)
+        place = await self._place(body, spot)
+        pressed = body["actions"][0]
+        action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
+        event = PressEvent(person, place, action, at=datetime.now(UTC))
+        if str(pressed.get("action_id")).startswith(views.ASKS):
+            form = await self._core.ask(event)
+            if isinstance(form, Ask):
+                if not await self._open(str(body.get("trigger_id")), form, spot):
+                    await self._show(LATE, spot, place, person, replace=False)
+                return
+            view = form
+        else:
+            view = await self._core.on_press(event)
+        await self._show(view, spot, place, person, replace=True)
+
+    async def submit(self, body: Body) -> None:
+        """Act on a form, for who filled it in."""
+        spot, action = Spot.read(str(body["view"].get("private_metadata") or ""))
+        person = self._person(body)
+        place = await self._place(body, spot)
+        text = views.filled_in(body["view"])
+        view = await self._core.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
+        await self._show(view, spot, place, person, replace=True)
+
+    async def home(self, body: Body) -> None:
+        """Show what is remembered in the App Home of who has opened it."""
+        event = body["event"]
+        if event.get("tab") != "home":
+            return
+        spot = Spot(str(event.get("channel") or ""), home=True)
+        person = self._wire.home.person(str(event["user"]))
+        await self._publish(await self._list(person, await self._place(body, spot)), spot, person)
+
+    async def _list(self, person: Person, place: Place) -> View:
+        return await self._core.on_command(CommandEvent(person, place, "memories", "", at=datetime.now(UTC)))
+
+    async def _place(self, body: Body, spot: Spot) -> Place:
+        team = team_of(body, self._wire.home)
+        return await self._directory.place(team, spot.channel, spot.thread, "im" if spot.home else "")
+
+    def _person(self, body: Body) -> Person:
+        """Who clicked, or filled in: never what the button or the form says."""
+        return self._wire.home.person(str(body["user"]["id"]))
+
+    async def _open(self, trigger: str, form: Ask, spot: Spot) -> bool:
+        try:
+            await self._wire.edits.views_open(trigger_id=trigger, view=views.form(form, spot.written(form.action)))
+        except FAILURES as exc:
+            log.warning("slack: a form could not be opened: %s", code(exc))
+            return False
+        return True
+
+    async def _show(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+        """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally.
+
+        What it has changed is shown in the App Home as well: Slack keeps that as it was last published.
+        """
+        if view.file is not None:
+            view = await self._hand_over(view, person)
+        if spot.home or not (spot.url or spot.channel):  # a form that names no place is answered in the App Home
+            # What leads nowhere further has the list beneath it.
+            ends = not (view.items or view.buttons or view.menu)
+            await self._publish(view, spot, person, await self._list(person, place) if ends else None)
+            return
+        await self._show_beside(view, spot, place, person, replace=replace)
+        if view.changed:
+            await self._publish(await self._list(person, place), Spot("", home=True), person)
+
+    async def _show_beside(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+        """Show a view to who asked for it, in the first way that Slack accepts; direct messages are the last."""
+        text, blocks = views.text(view), views.blocks(view)
+        if spot.url and await self._through_url(spot.url, text, blocks, replace=replace):
+            return
+        if await self._accepted(lambda: self._wire.whisper(place, person, text, blocks)):
+            return
+        texts = views.texts(view)
+
+        async def plainly() -> None:
+            for part in texts:
+                await self._wire.whisper(place, person, part, None)
+
+        if await self._accepted(plainly):
+            return
+        where = f"<#{place.channel}>: " if place.audience is not Audience.PRIVATE else ""
+
+        async def directly() -> None:
+            await self._wire.tell(person, f"{where}{text}", blocks)
+
+        if not await self._accepted(directly):
+            log.error("slack: an answer to a command could not be shown in any way")
+
+    async def _through_url(self, url: str, text: str, blocks: list[views.Block], *, replace: bool) -> bool:
+        body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
+        try:
+            async with self._wire.http.post(url, json=body) as response:
+                # A URL that is used up and blocks that are refused come as JSON, some with HTTP 200.
+                said = await response.content.read(RESPONSE)
+                if response.status < 300 and not _NOT_OK.search(said):
+                    return True
+                log.warning("slack: a response URL answered HTTP %d", response.status)
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            log.warning("slack: a response URL failed: %s", type(exc).__name__)
+        return False
+
+    @staticmethod
+    async def _accepted(show: Callable[[], Awaitable[None]]) -> bool:
+        """Whether Slack accepts what `show` calls; what fails in passing is tried again, unless that takes long."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                await show()
+            except FAILURES as exc:
+                log.warning("slack: an answer to a command was not shown (try %d): %s", attempt, code(exc))
+                if not passing(exc) or retry_after(exc) > PATIENCE:
+                    return False
+                if attempt < TRIES:
+                    await asyncio.sleep(max(retry_after(exc), 2.0 ** (attempt - 1)))
+            else:
+                return True
+        return False
+
+    async def _hand_over(self, view: View, person: Person) -> View:
+        assert view.file is not None
+        try:
+            await self._wire.hand_over(person, view.file)
+            said = HANDED_OVER
+        except FAILURES as exc:
+            log.error("slack: a file could not be sent: %s", code(exc))
+            said = NOT_HANDED_OVER.format(person=person.key)
+        return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
+
+    async def _publish(self, view: View, spot: Spot, person: Person, beneath: View | None = None) -> None:
+        shown = views.home(view, beneath, spot.written())
+
+        async def publish() -> None:
+            await self._wire.reads.views_publish(user_id=person.user, view=shown)
+
+        if not await self._accepted(publish):
+            log.error("slack: the App Home could not be shown")
+
+
+def _spot(body: Body) -> Spot:
+    container = body.get("container") or {}
+    view = body.get("view") or {}
+    if container.get("type") == "view" or view.get("type") == "home":
+        return dataclasses.replace(Spot.read(str(view.get("private_metadata") or ""))[0], home=True)
+    channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
+    thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
+    return Spot(channel, thread or None, body.get("response_url"))

@@ -1,0 +1,268 @@
+"""The messages that show one answer: posted, edited while it grows, and shown another way where Slack refuses one."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adapters.slack import text as slack_text
+from adapters.slack.api import Wire
+from adapters.slack.errors import FAILURES, Crowded, Refusal, code, limited, never_sent, passing, refusal
+from adapters.slack.shown import ANSWER, Shown, look
+from bot.model import Place
+
+log = logging.getLogger(__name__)
+
+#: Tries at a call that Slack fails in passing, with 1, 2, 4… seconds between them; and at one that it rate-limits.
+TRIES = 4
+TRIES_LIMITED = 20
+#: Seconds that a last edit waits for its turn; where that takes longer, what it would have shown is posted instead.
+PATIENCE = 5.0
+#: Seconds that the deletion of a message that isn't part of the answer any more waits for its turn.
+PATIENCE_DELETING = 120.0
+
+_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch")
+
+
+class CannotEdit(Exception):
+    """A message can't be edited, or not soon: what it was to show has to be shown beside it."""
+
+
+class TooLong(Exception):
+    """A part of an answer is too long for one message."""
+
+
+def _nothing() -> None:
+    """Give back nothing."""
+
+
+@dataclass(slots=True)
+class Messages:
+    """What is shown of one answer. `after`, `confirm` and `unsure` are those of `SlackRespond`.
+
+    Where Slack refuses a form (`plain`: no block; `bare`: no metadata) or a thread, the rest goes without it.
+
+    Attributes:
+        surplus: Messages that show what isn't part of the answer any more.
+        posted: Set with each post in the thread: Slack takes its status line away then.
+    """
+
+    wire: Wire
+    place: Place
+    event_id: str
+    after: str
+    confirm: Callable[[], Awaitable[None]]
+    unsure: bool = False
+    shown: list[Shown] = field(default_factory=list)
+    surplus: list[Shown] = field(default_factory=list)
+    posted: bool = False
+    plain: bool = False
+    bare: bool = False
+
+    @property
+    def length(self) -> int:
+        """How much is shown."""
+        return sum(len(part.text) for part in self.shown)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether some of it can't be edited."""
+        return any(part.fixed for part in self.shown)
+
+    async def adopt(self, posted: str = "") -> None:
+        """Take what is there of the answer for shown by us. `posted` is a part that may have been posted unheard."""
+        text = self._content(posted)["text"] if posted else ""
+        shown = await look(self.wire, self.place, self.event_id, self.after, text)
+        known = {part.ts for part in (*self.shown, *self.surplus)}
+        self.shown += [part for part in shown if part.ts not in known]
+        self.unsure = False
+
+    async def grow(self, text: str) -> None:
+        """Show the answer so far, as far as the pace allows it now. Raises one of FAILURES, or CannotEdit."""
+        await self._render(text, last=False)
+
+    async def finish(self, text: str, release: Callable[[], None]) -> None:
+        """Make what is shown the whole answer; its last message says that it is the last.
+
+        `release` gives back the edit that is kept back for this. Raises one of FAILURES.
+        """
+        await self._render(text, last=True, release=release)
+        for surplus in self.surplus:
+            await self._delete(surplus)
+        self.surplus.clear()
+
+    async def _render(self, text: str, *, last: bool, release: Callable[[], None] = _nothing) -> None:
+        wanted = slack_text.parts(text)
+        index = 0
+        while index < len(wanted):
+            part, done = wanted[index], last and index == len(wanted) - 1
+            there = self.shown[index] if index < len(self.shown) else None
+            if there is not None and there.text == part and (there.fixed or there.done == done or not last):
+                index += 1
+                continue
+            try:
+                if there is None:
+                    await self._post(index, part, done=done)
+                elif last:
+                    await self._last_edit(index, part, done=done, release=release)
+                elif self.wire.pace.may_edit():
+                    await self._edit(index, part, done=done)
+                else:
+                    return
+            except TooLong:
+                wanted[index : index + 1] = slack_text.halves(part)
+            except CannotEdit:
+                if not last:
+                    raise
+                wanted[index:] = self._beside(index, wanted[index:])
+        if last:
+            self.surplus += self.shown[len(wanted) :]
+            del self.shown[len(wanted) :]
+
+    def _beside(self, index: int, wanted: list[str]) -> list[str]:
+        """What is shown from the message `index` on, which can't be edited: it and what it lacks, or all of it anew."""
+        there = self.shown[index]
+        rest = None if there.gone else slack_text.rest(wanted[0], there.text)
+        kept = index if rest is None else index + 1
+        self.surplus += [part for part in self.shown[kept:] if not part.gone]
+        del self.shown[kept:]
+        return wanted if rest is None else [there.text, *slack_text.parts(rest), *wanted[1:]]
+
+    def _content(self, part: str) -> dict[str, Any]:
+        quiet = {"parse": "none", "link_names": False}
+        if self.plain:
+            text = slack_text.mrkdwn(part)
+            if len(text) > slack_text.TEXT and len(part) >= 2 * slack_text.SHORTEST:
+                raise TooLong
+            return {"text": text[: slack_text.TEXT], "blocks": [], **quiet}
+        blocks = [{"type": "markdown", "text": slack_text.markdown(part)}]
+        return {"text": slack_text.escape(part), "blocks": blocks, **quiet}
+
+    def _marked(self, index: int, part: str, done: bool) -> dict[str, Any]:
+        if self.bare:
+            return self._content(part)
+        payload = {"event": self.event_id, "part": index, "done": done}
+        return self._content(part) | {"metadata": {"event_type": ANSWER, "event_payload": payload}}
+
+    @contextmanager
+    def _another_form(self, part: str) -> Iterator[None]:
+        """Swallow a refusal where the same call in another form may be accepted; the loop around it makes that call."""
+        try:
+            yield
+        except FAILURES as exc:
+            kind, named = refusal(exc), code(exc)
+            plain, bare = self.plain, self.bare
+            if kind is Refusal.LENGTH and len(part) >= 2 * slack_text.SHORTEST:
+                log.info("%s: too long for Slack at %d characters; sent in shorter parts", self.event_id, len(part))
+                raise TooLong from exc
+            if kind is Refusal.THREAD and self.place.thread is not None:
+                log.info("%s: Slack takes no reply there (%s); sent to the channel", self.event_id, named)
+                self.place = replace(self.place, thread=None)
+                return
+            if kind is Refusal.FORM:
+                self.plain = plain or "metadata" not in named
+                self.bare = bare or named not in _BLOCKS
+            if (plain, bare) == (self.plain, self.bare):
+                raise
+            log.info("%s: Slack refuses the message (%s); sent in a plainer form", self.event_id, named)
+
+    async def _post(self, index: int, part: str, *, done: bool) -> None:
+        """Post one message, once: where one may be there already, look for it first."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                if self.unsure:
+                    await self.adopt(part)
+                    if index < len(self.shown):
+                        return
+                await self.wire.pace.turn("chat.postMessage", self.place.channel)
+                await self.confirm()
+                with self._another_form(part):
+                    response = await self.wire.now.chat_postMessage(
+                        channel=self.place.channel,
+                        thread_ts=self.place.thread,
+                        unfurl_links=False,
+                        unfurl_media=False,
+                        **self._marked(index, part, done),
+                    )
+                    self.shown.append(Shown(str(response["ts"]), part, done))
+                    self.posted = self.place.thread is not None
+                    return
+            except FAILURES as exc:
+                if passing(exc) and not never_sent(exc):
+                    self.unsure = True
+                await self._again(exc, attempt, "chat.postMessage")
+
+    async def _edit(self, index: int, part: str, *, done: bool, release: Callable[[], None] = _nothing) -> None:
+        """Edit one message. Raises one of FAILURES where Slack fails in passing, else CannotEdit."""
+        there = self.shown[index]
+        while True:
+            release()
+            await self.wire.pace.turn("chat.update", most=PATIENCE)
+            await self.confirm()
+            try:
+                with self._another_form(part):
+                    content = self._marked(index, part, done)
+                    await self.wire.now.chat_update(channel=self.place.channel, ts=there.ts, **content)
+                    there.text, there.done = part, done
+                    self.wire.edits_work = True
+                    return
+            except FAILURES as exc:
+                if passing(exc):
+                    raise
+                log.info("%s: a message can't be edited (%s); the rest is posted", self.event_id, code(exc))
+                there.fixed = True
+                there.gone = refusal(exc) is Refusal.GONE and await self._is_gone(there)
+                raise CannotEdit from exc
+
+    async def _is_gone(self, there: Shown) -> bool:
+        try:
+            return await self.wire.is_gone(self.place.channel, self.place.thread, there.ts)
+        except FAILURES:
+            return True  # as Slack has just said
+
+    async def _last_edit(self, index: int, part: str, *, done: bool, release: Callable[[], None]) -> None:
+        there = self.shown[index]
+        attempt = 0
+        while not there.fixed:
+            attempt += 1
+            try:
+                return await self._edit(index, part, done=done, release=release)
+            except Crowded as exc:
+                log.info("%s: no edit for %.0f s; the rest is posted", self.event_id, exc.delay)
+                there.fixed = True
+            except FAILURES as exc:
+                await self._again(exc, attempt, "chat.update")
+        raise CannotEdit
+
+    async def _again(self, failure: BaseException, attempt: int, method: str) -> None:
+        """Wait for the next try; raise the failure where there is none."""
+        if not passing(failure) or attempt >= (TRIES_LIMITED if limited(failure) else TRIES):
+            raise failure
+        log.warning("%s: %s failed (try %d): %s", self.event_id, method, attempt, code(failure))
+        if not limited(failure):
+            await asyncio.sleep(2 ** (attempt - 1))
+
+    async def _delete(self, surplus: Shown) -> None:
+        attempt, deleted = 0, False
+        try:
+            while not deleted:
+                attempt += 1
+                deleted = await self._deleted(surplus, attempt)
+        except FAILURES as exc:
+            log.warning("%s: a surplus message stays: %s", self.event_id, code(exc))
+
+    async def _deleted(self, surplus: Shown, attempt: int) -> bool:
+        await self.wire.pace.turn("chat.delete", most=PATIENCE_DELETING)
+        await self.confirm()
+        try:
+            await self.wire.now.chat_delete(channel=self.place.channel, ts=surplus.ts)
+        except FAILURES as exc:
+            if refusal(exc) is Refusal.GONE:
+                return True
+            await self._again(exc, attempt, "chat.delete")
+            return False
+        return True

@@ -1,0 +1,184 @@
+"""One pace for all calls of a workspace, since Slack counts them together.
+
+Slack limits each method for an app in a workspace: the figures are those of its documentation's tiers, in any sixty
+seconds. `chat.update` is the scarce one, 50 a minute for all answers. So the last edit of an answer never waits for
+edits in between: each answer that grows keeps one call back for its end, and the more grow, the rarer the edits in
+between.
+"""
+
+import asyncio
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from adapters.slack.errors import Crowded, limited, retry_after
+
+#: Calls a minute of each method that is called often, by its tier (1: 1, 2: 20, 3: 50, 4: 100).
+PER_MINUTE = {
+    "chat.update": 50,
+    "chat.delete": 50,
+    "chat.postEphemeral": 100,
+    "conversations.history": 50,
+    "conversations.info": 50,
+    "conversations.open": 50,
+    "conversations.replies": 50,
+    "files.completeUploadExternal": 100,
+    "files.getUploadURLExternal": 100,
+    "usergroups.list": 20,
+    "users.info": 100,
+    "views.open": 100,
+    "views.publish": 100,
+    # Special tiers: "several hundred" a workspace, and what the documentation gives for the status.
+    "chat.postMessage": 300,
+    "assistant.threads.setStatus": 600,
+}
+#: Seconds: a minute, and some for calls that arrive closer together than they were sent.
+MINUTE = 61.0
+#: One post a second in each channel; so many at once.
+POST_EVERY = 1.0
+POST_BURST = 4
+#: Channels whose last posts are remembered.
+CHANNELS = 1_000
+#: Seconds between two edits of an answer that grows alone.
+EVERY = 1.2
+#: Seconds to wait where Slack limits a call without saying for how long.
+HOLD = 1.0
+
+_EDIT = "chat.update"
+_POST = "chat.postMessage"
+
+
+class Pace:
+    """When the next call of a method may be made. `clock` is in seconds."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._sleep = sleep
+        self._made: dict[str, list[float]] = {}
+        self._held: dict[str, float] = {}
+        self._posts: OrderedDict[str, float] = OrderedDict()
+        self._growing = 0
+
+    def delay(self, method: str, channel: str = "", *, spare: int = 0) -> float:
+        """Seconds until the next call of a method may be made, with `spare` calls of a minute left to others."""
+        now = self._clock()
+        made = self._recent(method)
+        at = max(now, self._held.get(method, now))
+        limit = max(PER_MINUTE[method] - spare, 1) if method in PER_MINUTE else len(made) + 1
+        if len(made) >= limit:
+            at = max(at, made[-limit] + MINUTE)
+        if method == _POST:
+            at = max(at, self._posts.get(channel, now) - POST_BURST * POST_EVERY + POST_EVERY)
+        return at - now
+
+    async def turn(self, method: str, channel: str = "", *, most: float | None = None, spare: int = 0) -> None:
+        """Wait for the next call of a method, first come, first served; `spare` is as for `delay`.
+
+        Raises Crowded where that takes more than `most` seconds.
+        """
+        delay = self.delay(method, channel, spare=spare)
+        if most is not None and delay > most:
+            raise Crowded(delay)
+        at = self._clock() + delay
+        if method in PER_MINUTE:
+            insort(self._made.setdefault(method, []), at)
+        if method == _POST:
+            self._posts[channel] = max(self._posts.pop(channel, at), at) + POST_EVERY
+            if len(self._posts) > CHANNELS:
+                self._posts.popitem(last=False)
+        while (left := max(at, self._held.get(method, at)) - self._clock()) > 0:
+            await self._sleep(max(left, 0.001))
+
+    def hold(self, method: str, seconds: float) -> None:
+        """Make no call of a method for so long: Slack has limited one."""
+        self._held[method] = max(self._held.get(method, 0.0), self._clock() + (seconds or HOLD))
+
+    # -- answers that grow
+
+    def begin(self) -> bool:
+        """Let one more answer grow, with an edit kept back for its end; False while there is no room for it."""
+        if self.delay(_EDIT) or self._left() < 2:
+            return False
+        self._growing += 1
+        return True
+
+    def end(self) -> None:
+        """Give back what `begin` kept back, right before the last edit or where there is none."""
+        self._growing -= 1
+
+    def may_edit(self) -> bool:
+        """Whether an answer that grows may be edited now, and leaves to all others their last edit."""
+        return not self.delay(_EDIT) and self._left() > 0
+
+    def interval(self) -> float:
+        """Seconds between two edits of each answer that grows, shared by all of them.
+
+        What is left of a minute is spent within a quarter of it, the time that most answers take; once it runs low,
+        each edit comes as often as the limit allows for good.
+        """
+        growing = max(self._growing, 1)
+        soon = MINUTE / 4 * growing / max(self._left(), 1)
+        for_good = MINUTE * growing / max(PER_MINUTE[_EDIT] - growing, 1)
+        return max(EVERY, min(soon, for_good))
+
+    def _left(self) -> int:
+        return PER_MINUTE[_EDIT] - len(self._recent(_EDIT)) - self._growing
+
+    def _recent(self, method: str) -> list[float]:
+        made = self._made.get(method, [])
+        since = self._clock() - MINUTE
+        while made and made[0] <= since:
+            del made[0]
+        return made
+
+
+class PacedClient(AsyncWebClient):
+    """Slack's client, whose calls wait for their turn.
+
+    A call that would wait for longer than `most` seconds raises Crowded; one that Slack limits all the same is made
+    again `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        pace: Pace,
+        *,
+        paced: bool = True,
+        most: float | None = None,
+        retries: int = 0,
+        spare: int = 0,
+        **about: Any,
+    ) -> None:
+        super().__init__(token, **about)
+        self._pace = pace
+        self._paced = paced
+        self._most = most
+        self._retries = retries
+        self._spare = spare
+
+    async def api_call(self, api_method: str, **about: Any) -> AsyncSlackResponse:
+        """Make one call. Raises one of FAILURES."""
+        sent: dict[str, Any] = about.get("json") or about.get("data") or about.get("params") or {}
+        for left in range(self._retries, -1, -1):
+            if self._paced:
+                channel = str(sent.get("channel") or "")
+                await self._pace.turn(api_method, channel, most=self._most, spare=self._spare)
+            try:
+                return await super().api_call(api_method, **about)
+            except SlackApiError as exc:
+                if not limited(exc):
+                    raise
+                self._pace.hold(api_method, retry_after(exc))
+                if not left:
+                    raise
+        raise AssertionError("unreachable")

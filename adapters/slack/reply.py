@@ -1,0 +1,232 @@
+"""The way back to where a Slack message came from."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from adapters.slack import text as slack_text
+from adapters.slack.api import Wire
+from adapters.slack.errors import FAILURES, code, outage, passing, refused, retry_after
+from adapters.slack.messages import CannotEdit, Messages
+from adapters.slack.pace import EVERY
+from adapters.slack.shown import Shown, whole
+from bot.model import Audience, Person, Place
+from bot.ports import JournalUnavailable, PlatformRefused
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the first text waits for the end: a short answer is one call, and doesn't flicker.
+SETTLE = 1.0
+STATUS = "is thinking…"
+#: Seconds that the status line may take at an answer's end.
+STATUS_WAIT = 3.0
+
+_STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "feature_not_enabled", "no_permission")
+
+
+class SlackRespond:
+    """One message's way back (`bot.ports.Respond`)."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        place: Place,
+        person: Person,
+        event_id: str,
+        after: str,
+        confirm: Callable[[], Awaitable[None]],
+        *,
+        unsure: bool = False,
+    ) -> None:
+        """`unsure` says that some of the answer may be there already: nothing is posted before that is known.
+
+        `confirm` is asked right before each request that shows or deletes some of it; what it raises is let through.
+        """
+        self.wire = wire
+        self.place = place
+        self.person = person
+        self.event_id = event_id
+        self._messages = Messages(wire, place, event_id, after, confirm, unsure)
+        self._latest = ""
+        self._unshown: str | None = None
+        self._overtake = 0
+        self._growing = False
+        self._refusal: PlatformRefused | None = None
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Show Slack's status line in the thread while the block runs; never in the answer's way."""
+        if self.place.thread is None or self.wire.status_off:
+            yield
+            return
+        status = asyncio.create_task(self._think())
+        try:
+            yield
+        finally:
+            await self._stop_thinking(status)
+
+    async def _think(self) -> None:
+        await self._status(STATUS)
+        # A post before that may have come first, and have taken nothing away.
+        self._messages.posted = False
+
+    async def _stop_thinking(self, status: asyncio.Task[None]) -> None:
+        """Take the status line away where no post of the answer's has: after an edit, a refusal, an error."""
+        try:
+            async with asyncio.timeout(STATUS_WAIT):
+                await status
+                if not self._messages.posted:
+                    await self._status("")
+        except TimeoutError:
+            log.debug("%s: the status line is left to Slack's own time limit", self.event_id)
+
+    async def _status(self, text: str) -> None:
+        if self.place.thread is None or self.wire.status_off:
+            return
+        try:
+            await self.wire.edits.assistant_threads_setStatus(
+                channel_id=self.place.channel, thread_ts=self.place.thread, status=text
+            )
+        except FAILURES as exc:
+            if code(exc) in _STATUS_OFF:
+                self.wire.status_off = True
+            log.debug("slack: no status line: %s", code(exc))
+
+    async def found(self) -> tuple[str, tuple[str, ...]] | None:
+        """The answer that is already shown in full.
+
+        An answer that was whole and that Slack could not take is shown now: Claude need not be asked again.
+        Raises ConnectionError where Slack can't be reached or fails in passing, else what it refuses with.
+        """
+        with outage():
+            await self._messages.adopt()
+            if self._unshown is not None and whole(self._messages.shown) is None:
+                await self._finish(self._unshown)
+        answer = whole(self._messages.shown)
+        if answer is None:
+            return None
+        await self._status("")  # the process that showed it may have had no time to
+        return "\n".join(shown.text for shown in answer), self._ids(answer)
+
+    async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
+        """Post the answer, edit it while it grows, and return the ids of its messages.
+
+        What is there of it already is edited, and stays until the new text has grown as long. Raises as `found` does.
+        """
+        self._latest, self._overtake, self._refusal, self._unshown = "", self._messages.length, None, None
+        try:
+            await self._follow(snapshots)
+            with outage():
+                await self._finish(self._latest)
+        except PlatformRefused as exc:
+            self._refusal = exc
+            raise
+        finally:
+            self._release()
+        return self._ids(self._messages.shown)
+
+    async def _finish(self, answer: str) -> None:
+        """Show the whole answer, which is kept for another try until it is shown. Raises one of FAILURES."""
+        self._unshown = answer
+        await self._messages.finish(answer, self._release)
+        self._unshown = None
+
+    async def _follow(self, snapshots: AsyncIterator[str]) -> None:
+        """Read the snapshots to the last, showing what there is meanwhile. Raises PlatformRefused where Slack does."""
+        done = asyncio.Event()
+        painter: asyncio.Task[None] | None = None
+        try:
+            async for self._latest in snapshots:
+                if self._refusal is not None:
+                    break
+                if painter is None and self._latest.strip():
+                    painter = asyncio.create_task(self._paint(done))
+        finally:
+            done.set()
+            if isinstance(snapshots, AsyncGenerator):
+                await snapshots.aclose()
+            if painter:
+                await painter  # never cancelled amid a call, whose effect would be unknown
+        if self._refusal is not None:
+            raise self._refusal
+
+    def _release(self) -> None:
+        """Give back the edit that is kept back for the answer's end."""
+        if self._growing:
+            self._growing = False
+            self.wire.pace.end()
+
+    async def _paint(self, done: asyncio.Event) -> None:
+        """Show the answer so far, again and again until the stream is done: also while the model is silent."""
+        pause: float | None = SETTLE
+        while pause is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), pause)
+            if done.is_set():
+                return
+            pause = await self._draw(self._latest)
+
+    async def _draw(self, text: str) -> float | None:
+        """Show the answer so far; return the seconds until the next time, None where only its end is to be shown.
+
+        What fails now is mended by then.
+        """
+        pace = self.wire.pace
+        try:
+            if self._messages.unsure:
+                await self._messages.adopt()
+                self._overtake = self._messages.length
+            if self._messages.fixed:
+                return None
+            if len(text) < self._overtake:
+                return EVERY
+            if not self._growing:
+                self._growing = pace.begin()
+            if not self._growing:
+                return EVERY
+            # Where no edit can follow in time, the rest goes on in a new message: never amid a word.
+            await self._messages.grow(slack_text.words(text) if self.wire.edits_work else slack_text.sentences(text))
+        except CannotEdit:
+            return None
+        except FAILURES as exc:
+            log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
+            if not passing(exc):
+                self._refusal = refused(exc)
+                return None
+            return max(pace.interval(), retry_after(exc))
+        except JournalUnavailable as exc:
+            log.info("%s: no edit in between: %s", self.event_id, exc)
+        return pace.interval()
+
+    def _ids(self, shown: list[Shown]) -> tuple[str, ...]:
+        return tuple(self.wire.home.message_id(self.place.channel, part.ts) for part in shown)
+
+    async def whisper(self, text: str) -> None:
+        """Tell the person alone; where Slack doesn't show it to them alone there, in place, else by direct message.
+
+        Raises as `found` does.
+        """
+        with outage():
+            await self._say_alone(slack_text.escape(text))
+
+    async def _say_alone(self, text: str) -> None:
+        direct = self.place.audience is Audience.PRIVATE
+        try:
+            await self.wire.whisper(self.place, self.person, text, None)
+        except FAILURES as exc:
+            if passing(exc):
+                raise
+            log.info("%s: not said ephemerally: %s", self.event_id, code(exc))
+        else:
+            return
+        if direct or self._refusal is None:
+            try:
+                await self.wire.say(self.place, text)
+            except FAILURES as exc:
+                if passing(exc) or direct:
+                    raise
+                log.info("%s: not said in place: %s", self.event_id, code(exc))
+            else:
+                return
+        await self.wire.tell(self.person, f"<#{self.place.channel}>: {text}", None)

@@ -1,0 +1,205 @@
+"""Socket Mode: one WebSocket at a time, opened anew for as long as the bot runs.
+
+The SDK's own client asks for an address once and tries that one for ever where the connection to it is refused, though
+an address serves for one connection only; hence these lines, on the same aiohttp.
+"""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import aiohttp
+
+from adapters.slack.errors import FAILURES, code
+
+log = logging.getLogger(__name__)
+
+#: Seconds between pings; a connection that answers none for half as long is dead.
+HEARTBEAT = 10.0
+#: Seconds that a connection which Slack is about to close is still read, while the next one opens.
+DRAIN = 30.0
+#: Seconds after which a connection counts as one that works.
+STEADY = 5.0
+#: Seconds for the acknowledgements that are due when the bot stops.
+LAST_WORDS = 2.0
+LONGEST_PAUSE = 60.0
+
+_CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
+
+Envelope = dict[str, Any]
+
+
+class Backoff:
+    """Pauses that double up to a minute, with jitter."""
+
+    def __init__(self, first: float = 0.5) -> None:
+        self._first = first
+        self._next = first
+
+    def reset(self) -> None:
+        """Begin again with the first pause."""
+        self._next = self._first
+
+    async def wait(self) -> None:
+        """Sleep for the next pause."""
+        pause, self._next = self._next, min(self._next * 2, LONGEST_PAUSE)
+        await asyncio.sleep(pause * random.uniform(0.5, 1))
+
+
+class Gaps(Protocol):
+    """Told of times in which no connection stood, so that Slack had none to send messages on."""
+
+    async def note(self) -> None:
+        """No connection stands; the next is about to be made. Never raises."""
+        ...
+
+    def begin(self) -> None:
+        """The next stands."""
+        ...
+
+
+class Socket:
+    """Reads envelopes and acknowledges those that `handle` returns an acknowledgement for."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        open_url: Callable[[], Awaitable[str]],
+        handle: Callable[[Envelope], Awaitable[Envelope | None]],
+        gaps: Gaps,
+        *,
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self._http = http
+        self._open_url = open_url
+        self._handle = handle
+        self._gaps = gaps
+        self._gap = True
+        self._heartbeat = heartbeat
+        self._backoff = Backoff()
+        self._connections: set[aiohttp.ClientWebSocketResponse] = set()
+        self._answers: set[asyncio.Task[None]] = set()
+        self._drains: set[asyncio.Task[None]] = set()
+        self.greeted = asyncio.Event()
+
+    async def run(self, url: str) -> None:
+        """Stay connected until cancelled, then acknowledge what is being handled. `url` is the first address."""
+        try:
+            await self._gaps.note()
+            while True:
+                connection = await self._connect(url)
+                url = ""
+                if connection is not None:
+                    self._connections.add(connection)
+                    await self._read(connection)
+        finally:
+            if self._answers:
+                await asyncio.wait(self._answers, timeout=LAST_WORDS)
+            for task in (*self._answers, *self._drains):
+                task.cancel()
+            await asyncio.gather(*self._answers, *self._drains, return_exceptions=True)
+            for connection in self._connections:
+                await connection.close()
+
+    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse | None:
+        try:
+            url = url or await self._open_url()
+            return await self._http.ws_connect(url, heartbeat=self._heartbeat)
+        except FAILURES as exc:
+            log.warning("slack: can't connect, trying again: %s", code(exc))
+            await self._lost()
+            await self._backoff.wait()
+            return None
+
+    async def _lost(self) -> None:
+        if not self._gap:
+            self._gap = True
+            await self._gaps.note()
+
+    async def _read(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        """Take envelopes in until the connection ends or Slack asks for another, and pause where that came early."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            renewed = await self._take(connection)
+        except FAILURES as exc:
+            log.warning("slack: the connection broke: %s", code(exc))
+            renewed = False
+        if renewed:
+            log.info("slack: the connection is being renewed")
+            self._spawn(self._drain(connection), self._drains)
+        else:
+            log.warning("slack: connection lost, reconnecting")
+            await self._close(connection)
+            await self._lost()
+        if now() - began >= STEADY:
+            self._backoff.reset()
+        if not renewed or now() - began < STEADY:
+            await self._backoff.wait()
+
+    async def _take(self, connection: aiohttp.ClientWebSocketResponse) -> bool:
+        """Handle frames; True where Slack is about to close the connection, False where it is closed."""
+        while (ending := await self._take_one(connection)) is None:
+            pass
+        return ending
+
+    async def _take_one(self, connection: aiohttp.ClientWebSocketResponse) -> bool | None:
+        """Handle one frame, and keep nothing of it while the next is waited for; None where more will come."""
+        frame = await connection.receive()
+        if frame.type in _CLOSED:
+            return False
+        message = _parse(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else {}
+        if message.get("type") == "hello":
+            self.greeted.set()
+            if self._gap:
+                self._gap = False
+                self._gaps.begin()
+        elif message.get("type") == "disconnect":
+            return True
+        elif "envelope_id" in message:
+            self._spawn(self._answer(connection, message), self._answers)
+        return None
+
+    async def _drain(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        """Read on what Slack still sends on a connection while the next one opens."""
+        try:
+            async with asyncio.timeout(DRAIN):
+                await self._take(connection)
+        except FAILURES as exc:
+            log.debug("slack: the old connection ended: %s", code(exc))
+        await self._close(connection)
+
+    async def _close(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        self._connections.discard(connection)
+        await connection.close()
+
+    @staticmethod
+    def _spawn(work: Coroutine[None, None, None], group: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        group.add(task)
+        task.add_done_callback(group.discard)
+
+    async def _answer(self, connection: aiohttp.ClientWebSocketResponse, message: Envelope) -> None:
+        try:
+            acknowledgement = await self._handle(message)
+        except Exception as exc:  # noqa: BLE001 - the envelope boundary: Slack sends it again, the others go on
+            log.error("slack: an envelope failed: %s", type(exc).__name__)
+            return
+        if acknowledgement is None:
+            return
+        try:
+            await connection.send_str(json.dumps(acknowledgement))
+        except (ConnectionError, aiohttp.ClientError) as exc:
+            log.info("slack: not acknowledged, so it comes again: %s", type(exc).__name__)
+
+
+def _parse(data: str) -> Envelope:
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        log.warning("slack: a frame that is not JSON was passed over")
+        return {}
+    return message if isinstance(message, dict) else {}

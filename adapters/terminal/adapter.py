@@ -1,0 +1,278 @@
+"""The terminal: a prompt with history where somebody types, one message a line where input is piped."""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+from uuid import uuid4
+
+from adapters.terminal.input import Input, Keyboard, Pipe, printable, unicode
+from bot.commands.spoken import command
+from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
+from bot.model import Audience, Person, Place
+from bot.ports import Core
+from bot.views import Ask, Button, File, View
+
+log = logging.getLogger(__name__)
+
+NOTEBOOK = "Notebook mode: no ANTHROPIC_API_KEY is set, so I keep what you tell me and answer by reading it back."
+WELCOME = "Talk to me. /help shows the commands, quit leaves."
+HELP = """\
+/memories [words]  what I remember about you, or what of it holds these words
+/forget [what]     forget one memory (its number), those that hold these words or are since a time, or everything
+/link [code]       share memories with your account on another platform; /unlink parts them again
+/help              this
+quit               leave (also exit, or Ctrl-D)"""
+
+_COMMAND = re.compile(r"/([a-z]+)(?!\S)", re.IGNORECASE)
+_HELP = ("/help", "help", "/", "?", "/?", "help!", "help?")
+_QUIT = ("quit", "exit", "/quit", "/exit")
+_CHOICE = re.compile(r"\[?(\d{1,3})\]?")
+_ITEM = re.compile(r"#(\d{1,6})")
+
+
+class _Answer:
+    """The way back for one message: its answer is printed as it grows."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def working(self) -> AbstractAsyncContextManager[None]:
+        """Nothing to show: the answer's first words come soon enough."""
+        return nullcontext()
+
+    async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
+        """Print what each snapshot adds; one that says something else altogether starts on a new line."""
+        printed = ""
+        try:
+            async for snapshot in snapshots:
+                text = printable(snapshot)
+                if text.startswith(printed):
+                    self._write(text[len(printed) :])
+                else:
+                    self._write(f"\n{text}")
+                printed = text
+        finally:
+            if printed:
+                self._write("\n")
+        return (f"terminal:{uuid4().hex}",) if printed else ()
+
+    async def found(self) -> None:
+        """Nothing is shown any more of what an earlier process printed."""
+        return
+
+    async def whisper(self, text: str) -> None:
+        """Say one sentence on a line of its own."""
+        self._write(f"{printable(text)}\n")
+
+
+class TerminalAdapter:
+    """A conversation on standard input and output, with one person. `run` returns at the input's end, or on `quit`."""
+
+    name = "terminal"
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        name: str,
+        notebook: bool = False,
+        settled: Callable[[], Awaitable[None]] | None = None,
+        history: Path | None = None,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+    ) -> None:
+        """Talk with the person `name`; `notebook` announces the mode that needs no key.
+
+        `settled` is waited for after each answer, before the next line is read.
+        `history` keeps typed lines in a file (erased whenever something is forgotten), None in the process alone.
+        """
+        self._core = core
+        self._name = name
+        # A mem0 user id holds no white space.
+        self._person = Person("terminal", "", "-".join(name.split()) or "me")
+        self._place = Place("terminal", "", self._person.user, None, Audience.PRIVATE, "terminal")
+        self._notebook = notebook
+        self._settled = settled or _at_once
+        self._history = history
+        self._stdin = stdin or sys.stdin
+        self._stdout = stdout
+        self._typed = self._stdin.isatty()
+        self._coloured = (
+            self._typed and self._out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
+        self._choices: tuple[Button, ...] = ()
+        self._menu: dict[int, str] = {}
+        self._form: Ask | None = None
+        self._input: Input | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Answer line after line, in order, until the input ends, somebody quits or `stop` is called."""
+        if self._stopping:
+            return
+        self._input = Keyboard(self._history) if self._typed else Pipe(self._stdin)
+        if self._notebook:
+            self._aside(NOTEBOOK)
+        if self._typed:
+            self._aside(WELCOME)
+        while not self._stopping and (line := await self._input.line()) is not None:
+            if line.strip().casefold() in _QUIT:
+                break
+            await self._take(line)
+
+    async def stop(self) -> None:
+        """Take no further line; what is being answered is finished by `run`."""
+        self._stopping = True
+        if self._input is not None:
+            self._input.close()
+
+    def notify(self, notice: Recalled | Learned) -> None:
+        """Show in a dim line what the memory did; learning that found nothing new stays silent."""
+        if isinstance(notice, Recalled):
+            self._aside(f"(recalled {_count(notice.count, 'memory', 'memories')})")
+        elif notice.facts:
+            self._aside(f"(memory updated: {_count(notice.facts, 'new fact', 'new facts')})")
+
+    async def _take(self, line: str) -> None:
+        text = unicode(line).strip()
+        if self._form is not None:
+            await self._submit(self._form, text)
+            return
+        if not text:
+            return
+        if await self._choose(text) or await self._press(text):
+            return
+        self._choices, self._menu = (), {}
+        # Whose day "today" is: that of who sits here.
+        now = _now().astimezone()
+        if text.casefold() in _HELP:
+            self._write(f"{HELP}\n")
+        elif given := command(text, now):
+            event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
+            self._show(await self._core.on_command(event))
+        elif unknown := _COMMAND.match(text):
+            self._write(f"I don't know /{unknown[1].lower()}. /help shows what there is.\n")
+        else:
+            await self._say(text)
+
+    async def _say(self, text: str) -> None:
+        event = MessageEvent(f"terminal:{uuid4().hex}", self._person, self._place, text, self._name, _now())
+        await self._core.on_message(event, _Answer(self._write))
+        await self._settled()
+
+    async def _choose(self, text: str) -> bool:
+        """Choose the memory that a line names as `#number` from what was shown; False where it is something else."""
+        if not self._menu or (named := _ITEM.fullmatch(text)) is None:
+            return False
+        action = self._menu.get(int(named[1]))
+        if action is None:
+            self._write(f"There is no {text} in this list.\n")
+        else:
+            self._show(await self._core.on_press(self._pressed(action)))
+        return True
+
+    async def _press(self, text: str) -> bool:
+        """Press the button that a line names by its number or label; False where the line is something else."""
+        if not self._choices:
+            return False
+        button = next((button for button in self._choices if button.label.casefold() == text.casefold()), None)
+        if button is None and (number := _CHOICE.fullmatch(text)):
+            index = int(number[1]) - 1
+            if not 0 <= index < len(self._choices):
+                self._write(f"Please choose: {_choices(self._choices)}\n")
+                return True
+            button = self._choices[index]
+        if button is None:
+            return False
+        event = self._pressed(button.action)
+        if button.asks:
+            asked = await self._core.ask(event)
+            if isinstance(asked, Ask):
+                # The choices stay: where nothing is filled in, they are still to be chosen from.
+                self._form = asked
+                now = f" now: {printable(asked.value)}" if asked.value else ""
+                self._write(f"{printable(asked.title)}. {printable(asked.label)}{now}\n")
+                self._write("Type it on one line, or leave the line empty to change nothing.\n")
+                return True
+            self._show(asked)
+            return True
+        self._choices, self._menu = (), {}
+        self._show(await self._core.on_press(event))
+        if button.danger and self._input is not None:
+            self._input.forget()
+        return True
+
+    async def _submit(self, form: Ask, text: str) -> None:
+        self._form = None
+        if not text:
+            self._write(f"Nothing was changed. {_choices(self._choices)}\n")
+            return
+        self._show(await self._core.on_submit(SubmitEvent(self._person, self._place, form.action, text, _now())))
+
+    def _pressed(self, action: str) -> PressEvent:
+        return PressEvent(self._person, self._place, action, _now())
+
+    def _show(self, view: View) -> None:
+        self._write("".join(f"{printable(line)}\n" for line in view.lines(links=True)))
+        self._choices = view.buttons
+        self._menu = {item.number: option.action for item, option in zip(view.items, view.menu, strict=False)}
+        if view.buttons:
+            hint = "  (or #number to change one)" if self._menu else ""
+            self._write(f"{_choices(view.buttons)}{hint}\n")
+        if view.file is not None:
+            self._save(view.file)
+
+    def _save(self, file: File) -> None:
+        """Write a file into the current folder, readable by its owner alone, beside any of that name."""
+        try:
+            with tempfile.NamedTemporaryFile("wb", prefix="memories-", suffix=".json", dir=".", delete=False) as saved:
+                saved.write(file.content)
+        except OSError as exc:
+            log.warning("the file could not be written: %s", type(exc).__name__)
+            self._write("The file could not be written into the current folder.\n")
+        else:
+            self._write(f"Written to {Path(saved.name).name}\n")
+
+    def _aside(self, text: str) -> None:
+        self._write(f"\x1b[2m{text}\x1b[0m\n" if self._coloured else f"{text}\n")
+
+    @property
+    def _out(self) -> TextIO:
+        # Looked up each time: while a prompt is shown, `sys.stdout` writes above it.
+        return self._stdout or sys.stdout
+
+    def _write(self, text: str) -> None:
+        out = self._out
+        encoding = getattr(out, "encoding", None) or "utf-8"
+        try:
+            out.write(text.encode(encoding, "replace").decode(encoding))
+            out.flush()
+        except BrokenPipeError:
+            # Who read our output has gone: what is being answered is still kept, but nothing more is asked.
+            log.info("standard output is closed")
+            self._stopping = True
+            # Nor has what Python flushes at its exit anywhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
+def _choices(buttons: Sequence[Button]) -> str:
+    return "  ".join(f"[{number}] {printable(button.label)}" for number, button in enumerate(buttons, 1))
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

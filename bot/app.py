@@ -1,0 +1,147 @@
+"""The composition root: settings -> objects, bound together. The one module that knows every concrete class."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bot.commands import Commands, kept
+from bot.config import Settings, SettingsError
+from bot.core import prompt
+from bot.core.identity import Identities
+from bot.core.lazy import Later, LaterChat, LaterMemory
+from bot.core.learning import Learner
+from bot.journal import mark_learned, open_journal
+from bot.loop import MemoryBot
+from bot.memory.unused import warn_of_unused
+from bot.ports import Adapter, Chat, MemoryStore, Notify
+from bot.privacy.rights import Rights
+from bot.storage.sqlite import database_path
+
+if TYPE_CHECKING:
+    from bot.chat.claude import ClaudeChat
+    from bot.journal.journal import SqlJournal  # SQLAlchemy is imported with the first journal that is opened
+
+#: Seconds that recall may take before the answer goes out without memories.
+RECALL_BUDGET = 2.0
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, notify: Notify | None = None, later: bool = True) -> AsyncIterator["App"]:
+    """Everything but the platforms, on an open journal; closed at the end."""
+    persona = settings.persona() or prompt.PERSONA
+    if settings.database_url is not None or settings.mem0_api_key is not None:
+        await asyncio.to_thread(warn_of_unused, settings, database_path(settings))
+    journal = await open_journal(settings)
+    app = App(settings, journal, persona, notify, later=later)
+    try:
+        yield app
+    finally:
+        await app.close()
+        await journal.close()
+
+
+def platforms(settings: Settings, bot: MemoryBot) -> list[Adapter]:
+    """An adapter for each platform whose settings are there."""
+    adapters: list[Adapter] = []
+    if settings.discord_on:
+        from adapters.discord.adapter import DiscordAdapter
+
+        adapters.append(DiscordAdapter(settings, bot))
+    if settings.slack_on:
+        from adapters.slack.adapter import SlackAdapter
+
+        adapters.append(SlackAdapter(settings, bot))
+    return adapters
+
+
+class App:
+    """The objects, bound together. The chat model and the memory, slow to import, are built in threads."""
+
+    def __init__(
+        self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
+    ) -> None:
+        self._chat: Later[Chat] = Later(lambda: _build_chat(settings))
+        self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
+        self.chat = LaterChat(self._chat)
+        self.memory = LaterMemory(self._memory, RECALL_BUDGET)
+        self.journal = journal
+        self.identities = Identities(journal, self.memory)
+        self.learner = Learner(journal, self.memory, notify)
+        self.rights = Rights(
+            journal,
+            self.memory,
+            self.identities,
+            self.learner if settings.bot_memory else None,
+            grace=settings.bot_erase_grace_hours * 3600,
+            edits_per_minute=settings.bot_messages_per_minute,
+        )
+        told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
+        self.bot = MemoryBot(
+            journal,
+            self.memory,
+            self.chat,
+            self.learner,
+            Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
+            self.rights,
+            persona=persona,
+            # Whoever talks in the terminal spends their own money, and a script may be piped in.
+            allowance=settings.bot_messages_per_minute if later else 0,
+            notify=notify,
+            remember=settings.bot_memory,
+            later=later,
+            operator=not later,
+        )
+
+    async def build(self) -> None:
+        """Wait for the slow parts; raise SettingsError where a setting is wrong."""
+        self._chat.start()
+        self._memory.start()
+        await self._chat.get()
+        await self._memory.get()
+
+    async def close(self) -> None:
+        """Release what was built."""
+        await self.chat.close()
+        await self.memory.close()
+
+
+async def _build_chat(settings: Settings) -> Chat:
+    """The chat model, its key and model checked; raises SettingsError where one of them is plainly wrong."""
+    if settings.anthropic_api_key is None:
+        from bot.chat.notebook import Notebook
+
+        return Notebook()
+    claude = await asyncio.to_thread(_open_claude, settings)
+    try:
+        await claude.check()
+    except SettingsError:
+        await claude.close()
+        raise
+    return claude
+
+
+def _open_claude(settings: Settings) -> "ClaudeChat":
+    """Blocks for seconds, which its SDK takes to import."""
+    from bot.chat.claude import ClaudeChat
+
+    return ClaudeChat(settings)
+
+
+async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStore:
+    if not settings.bot_memory:
+        from bot.memory.off import NoMemory
+
+        return NoMemory()
+    if settings.mem0_api_key is not None:
+        from bot.memory.hosted.memory import HostedMemory
+
+        key = settings.mem0_api_key.get_secret_value()
+        return await HostedMemory.open(key, settings.mem0_host, journal, tokens=settings.bot_memory_tokens)
+    return await asyncio.to_thread(_open_embedded, settings)
+
+
+def _open_embedded(settings: Settings) -> MemoryStore:
+    from bot.memory.embedded.memory import open_embedded
+
+    return open_embedded(settings, mark_learned)

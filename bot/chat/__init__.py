@@ -1,0 +1,1 @@
+"""The chat model: Claude, or a notebook where there is no key."""

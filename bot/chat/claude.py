@@ -1,0 +1,225 @@
+"""The chat model: Claude, through Anthropic's SDK. Imported by the composition root alone, as the SDK takes seconds."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic.types import RawMessageStreamEvent
+
+from bot.chat.client import client
+from bot.chat.errors import is_unpaid, kind_of, name_of, said, translate
+from bot.chat.parameters import Params
+from bot.chat.thoughts import Thoughts
+from bot.config import Settings, SettingsError
+from bot.model import Prompt, Usage
+from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
+from bot.settings_check import is_unknown_model
+from bot.text.clean import printable
+
+log = logging.getLogger(__name__)
+
+#: Tokens. Some 1,500 words: far more than a chat's answer, and it bounds what one message can cost.
+MAX_TOKENS = 2048
+#: Where the model can't be kept from thinking, that counts toward the limit too.
+MAX_TOKENS_THINKING = 8192
+#: Characters that a stream may bring, thoughts included: several times what those tokens are. The rest isn't read.
+LONGEST_STREAM = 200_000
+#: Seconds. Between two chunks of a stream the service sends pings, so that silence is a broken connection.
+TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
+#: Seconds that the check at the start may take: answers wait for it.
+CHECK_TIMEOUT = 5.0
+#: Seconds that are waited for a stream's end once its message has ended.
+DRAIN_TIMEOUT = 1.0
+
+#: What the SDK raises, and what malformed events of a compatible server lead to in it and here.
+_FAULTS = (
+    *(anthropic.AnthropicError, httpx2.HTTPError, OSError),
+    *(ValueError, TypeError, AttributeError, LookupError, RecursionError),
+)
+
+
+class ClaudeChat:
+    """Answers as a stream (`bot.ports.Chat`)."""
+
+    def __init__(self, settings: Settings, timeout: httpx2.Timeout = TIMEOUT) -> None:
+        self._client = client(settings, timeout)
+        self._settings = settings
+        self._model = settings.bot_model
+        self._params = Params(settings.bot_model)
+        #: Whether the model begins with thoughts that have no opening tag. Claude doesn't.
+        self._unopened = False
+        #: Whether it thinks aloud, which counts toward its tokens.
+        self._aloud = False
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+        """Yield the answer's text in pieces, then its usage, which may not be known of one that breaks off.
+
+        Raises ChatError, or the kind of it that says what happened.
+        """
+        try:
+            async with await self._stream(prompt) as events, aclosing(self._said(events)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except _FAULTS as exc:
+            translate(exc, self._model)
+
+    async def check(self) -> None:
+        """Ask for the models' descriptions, which costs nothing.
+
+        Raises SettingsError where key or model are plainly wrong. A service that is out of reach, or that has no
+        list of models, is no reason not to start: the first is logged.
+        """
+        models = {"BOT_MODEL": self._model}
+        if self._settings.bot_memory and self._settings.mem0_api_key is None:
+            models["BOT_MEMORY_MODEL"] = self._settings.bot_memory_model
+        asked = self._client.with_options(timeout=CHECK_TIMEOUT, max_retries=1)
+        found = await asyncio.gather(
+            *(asked.models.retrieve(model) for model in models.values()), return_exceptions=True
+        )
+        for (variable, model), outcome in zip(models.items(), found, strict=True):
+            if isinstance(outcome, httpx2.InvalidURL):
+                raise SettingsError("ANTHROPIC_BASE_URL: is no address") from None
+            if isinstance(outcome, anthropic.APIStatusError):
+                self._judge(outcome, variable, model)
+            elif isinstance(outcome, _FAULTS):
+                log.warning("Claude can't be reached to check the settings: %s", outcome)
+                return
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    def _judge(self, exc: anthropic.APIStatusError, variable: str, model: str) -> None:
+        status, kind, name = exc.status_code, kind_of(exc), name_of(exc)
+        compatible = self._settings.anthropic_base_url is not None
+        if is_unpaid(exc):
+            log.warning("the account behind ANTHROPIC_API_KEY has no credit left (%s)", name)
+        elif status == 401 or kind in ("authentication_error", "permission_error"):
+            raise SettingsError(f"ANTHROPIC_API_KEY: refused ({name}); make a new key at console.anthropic.com")
+        elif is_unknown_model(status, kind, said(exc), model, compatible=compatible):
+            raise SettingsError(f"{variable}: the service knows no model of that name ({name})")
+        elif status == 404 and (self._settings.anthropic_base_url or "").endswith("/v1"):
+            raise SettingsError("ANTHROPIC_BASE_URL: leave out its /v1, which every request begins with anyway")
+        elif status not in (404, 405, 501):
+            log.warning("Claude doesn't answer the check of %s: %s", variable, name)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._client.close()
+
+    async def _stream(self, prompt: Prompt) -> anthropic.AsyncStream[RawMessageStreamEvent]:
+        request: dict[str, Any] = {
+            # The service refuses blank texts; a blank turn says nothing anyway.
+            "messages": [
+                {"role": role, "content": clean} for role, text in prompt.messages if (clean := printable(text)).strip()
+            ],
+            "max_tokens": MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS,
+            # The raw events: the SDK's accumulating `messages.stream` costs half as much again.
+            "stream": True,
+        }
+        if prompt.system:
+            request["system"] = printable(prompt.system)
+        stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._params.send(
+            request, self._client.messages.create
+        )
+        return stream
+
+    async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
+        """The pieces without what the model thinks aloud."""
+        thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
+        length, cut = 0, False
+        async with aclosing(_pieces(events)) as pieces:
+            async for piece in pieces:
+                if piece is None:
+                    cut = True
+                    continue
+                if isinstance(piece, Usage):
+                    yield piece
+                    continue
+                if text := thoughts.feed(piece):
+                    yield text
+                if thoughts.closed_unopened and not unopened:
+                    self._unopened = True
+                    # What was taken for the answer were thoughts: it is asked for anew, and then told apart.
+                    raise ChatError("thoughts without an opening tag")
+                length += len(piece)
+                if length > LONGEST_STREAM:
+                    log.warning("a stream was cut at %d characters", LONGEST_STREAM)
+                    cut = True
+                    break
+        if text := thoughts.end():
+            yield text
+        self._aloud = self._aloud or thoughts.any
+        if unopened and not thoughts.closed_unopened:
+            self._unopened = False
+        if cut:
+            yield CUT
+
+
+async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
+    """The text as it comes, and its usage; None where it was cut. What has another form than it should is let pass.
+
+    The message has ended with its stop reason or with `message_stop`: compatible servers may leave either out.
+    """
+    started: Any = None
+    async for event in events:
+        kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
+        if kind == "content_block_start":
+            # Claude begins a text empty; a compatible server may begin it with its first words.
+            if text := _text(getattr(event, "content_block", None), "text"):
+                yield text
+        elif kind == "content_block_delta":
+            # Deltas of other types are thoughts, or what compatible servers call so.
+            if text := _text(delta, "text_delta"):
+                yield text
+        elif kind == "message_start":
+            started = getattr(getattr(event, "message", None), "usage", None)
+        elif kind == "message_delta":
+            yield _usage(started, getattr(event, "usage", None))
+            reason = getattr(delta, "stop_reason", None)
+            if reason in ("refusal", "content_filter"):
+                raise ChatRefused("refused")
+            if reason == "model_context_window_exceeded":
+                raise ChatTooLong("the context window is full")
+            if reason in ("max_tokens", "length"):
+                yield None
+            if reason and isinstance(reason, str):
+                break
+        elif kind == "message_stop":
+            break
+    else:
+        raise ChatError("the stream ended before the answer did")
+    await _drain(events)
+
+
+def _text(part: Any, kind: str) -> str:
+    """The text of a block, or of a delta, of that type; empty where it is none."""
+    text = getattr(part, "text", None) if getattr(part, "type", None) == kind else None
+    return text if isinstance(text, str) else ""
+
+
+async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
+    """Read what follows a message's end, so that the connection can be used again; nothing in it matters any more."""
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass
+    except _FAULTS as exc:  # a TimeoutError too
+        log.debug("a stream went on after its message had ended: %s", type(exc).__name__)
+
+
+def _usage(started: Any, ended: Any) -> Usage:
+    """The tokens that a message took: its end tells them all, or the output's alone, and its start the others."""
+
+    def count(name: str) -> int:
+        counts = (getattr(ended, name, None), getattr(started, name, None))
+        return next((value for value in counts if isinstance(value, int)), 0)
+
+    return Usage(
+        count("input_tokens"),
+        count("cache_read_input_tokens"),
+        count("cache_creation_input_tokens"),
+        count("output_tokens"),
+    )

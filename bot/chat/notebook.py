@@ -1,0 +1,85 @@
+"""The chat model that needs no key: it reads back what has been noted."""
+
+import re
+import unicodedata
+from collections.abc import AsyncGenerator, Sequence
+
+from bot.model import Memory, Prompt, Usage
+
+_WH_WORD = re.compile(r"(who|whom|whose|what|when|where|why|how|which)('s|’s|'re|’re|'d|’d)?\b", re.IGNORECASE)
+_INVERTED = re.compile(
+    r"(am|is|are|was|were|do|does|did|have|has|had|can|could|will|would|should|may|might)(n't|n’t)?\s+"
+    r"(i|you|we|he|she|it|they|my|your|our|his|her|their|the|this|that|these|those|there|anybody|anyone)\b",
+    re.IGNORECASE,
+)
+_ASKING = re.compile(r"(tell me (what|who|when|where|why|how|which|about)|remind me (what|who|when|where|of))\b", re.I)
+
+#: What people type to a machine, or to be polite: nothing to note.
+_SMALL_TALK = re.compile(
+    r"/\S*|help|quit|exit|test(ing)?|hi|hey|hello|hello there|good (morning|evening|night)|bye|goodbye|ok|okay|yes|no"
+    r"|yep|nope|sure|thanks|thank you|thx|cool|great|nice|lol|please|memories|link|unlink",
+    re.IGNORECASE,
+)
+
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n")
+_FORGET = re.compile(r"(please\s+)?forget\b", re.IGNORECASE)
+
+
+def is_question(text: str) -> bool:
+    """Whether a message asks something: a question mark at its end, or a question's first words and no full stop."""
+    text = text.strip()
+    if text.endswith(("?", "？", "؟")):
+        return True
+    if _ASKING.match(text):
+        return True
+    return not text.endswith((".", "!", "…")) and bool(_WH_WORD.match(text) or _INVERTED.match(text))
+
+
+def tells(text: str) -> bool:
+    """Whether a message tells something to note: neither small talk nor questions alone."""
+    return any(_told(sentence.strip()) for sentence in _SENTENCES.split(text))
+
+
+def _told(sentence: str) -> bool:
+    # Signs alone (`?`, `/`, `...`) say nothing; an emoji may.
+    if all(unicodedata.category(letter)[0] in "PZC" for letter in sentence):
+        return False
+    if _SMALL_TALK.fullmatch(sentence.rstrip(" .!…")) or _FORGET.match(sentence):
+        return False
+    return not is_question(sentence)
+
+
+def _noted(memories: Sequence[Memory]) -> str:
+    """The memories as a Markdown list, one line each, with the date each was learned."""
+    return "\n".join(
+        f"- {' '.join(memory.text.split())} ({memory.learned_at.date().isoformat()})" for memory in memories
+    )
+
+
+NOTHING = "There is nothing in that for me to note. Tell me something about you, or ask me what I know."
+
+FORGETTING = "To have me forget something, type /forget and its words, such as: /forget axolotls"
+
+
+class Notebook:
+    """A `Chat` that composes its answers from the prompt's memories: deterministic, and honest about having none."""
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+        """Yield the answer in one piece."""
+        said = next((text for role, text in reversed(prompt.messages) if role == "user"), "")
+        if _FORGET.match(said.strip()):
+            yield FORGETTING
+        elif is_question(said):
+            if prompt.memories:
+                yield f"Here is what I have noted:\n{_noted(prompt.memories)}"
+            else:
+                yield "I have nothing noted about that yet."
+        elif not tells(said):
+            yield NOTHING
+        elif prompt.memories:
+            yield f"Noted. Related, from before:\n{_noted(prompt.memories)}"
+        else:
+            yield "Noted."
+
+    async def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,132 @@
+"""The command line."""
+
+import argparse
+import gc
+import getpass
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from bot import config, logs, runner, settings_check
+from bot.app import open_app
+from bot.config import Settings, SettingsError
+from bot.journal import open_journal
+from bot.privacy.operator import Confirm, PersonCommands, confirm_on
+from bot.privacy.rights import parse_person
+from bot.runner import in_loop
+
+log = logging.getLogger(__name__)
+
+#: Exit code for a wrong or missing setting.
+MISCONFIGURED = 2
+#: The collector's thresholds: the default looks through everything a dozen times while the libraries are imported.
+COLLECT = (20_000, 20, 50)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    # Until the loop handles signals itself, a stop during start-up is an orderly end: nothing has been taken in yet.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    gc.set_threshold(*COLLECT)
+    parser = argparse.ArgumentParser(prog="python -m bot", description="A chat bot that remembers.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="run every platform whose settings are there (the default)")
+    chat = commands.add_parser("chat", help="talk in the terminal")
+    chat.add_argument("--as", dest="name", metavar="NAME", help="who you are (each name has memories of its own)")
+    commands.add_parser("doctor", help="check each setting against its service")
+    commands.add_parser("relearn", help="try again what could not be learned (doctor counts it)")
+    for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("person", metavar="PERSON", help="discord:<id>, slack:<team>:<user> or terminal:<name>")
+        if name == "erase":
+            command.add_argument(
+                "--yes", action="store_true", help="don't ask first (nobody is asked without a terminal)"
+            )
+    options = parser.parse_args(arguments)
+    try:
+        settings = config.load()
+        if options.command == "doctor":
+            logs.setup("WARNING")
+            return in_loop(_doctor(settings))
+        if options.command == "relearn":
+            logs.setup("WARNING")
+            return in_loop(_relearn(settings))
+        if options.command == "chat":
+            logs.setup("WARNING")
+            _look_over(settings)
+            return in_loop(runner.chat(settings, _named(options.name) if options.name else _login()))
+        if options.command in ("export", "erase"):
+            logs.setup("WARNING")
+            asked = options.command == "erase" and not options.yes
+            return in_loop(_person(settings, options.command, options.person, confirm_on(sys.stdin) if asked else None))
+        logs.setup(settings.bot_log_level)
+        _look_over(settings)
+        config.require_platforms(settings)
+        return in_loop(runner.serve(settings))
+    except SettingsError as exc:
+        print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - the one line that a wrong setting ends with
+        return MISCONFIGURED
+    except BrokenPipeError:  # as `export … | head` does: whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _look_over(settings: Settings) -> None:
+    """What is plainly wrong with the settings ends the start before anything is opened; what may be is logged."""
+    if odd := settings_check.unknown(settings_check.named()):
+        log.warning("these variables are no settings, and are not used: %s", ", ".join(odd))
+    settings_check.require_tokens(settings)
+    settings_check.require_embedder(settings)
+
+
+def _named(name: str) -> str:
+    """The name given by --as. One with white space would share its memories with another: mem0's user ids hold none."""
+    if name.split() != [name] or not name.isprintable():
+        raise SettingsError(f"--as: a name is one word, such as {'-'.join(name.split()) or 'ann'}")
+    return name
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no passwd entry, as in many containers
+        return "you"
+
+
+async def _doctor(settings: Settings) -> int:
+    from bot import doctor
+
+    async def unlearned() -> int:
+        journal = await open_journal(settings)
+        try:
+            return (await journal.backlog()).failed
+        finally:
+            await journal.close()
+
+    return await doctor.run(settings, unlearned)
+
+
+async def _relearn(settings: Settings) -> int:
+    journal = await open_journal(settings)
+    try:
+        count = await journal.retry_learning()
+    finally:
+        await journal.close()
+    print(f"{count} exchanges wait to be learned again; the bot takes them up when it runs")  # noqa: T201
+    return 0
+
+
+async def _person(settings: Settings, command: str, named: str, confirm: Confirm | None) -> int:
+    """`export PERSON` and `erase PERSON`."""
+    try:
+        person = parse_person(named)
+    except ValueError as exc:
+        raise SettingsError(f"PERSON: {exc}") from None
+    # With memory switched off what is stored is theirs all the same.
+    async with open_app(settings.model_copy(update={"bot_memory": True})) as app:
+        commands = PersonCommands(app.identities, app.rights)
+        return await (commands.export(person) if command == "export" else commands.erase(person, confirm))

@@ -1,0 +1,261 @@
+"""Runs commands, presses and forms, each about the caller alone."""
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from bot.commands import listing
+from bot.commands.forgetting import SUGGESTION, Forgetting
+from bot.commands.linking import Linking
+from bot.commands.wording import GONE, OFF, PAUSED, STALE, UNAVAILABLE, kept, row
+from bot.core.identity import Identities
+from bot.events import CommandEvent, PressEvent, SubmitEvent
+from bot.logs import describe
+from bot.model import Memory, Person
+from bot.ports import Journal, MemoryStore
+from bot.privacy.rights import Rights, Stretch
+from bot.text import keywords, time_expressions
+from bot.views import Ask, Button, File, View
+
+log = logging.getLogger(__name__)
+
+SUGGESTIONS = 25
+#: Characters that a memory may have once it is edited.
+EDITED = 2000
+#: Outcomes of forgetting (sentences with counts) that are kept for a second press.
+OUTCOMES = 1000
+#: Characters that are read of what stands behind a command.
+ARGUMENT = 1000
+#: Characters that the form for a search takes.
+SOUGHT = 100
+RESUMED = "Memory is on again: I use what I remember about you, and learn from what you tell me from now on."
+PAUSING = "What you told me before stays, and I still follow the conversation that we are in."
+TOO_LONG = (
+    f"It is too long to be edited here ({EDITED:,} characters at most). Forget it, and tell me anew what matters."
+)
+
+
+class Act(Protocol):
+    """What a button with a token does."""
+
+    async def __call__(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
+        """Take the token and do it, or (`cancel`) leave it; None where there is no such token."""
+        ...
+
+
+class Commands:
+    """Never raises: a failing memory is told in a sentence. Whose memories: those of who calls, clicks or submits."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        memory: MemoryStore,
+        identities: Identities,
+        rights: Rights | None = None,
+        *,
+        kept: str = kept(),
+        remember: bool = True,
+    ) -> None:
+        """`kept` is the sentence that says what is kept, where and how long; without `remember` memory is off."""
+        self._journal = journal
+        self._memory = memory
+        self._identities = identities
+        self._rights = rights or Rights(journal, memory, identities)
+        self._kept = kept
+        self._remember = remember
+        self._forgetting = Forgetting(journal, memory, identities, self._rights)
+        self._linking = Linking(journal, identities, self._rights)
+        self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
+
+    async def run(self, event: CommandEvent) -> View:
+        """Answer `/memories [search]`, `/forget [what]`, `/link [code]` or `/unlink`."""
+        argument = " ".join(event.argument[:ARGUMENT].split())
+
+        async def answer() -> View:
+            match event.name:
+                case "memories":
+                    return await self._list(event.person, argument, 1, at=event.at)
+                case "forget":
+                    return await self._forgetting.propose(event, argument)
+                case "link":
+                    return await self._linking.link(event, argument)
+                case "unlink":
+                    return await self._linking.unlink(event.person)
+            return View(f"I don't know /{event.name[:20]}. I know /memories, /forget, /link and /unlink.")
+
+        return await _told(f"/{event.name[:20]}", answer)
+
+    async def press(self, event: PressEvent) -> View:
+        """Act on a button or a choice: on memories of whoever clicked, and nobody else's."""
+        kind, _, rest = event.action.partition(":")
+
+        async def answer() -> View:
+            match kind:
+                case "page":
+                    number, _, search = rest.partition(":")
+                    page = int(number) if number.isdecimal() and len(number) < 10 else 1
+                    return await self._list(event.person, search, page, at=event.at)
+                case "pause" | "resume":
+                    return await self._pause(event.person, paused=kind == "pause")
+                case "export":
+                    return await self._export(event)
+                case "cancel":
+                    return await self._forgetting.act(event, rest, cancel=True)
+                case "forget":
+                    return await self._once(event, rest, self._forgetting.act)
+                case "join":
+                    return await self._once(event, rest, self._linking.act)
+                case "part":
+                    return await self._linking.act(event, rest, cancel=True) or STALE
+                case "open" | "share" | "close" | "drop" | "back":
+                    return await self._about(event.person, kind, *listing.about(rest))
+            return STALE
+
+        return await _told("a button", answer)
+
+    async def _once(self, event: PressEvent, token: str, act: Act) -> View:
+        """Do what a button was shown for; a second press of it (a double click) is told the same as the first."""
+        view = await act(event, token, cancel=False) or STALE
+        pressed = (event.person.key, token)
+        if view == STALE:
+            return self._outcomes.get(pressed, STALE)
+        self._outcomes[pressed] = view
+        if len(self._outcomes) > OUTCOMES:
+            self._outcomes.popitem(last=False)
+        return view
+
+    async def ask(self, event: PressEvent) -> Ask | View:
+        """The form for a button with `asks`: a memory's text, to be edited by its owner, or words to search for."""
+        kind, _, rest = event.action.partition(":")
+
+        async def answer() -> Ask | View:
+            if kind == "search":
+                return Ask("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
+            if kind != "edit":
+                return STALE
+            memory_id, search = listing.about(rest)
+            _, number, memory = await self._find(event.person, memory_id)
+            if memory is None:
+                return GONE
+            if len(memory.text) > EDITED:
+                return listing.detail(memory, number, search, TOO_LONG)
+            return Ask("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
+
+        return await _told("a form", answer)
+
+    async def submit(self, event: SubmitEvent) -> View:
+        """Take the form's text as the memory's own, the former text being gone; or list what holds its words."""
+        kind, _, rest = event.action.partition(":")
+        memory_id, search = listing.about(rest)
+        text = event.text.replace("\0", "").strip()
+
+        async def answer() -> View:
+            if kind == "search":
+                return await self._list(event.person, " ".join(text.split()), 1)
+            if kind != "edit":
+                return STALE
+            user_id, number, memory = await self._find(event.person, memory_id)
+            if memory is None:
+                return GONE
+            if not text or text == memory.text:
+                why = "" if text else " To have it forgotten, press Forget."
+                return listing.detail(memory, number, search, f"Nothing was changed.{why}")
+            if len(text) > EDITED:
+                return listing.detail(memory, number, search, f"Nothing was changed: {EDITED:,} characters at most.")
+            changed = await self._memory.edit(user_id, memory_id, text, event.at)
+            if changed is None:
+                return GONE
+            return replace(listing.detail(changed, number, search, "Changed."), changed=True)
+
+        return await _told("a form", answer)
+
+    async def suggest(self, event: CommandEvent) -> list[str]:
+        """Up to 25 of the caller's memories whose words match what is typed so far, at most 100 characters each."""
+        try:
+            user_id = await self._identities.user_id(event.person)
+            typed = _folded(event.argument[:ARGUMENT])
+            memories = await self._memory.list(user_id)
+        except Exception as exc:  # noqa: BLE001 - a suggestion that fails is an empty one
+            log.warning("no suggestions: %s", describe(exc))
+            return []
+        texts = (row(memory.text, SUGGESTION) for memory in memories)
+        return [text for text in dict.fromkeys(texts) if typed in _folded(text)][:SUGGESTIONS]
+
+    async def _list(
+        self, person: Person, search: str, page: int, around: str | None = None, at: datetime | None = None
+    ) -> View:
+        """A page of the list; with `around`, the one that shows that memory.
+
+        Where nothing holds the words of `search`, and they name a stretch of time (as of `at`), what is of that alone.
+        """
+        if not self._remember:
+            return OFF
+        account = await self._identities.account(person)
+        everything = await self._memory.list(account.user_id)
+        found = await self._memory.list(account.user_id, search) if search and everything else everything
+        if not found and (window := time_expressions.alone(search, at or datetime.now(UTC))):
+            whole = Stretch.of(everything, window.start, window.end).whole
+            found = [memory for memory in everything if memory in whole]
+        if around is not None:
+            page = listing.page_of(found, around)
+        return listing.listed(everything, found, search, page, paused=account.paused, kept=self._kept)
+
+    async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
+        """The caller's mem0 user id, and their memory of that id with its number; None where it isn't theirs."""
+        user_id = await self._identities.user_id(person)
+        for number, memory in enumerate(await self._memory.list(user_id), 1):
+            if memory.id == memory_id:
+                return user_id, number, memory
+        return user_id, 0, None
+
+    async def _about(self, person: Person, kind: str, memory_id: str, search: str) -> View:
+        if kind == "back":
+            return await self._list(person, search, 1, around=memory_id)
+        user_id, number, memory = await self._find(person, memory_id)
+        if memory is None:
+            return GONE
+        if kind == "open":
+            return listing.detail(memory, number, search)
+        if kind == "drop":
+            page = listing.page_of(await self._memory.list(user_id, search), memory_id)
+            view = await self._forgetting.these(user_id, [memory])
+            return replace(view, buttons=(Button("Back", f"page:{page}:{search}"),), changed=True)
+        changed = await self._memory.share(user_id, memory_id, shared=kind == "share")
+        return replace(listing.detail(changed, number, search, "Done."), changed=True) if changed is not None else GONE
+
+    async def _pause(self, person: Person, *, paused: bool) -> View:
+        user_id = await self._identities.user_id(person)
+        await self._journal.pause(user_id, paused)
+        switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
+        footer = PAUSING if paused else ""
+        buttons = (switch, Button("Back", "page:1:"))
+        return View(PAUSED if paused else RESUMED, footer=footer, buttons=buttons, changed=True)
+
+    async def _export(self, event: PressEvent) -> View:
+        user_id = await self._identities.user_id(event.person)
+        everything = await self._rights.export(user_id, event.at)
+        content = json.dumps(everything, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+        file = File(f"memories-{event.at:%Y-%m-%d}.json", content)
+        title = "Everything that I keep about you, as a file: memories, recent conversation, linked accounts, settings."
+        return View(title, buttons=(Button("Back", "page:1:"),), file=file)
+
+
+Shown = TypeVar("Shown", bound=Ask | View)
+
+
+async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | View:
+    """The answer, or that there is none now."""
+    try:
+        return await answer()
+    except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
+        log.error("%s failed: %s", what, describe(exc))
+        return UNAVAILABLE
+
+
+def _folded(text: str) -> str:
+    """A short text as it is compared while somebody types: case, accents and blanks evened out."""
+    return keywords.bare(keywords.fold(" ".join(text.split())))

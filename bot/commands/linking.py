@@ -1,0 +1,154 @@
+"""`/link` and `/unlink`: one set of memories for a person's accounts, joined by a code that only they can see."""
+
+import asyncio
+import hashlib
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from bot.core.identity import Identities
+from bot.events import CommandEvent, PressEvent
+from bot.model import Person
+from bot.ports import Codes, Intents, TooManyCodes
+from bot.privacy.rights import Rights
+from bot.text.clean import one_line
+from bot.views import Button, Item, View
+
+#: Without letters and digits that are taken for each other.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 8
+#: What a button does that joins accounts, and how much of a person's name is shown and kept with a code.
+LINK = "link"
+NAME = 80
+#: Digests are slow on purpose, and no Python runs meanwhile: one thread, which is there once it is needed.
+_DIGESTS = ThreadPoolExecutor(1, thread_name_prefix="codes")
+
+WRONG = View(
+    "That code doesn't work: it is wrong, used, older than ten minutes, or from an account that has the same memories "
+    "already. Run /link on your other account for a new one, and enter it here."
+)
+ENOUGH = View("You have entered too many codes that didn't work. Please try again in ten minutes.")
+APART = View("Nothing was joined.")
+ALONE = View("This account isn't linked with another.")
+
+
+class Journal(Codes, Intents, Protocol):
+    """What must outlive a crash, as far as it is about links."""
+
+
+class Linking:
+    """Shows codes, takes them, parts accounts. Raises what the journal raises."""
+
+    def __init__(self, journal: Journal, identities: Identities, rights: Rights) -> None:
+        self._journal = journal
+        self._identities = identities
+        self._rights = rights
+
+    async def link(self, event: CommandEvent, code: str) -> View:
+        """Show a code, or ask whether to join this account to the one that the code was shown to."""
+        account = await self._identities.account(event.person)
+        return await (self._propose(event, code) if code else self._offer(event, account.user_id))
+
+    async def _offer(self, event: CommandEvent, user_id: str) -> View:
+        person, code = event.person, new_code()
+        await self._journal.offer_code(person.key, await digest(code), one_line(event.caller)[:NAME])
+        items = await self._others(person, user_id)
+        footer = (
+            f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
+            "enters it shares one set of memories with you."
+        )
+        footer += " /unlink parts this account again." if items else ""
+        return View(f"Your code is {code}", items, footer, code=code)
+
+    async def _propose(self, event: CommandEvent, code: str) -> View:
+        """Say whose account it would be: one may have been talked into entering another's code."""
+        person, key = event.person, await digest(code)
+        try:
+            found = await self._journal.look_up_code(person.key, key)
+        except TooManyCodes:
+            return ENOUGH
+        if found is None:
+            return WRONG
+        token = await self._journal.keep_intent(person.key, LINK, [key], event.at)
+        return View(
+            f"Join this account with {_account(*found)}?",
+            footer="Whoever controls that account then sees everything that I remember about you, and can change and "
+            "forget it. Join nobody's account but your own.",
+            buttons=(Button("Join", f"join:{token}", danger=True), Button("Cancel", f"part:{token}")),
+        )
+
+    async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
+        """Join the accounts, once, for the one who was asked; None where the button was used, or is too old."""
+        intent = await self._journal.take_intent(token, event.person.key, event.at)
+        if intent is None or intent[0] != LINK:
+            return None
+        return APART if cancel else await self._join(event.person, intent[1][0])
+
+    async def _join(self, person: Person, key: str) -> View:
+        try:
+            joined = await self._journal.redeem_code(person.key, key)
+        except TooManyCodes:
+            return ENOUGH
+        if joined is None:
+            return WRONG
+        count = await self._rights.joined(joined)
+        later = " What this account had taught me follows in a little while." if count is None else ""
+        # Where memory was paused for one of them, it is for both.
+        paused = (await self._identities.account(person)).paused
+        also = " Memory is paused on all of them, as it was on one: /memories resumes it." if paused else ""
+        return View(
+            f"Linked: I remember you as one person on these accounts from now on.{later}{also}",
+            await self._others(person, joined.user_id),
+            "/unlink parts them again; each then keeps what was learned there.",
+            (Button("Show memories", "page:1:"),),
+            changed=True,
+        )
+
+    async def _others(self, person: Person, user_id: str) -> tuple[Item, ...]:
+        keys = await self._identities.others(person, user_id)
+        return tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(keys, 1))
+
+    async def unlink(self, person: Person) -> View:
+        """Part this account from those it is linked with."""
+        await self._identities.account(person)
+        parted = await self._journal.part(person.key)
+        if parted is None:
+            return ALONE
+        count = await self._rights.joined(parted)
+        later = " Moving the memories takes a little while." if count is None else ""
+        return View(f"Unlinked: each account keeps what was learned there.{later}", changed=True)
+
+
+def new_code() -> str:
+    """A code such as `K7QF-2M9X`: one of 656,100,000,000."""
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return f"{letters[: LENGTH // 2]}-{letters[LENGTH // 2 :]}"
+
+
+async def digest(code: str) -> str:
+    """What is kept of a code, whatever its case and hyphens: slow to compute, so that it can't be guessed back.
+
+    One at a time: many at once would take every processor from those who wait for an answer.
+    """
+    plain = "".join(letter for letter in code.upper()[:64] if letter.isalnum())
+    return await asyncio.get_running_loop().run_in_executor(_DIGESTS, _digest, plain)
+
+
+def _digest(plain: str) -> str:
+    return hashlib.scrypt(plain.encode(), salt=b"link code", n=1 << 10, r=8, p=1).hex()
+
+
+def _account(key: str, name: str) -> str:
+    """An account as its own person knows it: by name, which others may take too, and by what nobody else has."""
+    platform, _, rest = key.partition(":")
+    where = {"discord": "the Discord account", "slack": "the Slack account"}.get(platform)
+    if where is None:
+        return f"{name or rest} in the terminal"
+    user = rest.rpartition(":")[2]
+    return f"{where} of {name} (id {user})" if name not in ("", user) else f"{where} with the id {user}"
+
+
+def _named(key: str) -> str:
+    platform, _, rest = key.partition(":")
+    named = {"discord": "your Discord account", "slack": "your Slack account"}
+    return named.get(platform, f"{rest or platform} in the terminal")

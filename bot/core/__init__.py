@@ -1,0 +1,1 @@
+"""What the loop is made of: identities, prompt, answer, learning, recovery; it imports no SDK."""

@@ -1,0 +1,204 @@
+"""One answer as it grows: asked for, redone where it is cut, and honest about what it lacks."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from enum import Enum
+
+from bot.aio.deadline import Deadline
+from bot.logs import describe
+from bot.model import Prompt, Usage
+from bot.ports import (
+    CUT,
+    Chat,
+    ChatEmpty,
+    ChatError,
+    ChatMisconfigured,
+    ChatOverloaded,
+    ChatRefused,
+    ChatTooLong,
+    ChatUnpaid,
+)
+
+log = logging.getLogger(__name__)
+
+#: Tries at a whole answer at once; the SDK's own retries of a refused connection come on top.
+ATTEMPTS = 2
+#: What asking again would not mend.
+HOPELESS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
+#: What asking again at once would not mend: the service has been asked three times by the SDK, or wants to be paid.
+PATIENT = (ChatOverloaded, ChatUnpaid)
+#: Seconds without a word from the model after which the person is told that the answer will follow.
+PATIENCE = 10.0
+#: Seconds that an answer may take in all, and the characters that it may have (the token limit is about half of that,
+#: but a compatible server may know none). What is there by then is the answer, and says that it is cut.
+LONGEST_TIME = 300.0
+LONGEST = 20_000
+LATE = "… (cut: it took too long)"
+#: What asking again later would mend is told so.
+FOLLOWS = "Your answer will follow here."
+SLOW = f"This is taking longer than usual. {FOLLOWS}"
+
+_FAILURES = (*HOPELESS, *PATIENT, ChatError)
+
+
+class Lacking(Enum):
+    """What had to be left out of the request for the model to answer it."""
+
+    NOTHING = "nothing"
+    TURNS = "turns"
+    MEMORIES = "memories"
+
+
+def failed_with(shown: str) -> type[ChatError] | None:
+    """The failure whose sentence ends what was shown; None where that is an answer."""
+    end = shown.rstrip()
+    return next((failure for failure in _FAILURES if end.endswith(failure.sentence)), None)
+
+
+class Answer:
+    """One answer. After its snapshots have ended, exactly one of `text` and `failure` is set.
+
+    Attributes:
+        text: What the model said, whole.
+        failure: Why there is no whole answer; None where there is one.
+        lacking: What the answer had to be given without.
+        too_long: Whether that was for the request's length.
+        usage: What all requests for it took, as far as that is known.
+        first_word_at: When its first words came, by the loop's clock; None before.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        requests: Sequence[Prompt],
+        *,
+        again: bool,
+        event_id: str = "",
+        operator: bool = False,
+        patience: float = PATIENCE,
+        longest_time: float = LONGEST_TIME,
+    ) -> None:
+        """`requests` are tried in turn (`bot.core.prompt.ladder`) where the model refuses what one of them holds.
+
+        `again`: whether a broken answer will be asked for anew later, which is then what the person is told;
+        `operator`: whether they may be told what is wrong with the settings.
+        """
+        self._chat = chat
+        self._requests = requests
+        self._again = again
+        self._event_id = event_id
+        self._operator = operator
+        self._patience = patience
+        self._longest_time = longest_time
+        self.text = ""
+        self.failure: ChatError | None = None
+        self.lacking = Lacking.NOTHING
+        self.too_long = False
+        self.usage = Usage()
+        self.first_word_at: float | None = None
+
+    @property
+    def turns_length(self) -> int:
+        """How many characters of earlier turns the first request holds."""
+        return sum(len(text) for _, text in self._requests[0].messages[:-1])
+
+    async def snapshots(self) -> AsyncIterator[str]:
+        """Yield the text so far, each time more of it has come; end with a plain sentence where it broke.
+
+        A stream that is cut is asked for anew (an answer can't be continued). What was shown stays until the new
+        text is longer than it, so that nothing shows twice.
+        """
+        shown = ""
+        attempt, rung = 1, 0
+        until = asyncio.get_running_loop().time() + self._longest_time
+        while True:
+            text = ""
+            try:
+                async with aclosing(self._pieces(self._requests[rung], until)) as pieces:
+                    async for piece in pieces:
+                        if piece is None:
+                            if not shown and self._again:
+                                yield SLOW
+                            continue
+                        if isinstance(piece, Usage):
+                            self.usage += piece
+                            continue
+                        if self.first_word_at is None:
+                            self.first_word_at = asyncio.get_running_loop().time()
+                        text += piece
+                        if len(text) > LONGEST:
+                            text = text[:LONGEST] + CUT
+                        if len(text) > len(shown):
+                            shown = text
+                            yield text
+                        if len(text) > LONGEST:
+                            log.warning("%s: the answer was cut at %d characters", self._event_id, LONGEST)
+                            break
+                if not text.strip():
+                    raise ChatEmpty("an empty answer")
+            except TimeoutError:
+                cut = self._event_id, self._longest_time, len(text)
+                log.warning("%s: the answer was cut after %.0f seconds, at %d characters", *cut)
+                if not text.strip():
+                    self.failure = ChatError(f"no answer within {self._longest_time:.0f} seconds")
+                    yield f"{shown}\n\n{self._sentence(self.failure)}".strip()
+                    return
+                text += LATE
+            except ChatError as exc:
+                failure = self._event_id, attempt, str(exc), describe(exc)
+                log.warning("%s: the answer broke off (attempt %d): %s; %s", *failure)
+                if exc.about_request and rung + 1 < len(self._requests):
+                    self._climb(exc, rung)
+                    rung += 1
+                    continue
+                if attempt == ATTEMPTS or exc.about_request or _is_final(exc):
+                    self.failure = exc
+                    # What a refusal breaks off is withdrawn with it.
+                    left = "" if isinstance(exc, ChatRefused) else shown
+                    yield f"{left}\n\n{self._sentence(exc)}".strip()
+                    return
+                attempt += 1
+                continue
+            self.text = text
+            if text != shown:
+                yield text
+            return
+
+    def _climb(self, failure: ChatError, rung: int) -> None:
+        """The next request has less in it than this one."""
+        self.too_long = isinstance(failure, ChatTooLong)
+        without_turns = self._requests[rung + 1].messages != self._requests[rung].messages
+        self.lacking = Lacking.TURNS if without_turns else Lacking.MEMORIES
+
+    def _sentence(self, failure: ChatError) -> str:
+        if self._again and not isinstance(failure, HOPELESS):
+            return f"{failure.reason} {FOLLOWS}"
+        if self._operator and not isinstance(failure, (ChatRefused, ChatEmpty)):
+            return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
+        return failure.sentence
+
+    async def _pieces(self, request: Prompt, until: float) -> AsyncGenerator[str | Usage | None, None]:
+        """The model's pieces; a None among them tells that the first is late. TimeoutError where time is up."""
+        async with aclosing(self._chat.answer(request)) as pieces:
+            first = asyncio.ensure_future(anext(pieces, None))
+            try:
+                left = max(0.0, until - asyncio.get_running_loop().time())
+                await asyncio.wait([first], timeout=min(self._patience, left))
+                if not first.done() and left > self._patience:
+                    yield None
+                with Deadline(until) as deadline:
+                    piece = await deadline.wait(lambda: first)
+                    while piece is not None:
+                        yield piece
+                        piece = await deadline.wait(lambda: anext(pieces, None))
+            finally:
+                if not first.done():
+                    first.cancel()
+                    await asyncio.wait([first])
+
+
+def _is_final(failure: ChatError) -> bool:
+    """Whether asking once more at once is of no use."""
+    return isinstance(failure, (*HOPELESS, *PATIENT)) and not isinstance(failure, ChatEmpty)

@@ -1,0 +1,141 @@
+"""Person -> mem0 user id. Deterministic, so that memories outlive the loss of the journal; links are the exception.
+
+Earlier versions called one person on Slack by each workspace that a payload named: `slack:T1:U7`, `slack:T2:U7`.
+Slack's user ids are the same in all of them, so these are one person's former keys. What lies under one is joined to
+the person's own, as accounts are that are linked, once that person is met: the journal's part in one transaction, in
+which the memories' move is written down too. `look` finds the former keys there are; an operator's commands ask too.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from bot.logs import describe
+from bot.model import Account, Joined, Person, one_person
+from bot.ports import Accounts
+
+log = logging.getLogger(__name__)
+
+#: The platform whose people earlier versions have called by several keys.
+SLACK = "slack"
+#: Seconds that somebody waits at most, right after a start, until it is known under which keys there is anything.
+FIRST_LOOK = 5.0
+#: Seconds from one look to the next: an earlier version may still be at work while this one starts; and after a
+#: failure.
+LOOK_EVERY = 3600.0
+LOOK_AGAIN = 20.0
+
+
+class Owners(Protocol):
+    """The memory store, as far as it knows whose memories it holds."""
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """The mem0 user ids of a platform under which there is anything."""
+        ...
+
+
+class Identities:
+    """Maps an account to the mem0 user id that holds its memories.
+
+    `memory` is where former keys are looked for, None where nobody has any.
+    """
+
+    def __init__(self, journal: Accounts, memory: Owners | None = None) -> None:
+        self._journal = journal
+        self._memory = memory
+        self._follow: Callable[[Joined], Awaitable[object]] | None = None
+        self._keys: dict[str, set[str]] = {}
+        self._looked = asyncio.Event()
+        self._joining = asyncio.Lock()
+
+    def follow(self, joined: Callable[[Joined], Awaitable[object]]) -> None:
+        """Have `joined` told of accounts that were joined: it moves their memories."""
+        self._follow = joined
+
+    async def user_id(self, person: Person) -> str:
+        """The account's own key, unless it is linked to another account's memories. Raises as `account`."""
+        await self._unite(person)
+        return await self._journal.user_id(_key(person))
+
+    async def account(self, person: Person) -> Account:
+        """The same, with whether memory is paused or being erased, in one read.
+
+        Raises ValueError for an account without a user: such an id would name nobody, or everybody.
+        """
+        await self._unite(person)
+        return await self._journal.account(_key(person))
+
+    async def everybody(self, user_id: str) -> list[str]:
+        """The keys of all accounts that share a mem0 user's memories, its own first."""
+        return [user_id, *await self._journal.accounts(user_id)]
+
+    async def others(self, person: Person, user_id: str) -> list[str]:
+        """A person's other accounts, by one key each: those that share the mem0 user's memories."""
+        found = [person.key]
+        for key in await self.everybody(user_id):
+            if not any(one_person(key, known) for known in found):
+                found.append(key)
+        return found[1:]
+
+    async def named(self, person: Person) -> list[str]:
+        """The mem0 user ids of somebody whom an operator names, by whichever of their keys; the named one's first."""
+        key = _key(person)
+        keys = [key]
+        if person.platform == SLACK:
+            keys += sorted(each for each in await self._all_keys() if each != key and one_person(each, key))
+        return list(dict.fromkeys([await self._journal.user_id(each) for each in keys]))
+
+    async def run(self) -> None:
+        """Look for former keys now and every hour, for ever."""
+        while True:
+            try:
+                await self.look()
+            except Exception as exc:  # noqa: BLE001 - a journal or memory that is out of reach is looked at again
+                log.warning("former keys of people can't be looked for: %s", describe(exc))
+                self._looked.set()  # nobody waits for a store that fails
+                await asyncio.sleep(LOOK_AGAIN)
+            else:
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Find the keys under which there is anything."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for key in await self._all_keys():
+            found[_user(key)].add(key)
+        self._keys = dict(found)
+        self._looked.set()
+
+    async def _all_keys(self) -> set[str]:
+        keys = set(await self._journal.people(SLACK))
+        return keys | set(await self._memory.people(SLACK)) if self._memory is not None else keys
+
+    async def _unite(self, person: Person) -> None:
+        """Join what lies under a person's former keys to their own."""
+        if self._memory is None or person.platform != SLACK:
+            return
+        if not self._looked.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._looked.wait(), FIRST_LOOK)
+        if not self._keys.get(person.user, set()) - {person.key}:
+            return
+        async with self._joining:
+            for former in sorted(self._keys.get(person.user, set()) - {person.key}):
+                joined = await self._journal.unite(former, person.key)
+                if joined is not None:
+                    log.info("one person's two keys on Slack are joined")
+                    if self._follow is not None:
+                        await self._follow(joined)
+                self._keys[person.user].discard(former)
+
+
+def _user(key: str) -> str:
+    return key.rpartition(":")[2]
+
+
+def _key(person: Person) -> str:
+    if not person.user.strip():
+        raise ValueError("a person needs a user id")
+    return person.key

@@ -1,0 +1,187 @@
+"""The worker that learns: per person in order, apart from the way of a message.
+
+A person's exchanges of one audience are learned together once that person has been quiet for 3 s, at the latest 10 s
+after the first of them. They stay in the journal until they are learned, so a crash delays learning and loses nothing.
+"""
+
+import asyncio
+import logging
+import random
+import weakref
+from collections.abc import Callable, Sequence
+
+from bot.events import Learned
+from bot.logs import describe
+from bot.model import Exchange
+from bot.ports import JournalUnavailable, LearningFailed, MemoryStore, MemoryUnavailable, Notify, Outbox
+
+log = logging.getLogger(__name__)
+
+#: Messages that a line of the log names, of those that could not be learned from together.
+NAMED = 5
+
+QUIET = 3.0
+LATEST = 10.0
+#: Back-off after a failed attempt: seconds, doubled each time, with jitter of half its length.
+RETRY_FIRST = 5.0
+RETRY_MOST = 600.0
+#: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried, unless all that
+#: is wrong is an outage.
+ATTEMPTS = 50
+#: The same where what failed is neither an outage nor what the model said: nobody foresaw it, and time mends it rarely.
+UNFORESEEN = 5
+#: Extractions in flight at once, over all people: they wait for the network, not for a processor.
+AT_ONCE = 64
+
+
+class Learner:
+    """Learns what waits in the journal. All methods are called on one event loop."""
+
+    def __init__(
+        self,
+        journal: Outbox,
+        memory: MemoryStore,
+        notify: Notify | None = None,
+        *,
+        quiet: float = QUIET,
+        latest: float = LATEST,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._journal = journal
+        self._memory = memory
+        self._notify = notify
+        self._quiet = quiet
+        self._latest = latest
+        self._jitter = jitter
+        self._first: dict[tuple[str, str], float] = {}
+        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._persons: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._stopping = False
+
+    async def resume(self) -> None:
+        """Take up what an earlier process left to be learned."""
+        for user_id, scope in await self._journal.waiting():
+            self.noticed(user_id, scope)
+
+    def noticed(self, user_id: str, scope: str) -> None:
+        """An exchange of that person and audience is in the journal: learn it once the person is quiet."""
+        if self._stopping:
+            return
+        key = (user_id, scope)
+        now = asyncio.get_running_loop().time()
+        first = self._first.setdefault(key, now)
+        self._at(key, min(now + self._quiet, first + self._latest))
+
+    def _at(self, key: tuple[str, str], when: float) -> None:
+        if timer := self._timers.get(key):
+            timer.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_at(when, self._due, key)
+
+    def _due(self, key: tuple[str, str]) -> None:
+        self._timers.pop(key, None)
+        self._first.pop(key, None)
+        task = asyncio.create_task(self._learn(*key), name="learning")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _learn(self, user_id: str, scope: str) -> None:
+        lock = self._persons.setdefault(user_id, asyncio.Lock())
+        async with lock, self._slots:
+            try:
+                await self._learn_now(user_id, scope)
+            except Exception as exc:  # noqa: BLE001 - the boundary of one lesson: it is logged, kept and tried again
+                log.warning("learning is put off for a while: %s", describe(exc))
+                self._again(user_id, scope)
+
+    async def _learn_now(self, user_id: str, scope: str) -> None:
+        exchanges = await self._journal.exchanges(user_id, scope)
+        if not exchanges:
+            self._failures.pop((user_id, scope), None)
+            return
+        ids = [exchange.id for exchange in exchanges]
+        try:
+            facts = await self._memory.learn(exchanges)
+        except LearningFailed as exc:
+            await self._failed(exchanges, exc)
+            if await self._journal.exchanges(user_id, scope):
+                self._again(user_id, scope)
+            else:
+                self._failures.pop((user_id, scope), None)
+            return
+        except (MemoryUnavailable, JournalUnavailable) as exc:
+            await self._journal.learning_failed(ids, type(exc).__name__, final=False)
+            raise
+        except Exception as exc:
+            if len(exchanges) == 1:
+                await self._failed(exchanges, LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+                raise
+            # One of them is the reason, and the others shall not suffer from it.
+            log.warning("%d exchanges are learned one by one: %s", len(exchanges), describe(exc))
+            facts = await self._one_by_one(exchanges)
+            if await self._journal.exchanges(user_id, scope):
+                self._again(user_id, scope)
+            return
+        await self._journal.learned(ids)
+        self._failures.pop((user_id, scope), None)
+        if self._notify:
+            self._notify(Learned(user_id, facts))
+
+    async def _one_by_one(self, exchanges: Sequence[Exchange]) -> int:
+        facts = 0
+        for exchange in exchanges:
+            try:
+                facts += await self._memory.learn([exchange])
+            except LearningFailed as exc:
+                await self._failed([exchange], exc)
+            except MemoryUnavailable:
+                await self._journal.learning_failed([exchange.id], "MemoryUnavailable", final=False)
+            except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few tries
+                log.warning("%s can't be learned: %s", exchange.event_id, describe(exc))
+                await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+            else:
+                await self._journal.learned([exchange.id])
+        return facts
+
+    async def _failed(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
+        """Note a failed attempt; those of the exchanges that were tried often enough are kept for the operator."""
+        about = [exchange for exchange in exchanges if exc.ids is None or exchange.id in exc.ids]
+        tries = exc.tries or ATTEMPTS
+        over = [each for each in about if exc.final or (each.attempts + 1 >= tries and not exc.outage)]
+        again = [exchange for exchange in about if exchange not in over]
+        for some, final in ((over, True), (again, False)):
+            if some:
+                await self._journal.learning_failed([each.id for each in some], str(exc), final=final)
+                named = ", ".join(each.event_id for each in some[:NAMED])
+                named += f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+                log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")
+
+    def _again(self, user_id: str, scope: str) -> None:
+        if self._stopping:
+            return
+        key = (user_id, scope)
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(RETRY_FIRST * 2 ** (failures - 1), RETRY_MOST) * (1 + self._jitter() / 2)
+        self._at(key, asyncio.get_running_loop().time() + delay)
+
+    async def flush(self) -> None:
+        """Learn at once what waits, and return when it is learned or put off."""
+        for key in list(self._timers):
+            self._timers.pop(key).cancel()
+            self._due(key)
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing new; give what is in flight `grace` seconds. What is not done stays in the journal."""
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

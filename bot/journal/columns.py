@@ -1,0 +1,82 @@
+"""Between the journal's values and its columns."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from bot.events import MessageEvent
+from bot.model import Audience, Person, Place
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text as both databases can hold it: null characters dropped, lone surrogates replaced."""
+    if text.isascii():
+        return text.replace("\0", "") if "\0" in text else text
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\0", ""))
+
+
+def when(seconds: float) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def due(next_try: sa.ColumnElement[float], now: float, most: float) -> sa.ColumnElement[bool]:
+    """Whether a time has come. One that is farther off than the longest pause was set before the clock was set back."""
+    return sa.or_(next_try <= now, next_try > now + most)
+
+
+def home(place: Place) -> str:
+    """The conversation of a place that is one conversation: a DM or a thread.
+
+    The audience is part of it: where a place is opened to more people, what was said before stays behind.
+    """
+    return f"{place.key}#{place.audience}" + ("+external" if place.external else "")
+
+
+def to_json(event: MessageEvent) -> str:
+    """The event as one line of ASCII JSON."""
+    person, place = event.person, event.place
+    return json.dumps(
+        {
+            "id": event.id,
+            "person": [person.platform, person.workspace, person.user],
+            "place": [place.platform, place.workspace, place.channel, place.thread, place.audience, place.name],
+            "text": event.text,
+            "name": event.name,
+            "at": event.at.isoformat(),
+            "attachments": event.attachments,
+            "link": event.link,
+            "reply_to": event.reply_to,
+            "quoted": event.quoted,
+            "forwarded": event.forwarded,
+            "notice": event.notice,
+            # Apart from the place, so that versions before this one can read the event.
+            **({"external": True} if place.external else {}),
+        },
+        separators=(",", ":"),
+    )
+
+
+def from_json(payload: str) -> MessageEvent:
+    """The event of `to_json`, equal in every field but `given`."""
+    data = json.loads(payload)
+    platform, workspace, channel, thread, audience, name = data["place"]
+    return MessageEvent(
+        id=data["id"],
+        person=Person(*data["person"]),
+        place=Place(platform, workspace, channel, thread, Audience(audience), name, bool(data.get("external"))),
+        text=data["text"],
+        name=data["name"],
+        at=datetime.fromisoformat(data["at"]),
+        attachments=tuple(data["attachments"]),
+        link=data["link"],
+        reply_to=data["reply_to"],
+        # An event that an earlier version wrote down has none of these.
+        quoted=data.get("quoted", ""),
+        forwarded=tuple(data.get("forwarded", ())),
+        notice=data.get("notice", ""),
+    )

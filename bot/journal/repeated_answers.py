@@ -1,0 +1,87 @@
+"""Answers that may repeat what is being forgotten: known by the words that they share with it.
+
+Each answer is given with memories and recent turns at hand, so that what is erased may stand in answers to other
+messages, too: of the same person anywhere, and of anybody in the same conversation.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from bot.journal.linking import renew
+from bot.journal.tables import exchanges, inbox, links, turns
+from bot.text import keywords
+
+
+class Erased(NamedTuple):
+    """What is forgotten, as texts, and the conversations that it was part of."""
+
+    texts: list[str]
+    conversations: list[str]
+
+
+def erased(
+    conn: sa.Connection, said: sa.ColumnElement[bool], waiting: sa.ColumnElement[bool], *, answers: bool = False
+) -> Erased:
+    """What people said in these turns and exchanges (and with `answers`, what they were answered), before they go."""
+    rows = conn.execute(sa.select(turns.c.text, turns.c.author, turns.c.conversation).where(said)).all()
+    kept = conn.execute(sa.select(exchanges.c.text, exchanges.c.answer, exchanges.c.conversation).where(waiting)).all()
+    texts = [row.text for row in rows if answers or row.author == "user"] + [row.text for row in kept]
+    texts += [row.answer for row in kept if answers]
+    return Erased(texts, sorted({row.conversation for row in (*rows, *kept)}))
+
+
+def owned(column: sa.ColumnElement[str], user_id: str) -> sa.ColumnElement[bool]:
+    """Whether an account has the memories of that mem0 user."""
+    linked = sa.select(links.c.person_key).where(links.c.user_id == user_id)
+    return sa.or_(column == user_id, column.in_(linked))
+
+
+def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float) -> int:
+    """Erase the answers that may repeat what is gone; return how many rows were touched.
+
+    `users` are the mem0 users whose it was. An answer that is still being given is not kept, and a lesson of theirs
+    that is under way, which may have been shown what is gone, is void and begun anew.
+    """
+    return forget_words(conn, _words(gone.texts), gone.conversations, users, now)
+
+
+def forget_words(
+    conn: sa.Connection, told: frozenset[str], conversations: Sequence[str], users: Sequence[str], now: float
+) -> int:
+    """As `forget`, for the words of what is gone."""
+    # First of all: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
+    theirs = (owned(inbox.c.person_key, user) for user in users)
+    being_answered = sa.or_(inbox.c.conversation.in_(conversations), *theirs)
+    conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
+
+    def repeats(text: str) -> bool:
+        return not told.isdisjoint(keywords.telling(text))
+
+    def near(table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.or_(table.c.conversation.in_(conversations), table.c.user_id.in_(users))
+
+    answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
+    doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
+    count = conn.execute(sa.delete(turns).where(turns.c.id.in_(doomed))).rowcount if doomed else 0
+    # Locked (PostgreSQL): one that is learned, or forgotten, at this very moment must not be written anew.
+    waiting = sa.select(exchanges).where(near(exchanges)).order_by(exchanges.c.id).with_for_update()
+    for row in conn.execute(waiting).mappings().all():
+        # It stays with the process that is learning it: another would begin before that one has cleared up.
+        if repeats(row["answer"]):
+            renew(conn, row, now, claimed_by=row["claimed_by"], answer="")
+            count += 1
+        elif row["claimed_by"] is not None and row["user_id"] in users:
+            renew(conn, row, now, claimed_by=row["claimed_by"])
+            count += 1
+    return count
+
+
+def words(former: str, now: str = "") -> frozenset[str]:
+    """The words of a text that are not in the one that took its place."""
+    return _words([former]) - _words([now])
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in keywords.telling(text))

@@ -1,0 +1,1 @@
+"""Embedded mem0: its `add` over our own stores, with all that bends it to them."""

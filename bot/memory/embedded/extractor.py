@@ -1,0 +1,230 @@
+"""mem0's LLM for extraction: Claude, with a cached prompt, a JSON schema, and no answer taken for what it isn't.
+
+mem0 keeps each fact's text alone, and takes an answer that it can't read for "no facts". So sources and supersessions
+are put into the current lesson here, and what goes back to mem0 is always JSON that it can read.
+"""
+
+import asyncio
+import contextvars
+import json
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import httpx2
+
+from bot.chat.errors import about_content, is_too_long, is_unpaid, name_of
+from bot.chat.parameters import Params
+from bot.memory.embedded import mem0_env
+from bot.memory.embedded.extraction_answer import LONGEST_FACT, Reading, Unreadable, read
+from bot.memory.embedded.extraction_prompt import NUMBERED, SCHEMA, has_context, numbered
+from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
+from bot.model import Source
+from bot.ports import LearningFailed
+
+mem0_env.prepare()
+
+from mem0.configs.llms.base import BaseLlmConfig  # noqa: E402 - mem0 decides on import what it writes and sends
+from mem0.llms.base import LLMBase  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+#: Seconds. An extraction comes whole, after all of it is written.
+TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=10.0, pool=10.0)
+#: Tokens of an answer: some hundred facts. A single exchange may need more, and can't be made smaller.
+MAX_TOKENS = 8192
+MAX_TOKENS_ALONE = 16384
+#: Seconds that an extraction may take in all, however the answer trickles in.
+LONGEST_TIME = 300.0
+#: Facts that one lesson may teach: they are one transaction, which others wait for.
+FACTS = 100
+#: What an answer of another form than it should have leads to, in the SDK or here.
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+_NUMBER = re.compile(r"[0-9]{1,6}")
+
+
+@dataclass
+class Meter:
+    """What extractions have cost: calls, tokens by kind, and how many answers were refused or not usable."""
+
+    calls: int = 0
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_creation: int = 0
+    refused: int = 0
+    unusable: int = 0
+
+    def count(self, usage: object) -> None:
+        """Add one answer's usage, of which compatible servers may tell a part or nothing."""
+        self.calls += 1
+        self.input += getattr(usage, "input_tokens", 0) or 0
+        self.output += getattr(usage, "output_tokens", 0) or 0
+        self.cache_read += getattr(usage, "cache_read_input_tokens", 0) or 0
+        self.cache_creation += getattr(usage, "cache_creation_input_tokens", 0) or 0
+
+
+class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
+    """mem0's `llm`, for calls within a lesson on a `LearningLoop`."""
+
+    def __init__(self, client: anthropic.AsyncAnthropic, model: str) -> None:
+        super().__init__(BaseLlmConfig(model=model))
+        self.meter = Meter()
+        self._client = client
+        self._model = model
+        self._params = Params(model, SCHEMA)
+        self._keeps_schema = True
+
+    def generate_response(
+        self, messages: list[dict[str, str]], tools: object = None, tool_choice: str = "auto", **_: object
+    ) -> Future[str]:
+        """Begin an extraction for the current lesson; its answer is mem0's JSON, its exception a LearningFailed.
+
+        A future in place of text: the learning loop waits for it, so that no thread is held while Claude writes.
+        """
+        lesson = current.get()
+        if lesson is None:
+            raise LearningFailed("an extraction outside a lesson")
+        # In a context without the lesson: what the client opens now stays open, and keeps its context as long.
+        outside = contextvars.Context()
+        return outside.run(
+            asyncio.run_coroutine_threadsafe, self._extract(messages, lesson), asyncio.get_running_loop()
+        )
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._client.close()
+
+    async def _extract(self, messages: list[dict[str, str]], lesson: Lesson) -> str:
+        system, user = (message["content"] for message in messages)
+        try:
+            return self._read(await self._ask(system, numbered(user, lesson.exchanges), lesson), lesson)
+        except _Refused as exc:
+            if len(lesson.exchanges) > 1 or not has_context(user):  # of several, all but one may be harmless
+                raise
+            # What it objects to may stand beside the exchange: in an older memory, or in what was said before.
+            log.warning("an extraction was refused (%s): asked again with this exchange alone", exc)
+            lesson.existing.clear()
+            prompt = numbered(user, lesson.exchanges, alone=True)
+            return self._read(await self._ask(system, prompt, lesson), lesson)
+
+    def _read(self, answer: anthropic.types.Message, lesson: Lesson) -> str:
+        alone = len(lesson.exchanges) == 1
+        try:
+            self.meter.count(answer.usage)
+            reason = answer.stop_reason
+            text = "".join(block.text for block in answer.content if block.type == "text")
+            if reason in ("refusal", "content_filter"):
+                self.meter.refused += 1
+                raise _Refused("refused", smaller=not alone, final=alone)
+            cut = reason in ("max_tokens", "model_context_window_exceeded")
+            if cut and not alone:
+                raise Unreadable(f"cut: {reason}")
+            reading = read(text)
+            if not reading.whole and not alone:
+                raise Unreadable("the list of facts breaks off")
+        except (Unreadable, *MALFORMED) as exc:
+            self.meter.unusable += 1
+            why = str(exc) if isinstance(exc, Unreadable) else f"malformed: {type(exc).__name__}"
+            raise LearningFailed(why, smaller=True) from None
+        if reading.whole and not reading.plain and self._keeps_schema:
+            self._keeps_schema = False
+            log.warning("%s ignores JSON schemas: facts are read from its text as well as can be", self._model)
+        return _for_mem0(_kept(reading, lesson), lesson)
+
+    async def _ask(self, system: str, prompt: str, lesson: Lesson) -> anthropic.types.Message:
+        alone = len(lesson.exchanges) == 1
+        request: dict[str, Any] = {
+            "max_tokens": MAX_TOKENS_ALONE if alone else MAX_TOKENS,
+            # Byte-identical every time, so that it is billed from the cache.
+            "system": [
+                {"type": "text", "text": system},
+                {"type": "text", "text": NUMBERED, "cache_control": {"type": "ephemeral"}},
+            ],
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        try:
+            async with asyncio.timeout(LONGEST_TIME):
+                answer: anthropic.types.Message = await self._params.send(request, self._client.messages.create)
+        except anthropic.APIStatusError as exc:
+            raise _failure(exc, alone=alone) from exc
+        except TimeoutError:
+            raise LearningFailed(f"no answer within {LONGEST_TIME:.0f} seconds", smaller=True) from None
+        except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
+            raise LearningFailed(type(exc).__name__, outage=True) from exc
+        except MALFORMED as exc:  # a body that breaks off in its middle, or nests too deep; the message would quote it
+            raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
+        return answer
+
+
+class _Refused(LearningFailed):
+    """The model, or a filter before it, objects to what the request holds."""
+
+
+def _failure(exc: anthropic.APIStatusError, *, alone: bool) -> LearningFailed:
+    name = name_of(exc)
+    if is_unpaid(exc):
+        return LearningFailed(f"no credit: {name}", outage=True)
+    if about_content(exc):
+        return _Refused(f"refused: {name}", smaller=not alone, final=alone)
+    if is_too_long(exc) and alone:
+        return _Refused(f"too long: {name}", smaller=True)
+    # What one exchange holds may be what is refused, and the others harmless.
+    status = exc.status_code
+    return LearningFailed(name, smaller=status in (400, 413, 422), outage=status in (401, 429) or status >= 500)
+
+
+def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
+    """Each fact of an answer, and whom it is attributed to: as many as one lesson may teach."""
+    rows = reading.rows
+    if len(rows) > FACTS and len(lesson.exchanges) > 1:
+        raise LearningFailed(f"{len(rows)} facts", smaller=True)
+    if reading.bad or reading.cut or not reading.whole or len(rows) > FACTS:
+        log.warning(
+            "of an extraction's answer %d facts are kept: %d rows were none, %d facts were cut at %d characters, "
+            "%d were more than one lesson teaches%s",
+            min(len(rows), FACTS),
+            reading.bad,
+            reading.cut,
+            LONGEST_FACT,
+            max(0, len(rows) - FACTS),
+            "" if reading.whole else ", and the list breaks off",
+        )
+    for row in rows[:FACTS]:
+        yield Fact(row.text, _sources(row.source, lesson), _superseded(row.supersedes, lesson)), row.speaker
+
+
+def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
+    """The exchange of that number; all of them where there is none, as one of them it was."""
+    exchanges: Sequence[Any] = lesson.exchanges
+    if isinstance(number, str) and _NUMBER.fullmatch(number):
+        number = int(number)
+    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= len(exchanges):
+        exchanges = [exchanges[number - 1]]
+    return tuple(map(source_of, exchanges))
+
+
+def _superseded(ids: object, lesson: Lesson) -> tuple[str, ...]:
+    """mem0's numbers as memory ids; numbers that it didn't show are dropped."""
+    shown = {str(number): memory_id for number, memory_id in enumerate(lesson.existing)}
+    return tuple(shown[str(each)] for each in ids if str(each) in shown) if isinstance(ids, list) else ()
+
+
+def _for_mem0(facts: Iterable[tuple[Fact, str]], lesson: Lesson) -> str:
+    """Put the facts into the lesson and return them in mem0's form. A text that comes twice is one fact."""
+    rows: list[dict[str, str]] = []
+    for fact, speaker in facts:
+        key = text_hash(fact.text)
+        if known := lesson.facts.get(key):
+            fact.sources = tuple(dict.fromkeys((*known.sources, *fact.sources)))
+            fact.supersedes = tuple(dict.fromkeys((*known.supersedes, *fact.supersedes)))
+        else:
+            rows.append({"id": str(len(rows)), "text": fact.text, "attributed_to": speaker})
+        lesson.facts[key] = fact
+    # mem0 cuts <think>…</think> out of an answer before it reads it: a fact that holds such words must not.
+    return json.dumps({"memory": rows}).replace("<", "\\u003c")

@@ -1,0 +1,399 @@
+"""Long-term memory on embedded mem0: its `add` over our own store, embedder and extractor.
+
+Reading and erasing go to the store directly, in threads that learning never holds. Learning goes through mem0, on a
+loop and thread of its own.
+"""
+
+import asyncio
+import logging
+import re
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from bot.chat.notebook import tells
+from bot.config import Settings, SettingsError
+from bot.logs import describe
+from bot.memory.embedded import mem0_env
+from bot.memory.embedded.extraction_prompt import messages
+from bot.memory.embedded.learning_loop import LearningLoop
+from bot.memory.recall.embedder import Embedder, make_embedder
+from bot.memory.recall.recall import Row, recall, to_memory
+from bot.memory.recall.recall import Store as ReadableStore
+from bot.memory.vectors import sources
+from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
+from bot.memory.vectors.sources import Sources
+from bot.model import Exchange, Memory
+from bot.ports import LearningFailed, MemoryUnavailable, Superseded
+from bot.settings_check import WORDLLAMA
+
+log = logging.getLogger(__name__)
+
+#: What goes into one extraction at most: characters of both sides, and exchanges. A longer one goes alone.
+MOST_CHARACTERS = 24_000
+MOST_EXCHANGES = 30
+READERS = 4
+#: What an exchange may itself be at fault for, beside the many ways in which a service or a database is out of reach;
+#: and how often such a one is tried.
+UNFORESEEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.DataError)
+TRIES = 5
+
+Result = TypeVar("Result")
+#: Marks exchanges as learned, in the store's transaction; raises Superseded where they may not be.
+Commit = Callable[[Any, Sequence[Exchange]], None]
+
+
+class Store(ReadableStore, Protocol):
+    """What the memory asks of a store of ours, beside mem0's interface (`SqliteStore`)."""
+
+    def find(self, user_id: str, words: str) -> Sequence[Row]:
+        """A person's memories that hold all these words."""
+        ...
+
+    def list(self, filters: Any = None, top_k: int | None = None) -> Sequence[Sequence[Row]]:
+        """mem0's own."""
+        ...
+
+    def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Erase some of a person's memories."""
+        ...
+
+    def forget_user(self, user_id: str) -> int:
+        """Erase a person's memories."""
+        ...
+
+    def amend(
+        self,
+        user_id: str,
+        memory_id: str,
+        change: Callable[[dict[str, Any]], dict[str, Any]],
+        vector: Sequence[float] | None = None,
+    ) -> Row | None:
+        """Change a memory of a person; None where there is none."""
+        ...
+
+    def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget that events taught anything, to one person or to anybody."""
+        ...
+
+    def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
+        """Give memories of a person to another."""
+        ...
+
+    def owners(self) -> Sequence[str]:
+        """Everybody who has memories."""
+        ...
+
+    def sweep(self, judge: Callable[[dict[str, Any]], Sources | None]) -> int:
+        """Look at everybody's memories and keep the sources that `judge` leaves."""
+        ...
+
+    def scrub(self) -> None:
+        """Take off the disk what was erased but in use."""
+        ...
+
+    def settle(self, lesson: Lesson) -> None:
+        """Commit a lesson for which nothing was inserted."""
+        ...
+
+    def close(self) -> None:
+        """Close."""
+        ...
+
+
+class EmbeddedMemory:
+    """`bot.ports.MemoryStore`. Without an extractor it notes verbatim what a person says (notebook mode)."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder, llm: Any, *, tokens: int, commit: Commit, slow: Sequence[object] = ()
+    ) -> None:
+        """`tokens` is the budget of one recall. `slow` names those parts whose calls go over a network."""
+        from bot.memory.embedded.mem0_async import BotMemory
+
+        self._store = store
+        self._embedder = embedder
+        self._llm = llm
+        self._tokens = tokens
+        self._commit = commit
+        self._mem0 = BotMemory(embedder=embedder, store=store, llm=llm)
+        self._learning = LearningLoop(lambda owner: any(owner is part for part in slow))
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="recall")
+        # Whole lists, which may be long: nobody's recall waits for them.
+        self._listers = ThreadPoolExecutor(1, thread_name_prefix="list")
+        # Erasing waits for readers of the file: not in the threads that they read in.
+        self._erasers = ThreadPoolExecutor(1, thread_name_prefix="forget")
+
+    async def recall(
+        self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
+    ) -> list[Memory]:
+        """Recall, see the port."""
+        return await self._in(
+            self._readers,
+            lambda: recall(self._store, self._embedder, self._tokens, _id(user_id), scopes, query, context, now),
+        )
+
+    async def list(self, user_id: str, search: str = "") -> list[Memory]:
+        """List, see the port."""
+
+        def look() -> list[Memory]:
+            if search.strip():
+                rows = self._store.find(_id(user_id), search)
+            else:
+                rows = self._store.list({"user_id": _id(user_id)})[0]
+            return sorted(map(to_memory, rows), key=lambda memory: memory.learned_at, reverse=True)
+
+        return await self._in(self._listers, look)
+
+    async def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Forget some, see the port."""
+        return await self._in(self._erasers, lambda: self._store.forget(_id(user_id), ids))
+
+    async def forget_all(self, user_id: str) -> int:
+        """Forget all, see the port."""
+        return await self._in(self._erasers, lambda: self._store.forget_user(_id(user_id)))
+
+    async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
+        """Edit, see the port."""
+
+        def change() -> Memory | None:
+            vector = self._embedder.embed(text, "update")
+            row = self._store.amend(_id(user_id), memory_id, lambda old: sources.edited(old, text, now), vector)
+            return to_memory(row) if row is not None else None
+
+        return await self._in(self._erasers, change)
+
+    async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
+        """Share, see the port."""
+
+        def change() -> Memory | None:
+            row = self._store.amend(_id(user_id), memory_id, lambda old: sources.shared(old, wide=shared))
+            return to_memory(row) if row is not None else None
+
+        return await self._in(self._erasers, change)
+
+    async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget by source, see the port."""
+        person = None if user_id is None else _id(user_id)
+        return await self._in(self._erasers, lambda: self._store.forget_sources(event_ids, person))
+
+    async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
+        """Move, see the port."""
+        return await self._in(self._erasers, lambda: self._store.move(_id(user_id), _id(to), accounts, user_id))
+
+    async def forget_workspace(
+        self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
+    ) -> int:
+        """Forget a workspace, see the port. Everybody's memories are looked through."""
+        if not workspace:
+            raise ValueError("a workspace has an id")
+
+        def judge(payload: dict[str, Any]) -> Sources | None:
+            return sources.outside(payload, platform, workspace, former)
+
+        return await self._in(self._erasers, lambda: self._store.sweep(judge))
+
+    async def people(self, platform: str) -> Sequence[str]:
+        """Whose memories there are, see the port."""
+        owners = await self._in(self._readers, self._store.owners)
+        return [owner for owner in owners if owner.startswith(f"{platform}:")]
+
+    async def scrub(self) -> None:
+        """Scrub, see the port."""
+        await self._in(self._erasers, self._store.scrub)
+
+    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+        """Learn, see the port.
+
+        What gives nothing usable is tried in halves, down to one exchange, and doesn't hold up the others.
+        LearningFailed then names it in `ids`.
+        """
+        return await self._learning.run(self._learn(tuple(exchanges))) if exchanges else 0
+
+    async def close(self) -> None:
+        """Stop learning, then release the store."""
+        if self._llm is not None:
+            await self._learning.run(self._llm.close())
+        await self._learning.close()
+        for pool in (self._readers, self._listers, self._erasers):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._store.close)
+
+    async def _in(self, pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, call)
+        except Exception as exc:
+            log.warning("the memory store failed: %s", describe(exc))
+            raise MemoryUnavailable(type(exc).__name__) from exc
+
+    # On the learning loop
+
+    async def _learn(self, exchanges: tuple[Exchange, ...]) -> int:
+        waiting = deque(_batches(exchanges) if self._llm is not None else ((each,) for each in exchanges))
+        added = 0
+        failed: LearningFailed | None = None
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                added += await self._lesson(batch)
+            except LearningFailed as exc:
+                if exc.smaller and len(batch) > 1:
+                    half = len(batch) // 2
+                    waiting.extendleft((batch[half:], batch[:half]))
+                elif exc.smaller or exc.final or exc.ids == ():
+                    ids = tuple(each.id for each in batch) if exc.ids is None else exc.ids
+                    # One report for all: what is worth fewer tries than the others is found out again.
+                    exc.ids = (*(failed.ids or ()), *ids) if failed else ids
+                    exc.final = exc.final and (failed is None or failed.final)
+                    exc.tries = exc.tries if failed is None or failed.tries else None
+                    failed = exc
+                else:  # the service is down: the others would fail too
+                    raise
+        if failed is not None:
+            raise failed
+        return added
+
+    async def _lesson(self, batch: tuple[Exchange, ...]) -> int:
+        """One `add`, its facts and the mark in one transaction; return how many facts are new."""
+        superseded = False
+
+        def commit(connection: Any) -> None:
+            nonlocal superseded
+            try:
+                self._commit(connection, batch)
+            except Superseded:
+                superseded = True
+                raise
+
+        lesson = Lesson(_id(batch[0].user_id), batch[0].scope, batch, commit)
+        token = current.set(lesson)
+        try:
+            await self._add(lesson)
+            if not lesson.committed:
+                await asyncio.to_thread(self._store.settle, lesson)
+        except Exception as exc:
+            if superseded:  # forgotten meanwhile, or learned by another process: either way there is nothing to do
+                log.info("a lesson of %d exchanges was superseded", len(batch))
+                if len(batch) > 1:  # those of them that are still waiting are learned anew
+                    raise LearningFailed("superseded", ids=()) from None
+                return 0
+            for cause in (exc, exc.__cause__):
+                if isinstance(cause, LearningFailed):
+                    raise cause from cause.__cause__
+            log.warning("a lesson could not be stored: %s", describe(exc))
+            if isinstance(lesson.error or exc, UNFORESEEN):
+                raise LearningFailed(type(exc).__name__, smaller=True, tries=TRIES) from exc
+            raise MemoryUnavailable(type(exc).__name__) from exc
+        finally:
+            current.reset(token)
+        return lesson.added
+
+    async def _add(self, lesson: Lesson) -> None:
+        last = lesson.exchanges[-1]
+        said = messages(lesson.exchanges)
+        if self._llm is None:
+            said = [each for each in said if each["role"] == "user" and tells(each["content"])]
+            for each in said:
+                lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source_of(last),))
+        if not said:
+            return
+        await self._mem0.add(
+            said,
+            user_id=lesson.user_id,
+            run_id=_id(lesson.scope),
+            metadata={
+                "audience": lesson.scope,
+                "place": last.place,
+                "conversation": last.conversation,
+                "created_at": last.at.astimezone(UTC).isoformat(),
+            },
+            infer=self._llm is not None,
+        )
+
+
+def _batches(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[Exchange, ...]]:
+    """The exchanges in order, as many together as one extraction takes; never two people's or scopes' together."""
+    batch: list[Exchange] = []
+    size = 0
+    for each in exchanges:
+        length = len(each.text) + len(each.answer)
+        other = batch and (each.user_id, each.scope) != (batch[0].user_id, batch[0].scope)
+        if other or (batch and (size + length > MOST_CHARACTERS or len(batch) == MOST_EXCHANGES)):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(each)
+        size += length
+    if batch:
+        yield tuple(batch)
+
+
+_NO_ID = re.compile(r"[\s%]")
+
+
+def _id(user_id: str) -> str:
+    """The user id as mem0 takes it: it refuses white space, which a name in the terminal may hold."""
+    if not user_id:
+        raise ValueError("a memory belongs to a person: the user id is empty")
+    return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)
+
+
+def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
+    """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
+
+    Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError, with one line that
+    names the variable, where the store or the embedder can't be used.
+    """
+    mem0_env.prepare(settings.bot_data_dir if settings.database_url is None else None)
+    embedder = make_embedder(settings.bot_embedder, settings)
+    slow: list[object] = [] if settings.bot_embedder == WORDLLAMA else [embedder]
+    store: Any = _open_store(settings, embedder)
+    if settings.database_url is not None:
+        slow.append(store)
+    llm = None
+    if settings.anthropic_api_key is not None:
+        from bot.chat.client import client
+        from bot.memory.embedded.extractor import TIMEOUT, Extractor
+
+        llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model)
+    return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
+
+
+class _Progress:
+    """Logs how far re-embedding has come: at the start, at every tenth, and at the end."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 10
+        if tenth != self._shown:
+            self._shown = tenth
+            log.info("memories embedded anew: %d of %d", done, total)
+
+
+def _open_store(settings: Settings, embedder: Embedder) -> Any:
+    from bot.memory.vectors.sqlite.schema import EmbedderChanged
+
+    try:
+        if settings.database_url is not None:
+            from bot.memory.vectors.postgres.store import PostgresStore
+
+            return PostgresStore(settings.database_url.get_secret_value(), embedder.dims, embedder.name)
+        from bot.memory.vectors.sqlite.store import SqliteStore
+        from bot.storage.sqlite import database_path
+
+        path = database_path(settings)
+        try:
+            return SqliteStore(path, embedder.dims, embedder.name)
+        except EmbedderChanged as exc:
+            from bot.memory.vectors.sqlite.reembed import reembed
+
+            log.info("BOT_EMBEDDER has changed: %s", exc)
+            reembed(path, embedder, _Progress())
+            return SqliteStore(path, embedder.dims, embedder.name)
+    except EmbedderChanged as exc:
+        raise SettingsError(f"BOT_EMBEDDER: {exc}") from exc
+    except (sqlite3.Error, OSError) as exc:
+        raise SettingsError(f"BOT_DATA_DIR: no database can be used there ({type(exc).__name__})") from exc

@@ -1,0 +1,1 @@
+"""Which memories go into a prompt, and the embedders that find them."""

@@ -1,0 +1,137 @@
+"""One recall on a store of our own: embed, score, rank, fetch and fit the budget, all in one thread."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+
+from bot.memory.recall import ranking
+from bot.memory.recall.embedder import Embedder
+from bot.model import Memory, Source
+from bot.text import time_expressions
+from bot.text.clean import one_line
+from bot.text.keywords import terms
+
+#: What of a long message is searched for: its beginning and its end, in characters. Each word costs a look-up.
+QUERY = 2000
+#: What of each earlier text counts as context.
+CONTEXT = 500
+
+
+class Row(Protocol):
+    """A stored memory."""
+
+    @property
+    def id(self) -> str:
+        """mem0's id."""
+        ...
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """What mem0 calls its payload."""
+        ...
+
+
+class Store(Protocol):
+    """The reading half of our stores. `candidates` returns what `sqlite.store.Candidates` describes."""
+
+    def candidates(self, user_id: str, scopes: frozenset[str] | None, query: str, vector: Sequence[float]) -> Any:
+        """All live memories of a person in these scopes, scored."""
+        ...
+
+    def fetch(self, wanted: Any) -> Sequence[Row]:
+        """Memories by their row numbers."""
+        ...
+
+
+def recall(
+    store: Store,
+    embedder: Embedder,
+    tokens: int,
+    user_id: str,
+    scopes: frozenset[str] | None,
+    query: str,
+    context: Sequence[str],
+    now: datetime,
+) -> list[Memory]:
+    """The memories that fit into so many tokens, best first."""
+    window = time_expressions.find(query, now)
+    asked = _ends(window.rest if window else query, QUERY)
+    found = store.candidates(user_id, scopes, asked, embedder.embed(asked, "search"))
+    if not len(found.rows) or not ranking.most(tokens):
+        return []
+    order = ranking.rank(
+        ranking.Match(found.semantic, found.keyword),
+        found.created_at,
+        now=now.timestamp(),
+        seen_at=found.seen_at,
+        group=found.audience,
+        context=_context(store, embedder, user_id, scopes, context, found),
+        words=len(terms(asked)),
+        window=window,
+        limit=ranking.most(tokens),
+    )
+    wanted = found.rows[order]
+    # A third of the rows that could fit nearly always fills the budget. The others are read where there is still room
+    # for one of them, if it is no longer than those.
+    first = max(len(wanted) // 3, 60)
+    memories = _fitting(store.fetch(wanted[:first]), tokens)
+    lines = [ranking.LINE + len(one_line(memory.text)) for memory in memories]
+    left = tokens * ranking.CHARACTERS_PER_TOKEN - sum(lines)
+    if len(wanted) > first and left * len(lines) >= sum(lines):
+        memories = _fitting(store.fetch(wanted), tokens)
+    return memories
+
+
+def _fitting(rows: Sequence[Row], tokens: int) -> list[Memory]:
+    memories = [to_memory(row) for row in rows]
+    texts = [one_line(memory.text) for memory in memories]
+    return [memories[place] for place in ranking.fit(texts, [each.learned_at for each in memories], tokens)]
+
+
+def _context(
+    store: Store, embedder: Embedder, user_id: str, scopes: frozenset[str] | None, context: Sequence[str], found: Any
+) -> ranking.Match | None:
+    said = "\n".join(_ends(text, CONTEXT) for text in context).strip()
+    if not said:
+        return None
+    also = store.candidates(user_id, scopes, said, embedder.embed(said, "search"))
+    # Between the two look-ups a memory may have come or gone: then the question alone decides, this once.
+    if not np.array_equal(also.rows, found.rows):
+        return None
+    return ranking.Match(also.semantic, also.keyword)
+
+
+def _ends(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} {text[-most // 2 :]}"
+
+
+def to_memory(row: Row) -> Memory:
+    """A stored memory as a value. Where it was said more than once, its date is the last time."""
+    payload = row.payload
+    sources = tuple(
+        Source(
+            each["event_id"], _time(each["at"]), each.get("place", ""), each.get("link", ""), each.get("account", "")
+        )
+        for each in payload.get("sources") or ()
+    )
+    learned_at = max((source.at for source in sources), default=_time(payload.get("created_at")))
+    edited_at = payload.get("edited_at")
+    return Memory(
+        row.id,
+        str(payload.get("data", "")),
+        learned_at,
+        str(payload.get("audience", "")),
+        sources,
+        payload.get("superseded_by"),
+        _time(edited_at) if edited_at else None,
+    )
+
+
+def _time(stored: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(stored)
+    except (TypeError, ValueError):
+        return datetime.fromtimestamp(0, UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Vector stores of our own, on SQLite and PostgreSQL."""

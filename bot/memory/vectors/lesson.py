@@ -1,0 +1,64 @@
+"""What goes past mem0's `add`: it keeps a fact's text alone, so sources and supersessions travel beside it.
+
+A `Lesson` is set in a context variable around `add`; `asyncio.to_thread` copies the context, so the extractor and the
+store see the same object. With our own stores, the facts and the mark "these exchanges are learned" are one
+transaction: exactly once.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.model import Exchange, Source
+
+
+def text_hash(text: str) -> str:
+    """mem0's own key of a fact: the MD5 of its text, hexadecimal."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def source_of(exchange: Exchange) -> Source:
+    """An exchange as the source of what it taught."""
+    return Source(exchange.event_id, exchange.at, exchange.place, exchange.link, exchange.person_key)
+
+
+@dataclass(slots=True)
+class Fact:
+    """One extracted fact: its text, who taught it, and the ids of the memories that it replaces."""
+
+    text: str
+    sources: tuple[Source, ...]
+    supersedes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Lesson:
+    """One `add`: exchanges of one person and scope.
+
+    Attributes:
+        existing: Ids of the memories that mem0 shows the extractor, in its numbering (0, 1, …): written by the
+            store's `search` while the lesson is current, read by the extractor.
+        facts: By `text_hash`: written by the extractor, read by the store's `insert`.
+        commit: Runs inside the store's own transaction, with its DBAPI connection: marks the exchanges as learned.
+            Raises Superseded where they may not be, which rolls the facts back.
+        committed: Set by the store once the transaction is through.
+        attempted: Set by the store when it begins: mem0 tries again row by row, which must not be.
+        error: What the transaction failed with. mem0 swallows it.
+    """
+
+    user_id: str
+    scope: str
+    exchanges: tuple[Exchange, ...]
+    commit: Callable[[Any], None]
+    existing: list[str] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
+    added: int = 0
+    committed: bool = False
+    attempted: bool = False
+    error: Exception | None = None
+
+
+#: The lesson that the code below `add` is part of; None outside.
+current: ContextVar[Lesson | None] = ContextVar("lesson", default=None)

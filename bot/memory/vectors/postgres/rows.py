@@ -1,0 +1,225 @@
+"""Reading and writing memories on PostgreSQL: every statement about rows. Each runs inside a caller's transaction."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from bot.memory.vectors.filters import Query
+from bot.memory.vectors.person_cache import K1, ROW, B, Floats, Rows
+from bot.memory.vectors.postgres import erasure
+from bot.memory.vectors.postgres.schema import PARTS, part_of, person_key, table
+from bot.memory.vectors.sqlite.rows import Record, Vector, decode, encode, epoch, sources_of
+from bot.memory.vectors.sqlite.schema import Meta, signature_key, term_key
+from bot.memory.vectors.sqlite.store import Row
+from bot.storage.postgres_pool import Connection
+from bot.text import keywords
+
+_COLUMNS = "seq, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
+#: What a memory's payload is read with: its number, id, what replaced it, the payload.
+STORED = "SELECT seq, memory_id, superseded_by, payload FROM"
+
+Stored = tuple[int, str, str | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Memories of one person in insertion order: what ROW says of them, and their scores (0 where not asked for)."""
+
+    rows: Rows
+    cosine: Floats
+    bm25: Floats
+
+
+def lock(conn: Connection, person: UUID) -> None:
+    """Let one transaction at a time write about a person, in whatever process; held until the transaction ends."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(person.bytes[:8], "big", signed=True),))
+
+
+def where(meta: Meta, query: Query) -> tuple[str, list[Any]]:
+    """What of a filter the columns can answer, as SQL and its parameters."""
+    assert query.user_id is not None
+    parts = ["person = %s"]
+    params: list[Any] = [person_key(meta, query.user_id)]
+    for column, values in (("audience", query.audiences), ("run", query.runs)):
+        if values is not None:
+            parts.append(f"{column} = ANY(%s::bigint[])")
+            params.append([meta.digest(column, value) for value in values])
+    if query.superseded is not None:
+        parts.append(f"superseded_by IS {'NOT ' if query.superseded else ''}NULL")
+    return " AND ".join(parts), params
+
+
+def read(conn: Connection, meta: Meta, query: Query, vector: Vector | None = None, text: str = "") -> Found:
+    """All memories that the columns' part of the filter lets through, scored exactly by PostgreSQL and BM25.
+
+    The statistics of BM25 are those of the memories read.
+    """
+    condition, params = where(meta, query)
+    assert query.user_id is not None
+    person = person_key(meta, query.user_id)
+    weights = term_keys(person, keywords.terms(text))
+    cosine = "0::real" if vector is None else f"(-(vector_{meta.number} <#> %s::vector))::real"
+    scored: list[Any] = [] if vector is None else [literal(vector)]
+    matching = "CASE WHEN terms && %s::integer[] THEN terms END" if weights else "NULL::integer[]"
+    if weights:
+        scored.append(list(weights))
+    found = (
+        conn.cursor(binary=True)
+        .execute(
+            f"SELECT {_COLUMNS}, {cosine}, {matching} FROM {table_of(person)} WHERE {condition} ORDER BY seq",
+            [*scored, *params],
+        )
+        .fetchall()
+    )
+    rows = np.array([row[:9] for row in found], dtype=ROW)
+    return Found(
+        rows,
+        np.nan_to_num(np.array([row[9] for row in found], dtype=np.float32)),
+        bm25([row[10] for row in found], rows["length"].astype(np.float32), weights),
+    )
+
+
+def bm25(terms: Sequence[Sequence[int] | None], lengths: Floats, weights: Mapping[int, int]) -> Floats:
+    """BM25 of rows for a query's terms (key: how often asked), from the rows' own terms (None: none asked for)."""
+    scores = np.zeros(len(terms), dtype=np.float32)
+    counts: dict[int, dict[int, int]] = {}
+    for place, row in enumerate(terms):
+        for term in row or ():
+            if term in weights:
+                held_by = counts.setdefault(term, {})
+                held_by[place] = held_by.get(place, 0) + 1
+    if not counts:
+        return scores
+    norms = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0))
+    for term, held_by in counts.items():
+        places = np.fromiter(held_by, dtype=np.intp)
+        tf = np.fromiter(held_by.values(), dtype=np.float32)
+        idf = math.log(1 + (len(terms) - len(places) + 0.5) / (len(places) + 0.5))
+        scores[places] += np.float32(weights[term] * idf) * (tf * np.float32(K1 + 1) / (tf + norms[places]))
+    return scores
+
+
+def term_keys(person: UUID, counts: Mapping[str, int]) -> Counter[int]:
+    """Keywords as PostgreSQL's integers, with how often each occurs."""
+    keyed: Counter[int] = Counter()
+    for term, count in counts.items():
+        keyed[term_key(person.bytes, term) - 2**31] += count
+    return keyed
+
+
+def literal(vector: Vector) -> str:
+    """A vector as pgvector reads it."""
+    return "[" + ",".join(map(str, vector.tolist())) + "]"
+
+
+def signature(person: UUID, text: str) -> int:
+    """What two memories of a person share that say the same."""
+    return signature_key(person.bytes, keywords.signature(text))
+
+
+def text_of(payload: Mapping[str, Any]) -> str:
+    """The memory's own text, empty where it has none."""
+    text = payload.get("data")
+    return text if isinstance(text, str) else ""
+
+
+def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything a row holds that comes from the payload."""
+    text = text_of(payload)
+    sources = sources_of(payload)
+    created = epoch(payload.get("created_at"))
+    terms = term_keys(person, keywords.terms(text))
+    values: dict[str, Any] = {
+        "created_at": created,
+        "seen_at": max([created, *(epoch(source.get("at")) for source in sources)]),
+        "length": terms.total(),
+        "signature": signature(person, text),
+        "sources": sorted({meta.digest("event", str(source["event_id"])) for source in sources}),
+        "terms": sorted(terms.elements()),
+        "payload": encode(payload),
+    }
+    for column, key in (("audience", "audience"), ("run", "run_id"), ("conversation", "conversation")):
+        values[column] = meta.digest(column, str(payload[key])) if payload.get(key) is not None else 0
+    return values
+
+
+def reindex(conn: Connection) -> None:
+    """Index memories anew where the rules for keywords have changed."""
+    for part in range(PARTS):
+        own = table(part)
+        stored = conn.cursor(binary=True).execute(f"SELECT seq, person, payload FROM {own}").fetchall()
+        for seq, person, payload in stored:
+            text = text_of(decode(payload))
+            if not keywords.changed(text):
+                continue
+            terms = term_keys(person, keywords.terms(text))
+            conn.execute(
+                f"UPDATE {own} SET terms = %s::integer[], length = %s, signature = %s WHERE seq = %s",
+                (sorted(terms.elements()), terms.total(), signature(person, text), seq),
+            )
+
+
+def table_of(person: UUID) -> str:
+    """The table that holds a person's rows."""
+    return table(part_of(person))
+
+
+def add(conn: Connection, meta: Meta, person: UUID, record: Record) -> None:
+    """Store one memory."""
+    values = _columns(meta, person, record.payload)
+    values |= {"person": person, "memory_id": record.memory_id, f"vector_{meta.number}": literal(record.vector)}
+    values["part"] = part_of(person)
+    names = ", ".join(values)
+    marks = ", ".join(f"%({name})s" for name in values)
+    seq = f"nextval('memories_seq') * {PARTS} + %(part)s"
+    conn.execute(f"INSERT INTO {table_of(person)} (seq, {names}) VALUES ({seq}, {marks})", values)
+
+
+def replace(conn: Connection, meta: Meta, person: UUID, seq: int, payload: Mapping[str, Any]) -> None:
+    """Give a memory another payload."""
+    values = _columns(meta, person, payload)
+    sets = ", ".join(f"{name} = %({name})s" for name in values)
+    conn.execute(
+        f"UPDATE {table_of(person)} SET {sets} WHERE person = %(person)s AND seq = %(seq)s",
+        {**values, "person": person, "seq": seq},
+    )
+
+
+def revector(conn: Connection, meta: Meta, person: UUID, seq: int, vector: Vector) -> None:
+    """Give a memory another vector."""
+    conn.execute(
+        f"UPDATE {table_of(person)} SET vector_{meta.number} = %s WHERE person = %s AND seq = %s",
+        (literal(vector), person, seq),
+    )
+
+
+def erase(conn: Connection, person: UUID, condition: str = "true", params: Sequence[Any] = ()) -> int:
+    """Delete a person's memories that meet a condition, and note that their part is to be rewritten."""
+    gone = conn.execute(f"DELETE FROM {table_of(person)} WHERE person = %s AND {condition}", (person, *params)).rowcount
+    if gone:
+        erasure.note(conn, part_of(person))
+    return gone
+
+
+def fetch(conn: Connection, wanted: Sequence[int]) -> dict[int, Row]:
+    """The memories with these numbers, by number."""
+    found: dict[int, Row] = {}
+    for part in {seq % PARTS for seq in wanted}:
+        own = [seq for seq in wanted if seq % PARTS == part]
+        rows = conn.cursor(binary=True).execute(f"{STORED} {table(part)} WHERE seq = ANY(%s::bigint[])", (own,))
+        found |= {row[0]: to_row(row) for row in rows}
+    return found
+
+
+def to_row(found: Any) -> Row:
+    """What STORED reads, as mem0 reads it."""
+    _, memory_id, superseded_by, stored = found
+    payload = decode(bytes(stored))
+    if superseded_by is not None:
+        payload["superseded_by"] = superseded_by
+    return Row(memory_id, None, payload)

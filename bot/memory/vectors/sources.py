@@ -1,0 +1,82 @@
+"""To whom a stored memory belongs, by its sources: which go with an account, a workspace, a deleted message.
+
+Pure functions over payloads, for every store of ours.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.memory.vectors.lesson import text_hash
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE
+
+Payload = Mapping[str, Any]
+Sources = list[dict[str, Any]]
+
+
+def sources_of(payload: Payload) -> Sources:
+    """The events that taught a memory, as they are stored."""
+    return [dict(source) for source in payload.get("sources") or ()]
+
+
+def with_sources(payload: Payload, sources: Sources) -> dict[str, Any]:
+    """The memory with these sources alone; it dates from the first of them."""
+    return {**payload, "sources": sources, "created_at": min(str(source["at"]) for source in sources)}
+
+
+def edited(payload: Payload, text: str, now: datetime) -> dict[str, Any]:
+    """The memory with a text that its person gave it."""
+    at = now.astimezone(UTC).isoformat()
+    return {**payload, "data": text, "hash": text_hash(text), "updated_at": at, "edited_at": at}
+
+
+def shared(payload: Payload, *, wide: bool) -> dict[str, Any]:
+    """The memory opened to every channel, or closed to the audience that it was learned in."""
+    audience = payload.get("audience")
+    if wide:
+        return dict(payload) if audience == SHARED_SCOPE else {**payload, "audience": SHARED_SCOPE, "own": audience}
+    if audience != SHARED_SCOPE:
+        return dict(payload)
+    closed = {key: value for key, value in payload.items() if key != "own"}
+    return {**closed, "audience": payload.get("own") or payload.get("run_id") or PRIVATE_SCOPE}
+
+
+def parted(payload: Payload, accounts: Collection[str] | None, home: str) -> tuple[Sources, Sources] | None:
+    """The sources that go with these accounts (None: all), and those that stay; None where the memory stays whole.
+
+    A source that names no account is of `home`, the account by which this mem0 user is called.
+    """
+    sources = [{**source, "account": source.get("account") or home} for source in sources_of(payload)]
+    if accounts is None:
+        return sources, []
+    going = [source for source in sources if source["account"] in accounts]
+    staying = [source for source in sources if source["account"] not in accounts]
+    return (going, staying) if going else None
+
+
+def outside(payload: Payload, platform: str, workspace: str, former: Collection[str] = ()) -> Sources | None:
+    """The sources that are left without a workspace, [] where the memory goes; None where it isn't concerned.
+
+    `former` are accounts of it whose keys don't say so.
+    """
+    scope = str(payload.get("own") or payload.get("audience") or "")
+    if scope == f"public:{platform}:{workspace}" or scope.startswith(f"members:{platform}:{workspace}:"):
+        return []
+    prefix = f"{platform}:{workspace}:"
+    sources = sources_of(payload)
+    if not sources:
+        owner = str(payload.get("user_id", ""))
+        return [] if owner.startswith(prefix) or owner in former else None
+    left = [
+        source
+        for source in sources
+        if not str(source.get("account", "")).startswith(prefix)
+        and source.get("account") not in former
+        and not str(source["event_id"]).startswith(prefix)
+    ]
+    return None if len(left) == len(sources) else left
+
+
+def without(payload: Payload, event_ids: Sequence[str]) -> Sources:
+    """The sources that are left without these events."""
+    return [source for source in sources_of(payload) if source["event_id"] not in event_ids]

@@ -1,0 +1,373 @@
+"""Writing memories: every statement that changes the store's tables. All of it runs inside a caller's transaction."""
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.memory.vectors.sqlite import schema
+from bot.memory.vectors.sqlite.schema import (
+    MAX_PEOPLE,
+    SEQ_BITS,
+    TERM_BITS,
+    Blocks,
+    Meta,
+    signature_key,
+    term_key,
+)
+from bot.text import keywords
+
+Vector = npt.NDArray[np.float32]
+
+#: One posting: the memory's `seq` within its person, and how often the term occurs in it (255 at most).
+POSTING = np.dtype([("seq", "<u4"), ("tf", "u1")])
+#: A term's postings continue in a new row after so many, so that an add rewrites a few hundred bytes per term.
+PART = 400
+
+_PACK = struct.Struct("<IB").pack
+_SEQ_MASK = (1 << SEQ_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The keys and the vector layout of an opened store."""
+
+    meta: Meta
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person's row. `version` counts all changes, `edits` those of stored rows, `revectored` those of vectors."""
+
+    id: int
+    salt: bytes
+    next_seq: int
+    count: int
+    version: int
+    edits: int
+    revectored: int
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The first and last number that a memory of this person can have."""
+        return self.id << SEQ_BITS, self.id << SEQ_BITS | _SEQ_MASK
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A memory to be stored."""
+
+    memory_id: str
+    vector: Vector
+    payload: Mapping[str, Any]
+
+
+def find_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Person | None:
+    """The person's row, None where nothing is stored about them."""
+    row = conn.execute(
+        "SELECT id, salt, next_seq, count, version, edits, revectored FROM memory_people WHERE key = ?",
+        (layout.meta.person_key(user_id),),
+    ).fetchone()
+    return Person(*row) if row else None
+
+
+def ensure_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Person:
+    """The person's row, made where it is missing. Raises OverflowError past 8,388,607 people."""
+    conn.execute(
+        "INSERT INTO memory_people (key, salt) VALUES (?, randomblob(16)) ON CONFLICT DO NOTHING",
+        (layout.meta.person_key(user_id),),
+    )
+    person = find_person(conn, layout, user_id)
+    if person is None or person.id >= MAX_PEOPLE:
+        raise OverflowError("the store holds the memories of 8,388,607 people at most")
+    return person
+
+
+def encode(payload: Mapping[str, Any]) -> bytes:
+    """A payload as it is stored; lone surrogates survive."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def decode(stored: bytes) -> dict[str, Any]:
+    """The payload that `encode` was given."""
+    payload: dict[str, Any] = json.loads(stored.decode("utf-8", "surrogatepass"))
+    return payload
+
+
+def epoch(value: Any) -> float:
+    """An ISO time as seconds since 1970; without a time zone it is UTC; now where it is none."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        at = datetime.now(UTC)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def unit(vector: Sequence[float] | Vector, dims: int) -> Vector:
+    """The vector at length 1 (zero stays zero). Raises ValueError for another number of dimensions, or not numbers."""
+    array = np.asarray(vector, dtype=np.float32).reshape(-1)
+    if array.shape != (dims,):
+        raise ValueError(f"the vector has {array.size} dimensions, not {dims}")
+    norm = float(np.linalg.norm(array))
+    if not np.isfinite(norm):
+        raise ValueError("the vector holds something that is not a finite number")
+    return array / np.float32(norm) if norm > 0 else array
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    text = payload.get("data")
+    return text if isinstance(text, str) else ""
+
+
+def sources_of(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The events that a payload names as its sources; somebody else's metadata under that name counts for none."""
+    listed = payload.get("sources")
+    if not isinstance(listed, list):
+        return []
+    return [source for source in listed if isinstance(source, Mapping) and source.get("event_id")]
+
+
+def _columns(layout: Layout, person: Person, payload: Mapping[str, Any], length: int) -> tuple[float | int, ...]:
+    """Everything a memory's row says about its payload, in the order of the table."""
+    meta = layout.meta
+    created = epoch(payload.get("created_at"))
+    seen = max((epoch(source.get("at")) for source in sources_of(payload)), default=created)
+    kinds = (("audience", "audience"), ("run", "run_id"), ("conversation", "conversation"))
+    hashes = (meta.digest(kind, str(payload[key])) if payload.get(key) is not None else 0 for kind, key in kinds)
+    return created, max(seen, created), length, *hashes, signature_key(person.salt, keywords.signature(_text(payload)))
+
+
+def add(conn: sqlite3.Connection, layout: Layout, person: Person, seq: int, records: Sequence[Record]) -> None:
+    """Store memories as the person's numbers `seq` and up (their `next_seq`, counted up by the caller)."""
+    rows = range(person.id << SEQ_BITS | seq, (person.id << SEQ_BITS | seq) + len(records))
+    counts = [keywords.terms(_text(record.payload)) for record in records]
+    # Numbers are given out upwards for ever: texts are only ever appended.
+    (text,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM memory_texts").fetchone()
+    conn.executemany(
+        "INSERT INTO memory_texts (id, payload) VALUES (?, ?)",
+        [(text + number, encode(record.payload)) for number, record in enumerate(records)],
+    )
+    conn.executemany(
+        "INSERT INTO memories (id, memory_id, text,"
+        " created_at, seen_at, length, audience, run, conversation, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (row, record.memory_id, text + number, *_columns(layout, person, record.payload, counts[number].total()))
+            for number, (row, record) in enumerate(zip(rows, records, strict=True))
+        ],
+    )
+    write_vectors(conn, layout.blocks, rows[0], [record.vector for record in records])
+    _add_postings(conn, person, dict(enumerate(counts, seq)))
+    for row, record in zip(rows, records, strict=True):
+        _add_sources(conn, layout, row, record.payload)
+
+
+def finish(
+    conn: sqlite3.Connection, layout: Layout, person: Person, *, next_seq: int, change: int, edited: bool
+) -> None:
+    """Count what a transaction changed: `change` memories more, and whether stored rows were `edited`."""
+    conn.execute(
+        "UPDATE memory_people"
+        " SET next_seq = ?, count = count + ?, version = version + 1, edits = edits + ? WHERE id = ?",
+        (next_seq, change, edited, person.id),
+    )
+    if edited:
+        schema.drop_next(conn, layout.meta, person.id)
+
+
+def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, payload: Mapping[str, Any]) -> None:
+    """Give a memory another payload; the former one is erased."""
+    ((text, stored),) = conn.execute(
+        "SELECT text, payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memories.id = ?", (row,)
+    )
+    former = decode(stored)
+    if _text(former) != _text(payload):
+        _remove_postings(conn, person, {row & _SEQ_MASK: keywords.terms(_text(former))})
+        _add_postings(conn, person, {row & _SEQ_MASK: keywords.terms(_text(payload))})
+    length = keywords.terms(_text(payload)).total()
+    # A longer text would move its neighbours: it is appended instead.
+    appended = conn.execute("INSERT INTO memory_texts (payload) VALUES (?)", (encode(payload),)).lastrowid
+    conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
+    conn.execute(
+        "UPDATE memories SET text = ?,"
+        " created_at = ?, seen_at = ?, length = ?, audience = ?, run = ?, conversation = ?, signature = ? WHERE id = ?",
+        (appended, *_columns(layout, person, payload, length), row),
+    )
+    conn.execute("DELETE FROM memory_sources WHERE memory = ?", (row,))
+    _add_sources(conn, layout, row, payload)
+
+
+def revector(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, vector: Vector) -> None:
+    """Give a memory another vector."""
+    write_vectors(conn, layout.blocks, row, [vector])
+    conn.execute("UPDATE memory_people SET revectored = revectored + 1 WHERE id = ?", (person.id,))
+
+
+def erase(conn: sqlite3.Connection, layout: Layout, person: Person, rows: Iterable[int]) -> int:
+    """Erase memories of one person with all that is derived from them; return how many there were."""
+    erased = 0
+    counts: dict[int, dict[str, int]] = {}
+    first, last = person.rows
+    for row in rows:
+        found = conn.execute(
+            "SELECT text, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
+            " WHERE memories.id = ? AND memories.id BETWEEN ? AND ?",
+            (row, first, last),
+        ).fetchone()
+        if found is None:
+            continue
+        text, stored = found
+        counts[row & _SEQ_MASK] = keywords.terms(_text(decode(stored)))
+        conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
+        conn.execute("DELETE FROM memories WHERE id = ?", (row,))
+        conn.execute("DELETE FROM memory_sources WHERE memory = ?", (row,))
+        write_vectors(conn, layout.blocks, row, [np.zeros(layout.blocks.dims, dtype=np.float32)])
+        erased += 1
+    _remove_postings(conn, person, counts)
+    return erased
+
+
+def erase_person(conn: sqlite3.Connection, layout: Layout, person: Person) -> int:
+    """Erase everything about one person; return how many memories there were."""
+    span = person.rows
+    conn.execute(
+        "UPDATE memory_texts SET payload = NULL WHERE id IN (SELECT text FROM memories WHERE id BETWEEN ? AND ?)", span
+    )
+    erased = conn.execute("DELETE FROM memories WHERE id BETWEEN ? AND ?", span).rowcount
+    conn.execute("DELETE FROM memory_sources WHERE memory BETWEEN ? AND ?", span)
+    conn.execute(f"DELETE FROM {layout.blocks.table} WHERE id BETWEEN ? AND ?", span)
+    conn.execute(
+        "DELETE FROM memory_postings WHERE id BETWEEN ? AND ?",
+        (person.id << TERM_BITS, ((person.id + 1) << TERM_BITS) - 1),
+    )
+    conn.execute("DELETE FROM memory_people WHERE id = ?", (person.id,))
+    schema.drop_next(conn, layout.meta, person.id)
+    return erased
+
+
+def write_vectors(conn: sqlite3.Connection, blocks: Blocks, first: int, vectors: Sequence[Vector]) -> None:
+    """Write the vectors of neighbouring rows in place, where they stay for ever."""
+    person, seq, done = first >> SEQ_BITS, first & _SEQ_MASK, 0
+    while done < len(vectors):
+        block, offset = blocks.place(person, seq + done)
+        count = min(blocks.slots - (seq + done) % blocks.slots, len(vectors) - done)
+        conn.execute(
+            f"INSERT INTO {blocks.table} (id, vectors) VALUES (?, zeroblob(?)) ON CONFLICT DO NOTHING",
+            (block, blocks.size),
+        )
+        with conn.blobopen(blocks.table, "vectors", block) as blob:
+            blob.seek(offset)
+            blob.write(np.concatenate(vectors[done : done + count]).astype("<f4").tobytes())
+        done += count
+
+
+def _add_sources(conn: sqlite3.Connection, layout: Layout, row: int, payload: Mapping[str, Any]) -> None:
+    events = {layout.meta.digest("event", str(source["event_id"])) for source in sources_of(payload)}
+    conn.executemany("INSERT INTO memory_sources VALUES (?, ?)", [(event, row) for event in events])
+
+
+def reindex(conn: sqlite3.Connection, person_id: int, salt: bytes) -> int:
+    """Index a person's memories anew where the rules for keywords have changed; return how many those were.
+
+    Plain English is what it was: the others are texts beyond ASCII, and those with words that are cut now.
+    """
+    person = Person(person_id, salt, 0, 0, 0, 0, 0)
+    stored = conn.execute(
+        "SELECT memories.id, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
+        " WHERE memories.id BETWEEN ? AND ?",
+        person.rows,
+    )
+    texts = {row & _SEQ_MASK: text for row, payload in stored if keywords.changed(text := _text(decode(payload)))}
+    if not texts:
+        return 0
+    span = (person_id << TERM_BITS, ((person_id + 1) << TERM_BITS) - 1)
+    parts = conn.execute("SELECT id, postings FROM memory_postings WHERE id BETWEEN ? AND ?", span).fetchall()
+    _drop_postings(conn, parts, list(texts))
+    counts = {seq: keywords.terms(text) for seq, text in texts.items()}
+    _add_postings(conn, person, counts)
+    conn.executemany(
+        "UPDATE memories SET length = ?, signature = ? WHERE id = ?",
+        [
+            (counts[seq].total(), signature_key(salt, keywords.signature(text)), person_id << SEQ_BITS | seq)
+            for seq, text in texts.items()
+        ],
+    )
+    conn.execute("UPDATE memory_people SET version = version + 1, edits = edits + 1 WHERE id = ?", (person_id,))
+    return len(texts)
+
+
+def _term_rows(person: Person, salt_term: int) -> tuple[int, int]:
+    first = person.id << TERM_BITS | salt_term << (TERM_BITS - 32)
+    return first, first | (1 << (TERM_BITS - 32)) - 1
+
+
+def _by_key(person: Person, counts: Mapping[str, int]) -> dict[int, int]:
+    """Counts by the terms' keys, those whose keys collide added up."""
+    keyed: dict[int, int] = {}
+    for term, count in counts.items():
+        key = term_key(person.salt, term)
+        keyed[key] = keyed.get(key, 0) + count
+    return keyed
+
+
+def _add_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[int, Mapping[str, int]]) -> None:
+    """Put memories (seq: their terms) into the keyword index."""
+    new: dict[int, list[tuple[int, int]]] = {}
+    for seq, terms in counts.items():
+        for key, count in _by_key(person, terms).items():
+            new.setdefault(key, []).append((seq, min(count, 255)))
+    for key, entries in new.items():
+        first, last = _term_rows(person, key)
+        added = b"".join(_PACK(*entry) for entry in entries)
+        part = conn.execute(
+            "SELECT id, postings FROM memory_postings WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+            (first, last),
+        ).fetchone()
+        if part is None:
+            conn.execute("INSERT INTO memory_postings VALUES (?, ?)", (first, added))
+        elif len(part[1]) >= PART * POSTING.itemsize and part[0] < last:
+            conn.execute("INSERT INTO memory_postings VALUES (?, ?)", (part[0] + 1, added))
+        else:
+            conn.execute("UPDATE memory_postings SET postings = ? WHERE id = ?", (part[1] + added, part[0]))
+
+
+def _remove_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[int, Mapping[str, int]]) -> None:
+    """Take memories (seq: their terms) out of the keyword index."""
+    gone: dict[int, list[int]] = {}
+    for seq, terms in counts.items():
+        for key in _by_key(person, terms):
+            gone.setdefault(key, []).append(seq)
+    for key, seqs in gone.items():
+        parts = conn.execute(
+            "SELECT id, postings FROM memory_postings WHERE id BETWEEN ? AND ?", _term_rows(person, key)
+        ).fetchall()
+        _drop_postings(conn, parts, seqs)
+
+
+def _drop_postings(conn: sqlite3.Connection, parts: Iterable[tuple[int, bytes]], seqs: Sequence[int]) -> None:
+    """Take memories out of these postings."""
+    for part, stored in parts:
+        postings = np.frombuffer(stored, dtype=POSTING)
+        kept = postings[~np.isin(postings["seq"], seqs)]
+        if len(kept) == len(postings):
+            continue
+        # Parts are found by range, so a gap among them does no harm.
+        if len(kept):
+            conn.execute("UPDATE memory_postings SET postings = ? WHERE id = ?", (kept.tobytes(), part))
+        else:
+            conn.execute("DELETE FROM memory_postings WHERE id = ?", (part,))
+
+
+def postings(conn: sqlite3.Connection, person_id: int, salt: bytes, term: str) -> npt.NDArray[np.void]:
+    """One person's postings of one term, of dtype `POSTING`."""
+    base = person_id << TERM_BITS | term_key(salt, term) << (TERM_BITS - 32)
+    parts = conn.execute(
+        "SELECT postings FROM memory_postings WHERE id BETWEEN ? AND ?", (base, base | (1 << (TERM_BITS - 32)) - 1)
+    )
+    return np.frombuffer(b"".join(part for (part,) in parts), dtype=POSTING)

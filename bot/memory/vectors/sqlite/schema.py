@@ -1,0 +1,190 @@
+"""The memory store's tables, and how its keys and vectors are laid out in them.
+
+A person's rows lie side by side: the number of a memory is `person << 32 | seq`, and `seq` counts up per person, so one
+person's memories, vectors and keywords are each one range of a table, whatever everybody else has stored.
+
+What must be erased without a trace lies where SQLite never moves it (see `bot.storage.sqlite`):
+
+- texts (a memory's whole payload) are appended to `memory_texts` and overwritten with NULL;
+- vectors are in blobs of several, whose front padding fills what a b-tree cell holds itself: the vectors are in
+  overflow pages alone, which are never copied and are zeroed when freed;
+- everything else in these tables is numbers and ids: people, scopes, events and keywords are there as keyed hashes.
+"""
+
+import hashlib
+import secrets
+import sqlite3
+from dataclasses import dataclass
+
+#: The newest revision under `migrations/versions`: alembic is imported only where the tables have another.
+HEAD = "0002"
+#: Where the database keeps it; the journal has its own elsewhere.
+VERSION_TABLE = "memory_version"
+#: What the store called its format before it had revisions. Versions of that time look for it.
+FORMAT = 1
+
+#: A person's number has 23 bits, for the number of a posting to fit into SQLite's 63.
+MAX_PEOPLE = 1 << 23
+SEQ_BITS = 32
+TERM_BITS = 40  # 32 of a term's hash, 8 of the part that its postings have grown to
+
+
+class EmbedderChanged(Exception):
+    """The stored vectors are another embedder's. Embed them again (`reembed`), or set the former one."""
+
+    def __init__(self, stored: str, wanted: str) -> None:
+        super().__init__(f"the memories were embedded by {stored}, not by {wanted}")
+        self.stored = stored
+        self.wanted = wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How the vectors of one embedder are packed: `slots` vectors of `dims` float32 in a blob of `size` bytes.
+
+    The blob begins with `pad` zero bytes, so many that SQLite keeps exactly those in the b-tree's cell (the "M" of
+    https://www.sqlite.org/fileformat2.html#b_tree_pages) and the vectors fill whole overflow pages.
+    """
+
+    table: str
+    dims: int
+    slots: int
+    pad: int
+    size: int
+
+    @classmethod
+    def of(cls, number: int, dims: int, page_size: int = 4096) -> "Blocks":
+        """The layout for the embedder with that number in `memory_meta`."""
+        overflow = page_size - 4
+        in_cell = (page_size - 12) * 32 // 255 - 23
+        pages = -(-8 * dims * 4 // overflow)
+        payload = in_cell + pages * overflow
+        # The record's header: its own length, the rowid's NULL, and the blob's length as a varint.
+        header = 2 + _varint(2 * payload + 12)
+        return cls(f"memory_vectors_{number}", dims, pages * overflow // (dims * 4), in_cell - header, payload - header)
+
+    def place(self, person: int, seq: int) -> tuple[int, int]:
+        """The row that holds the vector, and its offset in that row's blob, in bytes."""
+        block, slot = divmod(seq, self.slots)
+        return person << SEQ_BITS | block, self.pad + slot * self.dims * 4
+
+
+def _varint(value: int) -> int:
+    return max(1, -(-value.bit_length() // 7))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What `memory_meta` says: the key of this store's hashes, and the embedder whose vectors are served."""
+
+    secret: bytes
+    model: str
+    dims: int
+    number: int
+
+    def digest(self, kind: str, value: str) -> int:
+        """A keyed hash of 63 bits for an equality column; 0 is left for "none"."""
+        raw = hashlib.blake2b(_bytes(value), key=self.secret, person=kind.encode(), digest_size=8).digest()
+        return int.from_bytes(raw, "big") >> 1 or 1
+
+    def person_key(self, user_id: str) -> bytes:
+        """A person's key: 128 bits, so that no two people ever share one."""
+        return hashlib.blake2b(_bytes(user_id), key=self.secret, person=b"person", digest_size=16).digest()
+
+
+def term_key(salt: bytes, term: str) -> int:
+    """A keyword of one person as 32 bits; the salt goes with the person, and the keyword with it."""
+    return int.from_bytes(hashlib.blake2b(_bytes(term), key=salt, digest_size=4).digest(), "big")
+
+
+def signature_key(salt: bytes, signature: str) -> int:
+    """A text's signature (`keywords.signature`) as 63 bits, comparable within one person."""
+    return int.from_bytes(hashlib.blake2b(_bytes(signature), key=salt, digest_size=8).digest(), "big") >> 1
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def revision(conn: sqlite3.Connection) -> str | None:
+    """The revision of the store's tables, None where it has none yet."""
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone() is None:
+        return None
+    found = conn.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+    return None if found is None else str(found[0])
+
+
+def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
+    """Give the tables their meta where they are new, and return it; call inside a write transaction.
+
+    An empty store takes the embedder given. Raises EmbedderChanged where memories of another one are there.
+    """
+    if conn.execute("SELECT 1 FROM memory_meta").fetchone() is None:
+        found = {"schema": FORMAT, "secret": secrets.token_bytes(32), "model": model, "dims": dims, "number": 1}
+        conn.executemany("INSERT INTO memory_meta VALUES (?, ?)", found.items())
+    meta = read(conn)
+    if (meta.model, meta.dims) != (model, dims):
+        if conn.execute("SELECT 1 FROM memories LIMIT 1").fetchone():
+            raise EmbedderChanged(f"{meta.model} ({meta.dims})", f"{model} ({dims})")
+        meta = switch(conn, meta, model, dims)
+    create_vectors(conn, meta.number)
+    return meta
+
+
+def read(conn: sqlite3.Connection) -> Meta:
+    """The meta of a store."""
+    found = dict(conn.execute("SELECT key, value FROM memory_meta"))
+    return Meta(bytes(found["secret"]), str(found["model"]), int(found["dims"]), int(found["number"]))
+
+
+def create_vectors(conn: sqlite3.Connection, number: int) -> None:
+    """Make the table of an embedder's vectors."""
+    conn.execute(f"CREATE TABLE IF NOT EXISTS memory_vectors_{number} (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL)")
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The embedder that a change under way (`bot.memory.vectors.sqlite.reembed`) leads to."""
+
+    model: str
+    dims: int
+
+
+def read_next(conn: sqlite3.Connection) -> Next | None:
+    """The embedder of a change under way, None where there is none."""
+    found = dict(conn.execute("SELECT key, value FROM memory_meta WHERE key IN ('next_model', 'next_dims')"))
+    return Next(str(found["next_model"]), int(found["next_dims"])) if found else None
+
+
+def begin_next(conn: sqlite3.Connection, meta: Meta, wanted: Next) -> None:
+    """Begin a change of the embedder; another one under way is given up."""
+    conn.execute(f"DROP TABLE IF EXISTS memory_vectors_{meta.number + 1}")
+    conn.execute("DELETE FROM memory_reembedded")
+    create_vectors(conn, meta.number + 1)
+    conn.executemany(
+        "INSERT OR REPLACE INTO memory_meta VALUES (?, ?)",
+        [("next_model", wanted.model), ("next_dims", wanted.dims)],
+    )
+
+
+def drop_next(conn: sqlite3.Connection, meta: Meta, person: int) -> None:
+    """Let a change under way begin anew with a person whose stored memories have changed."""
+    if read_next(conn) is None:
+        return
+    span = (person << SEQ_BITS, ((person + 1) << SEQ_BITS) - 1)
+    conn.execute(f"DELETE FROM memory_vectors_{meta.number + 1} WHERE id BETWEEN ? AND ?", span)
+    conn.execute("DELETE FROM memory_reembedded WHERE person = ?", (person,))
+
+
+def switch(conn: sqlite3.Connection, meta: Meta, model: str, dims: int) -> Meta:
+    """Serve the next embedder's vectors from now on, and drop the former one's."""
+    new = Meta(meta.secret, model, dims, meta.number + 1)
+    create_vectors(conn, new.number)
+    conn.executemany(
+        "UPDATE memory_meta SET value = ? WHERE key = ?",
+        [(new.model, "model"), (new.dims, "dims"), (new.number, "number")],
+    )
+    conn.execute("DELETE FROM memory_meta WHERE key IN ('next_model', 'next_dims')")
+    conn.execute("DELETE FROM memory_reembedded")
+    conn.execute(f"DROP TABLE IF EXISTS memory_vectors_{meta.number}")
+    return new

@@ -1,0 +1,235 @@
+"""One person on Slack, whom earlier versions called by several workspaces: journal and memory, all of them real."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.commands import Commands
+from bot.core.identity import FIRST_LOOK, Identities
+from bot.model import Person
+from bot.ports import MemoryUnavailable
+from bot.privacy.operator import PersonCommands
+from bot.privacy.rights import Rights
+from tests.fakes.mem0 import FakeMem0
+from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, Clock, House, opened
+from tests.makers import ANN, BOB
+from tests.memory.hosted import world as hosted_world
+
+CANARY = "zebrafinch"
+FORMER, OTHER = Person("slack", "T2", ANN.user), Person("slack", "T3", ANN.user)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """The version before, on each store of ours: Ann has told something by each of three keys, Bob by his."""
+    url = str(request.getfixturevalue("postgres_url")) if request.param == "postgres" else None
+    async with opened(tmp_path / "data", url=url) as house:
+        await house.tell("I like tea.", ANN)
+        await house.tell(f"My bird is a {CANARY}.", FORMER)
+        await house.tell("I live in Porto.", OTHER, GENERAL)
+        await house.tell("I like coffee.", Person("slack", "T2", BOB.user))
+        yield house
+
+
+async def upgraded(house: House) -> House:
+    """The next version, on what the one before has left."""
+    house.identities = Identities(house.journal, house.memory)
+    house.rights = Rights(house.journal, house.memory, house.identities, house.learner, grace=0)
+    house.commands = Commands(house.journal, house.memory, house.identities, house.rights)
+    await house.identities.look()
+    return house
+
+
+def left(house: House) -> list[str]:
+    """The files of a data folder that hold the canary; on PostgreSQL that is looked at elsewhere."""
+    return house.holding(CANARY) if house.settings.database_url is None else []
+
+
+ALL = ["I like tea.", "I live in Porto.", f"My bird is a {CANARY}."]
+
+
+async def test_what_lies_under_former_keys_is_the_persons(before: House) -> None:
+    """What was told by whatever key is recalled, each where it may be, and nothing of anybody else's."""
+    house = await upgraded(before)
+    assert await house.recalled("What do you know?") == ALL
+    assert await house.recalled("What do you know?", place=GENERAL) == ["I live in Porto."]
+    assert await house.known() == ALL
+    assert await house.known(BOB) == ["I like coffee."]
+    await house.tell("I play chess.", ANN)
+    assert await house.known() == sorted([*ALL, "I play chess."])
+
+
+async def test_forgetting_everything_reaches_all_keys(before: House) -> None:
+    """A command by one key forgets what messages by others have taught, and what waits to be learned of them."""
+    await before.hear(f"The {CANARY} sings.", FORMER)
+    house = await upgraded(before)
+    view = await house.run("forget")
+    assert "4 things" in view.title
+    assert "linked" not in view.title
+    done = await house.press(view, "Forget everything")
+    assert "4 things" in done.title
+    await house.learn()
+    assert await house.known() == []
+    assert await house.known(FORMER) == []
+    assert left(house) == []
+    assert await house.known(BOB) == ["I like coffee."]
+
+
+async def test_what_waits_goes_along(before: House) -> None:
+    """What was said by a former key and not learned yet is learned as the person's own."""
+    event = await before.hear("I play the cello.", FORMER, SECRET)
+    house = await upgraded(before)
+    await house.identities.account(ANN)
+    turns = await house.journal.recent(f"{event.place.key}#members")
+    assert [turn.person_key for turn in turns] == [ANN.key, ""]
+    await house.learn()
+    assert "I play the cello." in await house.known()
+
+
+async def test_killed_in_between(tmp_path: Path) -> None:
+    """A process that dies once the keys are joined, before the memories have moved, loses none."""
+    clock = Clock()
+    async with opened(tmp_path / "data", clock) as house:
+        await house.tell(f"My bird is a {CANARY}.", FORMER)
+        assert await house.journal.unite(FORMER.key, ANN.key) is not None
+        assert await house.journal.unite(FORMER.key, ANN.key) is None
+    clock.now += 120
+    async with opened(tmp_path / "data", clock) as house:
+        await upgraded(house)
+        await house.rights.tick()
+        assert await house.known() == [f"My bird is a {CANARY}."]
+
+
+async def test_met_by_two_at_once(before: House) -> None:
+    """Messages and commands at the same moment, in two processes, join a person's keys once."""
+    house = await upgraded(before)
+    other = Identities(house.journal, house.memory)
+    Rights(house.journal, house.memory, other)
+    await other.look()
+    found = await asyncio.gather(*(each.user_id(ANN) for each in (house.identities, other) for _ in range(5)))
+    assert set(found) == {ANN.key}
+    assert sorted(await house.journal.accounts(ANN.key)) == [FORMER.key, OTHER.key]
+    assert await house.known() == ALL
+
+
+async def test_linked_and_unlinked(before: House) -> None:
+    """Former keys are no accounts that anybody sees linked, and go with their own when that is parted."""
+    house = await upgraded(before)
+    assert "isn't linked" in (await house.run("unlink")).title
+    code = (await house.run("link")).title.removeprefix("Your code is ")
+    await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+    asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+    joined = await house.press(asked, "Join", ANN_ON_DISCORD)
+    assert [item.text for item in joined.items] == ["Linked with your Slack account"]
+    assert await house.known(ANN_ON_DISCORD) == sorted([*ALL, "I like gin."])
+    assert "all 2 of your linked accounts" in (await house.run("forget")).title
+    await house.run("unlink")
+    assert (await house.known(), await house.known(ANN_ON_DISCORD)) == (ALL, ["I like gin."])
+    assert sorted(await house.journal.accounts(ANN.key)) == [FORMER.key, OTHER.key]
+
+
+@pytest.mark.parametrize("first", [ANN, ANN_ON_DISCORD])
+async def test_linked_before(tmp_path: Path, first: Person) -> None:
+    """An account that was linked by a former key is linked with the person, and can be parted from them."""
+    async with opened(tmp_path / "data") as house:
+        code = (await house.run("link", person=FORMER)).title.removeprefix("Your code is ")
+        await house.tell("I like tea.", FORMER)
+        await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+        asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+        await house.press(asked, "Join", ANN_ON_DISCORD)
+        await house.tell("I like milk.", ANN)
+        await upgraded(house)
+        everything = ["I like gin.", "I like milk.", "I like tea."]
+        assert await house.known() == everything
+        await house.run("unlink", person=first)
+        assert await house.known(ANN_ON_DISCORD) == ["I like gin."]
+        assert await house.known() == ["I like milk.", "I like tea."]
+
+
+async def test_the_workspace_leaves(before: House) -> None:
+    """What was told by a person's former keys goes with the workspace that they are a person of."""
+    house = await upgraded(before)
+    await house.identities.account(ANN)
+    await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+    await house.rights.removed("slack", "T1")
+    await house.rights.tick()
+    assert await house.known() == []
+    assert left(house) == []
+    assert await house.known(ANN_ON_DISCORD) == ["I like gin."]
+    assert await house.journal.accounts(ANN.key) == []
+
+
+@pytest.mark.parametrize("met", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("named", [ANN, FORMER, Person("slack", "T9", ANN.user)], ids=["own", "former", "neither"])
+async def test_the_operator(before: House, capsys: pytest.CaptureFixture[str], named: Person, met: bool) -> None:
+    """`export` and `erase` find all of a person by whatever workspace they are named with, joined yet or not."""
+    house = await upgraded(before)
+    if met:
+        await house.identities.account(ANN)
+    commands = PersonCommands(house.identities, house.rights)
+    assert await commands.export(named) == 0
+    exported = json.loads(capsys.readouterr().out)
+    assert sorted(memory["text"] for memory in exported["memories"]) == ALL
+    assert len(exported["turns"]) == 6
+    assert await commands.erase(named, None) == 0
+    assert "3 memories" in capsys.readouterr().out
+    assert await house.known() == []
+    assert left(house) == []
+    assert await commands.erase(named, None) == 3
+    assert await house.known(Person("slack", "T2", BOB.user)) == ["I like coffee."]
+
+
+async def test_hosted(tmp_path: Path) -> None:
+    """At hosted mem0 memories stay where they are, and are found, recalled and forgotten as the person's own."""
+    person = "slack:T1:U7"
+    async with FakeMem0() as mem0, hosted_world.process(tmp_path, mem0.url) as bot:
+        event = hosted_world.said(1, f"My bird is a {CANARY}", "slack:T2:U7")
+        assert event.person.key == "slack:T2:U7"
+        await bot.memory.learn([await bot.hear(event)])
+        await bot.tell(2, "I like coffee", "slack:T2:U8")
+        identities = Identities(bot.journal, bot.memory)
+        rights = Rights(bot.journal, bot.memory, identities)
+        await identities.look()
+        account = await identities.account(Person("slack", "T1", "U7"))
+        assert account.user_id == person
+        assert await bot.texts(person) == [f"My bird is a {CANARY}"]
+        await rights.deleted([event.id])
+        assert await bot.texts(person) == []
+        await bot.tell(3, "I like tea", "slack:T2:U7")
+        outcome = await rights.forget_everything(person)
+        assert outcome.memories == 1
+        assert await bot.texts("slack:T2:U7") == []
+        assert await bot.texts("slack:T2:U8") == ["I like coffee"]
+
+
+async def test_a_store_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Where it can't be told under which keys there is anything, people are answered all the same, by their own."""
+
+    class Failing:
+        """A memory store that is out of reach."""
+
+        async def people(self, platform: str) -> list[str]:
+            raise MemoryUnavailable("down")
+
+    async with opened(tmp_path / "data") as house:
+        identities = Identities(house.journal, Failing())
+        looking = asyncio.create_task(identities.run())
+        try:
+            async with asyncio.timeout(FIRST_LOOK / 2):
+                assert await identities.user_id(ANN) == ANN.key
+        finally:
+            looking.cancel()
+
+
+async def test_nothing_to_do_where_there_is_one_key(tmp_path: Path) -> None:
+    """Without former keys nothing is linked and no key changes."""
+    async with opened(tmp_path / "data") as house:
+        await house.tell("I like tea.", ANN)
+        await upgraded(house)
+        assert await house.identities.user_id(ANN) == ANN.key == "slack:T1:UANN"
+        assert await house.journal.accounts(ANN.key) == []
+        assert await house.known(ANN) == ["I like tea."]
+        assert await house.recalled("tea", place=DM) == ["I like tea."]
