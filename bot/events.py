@@ -101,7 +101,7 @@ class PressEvent:
 
 @dataclass(frozen=True, slots=True)
 class SubmitEvent:
-    """A form that the bot had opened (`Ask`), filled in. `person` is who did; `action` is the form's own string."""
+    """A form that the bot had opened (`Form`), filled in. `person` is who did; `action` is the form's own string."""
 
     person: Person
     place: Place

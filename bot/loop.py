@@ -13,7 +13,7 @@ from bot.commands import Commands
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, HOPELESS, Answer, Lacking, failed_with
 from bot.core.learning import Learner
-from bot.core.retries import HOLD, held
+from bot.core.retries import PATIENCE, retry_until_journal_is_back
 from bot.events import CommandEvent, MessageEvent, PressEvent, Recalled, SubmitEvent
 from bot.logs import describe
 from bot.model import Account, Memory, Person, Turn
@@ -27,10 +27,10 @@ from bot.ports import (
     MemoryUnavailable,
     Notify,
     PlatformRefused,
-    Respond,
+    ReplyHandle,
 )
 from bot.privacy.rights import PAUSED_LINE, Rights
-from bot.views import Ask, View
+from bot.views import Form, View
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class MemoryBot:
         self._commands = commands
         self._rights = rights
         self._conversations: dict[str, str] = {}
-        self._ways_back: OrderedDict[str, tuple[Respond, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
+        self._ways_back: OrderedDict[str, tuple[ReplyHandle, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
         self._failures: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, event: MessageEvent) -> bool:
@@ -114,14 +114,14 @@ class MemoryBot:
         """
         if event.blank:
             return False
-        hold = HOLD if self._later else 0.0
-        conversation = await held(lambda: self._journal.admit(event), hold=hold)
+        patience = PATIENCE if self._later else 0.0
+        conversation = await retry_until_journal_is_back(lambda: self._journal.admit(event), patience=patience)
         if conversation is None:  # already seen, here or in another process
             return False
         self._conversations[event.id] = conversation
         return True
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer one message, once; whatever fails is logged without its text and told to the person."""
         try:
             if not admitted and not await self.admit(event):
@@ -138,8 +138,8 @@ class MemoryBot:
             return
         await self._attempt(event, conversation, 0, respond)
 
-    async def take_up(
-        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], Respond]
+    async def resume(
+        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
     ) -> None:
         """Answer an event that a process, or an earlier try, left behind: in place, if any of it is already there."""
         # Looked at even on a way that we have been: the answer may be there and only its commit have failed, or
@@ -167,7 +167,7 @@ class MemoryBot:
             return
         await self._attempt(event, conversation, attempts, respond)
 
-    async def _attempt(self, event: MessageEvent, conversation: str, attempts: int, respond: Respond) -> None:
+    async def _attempt(self, event: MessageEvent, conversation: str, attempts: int, respond: ReplyHandle) -> None:
         try:
             if await self._answer(event, conversation, respond):
                 self._failures.pop(event.id, None)
@@ -181,7 +181,7 @@ class MemoryBot:
             log.error("%s: no answer: %s", event.id, describe(exc))
             await self._failed(event, attempts, respond, exc)
 
-    async def _answer(self, event: MessageEvent, conversation: str, respond: Respond) -> bool:
+    async def _answer(self, event: MessageEvent, conversation: str, respond: ReplyHandle) -> bool:
         """Recall, ask, reply, write down. False where the answer is to follow later."""
         if event.notice:
             await self._note(event, conversation, respond)
@@ -212,7 +212,7 @@ class MemoryBot:
         _log_answer(event, answer, len(memories), begun)
         return True
 
-    async def _note(self, event: MessageEvent, conversation: str, respond: Respond) -> None:
+    async def _note(self, event: MessageEvent, conversation: str, respond: ReplyHandle) -> None:
         """Say what can't be read, with neither memories nor the model; written down like any answer, so said once."""
         message_ids = await respond.stream(_whole(event.notice))
         account = await self._identities.account(event.person)
@@ -262,7 +262,7 @@ class MemoryBot:
     def _fresh(self, event: MessageEvent) -> bool:
         return self._clock() - event.at < ANSWER_WITHIN
 
-    async def _put_off(self, event: MessageEvent, attempts: int, respond: Respond) -> None:
+    async def _put_off(self, event: MessageEvent, attempts: int, respond: ReplyHandle) -> None:
         """Have the event taken up again: after a pause, or at the journal's next look where that can't be noted."""
         self._drop_way_back(event.id)
         timer = asyncio.get_running_loop().call_later(self._way_kept, self._ways_back.pop, event.id, None)
@@ -279,9 +279,9 @@ class MemoryBot:
     async def _let_go(self, event: MessageEvent) -> None:
         log.warning("%s: another process has taken it over", event.id)
         self._failures.pop(event.id, None)
-        await self._journal.let_go(event.id)
+        await self._journal.abandon_claim(event.id)
 
-    def _way_back(self, event: MessageEvent) -> Respond | None:
+    def _way_back(self, event: MessageEvent) -> ReplyHandle | None:
         """Take out the way back that was kept for an event, if one was.
 
         None where the message was edited since, or who reads its place has changed: it may hold an answer for before.
@@ -293,14 +293,14 @@ class MemoryBot:
         same = (event.text, event.recallable, event.opened) == (before.text, before.recallable, before.opened)
         return respond if same else None
 
-    def _drop_way_back(self, event_id: str) -> tuple[Respond, MessageEvent] | None:
+    def _drop_way_back(self, event_id: str) -> tuple[ReplyHandle, MessageEvent] | None:
         if event_id not in self._ways_back:
             return None
         respond, timer, event = self._ways_back.pop(event_id)
         timer.cancel()
         return respond, event
 
-    async def _failed(self, event: MessageEvent, attempts: int, respond: Respond, failure: Exception) -> None:
+    async def _failed(self, event: MessageEvent, attempts: int, respond: ReplyHandle, failure: Exception) -> None:
         """Put the event off where it may yet be answered; else say so and end it."""
         # A platform or a disk that is out of reach is an outage like any other; what nobody foresaw is given up soon.
         if self._later and isinstance(failure, PASSING) and self._fresh(event):
@@ -316,7 +316,7 @@ class MemoryBot:
         if await self._dismissed(event):
             await self._apologise(event, respond)
 
-    async def _end(self, event: MessageEvent, respond: Respond, refusal: PlatformRefused) -> None:
+    async def _end(self, event: MessageEvent, respond: ReplyHandle, refusal: PlatformRefused) -> None:
         """End an exchange whose answer the platform refuses for good, and say so where that can be said."""
         log.warning("%s: the platform refuses the answer for good: %s", event.id, refusal.code)
         self._failures.pop(event.id, None)
@@ -331,10 +331,10 @@ class MemoryBot:
             log.error("%s: can't be ended: %s", event.id, describe(exc))
             return True
 
-    async def _apologise(self, event: MessageEvent, respond: Respond) -> None:
+    async def _apologise(self, event: MessageEvent, respond: ReplyHandle) -> None:
         await self._whisper(event, respond, SORRY)
 
-    async def _whisper(self, event: MessageEvent, respond: Respond, sentence: str) -> None:
+    async def _whisper(self, event: MessageEvent, respond: ReplyHandle, sentence: str) -> None:
         try:
             await respond.whisper(sentence)
         except PlatformRefused as exc:
@@ -366,11 +366,11 @@ class MemoryBot:
             return View(TOO_MUCH)
         return await self._commands.press(event)
 
-    async def ask(self, event: PressEvent) -> Ask | View:
+    async def open_form(self, event: PressEvent) -> Form | View:
         """The form that a button opens, for the person who clicked it."""
         if not self._commands_allowance.take(event.person.key, event.at):
             return View(TOO_MUCH)
-        return await self._commands.ask(event)
+        return await self._commands.open_form(event)
 
     async def on_submit(self, event: SubmitEvent) -> View:
         """Act on a form for the person who filled it in."""

@@ -143,7 +143,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StoredMessage:
     """A message that is kept as it was said: `text` is its own, then its answer's. `waiting`: it may yet be learned."""
 
     event_id: str

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 class Button:
     """A button of a view. `action` comes back in a `PressEvent`; at most 90 characters.
 
-    With `asks` a press opens a form: the platform gets it from `Core.ask` and sends back a `SubmitEvent`.
+    With `opens_form` a press opens a form: the platform gets it from `Core.open_form` and sends back a `SubmitEvent`.
     """
 
     label: str
     action: str
     danger: bool = False
-    asks: bool = False
+    opens_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Form:
     """A form with one text field: its title, the field's label, what stands in it, and how much it takes.
 
     `send` is the label of the button that sends it, where the platform lets us name that.

@@ -16,7 +16,7 @@ from bot.commands import Commands
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import SHARED_SCOPE, Audience, Memory, Person, Place, Source
-from bot.views import Ask, View
+from bot.views import Form, View
 from docs import draw_views
 from tests.stubs import StubJournal, StubMemory
 
@@ -91,18 +91,18 @@ class Desk:
         return await self.commands.press(self.pressed(view, label))
 
 
-async def scenes(platform: str) -> dict[str, list[tuple[str, View | Ask]]]:
+async def scenes(platform: str) -> dict[str, list[tuple[str, View | Form]]]:
     """Every view, by the picture that it is in: what was done, and what is shown for it."""
     desk, new, nobody = Desk(ANN[platform], 12), Desk(ANN[platform], 3), Desk(ANN[platform], 0)
     listed, few = await desk.run("memories"), await new.run("memories")
     older, one = await desk.press(listed, "Older"), await desk.press(listed, "2.")
     found = await desk.run("memories", "marathon")
-    edit, matching = await desk.commands.ask(desk.pressed(one, "Edit")), await desk.run("forget", "marathon")
+    edit, matching = await desk.commands.open_form(desk.pressed(one, "Edit")), await desk.run("forget", "marathon")
     lately = await desk.run("forget", "last week")
     proposed = await desk.run("forget")
     gone = await desk.press(proposed, "Forget everything")
     paused = await new.press(few, "Pause memory")
-    shown: dict[str, list[tuple[str, View | Ask]]] = {"memories": [("/memories", listed)]}
+    shown: dict[str, list[tuple[str, View | Form]]] = {"memories": [("/memories", listed)]}
     shown["memories"] += [("… then the button “Older”", older), (f"… or the choice “{one.title}”", one)]
     shown["memories"] += [("… or the button “Search” (or /memories marathon)", found)]
     shown["changes"] = [("A memory, then the button “Edit”", edit), ("/forget marathon", matching)]
@@ -115,13 +115,13 @@ async def scenes(platform: str) -> dict[str, list[tuple[str, View | Ask]]]:
     return shown
 
 
-def payload(platform: str, done: str, view: View | Ask) -> Any:
+def payload(platform: str, done: str, view: View | Form) -> Any:
     """What the adapter sends for it."""
     if platform == "slack":
-        if isinstance(view, Ask):
+        if isinstance(view, Form):
             return slack_views.form(view, "")
         return slack_views.home(view, None, "") if done == HOME else slack_views.blocks(view)
-    if isinstance(view, Ask):
+    if isinstance(view, Form):
         return discord_views.form(view).to_dict()
     shown: Any = discord_views.layout(view)
     return {"flags": COMPONENTS_V2, "components": shown.to_components()}

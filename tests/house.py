@@ -69,7 +69,7 @@ class Between:
         return followed if name == self._step else step
 
 
-class House:
+class BotHarness:
     """One process of the bot, without its platforms and without a model."""
 
     def __init__(self, settings: Settings, clock: Clock, journal: SqlJournal, memory: EmbeddedMemory) -> None:
@@ -151,7 +151,7 @@ class House:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None, url: str | None = None) -> AsyncIterator[House]:
+async def opened(folder: Path, clock: Clock | None = None, url: str | None = None) -> AsyncIterator[BotHarness]:
     """A house on a folder, or on the PostgreSQL at `url`."""
     clock = clock or Clock()
     settings = Settings(
@@ -162,7 +162,7 @@ async def opened(folder: Path, clock: Clock | None = None, url: str | None = Non
     )
     journal = await open_journal(settings, clock)
     memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
-    house = House(settings, clock, journal, memory)
+    house = BotHarness(settings, clock, journal, memory)
     try:
         yield house
     finally:

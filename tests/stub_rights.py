@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Erasure, Joined, Said
+from bot.model import Account, Erasure, Joined, StoredMessage
 
 
 class StubRights:
@@ -20,7 +20,7 @@ class StubRights:
         self.codes: dict[str, str] = {}
         self.stretches: list[tuple[datetime, datetime]] = []
         self.deleted: list[str] = []
-        self.heard: list[Said] = []
+        self.heard: list[StoredMessage] = []
         self._numbers = 0
 
     async def account(self, person_key: str) -> Account:
@@ -55,7 +55,7 @@ class StubRights:
     async def export(self, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
         return {"linked_accounts": list(person_keys)[1:]}
 
-    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[StoredMessage]:
         return self.heard
 
     async def forget_since(self, user_id: str, person_keys: Sequence[str], start: datetime, end: datetime) -> int:

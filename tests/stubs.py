@@ -74,7 +74,7 @@ class StubJournal(StubRights):
     async def confirm(self, event_id: str) -> None:
         return None
 
-    async def let_go(self, event_id: str) -> None:
+    async def abandon_claim(self, event_id: str) -> None:
         self.log.append(f"let go {event_id}")
 
     async def postpone(self, event_id: str, seconds: float) -> None:

@@ -11,7 +11,7 @@ from adapters.discord.lengths import split, units
 from adapters.discord.markdown import Growing
 from adapters.discord.messages import Messages, Question, Shown
 from adapters.discord.recent import Places
-from adapters.discord.refusals import NO_REPLIES, Form, Refused
+from adapters.discord.refusals import NO_REPLIES, AnswerForm, Refused
 from adapters.discord.text import LIMIT, message_key, without_links
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Answer:
         self._shown: list[Shown] = []
         # Characters that were there before: they stay until the new text is as long.
         self._floor = 0
-        self._forms: set[Form] = {Form.PLAIN} if question.channel in places.plain else set()
+        self._forms: set[AnswerForm] = {AnswerForm.PLAIN} if question.channel in places.plain else set()
         # From this part on nothing can be edited; what was shown from there on is deleted once it is there anew.
         self._stuck: int | None = None
         self._left: list[Shown] = []
@@ -86,7 +86,7 @@ class Answer:
         known |= {shown.id: shown for shown in await self._messages.replies() if shown.id not in left}
         self._shown = [known[message_id] for message_id in sorted(known)]
         if any(shown.text.startswith(self._question.mark) for shown in self._shown):
-            self._forms.add(Form.PLAIN)
+            self._forms.add(AnswerForm.PLAIN)
         self._again = False
         self._floor = self._shown_length()
 
@@ -101,7 +101,7 @@ class Answer:
                 await self._bring(text, whole=whole)
                 break
             except Refused as exc:
-                if exc.other is None or exc.other in self._forms or (exc.other is Form.ANEW and not whole):
+                if exc.other is None or exc.other in self._forms or (exc.other is AnswerForm.ANEW and not whole):
                     raise
                 log.info("discord:%d: tried once more: %s", self._question.id, exc.other)
                 self._forms.add(exc.other)
@@ -115,7 +115,7 @@ class Answer:
 
     def _begin_anew(self, index: int) -> None:
         """Have the parts from this one on sent in new messages."""
-        self._forms.add(Form.ANEW)
+        self._forms.add(AnswerForm.ANEW)
         self._stuck = None
         self._left += self._shown[index:]
         del self._shown[index:]
@@ -152,9 +152,9 @@ class Answer:
     def _parts(self, text: str) -> list[str]:
         """The text's messages, in the form that Discord takes."""
         text = self._markdown.markdown(text)
-        if Form.LINKLESS in self._forms:
+        if AnswerForm.LINKLESS in self._forms:
             text = without_links(text)
-        if Form.PLAIN not in self._forms:
+        if AnswerForm.PLAIN not in self._forms:
             return split(text, _ROOM)
         mark = self._question.mark + "\n"
         return [mark + part for part in split(text, _ROOM - units(mark))]
@@ -169,9 +169,9 @@ class Answer:
     async def _put(self, index: int, text: str) -> None:
         """Make one message of the answer hold the text; the messages before it are there."""
         if index >= len(self._shown):
-            nonce = f"{self._question.id}.{index}" + ("a" if Form.ANEW in self._forms else "")
+            nonce = f"{self._question.id}.{index}" + ("a" if AnswerForm.ANEW in self._forms else "")
             try:
-                self._shown.append(await self._messages.send(text, nonce, reply=Form.PLAIN not in self._forms))
+                self._shown.append(await self._messages.send(text, nonce, reply=AnswerForm.PLAIN not in self._forms))
             except ConnectionError:
                 self._again = True  # it may have arrived all the same
                 raise
@@ -180,7 +180,7 @@ class Answer:
             try:
                 await self._messages.edit(self._shown[index].id, text)
             except Refused as exc:
-                if exc.other is Form.ANEW:
+                if exc.other is AnswerForm.ANEW:
                     self._stuck = index
                 raise
             self._shown[index].text = text

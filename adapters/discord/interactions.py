@@ -27,7 +27,7 @@ from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Audience, Place
 from bot.ports import Core
-from bot.views import Ask, File, View
+from bot.views import File, Form, View
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,8 @@ class Interactions:
     async def _ask(self, interaction: discord.Interaction, action: str) -> None:
         async def run() -> View | None:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                asked = await self._core.ask(_pressed(interaction, action))
-            if isinstance(asked, Ask):
+                asked = await self._core.open_form(_pressed(interaction, action))
+            if isinstance(asked, Form):
                 await interaction.response.send_modal(form(asked))
                 return None
             await interaction.response.defer()

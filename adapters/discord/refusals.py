@@ -23,7 +23,7 @@ GONE = frozenset({UNKNOWN_CHANNEL, 10004})
 NO_REPLIES = frozenset({160002, 160009})
 
 
-class Form(StrEnum):
+class AnswerForm(StrEnum):
     """Another form in which what was refused may be taken."""
 
     PLAIN = "a plain message instead of a reply"
@@ -38,38 +38,40 @@ class Refusal:
     An empty sentence is the core's general one; `shut` says that no text would be taken, whatever it said.
     """
 
-    send: Form | None = None
-    edit: Form | None = None
+    send: AnswerForm | None = None
+    edit: AnswerForm | None = None
     sentence: str = ""
     shut: bool = False
 
 
 #: A code that nobody here knows.
-UNKNOWN = Refusal(Form.PLAIN, Form.ANEW)
+UNKNOWN = Refusal(AnswerForm.PLAIN, AnswerForm.ANEW)
 #: Nothing can be written there, in whatever form.
 _SHUT = Refusal(shut=True)
 _AUTOMOD = Refusal(sentence="This server's AutoMod blocked my answer.")
 
 REFUSALS = {
     # A limit that lasts for longer than `discord_client.LONGEST_LIMIT`, whatever it is of.
-    TOO_MANY: Refusal(edit=Form.ANEW, sentence="Discord lets me write too little here just now. Please ask me later."),
+    TOO_MANY: Refusal(
+        edit=AnswerForm.ANEW, sentence="Discord lets me write too little here just now. Please ask me later."
+    ),
     # What the message says.
     20009: Refusal(sentence="Discord's filter for explicit content blocked my answer."),
     50006: Refusal(sentence="There was nothing in my answer that Discord could show."),
     200000: _AUTOMOD,
     200001: _AUTOMOD,
-    240000: Refusal(Form.LINKLESS, Form.LINKLESS, "Discord blocked my answer because of a link in it."),
+    240000: Refusal(AnswerForm.LINKLESS, AnswerForm.LINKLESS, "Discord blocked my answer because of a link in it."),
     # How it is sent.
-    30046: Refusal(edit=Form.ANEW),  # too many edits of a message older than an hour
-    50005: Refusal(edit=Form.ANEW),  # somebody else's message
-    50021: Refusal(edit=Form.ANEW),  # a system message
-    160002: Refusal(Form.PLAIN),  # no Read Message History: no replies
-    160009: Refusal(Form.PLAIN),
-    160010: Refusal(Form.PLAIN),  # a reference out of an age-restricted channel
+    30046: Refusal(edit=AnswerForm.ANEW),  # too many edits of a message older than an hour
+    50005: Refusal(edit=AnswerForm.ANEW),  # somebody else's message
+    50021: Refusal(edit=AnswerForm.ANEW),  # a system message
+    160002: Refusal(AnswerForm.PLAIN),  # no Read Message History: no replies
+    160009: Refusal(AnswerForm.PLAIN),
+    160010: Refusal(AnswerForm.PLAIN),  # a reference out of an age-restricted channel
     # Where: a message reopens an archived thread, an edit doesn't; nothing reopens a locked one.
-    50083: Refusal(edit=Form.ANEW, sentence="I can't answer in this thread: it is archived.", shut=True),
+    50083: Refusal(edit=AnswerForm.ANEW, sentence="I can't answer in this thread: it is archived.", shut=True),
     160005: Refusal(sentence="I can't answer in this thread: it is locked.", shut=True),
-    UNKNOWN_MESSAGE: Refusal(Form.PLAIN, sentence="My answer was deleted before it was finished.", shut=True),
+    UNKNOWN_MESSAGE: Refusal(AnswerForm.PLAIN, sentence="My answer was deleted before it was finished.", shut=True),
     UNKNOWN_CHANNEL: _SHUT,
     10004: _SHUT,  # unknown guild
     40007: _SHUT,  # banned from the guild

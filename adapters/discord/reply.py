@@ -1,4 +1,4 @@
-"""The way back to a Discord message: typing, an answer that grows by edits, a sentence (`bot.ports.Respond`)."""
+"""The way back to a Discord message: typing, an answer that grows by edits, a sentence (`bot.ports.ReplyHandle`)."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from adapters.discord.lengths import shorten
 from adapters.discord.messages import TROUBLE, Confirm, Messages, Online, Pace, Question
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
-from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, Form, Refused, passing, reason
+from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Refused, passing, reason
 from adapters.discord.text import LIMIT
 from bot.ports import JournalUnavailable, PlatformRefused
 
@@ -160,7 +160,7 @@ class Reply:
                     await self._messages.send(text, nonce, aside=True)
                     return
                 except Refused as exc:
-                    if exc.other is not Form.PLAIN:
+                    if exc.other is not AnswerForm.PLAIN:
                         raise
             text = shorten(f"{self._question.mark}\n{text}", LIMIT)
             await self._messages.send(text, nonce, reply=False, aside=True)

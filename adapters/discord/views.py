@@ -14,7 +14,7 @@ import discord
 from adapters.common.text import clean
 from adapters.discord.lengths import shorten, units
 from adapters.discord.text import LIMIT, escape, escape_in_line, without_links
-from bot.views import Ask, Button, File, Item, View
+from bot.views import Button, File, Form, Item, View
 
 _NUMBERED = re.compile(r"\A(\d{1,10})\.")
 _WEB = re.compile(r"https?://[^\s<>()]+")
@@ -130,11 +130,11 @@ def _about(item: Item, *, links: bool) -> str:
 
 def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
     style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
-    kind = Kind.ASK if button.asks else Kind.PRESS
+    kind = Kind.ASK if button.opens_form else Kind.PRESS
     return discord.ui.Button(label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=kind + button.action)
 
 
-def form(ask: Ask) -> discord.ui.Modal:
+def form(ask: Form) -> discord.ui.Modal:
     """A form with one field for several lines, stopped like a view's components."""
     most = max(1, min(ask.most, _FORM_TEXT))
     field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(

@@ -23,7 +23,7 @@ from adapters.slack.socket import HEARTBEAT, Backoff, Envelope, Socket
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
 from bot.network import Connector
-from bot.ports import Core, Respond
+from bot.ports import Core, ReplyHandle
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class SlackAdapter:
         self._catch_up: CatchUp
         self.ready = asyncio.Event()
 
-    def respond(self, event: MessageEvent) -> Respond:
+    def respond(self, event: MessageEvent) -> ReplyHandle:
         """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
         return self._intake.respond(event, unsure=True)
 

@@ -10,7 +10,7 @@ from adapters.slack.api import Message, Wire
 from adapters.slack.compare import Comparison, Known
 from adapters.slack.directory import Directory
 from adapters.slack.errors import FAILURES, code, passing, retry_after
-from adapters.slack.events import Draft, draft
+from adapters.slack.events import ParsedMessage, draft
 from adapters.slack.intake import Intake, Spawn
 from adapters.slack.places import PLACES, Round, Spoken, spoken
 from bot.events import MessageEvent
@@ -184,7 +184,7 @@ class CatchUp:
         return len(events), threads
 
     @staticmethod
-    def _may_be_missed(found: Draft, after: str, *, ours: bool) -> bool:
+    def _may_be_missed(found: ParsedMessage, after: str, *, ours: bool) -> bool:
         """Whether a message that the journal doesn't know as one of the last day's can be one that was missed."""
         if found.ts > after:
             return ours or found.direct or found.mentioned
@@ -192,12 +192,12 @@ class CatchUp:
         # become one for the bot by that, and in a thread the bot may not have taken part yet.
         return (found.direct or found.mentioned) and not found.edited
 
-    def _latest(self, place: Spoken, message: Message) -> Draft | None:
+    def _latest(self, place: Spoken, message: Message) -> ParsedMessage | None:
         """A person's message as it stands now, whatever it said in the history; None where it is deleted."""
         found = self._read(place, message)
         return None if found is None else self._intake.latest(found)
 
-    def _read(self, place: Spoken, message: Message) -> Draft | None:
+    def _read(self, place: Spoken, message: Message) -> ParsedMessage | None:
         try:
             around = {"type": "message", "channel": place.channel}
             return draft({"team_id": place.team, "event": {**message, **around}}, self._wire.home)

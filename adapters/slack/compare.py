@@ -8,7 +8,7 @@ from datetime import datetime
 
 from adapters.slack.api import TOMBSTONE, History, Wire
 from adapters.slack.errors import FAILURES, code, passing, retry_after
-from adapters.slack.events import Draft, former_ids
+from adapters.slack.events import ParsedMessage, former_ids
 from adapters.slack.intake import Intake
 from bot.ports import Core
 
@@ -68,7 +68,7 @@ class Comparison:
                 raise
             return History([], whole=True)  # nothing is left of it, as it seems: each is asked for alone
 
-    async def edited(self, known: Known, messages: Sequence[Draft | None]) -> None:
+    async def edited(self, known: Known, messages: Sequence[ParsedMessage | None]) -> None:
         """Tell of the known messages that were edited since the place was last heard of."""
         for found in messages:
             if found is None or found.ts not in known.messages or found.edited <= known.heard - MARGIN:

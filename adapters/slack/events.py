@@ -40,7 +40,7 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ParsedMessage:
     """A person's message as its event tells it, before anything is asked of Slack.
 
     Attributes:
@@ -118,7 +118,7 @@ def team_of(body: Body, home: Home) -> str:
     return next((str(each) for each in named if each and not str(each).startswith("E")), home.team)
 
 
-def draft(body: Body, home: Home) -> Draft | None:
+def draft(body: Body, home: Home) -> ParsedMessage | None:
     """A message or mention that may be for the bot; None where it can't be.
 
     Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
@@ -135,7 +135,7 @@ def draft(body: Body, home: Home) -> Draft | None:
     seconds(ts)
     if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
         thread = None
-    return Draft(
+    return ParsedMessage(
         person=home.person(str(user)),
         team=team_of(body, home),
         channel=str(event["channel"]),
@@ -170,8 +170,8 @@ class Change:
     """
 
     id: str
-    new: Draft | None
-    old: Draft | None
+    new: ParsedMessage | None
+    old: ParsedMessage | None
     former: tuple[str, ...] = ()
 
 
@@ -191,7 +191,7 @@ def change(body: Body, home: Home) -> Change | None:
     if said(now) == said(before):
         return None
 
-    def read(message: Body) -> Draft | None:
+    def read(message: Body) -> ParsedMessage | None:
         around = {"type": "message", "channel": event["channel"], "channel_type": event.get("channel_type")}
         return draft({**body, "event": {**message, **around}}, home) if message else None
 

@@ -14,7 +14,7 @@ from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
 from adapters.slack.api import Wire
 from adapters.slack.directory import Directory
-from adapters.slack.events import Body, Change, Draft, change, draft, team_of
+from adapters.slack.events import Body, Change, ParsedMessage, change, draft, team_of
 from adapters.slack.interactions import Private
 from adapters.slack.reply import SlackRespond
 from bot.aio.rate_limit import Allowance
@@ -81,7 +81,7 @@ class Intake:
         try:
             changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
             home = self._wire.home
-            found: Change | Draft | None = change(body, home) if changed else draft(body, home)
+            found: Change | ParsedMessage | None = change(body, home) if changed else draft(body, home)
             self._follow(body["event"])
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             event = body.get("event")
@@ -93,13 +93,13 @@ class Intake:
         elif found is not None:
             await self._message(found)
 
-    async def _message(self, found: Draft) -> None:
+    async def _message(self, found: ParsedMessage) -> None:
         if self._is_for_us(found):
             await self._ours(found)
         elif self._may_be_for_us(found):
             self._once_known(found, self._follow_up)
 
-    async def _ours(self, found: Draft) -> None:
+    async def _ours(self, found: ParsedMessage) -> None:
         event = await self._understood(found)
         if isinstance(event, CommandEvent):
             # In a channel the same mention comes as a message too.
@@ -110,7 +110,7 @@ class Intake:
             if await self._core.admit(event):
                 self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
 
-    def latest(self, found: Draft) -> Draft | None:
+    def latest(self, found: ParsedMessage) -> ParsedMessage | None:
         """A message of a history as it stands now, by what this process was told since; None where it was deleted."""
         told = self._changes.get(found.id)
         if told is None or (told.new is not None and told.new.edited < found.edited):
@@ -142,10 +142,10 @@ class Intake:
             elif ours is None:
                 self._once_known(found.new, self._edited)
 
-    async def _edited(self, found: Draft) -> None:
+    async def _edited(self, found: ParsedMessage) -> None:
         await self._core.on_edited(await self.event(found))
 
-    async def _newly_ours(self, new: Draft, old: Draft | None) -> bool:
+    async def _newly_ours(self, new: ParsedMessage, old: ParsedMessage | None) -> bool:
         """Whether a message has become one for the bot by its edit: then it is answered like any other."""
         if new.direct or not new.mentioned or (old is not None and old.mentioned):
             return False
@@ -162,7 +162,7 @@ class Intake:
         self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
         return True
 
-    def _once_known(self, found: Draft, then: Callable[[Draft], Coroutine[Any, Any, None]]) -> None:
+    def _once_known(self, found: ParsedMessage, then: Callable[[ParsedMessage], Coroutine[Any, Any, None]]) -> None:
         """Go on with a message once Slack says that its thread is the bot's. Raises TimeoutError where many wait."""
         if len(self._unsure) >= UNSURE:
             raise TimeoutError
@@ -175,7 +175,7 @@ class Intake:
         self._unsure.add(task)
         task.add_done_callback(self._unsure.discard)
 
-    async def _follow_up(self, found: Draft) -> None:
+    async def _follow_up(self, found: ParsedMessage) -> None:
         latest = self.latest(found)
         if latest is not None and not latest.others:
             event = await self._understood(latest)
@@ -221,7 +221,7 @@ class Intake:
         after, confirm = event.id.rpartition(":")[2], partial(self._core.confirm, event.id)
         return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
-    async def read(self, found: Draft) -> MessageEvent | CommandEvent | None:
+    async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:
         """What the core is told of a message; None where it isn't for the bot, of which Slack may have to be asked."""
         if self._is_for_us(found):
             return await self._understood(found)
@@ -229,7 +229,7 @@ class Intake:
             return None
         return await self._understood(found)
 
-    async def _understood(self, found: Draft) -> MessageEvent | CommandEvent:
+    async def _understood(self, found: ParsedMessage) -> MessageEvent | CommandEvent:
         """A message or a command that is for the bot. Takes about two seconds at most."""
         event = await self.event(found)
         given = self._command_in(found, event.text)
@@ -240,7 +240,7 @@ class Intake:
         zone = await self._directory.zone(found.person.user)
         return CommandEvent(found.person, place, given.name, given.argument, found.at.astimezone(zone), event.name)
 
-    async def event(self, found: Draft) -> MessageEvent:
+    async def event(self, found: ParsedMessage) -> MessageEvent:
         """A message as the core is told of it, whether or not it is for the bot."""
         thread = found.thread if found.direct else found.thread or found.ts
         place, names = await asyncio.gather(
@@ -264,7 +264,7 @@ class Intake:
             notice="" if text or forwarded else _notice(found),
         )
 
-    def _is_for_us(self, found: Draft) -> bool:
+    def _is_for_us(self, found: ParsedMessage) -> bool:
         """Whether a message is for the bot, as far as is known here."""
         if found.direct:
             return True
@@ -273,26 +273,26 @@ class Intake:
             return True
         return self._may_be_for_us(found) and self._directory.known(found.channel, found.thread or "") is True
 
-    def _may_be_for_us(self, found: Draft) -> bool:
+    def _may_be_for_us(self, found: ParsedMessage) -> bool:
         """Whether a message is for the bot where its thread is one that the bot has written in."""
         if found.thread is None or found.others:
             return False
         return self._directory.known(found.channel, found.thread) is not False
 
-    async def _names(self, found: Draft) -> dict[str, str]:
+    async def _names(self, found: ParsedMessage) -> dict[str, str]:
         """How the writer is called, and whom they mention, the first of them."""
         raws = (found.raw, *found.forwarded)
         users = dict.fromkeys(user for raw in raws for user in slack_text.mentioned(raw))
         users.pop(self._wire.bot_user, None)
         return await self._directory.names([found.person.user, *self._named(found, users)])
 
-    def _named(self, found: Draft, ids: Iterable[str]) -> list[str]:
+    def _named(self, found: ParsedMessage, ids: Iterable[str]) -> list[str]:
         """Those of the people or channels in a message whose names are told, or asked for."""
         key, now = found.person.key, datetime.now(UTC)
         first = list(ids)[:NAMED]
         return [each for each in first if self._directory.at_hand(each) or self._naming.take(key, now)]
 
-    async def _known(self, found: Draft) -> slack_text.Known:
+    async def _known(self, found: ParsedMessage) -> slack_text.Known:
         """What else the message's tokens stand for, as far as its writer may know it."""
         raws = (found.raw, *found.forwarded)
         wanted = dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw))
@@ -307,7 +307,7 @@ class Intake:
         )
         return slack_text.Known(named, called, zone)
 
-    def _command_in(self, found: Draft, text: str) -> Spoken | None:
+    def _command_in(self, found: ParsedMessage, text: str) -> Spoken | None:
         """A command given in words: in a direct message, with a mention, or with a slash."""
         given = command(text, found.at)
         return given if given and (found.mentioned or found.direct or given.slash) else None
@@ -320,7 +320,7 @@ class Intake:
             self._seen.popitem(last=False)
         return True
 
-    def _link(self, found: Draft) -> str:
+    def _link(self, found: ParsedMessage) -> str:
         if not self._url:
             return ""
         link = f"{self._url}/archives/{found.channel}/p{found.ts.replace('.', '')}"
@@ -329,7 +329,7 @@ class Intake:
         return link
 
 
-def _notice(found: Draft) -> str:
+def _notice(found: ParsedMessage) -> str:
     """The whole answer to a message without text, empty where the names of its files are something to talk about."""
     if found.clip:
         return unreadable(found.clip)

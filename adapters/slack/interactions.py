@@ -21,7 +21,7 @@ from adapters.slack.events import Body, team_of
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience, Person, Place
 from bot.ports import Core
-from bot.views import Ask, View
+from bot.views import Form, View
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,8 @@ class Private:
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, at=datetime.now(UTC))
         if str(pressed.get("action_id")).startswith(views.ASKS):
-            form = await self._core.ask(event)
-            if isinstance(form, Ask):
+            form = await self._core.open_form(event)
+            if isinstance(form, Form):
                 if not await self._open(str(body.get("trigger_id")), form, spot):
                     await self._show(LATE, spot, place, person, replace=False)
                 return
@@ -138,7 +138,7 @@ class Private:
         """Who clicked, or filled in: never what the button or the form says."""
         return self._wire.home.person(str(body["user"]["id"]))
 
-    async def _open(self, trigger: str, form: Ask, spot: Spot) -> bool:
+    async def _open(self, trigger: str, form: Form, spot: Spot) -> bool:
         try:
             await self._wire.edits.views_open(trigger_id=trigger, view=views.form(form, spot.written(form.action)))
         except FAILURES as exc:

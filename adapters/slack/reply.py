@@ -26,7 +26,7 @@ _STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "fea
 
 
 class SlackRespond:
-    """One message's way back (`bot.ports.Respond`)."""
+    """One message's way back (`bot.ports.ReplyHandle`)."""
 
     def __init__(
         self,

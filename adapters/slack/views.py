@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.common.text import clean
 from adapters.slack.text import TEXT, escape, literal, parts
-from bot.views import Ask, Button, Item, Option, View
+from bot.views import Button, Form, Item, Option, View
 
 Block = dict[str, Any]
 
@@ -76,7 +76,7 @@ def home(view: View, beneath: View | None, metadata: str) -> Block:
     return {"type": "home", "private_metadata": metadata, "blocks": content}
 
 
-def form(ask: Ask, metadata: str) -> Block:
+def form(ask: Form, metadata: str) -> Block:
     """A form as a modal with one field."""
     most = min(max(ask.most, 1), FORM_TEXT)
     element: Block = {"type": "plain_text_input", "action_id": _FIELD, "multiline": True, "max_length": most}
@@ -155,7 +155,7 @@ def _dense(items: tuple[Item, ...], room: int) -> list[Block]:
 def _button(index: int, button: Button) -> Block:
     block: Block = {
         "type": "button",
-        "action_id": f"{ASKS if button.asks else PREFIX}{index}",
+        "action_id": f"{ASKS if button.opens_form else PREFIX}{index}",
         "text": _plain(button.label, LABEL),
         "value": button.action,
     }

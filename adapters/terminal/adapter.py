@@ -17,7 +17,7 @@ from bot.commands.spoken import command
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
 from bot.model import Audience, Person, Place
 from bot.ports import Core
-from bot.views import Ask, Button, File, View
+from bot.views import Button, File, Form, View
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class TerminalAdapter:
         )
         self._choices: tuple[Button, ...] = ()
         self._menu: dict[int, str] = {}
-        self._form: Ask | None = None
+        self._form: Form | None = None
         self._input: Input | None = None
         self._stopping = False
 
@@ -192,9 +192,9 @@ class TerminalAdapter:
         if button is None:
             return False
         event = self._pressed(button.action)
-        if button.asks:
-            asked = await self._core.ask(event)
-            if isinstance(asked, Ask):
+        if button.opens_form:
+            asked = await self._core.open_form(event)
+            if isinstance(asked, Form):
                 # The choices stay: where nothing is filled in, they are still to be chosen from.
                 self._form = asked
                 now = f" now: {printable(asked.value)}" if asked.value else ""
@@ -209,7 +209,7 @@ class TerminalAdapter:
             self._input.forget()
         return True
 
-    async def _submit(self, form: Ask, text: str) -> None:
+    async def _submit(self, form: Form, text: str) -> None:
         self._form = None
         if not text:
             self._write(f"Nothing was changed. {_choices(self._choices)}\n")

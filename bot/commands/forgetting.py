@@ -8,10 +8,10 @@ from bot.commands.listing import PAGE
 from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, things
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
-from bot.model import Memory, Said
+from bot.model import Memory, StoredMessage
 from bot.ports import Journal, MemoryStore, MemoryUnavailable
 from bot.privacy.eraser import Outcome
-from bot.privacy.rights import Rights, Stretch
+from bot.privacy.rights import Rights, TimeRange
 from bot.text import time_expressions
 from bot.text.keywords import Words
 from bot.views import Button, View
@@ -46,7 +46,7 @@ class Forgetting:
         found = _named(everything, what)
         if not found and (window := time_expressions.alone(what, event.at)):
             return await self._stretch(event, everything, window, numbers)
-        said: list[Said] = []
+        said: list[StoredMessage] = []
         # What can't be seen (a zero-width space) would be found in everything.
         if not found and not Words(what).empty:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
@@ -115,8 +115,8 @@ class Forgetting:
         numbers: dict[str, int],
     ) -> View:
         """What was told since then; and where the words name a stretch that is over, that alone as well."""
-        since = Stretch.of(everything, window.start, max(window.end, event.at))
-        only = Stretch.of(everything, window.start, window.end)
+        since = TimeRange.of(everything, window.start, max(window.end, event.at))
+        only = TimeRange.of(everything, window.start, window.end)
         shown = tuple(item(memory, numbers[memory.id]) for memory in since.whole[:PAGE])
         title = f"Forget everything since {_moment(window.start)}? "
         title += f"That is {things(len(since.whole))} that I learned and what" if since.whole else "That is what"
@@ -154,7 +154,7 @@ class Forgetting:
         memories = await self._memory.list(user_id)
         if action == "stretch":
             start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
-            outcome = await self._rights.forget_stretch(user_id, Stretch.of(memories, start, end))
+            outcome = await self._rights.forget_stretch(user_id, TimeRange.of(memories, start, end))
             return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
         # "these" is what the version before this one called memories alone.
         chosen, said, waiting = (ids, [], []) if action == "these" else _read(ids)
@@ -184,7 +184,7 @@ def _named(everything: Sequence[Memory], what: str) -> list[Memory]:
     return [memory for memory in everything if row(memory.text, SUGGESTION) == what]
 
 
-def _written(memories: Sequence[Memory], said: Sequence[Said]) -> list[str]:
+def _written(memories: Sequence[Memory], said: Sequence[StoredMessage]) -> list[str]:
     """What a button will forget, as ids alone: memories, and messages that were said or may yet be learned."""
     kinds = [("waiting" if each.waiting else "said", each.event_id) for each in said]
     return [f"{kind} {id_}" for kind, id_ in [*(("memory", memory.id) for memory in memories), *kinds]]
@@ -197,7 +197,7 @@ def _read(ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     return memories, said, waiting
 
 
-def _quoted(said: Sequence[Said]) -> str:
+def _quoted(said: Sequence[StoredMessage]) -> str:
     """The beginnings of the messages that go, the newest ones last."""
     shown = ", ".join(f"“{row(each.text, QUOTED)}”" for each in said[-QUOTES:])
     return f"Of our conversation: {shown}" + (f" and {len(said) - QUOTES} more." if len(said) > QUOTES else ".")

@@ -17,9 +17,9 @@ from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Memory, Person
 from bot.ports import Journal, MemoryStore
-from bot.privacy.rights import Rights, Stretch
+from bot.privacy.rights import Rights, TimeRange
 from bot.text import keywords, time_expressions
-from bot.views import Ask, Button, File, View
+from bot.views import Button, File, Form, View
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +128,13 @@ class Commands:
             self._outcomes.popitem(last=False)
         return view
 
-    async def ask(self, event: PressEvent) -> Ask | View:
-        """The form for a button with `asks`: a memory's text, to be edited by its owner, or words to search for."""
+    async def open_form(self, event: PressEvent) -> Form | View:
+        """A button's form: a memory's text, to be edited by its owner, or words to search for."""
         kind, _, rest = event.action.partition(":")
 
-        async def answer() -> Ask | View:
+        async def answer() -> Form | View:
             if kind == "search":
-                return Ask("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
+                return Form("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
             if kind != "edit":
                 return STALE
             memory_id, search = listing.about(rest)
@@ -143,7 +143,7 @@ class Commands:
                 return GONE
             if len(memory.text) > EDITED:
                 return listing.detail(memory, number, search, TOO_LONG)
-            return Ask("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
+            return Form("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
 
         return await _told("a form", answer)
 
@@ -198,7 +198,7 @@ class Commands:
         everything = await self._memory.list(account.user_id)
         found = await self._memory.list(account.user_id, search) if search and everything else everything
         if not found and (window := time_expressions.alone(search, at or datetime.now(UTC))):
-            whole = Stretch.of(everything, window.start, window.end).whole
+            whole = TimeRange.of(everything, window.start, window.end).whole
             found = [memory for memory in everything if memory in whole]
         if around is not None:
             page = listing.page_of(found, around)
@@ -244,7 +244,7 @@ class Commands:
         return View(title, buttons=(Button("Back", "page:1:"),), file=file)
 
 
-Shown = TypeVar("Shown", bound=Ask | View)
+Shown = TypeVar("Shown", bound=Form | View)
 
 
 async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | View:

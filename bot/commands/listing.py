@@ -61,7 +61,7 @@ def listed(
     if search:
         buttons.append(Button("Show all", "page:1:"))
     elif pages > 1:
-        buttons.append(Button("Search", SEARCH, asks=True))
+        buttons.append(Button("Search", SEARCH, opens_form=True))
     return View(
         title,
         tuple(item(memory, numbers[memory.id]) for memory in shown),
@@ -85,13 +85,13 @@ def page_of(found: Sequence[Memory], memory_id: str) -> int:
 def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
     """One memory, whole, with the messages that taught it and what can be done; `done` tells what has been."""
 
-    def button(label: str, kind: str, *, danger: bool = False, asks: bool = False) -> Button:
-        return Button(label, _about(kind, memory.id, search), danger, asks)
+    def button(label: str, kind: str, *, danger: bool = False, opens_form: bool = False) -> Button:
+        return Button(label, _about(kind, memory.id, search), danger, opens_form)
 
     wide = memory.scope == SHARED_SCOPE
     share = button("Keep to where I learned it", "close") if wide else button("May be used in channels", "share")
     buttons = (
-        button("Edit", "edit", asks=True),
+        button("Edit", "edit", opens_form=True),
         button("Forget", "drop", danger=True),
         share,
         button("Back", "back"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Said, Source
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
 from bot.views import Button, Item, View
 
 #: What one row may show of a memory, in characters; the whole text is kept.
@@ -45,7 +45,7 @@ def things(count: int) -> str:
     return "1 thing" if count == 1 else f"{count} things"
 
 
-def messages(said: Sequence[Said]) -> str:
+def messages(said: Sequence[StoredMessage]) -> str:
     """So many messages of recent conversation, in words."""
     count, waiting = len(said), sum(each.waiting for each in said)
     some = "1 message" if count == 1 else f"{count} messages"

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.core.learning import Learner
 from bot.events import MessageEvent
 from bot.logs import describe
-from bot.ports import Inbox, Respond
+from bot.ports import Inbox, ReplyHandle
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ LEARNING = 5
 class Answers(Protocol):
     """The core, as recovery needs it."""
 
-    async def take_up(
-        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], Respond]
+    async def resume(
+        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
     ) -> None:
         """Answer an event that was left behind, by way of what `make` returns. Never raises."""
         ...
@@ -34,7 +34,7 @@ class Platform(Protocol):
 
     ready: asyncio.Event
 
-    def respond(self, event: MessageEvent) -> Respond:
+    def respond(self, event: MessageEvent) -> ReplyHandle:
         """A way back to an event."""
         ...
 
@@ -93,7 +93,7 @@ class Recovery:
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers
             log.error("%s: who reads its place can't be told: %s", event.id, describe(exc))
             event = replace(event, given=event.place.narrowest)
-        await self._answers.take_up(event, conversation, attempts, platform.respond)
+        await self._answers.resume(event, conversation, attempts, platform.respond)
 
     async def finish(self, grace: float) -> None:
         """Give what is being answered `grace` seconds; what isn't done stays in the journal."""

@@ -9,14 +9,14 @@ from bot.ports import JournalUnavailable
 T = TypeVar("T")
 
 #: Seconds for which the work is tried again, and between two tries.
-HOLD = 30.0
+PATIENCE = 30.0
 PAUSE = 1.0
 
 
-async def held(work: Callable[[], Awaitable[T]], *, hold: float = HOLD) -> T:
-    """Do the work, again and again where the journal fails, for `hold` seconds; then raise what it raised."""
+async def retry_until_journal_is_back(work: Callable[[], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+    """Do the work, again and again where the journal fails, for `patience` seconds; then raise what it raised."""
     now = asyncio.get_running_loop().time
-    end = now() + hold
+    end = now() + patience
     while True:
         try:
             return await work()

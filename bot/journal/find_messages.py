@@ -6,25 +6,27 @@ import sqlalchemy as sa
 
 from bot.journal.columns import from_json
 from bot.journal.tables import exchanges, inbox, turns
-from bot.model import Said
+from bot.model import StoredMessage
 
 
-def said(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+def said(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> list[StoredMessage]:
     """Each message of that person, with its answer as one text; those that something may yet be learned from last."""
     keys = list(person_keys)
     texts: dict[str, list[str]] = {}
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     for row in conn.execute(sa.select(turns.c.event_id, turns.c.text).where(theirs).order_by(turns.c.id)):
         texts.setdefault(row.event_id, []).append(row.text)
-    learned = [Said(event_id, "\n".join(found)) for event_id, found in texts.items()]
+    learned = [StoredMessage(event_id, "\n".join(found)) for event_id, found in texts.items()]
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     waiting = [
-        Said(row.event_id, f"{row.text}\n{row.answer}", waiting=True)
+        StoredMessage(row.event_id, f"{row.text}\n{row.answer}", waiting=True)
         for row in conn.execute(sa.select(exchanges).where(owned).order_by(exchanges.c.id))
     ]
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
     waiting += [
-        Said(event.id, "\n".join((event.text, *event.attachments, event.quoted, *event.forwarded)), waiting=True)
+        StoredMessage(
+            event.id, "\n".join((event.text, *event.attachments, event.quoted, *event.forwarded)), waiting=True
+        )
         for event in map(from_json, payloads)
     ]
     open_ = {each.event_id for each in waiting}

@@ -12,7 +12,7 @@ from bot.journal import accounts, inbox, outbox, retention, turns, workers
 from bot.journal.adds import JournalOfAdds
 from bot.journal.columns import when
 from bot.journal.inbox import Unanswered
-from bot.journal.leases import Presence
+from bot.journal.leases import WorkerLease
 from bot.journal.retention import Backlog
 from bot.journal.rights import JournalOfRights
 from bot.journal.runner import Runner
@@ -42,7 +42,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         self,
         runner: Runner,
         *,
-        presence: Presence,
+        presence: WorkerLease,
         turns: int = 20,
         turns_ttl: float = 24 * 3600.0,
         seen_ttl: float = 14 * 24 * 3600.0,
@@ -158,7 +158,7 @@ class SqlJournal(JournalOfRights, JournalOfAdds):
         if event_id in self._lost:
             raise ClaimLost(event_id)
 
-    async def let_go(self, event_id: str) -> None:
+    async def abandon_claim(self, event_id: str) -> None:
         """A try at a lost event has ended: should the event come back to this process, it begins anew."""
         self._ended(event_id)
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 SURE = workers.LEASE - 2.0
 
 
-class Presence(Protocol):
+class WorkerLease(Protocol):
     """This process among the workers. `beat` raises JournalUnavailable where the database fails."""
 
     worker: str

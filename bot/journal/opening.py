@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.config import Settings, SettingsError
 from bot.journal import sqlite
 from bot.journal.journal import SqlJournal
-from bot.journal.leases import Heartbeat, LockedFile, Presence
+from bot.journal.leases import Heartbeat, LockedFile, WorkerLease
 from bot.journal.revision import HEAD, migrate, revision
 from bot.journal.runner import Runner
 from bot.ports import JournalUnavailable
@@ -58,7 +58,9 @@ async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callabl
         raise
 
 
-async def _signed_on(settings: Settings, runner: Runner, presence: Presence, clock: Callable[[], float]) -> SqlJournal:
+async def _signed_on(
+    settings: Settings, runner: Runner, presence: WorkerLease, clock: Callable[[], float]
+) -> SqlJournal:
     await presence.beat()
     # What may still have to be caught up with must be known.
     seen = max(settings.bot_seen_days * 24, settings.bot_catch_up_hours) * 3600

@@ -17,7 +17,7 @@ from bot.journal import (
     withdrawn,
 )
 from bot.journal.runner import Runner
-from bot.model import Account, Erasure, Joined, Said
+from bot.model import Account, Erasure, Joined, StoredMessage
 
 
 class JournalOfRights:
@@ -59,7 +59,7 @@ class JournalOfRights:
         span = start.timestamp(), end.timestamp()
         return await self._runner.erase(erasure.forget_since, user_id, person_keys, *span, self._clock())
 
-    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[StoredMessage]:
         """What of a person's messages is kept as it was said, each with its answer."""
         return await self._runner.read(find_messages.said, user_id, person_keys)
 

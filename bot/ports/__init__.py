@@ -19,7 +19,7 @@ from bot.ports.errors import (
 )
 from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
 from bot.ports.memory import MemoryStore, Notify
-from bot.ports.platform import Adapter, Core, Respond
+from bot.ports.platform import Adapter, Core, ReplyHandle
 
 __all__ = [
     "CUT",
@@ -48,7 +48,7 @@ __all__ = [
     "Outbox",
     "PlatformRefused",
     "RawText",
-    "Respond",
+    "ReplyHandle",
     "Superseded",
     "TooManyCodes",
 ]

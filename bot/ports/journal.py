@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Erasure, Exchange, Joined, Replied, Said, Turn
+from bot.model import Account, Erasure, Exchange, Joined, Replied, StoredMessage, Turn
 
 
 class Inbox(Protocol):
@@ -22,7 +22,7 @@ class Inbox(Protocol):
         """
         ...
 
-    async def let_go(self, event_id: str) -> None:
+    async def abandon_claim(self, event_id: str) -> None:
         """A try at an event has ended with ClaimLost: where the event comes back to this process, it begins anew."""
         ...
 
@@ -189,7 +189,7 @@ class RawText(Protocol):
         """All that is kept here about a person, ready for JSON."""
         ...
 
-    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[Said]:
+    async def said(self, user_id: str, person_keys: Sequence[str]) -> list[StoredMessage]:
         """What of a person's messages is kept as it was said, each with its answer."""
         ...
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
-from bot.views import Ask, View
+from bot.views import Form, View
 
 
-class Respond(Protocol):
+class ReplyHandle(Protocol):
     """The way back to where a message came from. One object per message, made by the adapter."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
@@ -56,7 +56,7 @@ class Core(Protocol):
         """
         ...
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer one message (`admitted`: it was written down by `admit`, which returned True).
 
         Never raises: failures are logged without text and told to the person.
@@ -67,7 +67,7 @@ class Core(Protocol):
         """Return where the answer to an event may be shown; called right before each request that shows some of it.
 
         Raises ClaimLost where another process gives that answer, and JournalUnavailable where it can't be told.
-        Neither is for the adapter to handle: the core expects them from `Respond`.
+        Neither is for the adapter to handle: the core expects them from `ReplyHandle`.
         """
         ...
 
@@ -79,8 +79,8 @@ class Core(Protocol):
         """Act on a button for the person who clicked it. Never raises."""
         ...
 
-    async def ask(self, event: PressEvent) -> Ask | View:
-        """The form that a button with `asks` opens; a View where it may not be opened. Answers within a second."""
+    async def open_form(self, event: PressEvent) -> Form | View:
+        """The form of a button that `opens_form`; a View where it may not be opened. Answers within a second."""
         ...
 
     async def on_submit(self, event: SubmitEvent) -> View:
@@ -126,7 +126,7 @@ class Adapter(Protocol):
     #: Set once the platform's events arrive.
     ready: asyncio.Event
 
-    def respond(self, event: MessageEvent) -> Respond:
+    def respond(self, event: MessageEvent) -> ReplyHandle:
         """A way back to a message that an earlier process (or try) left unanswered."""
         ...
 

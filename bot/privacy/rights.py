@@ -16,10 +16,10 @@ from bot.aio.batches import Batches
 from bot.aio.rate_limit import WINDOW, Allowance
 from bot.core.identity import Identities
 from bot.core.learning import Learner
-from bot.core.retries import held
+from bot.core.retries import retry_until_journal_is_back
 from bot.events import Edit, Edited, MessageEvent
 from bot.logs import describe
-from bot.model import Erasure, Memory, Person, Said, Source
+from bot.model import Erasure, Memory, Person, Source, StoredMessage
 from bot.ports import Journal, MemoryStore
 from bot.privacy.eraser import Erasing, Outcome
 from bot.text.keywords import Words, terms
@@ -34,7 +34,7 @@ PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and l
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimeRange:
     """What a person told within a stretch of time.
 
     Attributes:
@@ -48,7 +48,7 @@ class Stretch:
     parts: tuple[str, ...]
 
     @classmethod
-    def of(cls, memories: Iterable[Memory], start: datetime, end: datetime) -> "Stretch":
+    def of(cls, memories: Iterable[Memory], start: datetime, end: datetime) -> "TimeRange":
         """Sort a person's memories by whether they are from `start` to before `end`."""
 
         def inside(at: datetime) -> bool:
@@ -94,7 +94,7 @@ class Rights(Erasing):
 
     # What a person asks for. These raise JournalUnavailable where not even the wish could be written down.
 
-    async def mentions(self, user_id: str, words: str, *, nearly: bool = False) -> list[Said]:
+    async def mentions(self, user_id: str, words: str, *, nearly: bool = False) -> list[StoredMessage]:
         """What a person has said (or was answered) with all these words, as far as it is kept as it was said.
 
         With `nearly`, words that say nothing about a subject ("that", "I") may be missing.
@@ -129,20 +129,20 @@ class Rights(Erasing):
         entries = await self._journal.forget_events(user_id, [*events, *said, *waiting], texts)
         return await self._outcome(owed, entries)
 
-    async def forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
+    async def forget_stretch(self, user_id: str, stretch: TimeRange) -> Outcome:
         """Erase what a person told within a stretch of time, and what was learned from that alone."""
         outcome = await self._forget_stretch(user_id, stretch)
         if outcome.memories is None:
             return outcome
         # What was learned between the listing of the memories and the erasing of what waited to be.
-        late = Stretch.of(await self._memory.list(user_id), stretch.start, stretch.end)
+        late = TimeRange.of(await self._memory.list(user_id), stretch.start, stretch.end)
         if not (late.whole or late.parts):
             return outcome
         more = await self._forget_stretch(user_id, late)
         memories = None if more.memories is None else outcome.memories + more.memories
         return Outcome(memories, outcome.entries + more.entries)
 
-    async def _forget_stretch(self, user_id: str, stretch: Stretch) -> Outcome:
+    async def _forget_stretch(self, user_id: str, stretch: TimeRange) -> Outcome:
         ids = [memory.id for memory in stretch.whole]
         keys = await self._identities.everybody(user_id)
         wanted = [Erasure("memories", {"users": keys, "ids": ids}, user_id)]
@@ -184,7 +184,7 @@ class Rights(Erasing):
         ids = list(dict.fromkeys(each for several in told for each in several))
         for start in range(0, len(ids), TOGETHER):
             some = ids[start : start + TOGETHER]
-            await held(partial(self._deleted, some))
+            await retry_until_journal_is_back(partial(self._deleted, some))
 
     async def _deleted(self, ids: list[str]) -> None:
         whom = await self._journal.taught(ids)
@@ -214,7 +214,7 @@ class Rights(Erasing):
 
     async def _edited_all(self, events: list[MessageEvent]) -> None:
         # Of a message that was edited more than once the last text counts.
-        await held(partial(self._edited, {event.id: event for event in events}.values()))
+        await retry_until_journal_is_back(partial(self._edited, {event.id: event for event in events}.values()))
 
     async def _edited(self, events: Collection[MessageEvent]) -> None:
         open_: list[Edited] = []
@@ -272,7 +272,7 @@ class Rights(Erasing):
             return
         try:
             # Platforms tell it more than once (Discord at each start): the grace counts from the first time.
-            if await held(lambda: self._journal.owe_once(wanted, self._grace)):
+            if await retry_until_journal_is_back(lambda: self._journal.owe_once(wanted, self._grace)):
                 log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a removal could not be written down: %s", platform, describe(exc))
@@ -283,7 +283,7 @@ class Rights(Erasing):
         if wanted is None:
             return
         try:
-            if await held(lambda: self._journal.excuse(wanted)):
+            if await retry_until_journal_is_back(lambda: self._journal.excuse(wanted)):
                 log.info("%s: added again; nothing is erased", platform)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a return could not be written down: %s", platform, describe(exc))

@@ -35,7 +35,7 @@ START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Said:
+class StoredMessage:
     """A message, its answer, the facts in it, and which earlier fact (by its text's beginning) the first replaces."""
 
     text: str
@@ -45,7 +45,7 @@ class Said:
 
 
 MESSAGES = (
-    Said(
+    StoredMessage(
         "Hi! I'm Nora, I just moved from Bergen to Ghent for a job at the university hospital.",
         "Welcome to Ghent, Nora! How are you settling in?",
         (
@@ -53,46 +53,46 @@ MESSAGES = (
             "Nora moved from Bergen to Ghent in November 2026 for a job at the university hospital",
         ),
     ),
-    Said(
+    StoredMessage(
         "Slowly. My sister Ida is staying with me until Christmas to help unpack.",
         "That's kind of her. Boxes go twice as fast with two people and music.",
         ("Nora's sister Ida is staying with her in Ghent until Christmas 2026 to help unpack",),
     ),
-    Said(
+    StoredMessage(
         "What's a good place for dinner tonight? I'm vegetarian, and Ida can't have nuts.",
         "Ghent is a fine city for that. Try a vegetarian place around the Vrijdagmarkt, and mention the nuts.",
         ("Nora is vegetarian", "Nora's sister Ida can't eat nuts"),
     ),
-    Said("Perfect, thanks!", "Enjoy your evening, both of you."),
-    Said(
+    StoredMessage("Perfect, thanks!", "Enjoy your evening, both of you."),
+    StoredMessage(
         "My first shift is on Monday at seven. Could you give me three tips for a first day on a ward?",
         "1) Come ten minutes early. 2) Write down every name. 3) Ask where the coffee is: that's where the ward talks.",
         ("Nora's first shift at the university hospital in Ghent is on Monday, November 23, 2026 at seven",),
     ),
-    Said("Ha, number three is the best one.", "It never fails."),
-    Said(
+    StoredMessage("Ha, number three is the best one.", "It never fails."),
+    StoredMessage(
         "How do I say 'I'm the new physiotherapist' in Dutch?",
         '"Ik ben de nieuwe kinesitherapeut": in Flanders that\'s the word, rather than "fysiotherapeut".',
         ("Nora works as a physiotherapist at the university hospital in Ghent and is learning Dutch phrases for it",),
     ),
-    Said(
+    StoredMessage(
         "They moved my start to Wednesday, by the way.",
         "Two more days to unpack, then. I'll keep Wednesday in mind.",
         ("Nora's first shift at the hospital was moved to Wednesday, November 25, 2026",),
         replaces="Nora's first shift",
     ),
-    Said(
+    StoredMessage(
         "I'm thinking of buying a bike. I used to race when I was a student.",
         "A city bike with good locks will serve you best here. What did you race?",
         ("Nora is thinking of buying a bike in Ghent", "Nora raced bikes when she was a student"),
     ),
-    Said(
+    StoredMessage(
         "Cyclocross, mostly. Mud everywhere!",
         "Then you've moved to the right country: the season is in full swing.",
         ("Nora mostly raced cyclocross as a student",),
     ),
 )
-NEIGHBOUR = Said("I keep two hens.", "What are they called?", ("User keeps two hens",))
+NEIGHBOUR = StoredMessage("I keep two hens.", "What are they called?", ("User keeps two hens",))
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def expect(kept: int) -> None:
         raise RuntimeError(f"only {kept} facts were learned")
 
 
-def exchange(number: int, said: Said, user_id: str) -> Exchange:
+def exchange(number: int, said: StoredMessage, user_id: str) -> Exchange:
     """The exchange as it waits in the journal; a minute between two."""
     at = START + timedelta(minutes=number)
     name = user_id.title()

@@ -66,6 +66,6 @@ async def test_answers(said: str, memories: tuple[Memory, ...], answered: str) -
         ("", False),
     ],
 )
-def test_what_counts_as_a_question(said: str, asks: bool) -> None:
+def test_what_counts_as_a_question(said: str, opens_form: bool) -> None:
     """A question mark, or a question's first words without a full stop, asks; anything else is a note."""
-    assert is_question(said) is asks
+    assert is_question(said) is opens_form

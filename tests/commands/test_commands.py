@@ -16,7 +16,7 @@ from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import SHARED_SCOPE, Person, Source
 from bot.ports import MemoryUnavailable
 from bot.privacy.rights import Rights
-from bot.views import Ask, View
+from bot.views import Form, View
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, memory
 from tests.stubs import StubJournal, StubMemory
 
@@ -29,7 +29,7 @@ class Desk:
         self.memory = StubMemory()
         self.memory.of[ANN.key] = [memory(f"fact {number}", number=number) for number in range(1, count + 1)]
         self.commands = Commands(self.journal, self.memory, Identities(self.journal))
-        self.form: Ask | None = None
+        self.form: Form | None = None
 
     async def run(self, name: str, argument: str = "", person: Person = ANN) -> View:
         return await self.commands.run(CommandEvent(person, GENERAL, name, argument, MONDAY))
@@ -43,8 +43,8 @@ class Desk:
 
     async def fill(self, view: View, label: str, text: str, person: Person = ANN) -> View:
         """Press a button that opens a form, and send the form with that text."""
-        action = next(button.action for button in view.buttons if button.label == label and button.asks)
-        form = await self.commands.ask(PressEvent(person, DM, action, MONDAY))
+        action = next(button.action for button in view.buttons if button.label == label and button.opens_form)
+        form = await self.commands.open_form(PressEvent(person, DM, action, MONDAY))
         if isinstance(form, View):
             return form
         self.form = form

@@ -14,7 +14,7 @@ from bot.ports import MemoryUnavailable
 from bot.privacy.operator import PersonCommands
 from bot.privacy.rights import Rights
 from tests.fakes.mem0 import FakeMem0
-from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, Clock, House, opened
+from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, BotHarness, Clock, opened
 from tests.makers import ANN, BOB
 from tests.memory.hosted import world as hosted_world
 
@@ -23,7 +23,7 @@ FORMER, OTHER = Person("slack", "T2", ANN.user), Person("slack", "T3", ANN.user)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BotHarness]:
     """The version before, on each store of ours: Ann has told something by each of three keys, Bob by his."""
     url = str(request.getfixturevalue("postgres_url")) if request.param == "postgres" else None
     async with opened(tmp_path / "data", url=url) as house:
@@ -34,7 +34,7 @@ async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield house
 
 
-async def upgraded(house: House) -> House:
+async def upgraded(house: BotHarness) -> BotHarness:
     """The next version, on what the one before has left."""
     house.identities = Identities(house.journal, house.memory)
     house.rights = Rights(house.journal, house.memory, house.identities, house.learner, grace=0)
@@ -43,7 +43,7 @@ async def upgraded(house: House) -> House:
     return house
 
 
-def left(house: House) -> list[str]:
+def left(house: BotHarness) -> list[str]:
     """The files of a data folder that hold the canary; on PostgreSQL that is looked at elsewhere."""
     return house.holding(CANARY) if house.settings.database_url is None else []
 
@@ -51,7 +51,7 @@ def left(house: House) -> list[str]:
 ALL = ["I like tea.", "I live in Porto.", f"My bird is a {CANARY}."]
 
 
-async def test_what_lies_under_former_keys_is_the_persons(before: House) -> None:
+async def test_what_lies_under_former_keys_is_the_persons(before: BotHarness) -> None:
     """What was told by whatever key is recalled, each where it may be, and nothing of anybody else's."""
     house = await upgraded(before)
     assert await house.recalled("What do you know?") == ALL
@@ -62,7 +62,7 @@ async def test_what_lies_under_former_keys_is_the_persons(before: House) -> None
     assert await house.known() == sorted([*ALL, "I play chess."])
 
 
-async def test_forgetting_everything_reaches_all_keys(before: House) -> None:
+async def test_forgetting_everything_reaches_all_keys(before: BotHarness) -> None:
     """A command by one key forgets what messages by others have taught, and what waits to be learned of them."""
     await before.hear(f"The {CANARY} sings.", FORMER)
     house = await upgraded(before)
@@ -78,7 +78,7 @@ async def test_forgetting_everything_reaches_all_keys(before: House) -> None:
     assert await house.known(BOB) == ["I like coffee."]
 
 
-async def test_what_waits_goes_along(before: House) -> None:
+async def test_what_waits_goes_along(before: BotHarness) -> None:
     """What was said by a former key and not learned yet is learned as the person's own."""
     event = await before.hear("I play the cello.", FORMER, SECRET)
     house = await upgraded(before)
@@ -103,7 +103,7 @@ async def test_killed_in_between(tmp_path: Path) -> None:
         assert await house.known() == [f"My bird is a {CANARY}."]
 
 
-async def test_met_by_two_at_once(before: House) -> None:
+async def test_met_by_two_at_once(before: BotHarness) -> None:
     """Messages and commands at the same moment, in two processes, join a person's keys once."""
     house = await upgraded(before)
     other = Identities(house.journal, house.memory)
@@ -115,7 +115,7 @@ async def test_met_by_two_at_once(before: House) -> None:
     assert await house.known() == ALL
 
 
-async def test_linked_and_unlinked(before: House) -> None:
+async def test_linked_and_unlinked(before: BotHarness) -> None:
     """Former keys are no accounts that anybody sees linked, and go with their own when that is parted."""
     house = await upgraded(before)
     assert "isn't linked" in (await house.run("unlink")).title
@@ -149,7 +149,7 @@ async def test_linked_before(tmp_path: Path, first: Person) -> None:
         assert await house.known() == ["I like milk.", "I like tea."]
 
 
-async def test_the_workspace_leaves(before: House) -> None:
+async def test_the_workspace_leaves(before: BotHarness) -> None:
     """What was told by a person's former keys goes with the workspace that they are a person of."""
     house = await upgraded(before)
     await house.identities.account(ANN)
@@ -164,7 +164,7 @@ async def test_the_workspace_leaves(before: House) -> None:
 
 @pytest.mark.parametrize("met", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("named", [ANN, FORMER, Person("slack", "T9", ANN.user)], ids=["own", "former", "neither"])
-async def test_the_operator(before: House, capsys: pytest.CaptureFixture[str], named: Person, met: bool) -> None:
+async def test_the_operator(before: BotHarness, capsys: pytest.CaptureFixture[str], named: Person, met: bool) -> None:
     """`export` and `erase` find all of a person by whatever workspace they are named with, joined yet or not."""
     house = await upgraded(before)
     if met:

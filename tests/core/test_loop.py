@@ -68,7 +68,7 @@ class World:
     async def again(self, text: str, respond: StubRespond, *, attempts: int = 1) -> None:
         """Take the message up again, as another process would."""
         event = message(text)
-        await self.bot.take_up(event, event.place.key, attempts, lambda _: respond)
+        await self.bot.resume(event, event.place.key, attempts, lambda _: respond)
 
     async def say(self, text: str, **kwargs: object) -> StubRespond:
         respond = StubRespond()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from bot.core.recovery import Recovery
 from bot.events import MessageEvent
-from bot.ports import JournalUnavailable, Respond
+from bot.ports import JournalUnavailable, ReplyHandle
 from tests.makers import message, until
 from tests.stubs import StubJournal, StubRespond
 
@@ -34,8 +34,8 @@ class Takers:
         self.taken: list[str] = []
         self.gate = asyncio.Event()
 
-    async def take_up(
-        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], Respond]
+    async def resume(
+        self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
     ) -> None:
         self.taken.append(event.text)
         await self.gate.wait()

@@ -173,7 +173,7 @@ async def test_a_worker_taken_for_dead_has_no_say(postgres_only: Database) -> No
     said = [turn.text for turn in await first.recent(str(conversations[0])) if turn.author == "assistant"]
     assert said == ["fresh m0", "fresh m1", "fresh m2", "fresh m3"]
     # The first is a worker as before.
-    await first.let_go(events[3].id)
+    await first.abandon_claim(events[3].id)
     await first.admit(message("again", number=9))
     await first.confirm(message("again", number=9).id)
     assert await first.dismiss(message("again", number=9).id)

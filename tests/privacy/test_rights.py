@@ -17,16 +17,16 @@ from bot.events import MessageEvent
 from bot.journal.journal import SqlJournal
 from bot.model import Audience, Person, Place
 from bot.ports import JournalUnavailable
-from bot.privacy.rights import TOGETHER, Rights, Stretch, parse_person
+from bot.privacy.rights import TOGETHER, Rights, TimeRange, parse_person
 from bot.storage.sqlite import BUSY_TIMEOUT_MS, connect
-from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, Clock, House, opened
+from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, BotHarness, Clock, opened
 from tests.makers import BOB, message
 
 CANARY = "zebrafinch"
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """One process on an empty folder."""
     async with opened(tmp_path / "data") as found:
         yield found
@@ -35,7 +35,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 # Words
 
 
-async def test_words_that_no_memory_holds_find_the_nearest(house: House) -> None:
+async def test_words_that_no_memory_holds_find_the_nearest(house: BotHarness) -> None:
     """Where nothing holds the words, the nearest by meaning are shown as such, each to be forgotten by itself."""
     await house.tell("Keeps two axolotls at home.")
     await house.tell("Works as a nurse in Leeds.")
@@ -47,7 +47,7 @@ async def test_words_that_no_memory_holds_find_the_nearest(house: House) -> None
     assert await house.known() == ["Works as a nurse in Leeds."]
 
 
-async def test_what_was_just_said_is_found_nearly_too(house: House) -> None:
+async def test_what_was_just_said_is_found_nearly_too(house: BotHarness) -> None:
     """A message that isn't learned yet is found without the words that say nothing, and can be forgotten."""
     await house.hear("I keep two axolotls")
     view = await house.run("forget", "that I keep two axolotls")
@@ -58,7 +58,7 @@ async def test_what_was_just_said_is_found_nearly_too(house: House) -> None:
     assert await house.known() == []
 
 
-async def test_a_time_lists_what_was_learned_in_it(house: House) -> None:
+async def test_a_time_lists_what_was_learned_in_it(house: BotHarness) -> None:
     """`/memories` with a time, which no memory holds as words, shows what was told then."""
     await house.tell("I like tea.")
     view = await house.run("memories", "today")
@@ -95,7 +95,7 @@ async def test_forgotten_means_gone(tmp_path: Path) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_everything_is_one_persons_everything(house: House) -> None:
+async def test_everything_is_one_persons_everything(house: BotHarness) -> None:
     """Another person keeps all that is theirs, and what is told afterwards is learned again."""
     await house.tell("I like tea.")
     await house.tell("I like coffee.", BOB)
@@ -105,7 +105,7 @@ async def test_everything_is_one_persons_everything(house: House) -> None:
     assert await house.known() == ["I like water."]
 
 
-async def test_what_waits_is_not_learned_though_its_erasing_fails(house: House) -> None:
+async def test_what_waits_is_not_learned_though_its_erasing_fails(house: BotHarness) -> None:
     """Where the memories are erased before what waits to be learned can be, nothing of that is learned in between."""
     await house.hear(f"My bird is a {CANARY}.")
 
@@ -152,7 +152,7 @@ async def test_what_failed_is_tried_again_until_it_is_gone(tmp_path: Path) -> No
         assert house.holding(CANARY) == []
 
 
-async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: House) -> None:
+async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: BotHarness) -> None:
     """Of two messages that are being learned together, the deleted one leaves nothing and the other is learned."""
     first = await house.hear("I like tea.")
     await house.hear("I like coffee.")
@@ -167,7 +167,7 @@ async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: House) -> N
 # Stretches of time
 
 
-async def test_everything_since_a_time(house: House) -> None:
+async def test_everything_since_a_time(house: BotHarness) -> None:
     """What was told before stays, what was told since goes, and what was told both times keeps its older message."""
     await house.tell("I like tea.")
     await house.tell("I live in Porto.")
@@ -175,7 +175,7 @@ async def test_everything_since_a_time(house: House) -> None:
     last = await house.hear("I like coffee.")
     await house.learn()
     memories = await house.memory.list(ANN.key)
-    outcome = await house.rights.forget_stretch(ANN.key, Stretch.of(memories, again.at, last.at.replace(hour=23)))
+    outcome = await house.rights.forget_stretch(ANN.key, TimeRange.of(memories, again.at, last.at.replace(hour=23)))
     assert outcome.memories == 1
     assert await house.known() == ["I like tea.", "I live in Porto."]
     (tea,) = await house.memory.list(ANN.key, "tea")
@@ -183,18 +183,18 @@ async def test_everything_since_a_time(house: House) -> None:
     assert await house.turns(last) == ["I like tea.", "Noted.", "I live in Porto.", "Noted."]
 
 
-async def test_what_is_learned_while_a_stretch_is_being_forgotten_goes_too(house: House) -> None:
+async def test_what_is_learned_while_a_stretch_is_being_forgotten_goes_too(house: BotHarness) -> None:
     """A lesson that ends between the listing of what is remembered and the forgetting leaves nothing behind."""
     event = await house.hear(f"My bird is a {CANARY}.")
     journal: Any = Between(house.journal, "owe", house.learn)
     rights = Rights(journal, house.memory, house.identities, house.learner)
-    outcome = await rights.forget_stretch(ANN.key, Stretch.of([], event.at, event.at.replace(hour=23)))
+    outcome = await rights.forget_stretch(ANN.key, TimeRange.of([], event.at, event.at.replace(hour=23)))
     assert outcome.memories == 1
     assert await house.known() == []
     assert house.holding(CANARY) == []
 
 
-async def test_the_command_knows_times(house: House) -> None:
+async def test_the_command_knows_times(house: BotHarness) -> None:
     """`/forget today` proposes what was learned today, and one click forgets it."""
     house.clock.now += 3600
     await house.tell("I like tea.")
@@ -210,7 +210,7 @@ async def test_the_command_knows_times(house: House) -> None:
 # Words
 
 
-async def test_words_find_what_is_not_learned_yet(house: House) -> None:
+async def test_words_find_what_is_not_learned_yet(house: BotHarness) -> None:
     """Seconds after it was told, words find the message that waits; it goes with its answer, and is never learned."""
     event = await house.hear(f"My {CANARY}s are called Zoe and Zack.", answer="Lovely.")
     await house.hear("I like tea.")
@@ -225,7 +225,7 @@ async def test_words_find_what_is_not_learned_yet(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_words_find_memories_and_conversation_together(house: House) -> None:
+async def test_words_find_memories_and_conversation_together(house: BotHarness) -> None:
     """What matches goes at once: a memory, what was said without teaching it, and an answer that holds the words."""
     await house.tell(f"My bird is a {CANARY}.")
     await house.tell("Who sings?")
@@ -241,7 +241,7 @@ async def test_words_find_memories_and_conversation_together(house: House) -> No
     assert house.holding(CANARY) == []
 
 
-async def test_what_is_learned_before_the_click_goes_too(house: House) -> None:
+async def test_what_is_learned_before_the_click_goes_too(house: BotHarness) -> None:
     """A message that is learned between the question and the click is forgotten with what it taught."""
     await house.hear(f"My bird is a {CANARY}.")
     view = await house.run("forget", CANARY)
@@ -253,7 +253,7 @@ async def test_what_is_learned_before_the_click_goes_too(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_words_reach_what_is_under_way(house: House) -> None:
+async def test_words_reach_what_is_under_way(house: BotHarness) -> None:
     """Neither an extraction nor an answer that is under way brings back what words have forgotten."""
     await house.tell(f"My bird is a {CANARY}.")
     await house.hear(f"The {CANARY} sings.")
@@ -274,7 +274,7 @@ async def test_words_reach_what_is_under_way(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_words_are_the_callers_own(house: House) -> None:
+async def test_words_are_the_callers_own(house: BotHarness) -> None:
     """Nobody finds, or forgets, what others have said."""
     event = await house.hear(f"My bird is a {CANARY}.", BOB)
     assert (await house.run("forget", CANARY)).buttons == ()
@@ -286,7 +286,7 @@ async def test_words_are_the_callers_own(house: House) -> None:
 # Answers that repeat
 
 
-async def test_a_forgotten_memory_stays_in_no_answer(house: House) -> None:
+async def test_a_forgotten_memory_stays_in_no_answer(house: BotHarness) -> None:
     """With a memory, answers that repeat it go: the person's own anywhere, and in its conversation anybody's."""
     told = await house.tell(f"My bird is a {CANARY}.", place=GENERAL)
     await house.tell("I like tea.")
@@ -301,7 +301,7 @@ async def test_a_forgotten_memory_stays_in_no_answer(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_a_deleted_message_stays_in_no_answer(house: House) -> None:
+async def test_a_deleted_message_stays_in_no_answer(house: BotHarness) -> None:
     """With a message, answers to others that repeat it go; what they say that it didn't stays."""
     event = await house.tell(f"My bird is a {CANARY}.")
     await house.tell("Which bird is it?")
@@ -312,7 +312,7 @@ async def test_a_deleted_message_stays_in_no_answer(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_an_edited_message_stays_in_no_answer(house: House) -> None:
+async def test_an_edited_message_stays_in_no_answer(house: BotHarness) -> None:
     """Words that an edit takes out of a message go from its answer's turn; an answer under way isn't kept."""
     event = await house.hear(f"My bird is a {CANARY}.", answer=f"A {CANARY}, nice.")
     await house.hear("Does my bird sing?", answer="Your bird does.")
@@ -331,7 +331,7 @@ async def test_an_edited_message_stays_in_no_answer(house: House) -> None:
 # What platforms tell
 
 
-async def test_a_deleted_message_takes_along_what_it_alone_taught(house: House) -> None:
+async def test_a_deleted_message_takes_along_what_it_alone_taught(house: BotHarness) -> None:
     """What no other message taught is forgotten, with the turns; what another taught too stays."""
     first = await house.tell("I like tea.")
     second = await house.tell("I like tea.")
@@ -359,7 +359,7 @@ async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
         assert await house.known() == []
 
 
-async def test_a_deleted_message_is_not_answered_into_memory(house: House) -> None:
+async def test_a_deleted_message_is_not_answered_into_memory(house: BotHarness) -> None:
     """A message deleted while it is being answered leaves no turn, and nothing to be learned."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
     conversation = await house.journal.admit(event)
@@ -370,7 +370,7 @@ async def test_a_deleted_message_is_not_answered_into_memory(house: House) -> No
     assert house.holding(CANARY) == []
 
 
-async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: House) -> None:
+async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: BotHarness) -> None:
     """Deleting an answer drops its turn; what the person said and taught stays."""
     event = await house.tell("I like tea.")
     await house.rights.deleted([f"{event.id}/answer"])
@@ -378,7 +378,7 @@ async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: House) ->
     assert await house.known() == ["I like tea."]
 
 
-async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: House) -> None:
+async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: BotHarness) -> None:
     """Where the newer of two messages goes, the memory that it had replaced counts again."""
     await house.tell("I live in Porto.")
     moved = await house.tell("I live in Lisbon.")
@@ -391,7 +391,7 @@ async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: Hous
 
 
 @pytest.mark.parametrize("learned", [True, False])
-async def test_an_edited_message_is_learned_anew(house: House, learned: bool) -> None:
+async def test_an_edited_message_is_learned_anew(house: BotHarness, learned: bool) -> None:
     """Learned or still waiting, the old text is gone from memory, turns and files, and the new one is learned."""
     other = await house.tell("I like tea.")
     event = await house.hear(f"My bird is a {CANARY}.")
@@ -404,7 +404,7 @@ async def test_an_edited_message_is_learned_anew(house: House, learned: bool) ->
     assert house.holding(CANARY) == []
 
 
-async def test_an_edit_of_long_ago_counts_too(house: House) -> None:
+async def test_an_edit_of_long_ago_counts_too(house: BotHarness) -> None:
     """Though turns and records are pruned, the memory's own source tells that the message had taught it."""
     event = await house.tell("My bird is a finch.")
     await house.tell("Hello there, friend.", place=GENERAL)
@@ -416,7 +416,7 @@ async def test_an_edit_of_long_ago_counts_too(house: House) -> None:
     assert await house.known() == ["Hello there, friend.", "I like tea.", "My bird is a wren."]
 
 
-async def test_an_edit_of_nothing_is_none(house: House) -> None:
+async def test_an_edit_of_nothing_is_none(house: BotHarness) -> None:
     """The same text (a preview was added), or a message that was never ours, changes nothing."""
     event = await house.tell("I like tea.")
     (before,) = await house.memory.list(ANN.key)
@@ -426,7 +426,7 @@ async def test_an_edit_of_nothing_is_none(house: House) -> None:
     assert await house.memory.list(ANN.key) == [before]
 
 
-async def test_an_edit_that_meets_the_answer_is_learned(house: House) -> None:
+async def test_an_edit_that_meets_the_answer_is_learned(house: BotHarness) -> None:
     """A message that is answered while its edit is looked into is kept, and learned, as it reads now."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
     conversation = await house.journal.admit(event)
@@ -438,7 +438,7 @@ async def test_an_edit_that_meets_the_answer_is_learned(house: House) -> None:
     assert house.holding(CANARY) == []
 
 
-async def test_an_edit_while_it_is_answered_is_what_is_kept(house: House) -> None:
+async def test_an_edit_while_it_is_answered_is_what_is_kept(house: BotHarness) -> None:
     """A message edited before its answer is out is kept, and learned, as it reads now."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
     conversation = await house.journal.admit(event)
@@ -450,7 +450,7 @@ async def test_an_edit_while_it_is_answered_is_what_is_kept(house: House) -> Non
     assert house.holding(CANARY) == []
 
 
-async def test_an_edit_while_paused_teaches_nothing(house: House) -> None:
+async def test_an_edit_while_paused_teaches_nothing(house: BotHarness) -> None:
     """Memory paused, an edit still takes away what the old text taught, and learns nothing new."""
     event = await house.tell("My bird is a finch.")
     await house.journal.pause(ANN.key, True)
@@ -462,7 +462,7 @@ async def test_an_edit_while_paused_teaches_nothing(house: House) -> None:
 # Pausing
 
 
-async def test_paused_learns_nothing_and_says_so_once(house: House) -> None:
+async def test_paused_learns_nothing_and_says_so_once(house: BotHarness) -> None:
     """While memory is paused nothing is learned; one answer after each pausing is the one that says so."""
     await house.press(await house.run("memories"), "Pause memory")
     await house.tell("I like tea.")
@@ -476,7 +476,7 @@ async def test_paused_learns_nothing_and_says_so_once(house: House) -> None:
     assert not (await house.journal.account(ANN.key)).paused
 
 
-async def said(house: House, text: str, number: int, **about: Any) -> tuple[MessageEvent, str]:
+async def said(house: BotHarness, text: str, number: int, **about: Any) -> tuple[MessageEvent, str]:
     """A message that is written at this moment, and its conversation; its answer is still to come."""
     at = datetime.fromtimestamp(house.clock.now, UTC)
     event = replace(message(text, number=number, person=ANN), at=at, **about)
@@ -485,14 +485,14 @@ async def said(house: House, text: str, number: int, **about: Any) -> tuple[Mess
     return event, conversation
 
 
-async def set_paused(house: House, paused: bool, person: Person = ANN) -> None:
+async def set_paused(house: BotHarness, paused: bool, person: Person = ANN) -> None:
     """Pause or resume, ten seconds from now, and let ten more pass."""
     house.clock.now += 10
     await house.press(await house.run("memories", person=person), "Pause memory" if paused else "Resume memory", person)
     house.clock.now += 10
 
 
-async def test_what_is_said_while_paused_is_never_learned(house: House) -> None:
+async def test_what_is_said_while_paused_is_never_learned(house: BotHarness) -> None:
     """However late it is answered, and though memory is on again by then; what is said after the pause is learned."""
     before = await said(house, "I like tea.", 1)
     await set_paused(house, True)
@@ -511,7 +511,7 @@ async def test_what_is_said_while_paused_is_never_learned(house: House) -> None:
     assert await house.known() == ["I like coffee."]
 
 
-async def test_what_waited_when_memory_was_paused_may_be_learned(house: House) -> None:
+async def test_what_waited_when_memory_was_paused_may_be_learned(house: BotHarness) -> None:
     """Said and answered before the pause, it is learned during it; as it was said then, not as it is edited now."""
     first = await house.hear("I like tea.")
     second = await house.hear("I like coffee.")
@@ -524,7 +524,7 @@ async def test_what_waited_when_memory_was_paused_may_be_learned(house: House) -
     assert await house.turns(first) == ["I like tea.", "Noted.", f"My bird is a {CANARY}.", "Noted."]
 
 
-async def test_a_pause_is_remembered_across_a_link(house: House) -> None:
+async def test_a_pause_is_remembered_across_a_link(house: BotHarness) -> None:
     """What an account said while paused is learned for neither, though it is answered once both are one person's."""
     await set_paused(house, True)
     during = await said(house, f"My bird is a {CANARY}.", 1)
@@ -544,7 +544,7 @@ async def test_a_pause_is_remembered_across_a_link(house: House) -> None:
 # Removed from a workspace
 
 
-async def test_a_removed_workspace_is_erased_after_the_grace(house: House) -> None:
+async def test_a_removed_workspace_is_erased_after_the_grace(house: BotHarness) -> None:
     """Before the grace is over all is there; after it, what was learned in that workspace is in no file."""
     await house.tell(f"My bird is a {CANARY}.")
     await house.tell(f"The {CANARY} is blue.", place=GENERAL)
@@ -561,7 +561,7 @@ async def test_a_removed_workspace_is_erased_after_the_grace(house: House) -> No
     assert house.holding(CANARY) == []
 
 
-async def test_a_workspace_that_returns_keeps_everything(house: House) -> None:
+async def test_a_workspace_that_returns_keeps_everything(house: BotHarness) -> None:
     """Added again within the grace, nothing is erased."""
     await house.tell("I like tea.")
     await house.rights.removed("slack", "T1")
@@ -571,7 +571,7 @@ async def test_a_workspace_that_returns_keeps_everything(house: House) -> None:
     assert await house.known() == ["I like tea."]
 
 
-async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: House) -> None:
+async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: BotHarness) -> None:
     """Discord's people are not a guild's own: what they said in its channels goes, their direct messages stay."""
     closed = Place("discord", "G1", "C8", None, Audience.MEMBERS, "#closed")
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
@@ -587,7 +587,7 @@ async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: Ho
     assert await house.known(ANN_ON_DISCORD) == ["I like tea.", "Other tea."]
 
 
-async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: House) -> None:
+async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: BotHarness) -> None:
     """One person's removal erases that account, and nobody else's."""
     await house.tell("I like tea.")
     await house.tell("I like coffee.", BOB)
@@ -597,7 +597,7 @@ async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: House) -> 
     assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
 
 
-async def test_a_removal_without_a_workspace_erases_nothing(house: House) -> None:
+async def test_a_removal_without_a_workspace_erases_nothing(house: BotHarness) -> None:
     """An event that names no workspace can't mean everybody."""
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
     await house.rights.removed("discord", "")
@@ -609,7 +609,7 @@ async def test_a_removal_without_a_workspace_erases_nothing(house: House) -> Non
 # Changed and shared
 
 
-async def test_an_edited_memory_is_found_by_its_new_text_alone(house: House) -> None:
+async def test_an_edited_memory_is_found_by_its_new_text_alone(house: BotHarness) -> None:
     """After an edit the new words are recalled and dated, and no file holds the old ones."""
     event = await house.tell(f"My bird is a {CANARY}.")
     await house.journal.forget_events(ANN.key, [event.id])
@@ -623,7 +623,7 @@ async def test_an_edited_memory_is_found_by_its_new_text_alone(house: House) -> 
     assert house.holding(CANARY) == []
 
 
-async def test_a_shared_memory_is_used_in_channels_until_it_is_closed(house: House) -> None:
+async def test_a_shared_memory_is_used_in_channels_until_it_is_closed(house: BotHarness) -> None:
     """Opened, a DM's memory is recalled in any channel; closed, in none; and another person can do neither."""
     await house.tell("I am allergic to nuts.")
     (memory,) = await house.memory.list(ANN.key)
@@ -667,7 +667,7 @@ def test_what_names_nobody_is_refused(text: str) -> None:
         parse_person(text)
 
 
-async def test_the_export_holds_everything(house: House) -> None:
+async def test_the_export_holds_everything(house: BotHarness) -> None:
     """Memories with their messages, recent turns, what waits, and settings are all in it, as plain JSON."""
     await house.tell("I like tea.")
     await house.hear("I like coffee.")
@@ -695,7 +695,7 @@ class Counting:
         return getattr(self._journal, name)
 
 
-async def test_many_deletions_are_followed_together(house: House) -> None:
+async def test_many_deletions_are_followed_together(house: BotHarness) -> None:
     """Messages that are deleted one by one, in a flood, are all forgotten, in a few transactions; others' stay."""
     events = [await house.hear(f"Note {number} of mine.") for number in range(60)]
     await house.tell("I like tea.", BOB, replace(DM, channel="D2"))
@@ -709,7 +709,7 @@ async def test_many_deletions_are_followed_together(house: House) -> None:
     assert journal.calls["forget_messages"] <= 60 / TOGETHER + 2
 
 
-async def test_many_edits_are_followed_together(house: House) -> None:
+async def test_many_edits_are_followed_together(house: BotHarness) -> None:
     """Messages that are edited in a flood are learned as they are in the end, in a few transactions."""
     events = [await house.hear(f"Note {number} of mine.") for number in range(40)]
     await house.learn()
@@ -726,7 +726,7 @@ async def test_many_edits_are_followed_together(house: House) -> None:
     assert journal.calls["edited"] <= 80 / TOGETHER + 2
 
 
-async def test_edits_past_the_allowance_are_learned_later(house: House) -> None:
+async def test_edits_past_the_allowance_are_learned_later(house: BotHarness) -> None:
     """Who edits more than a minute's allowance has the former texts forgotten at once, the new ones learned later."""
     events = [await house.tell(f"Note {number} of mine.") for number in range(3)]
     rights = Rights(house.journal, house.memory, house.identities, house.learner, edits_per_minute=2)
@@ -740,7 +740,7 @@ async def test_edits_past_the_allowance_are_learned_later(house: House) -> None:
     assert await house.known() == ["Word 0 of mine.", "Word 1 of mine.", "Word 2 of mine."]
 
 
-async def test_one_that_fails_takes_none_along(house: House) -> None:
+async def test_one_that_fails_takes_none_along(house: BotHarness) -> None:
     """Where following one flood fails, what comes after it is followed all the same."""
     event = await house.tell("I like tea.")
     work: Batches[int] = Batches(_odd_fails, 2)

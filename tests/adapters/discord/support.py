@@ -12,8 +12,8 @@ from adapters.discord.messages import Pace
 from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
-from bot.ports import ClaimLost, JournalUnavailable, PlatformRefused, Respond
-from bot.views import Ask, View
+from bot.ports import ClaimLost, JournalUnavailable, PlatformRefused, ReplyHandle
+from bot.views import Form, View
 from tests.fakes.discord import Channel, FakeDiscord
 
 #: Quick enough for tests, slow enough to tell one edit from the next.
@@ -54,14 +54,14 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore:
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` is what `ask` does; another process
+    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` what `open_form` does; another process
     has `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
     admissions, `admit_failures`.
     """
 
     speech: Speech = echo
     view: Callable[[CommandEvent | PressEvent | SubmitEvent], View] = lambda event: View("Nothing is remembered.")
-    asked: Ask | View = field(default_factory=lambda: View("Not now."))
+    asked: Form | View = field(default_factory=lambda: View("Not now."))
     seen: list[tuple[str, str, datetime]] = field(default_factory=list)
     recent: list[tuple[str, str, datetime]] = field(default_factory=list)
     journal_failures: int = 0
@@ -91,7 +91,7 @@ class StubCore:
         self.events.append(event)
         return True
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         if not admitted and not await self.admit(event):
             return
         try:
@@ -114,7 +114,7 @@ class StubCore:
         self.presses.append(event)
         return self.view(event)
 
-    async def ask(self, event: PressEvent) -> Ask | View:
+    async def open_form(self, event: PressEvent) -> Form | View:
         self.presses.append(event)
         return self.asked
 

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.discord.lengths import shorten, split, units
 from bot.events import CommandEvent, PressEvent, SubmitEvent
-from bot.views import Ask, Button, Item, Option, View
+from bot.views import Button, Form, Item, Option, View
 from tests.adapters.discord.support import StubCore, running, saying
 from tests.fakes.discord import FakeDiscord, until
 
@@ -56,10 +56,10 @@ async def test_a_view_of_emoji_is_shown() -> None:
     def view(event: CommandEvent | PressEvent | SubmitEvent) -> View:
         items = tuple(Item(number, long, note=long) for number in range(1, 6))
         menu = (Option(long, "forget:1"),)
-        buttons = (Button(long, "edit:1", asks=True),)
+        buttons = (Button(long, "edit:1", opens_form=True),)
         return View(long, items, buttons=buttons, menu=menu, menu_label=long, footer=long)
 
-    core = StubCore(view=view, asked=Ask(long, long, long, "edit:1", most=4000), suggestions=[long])
+    core = StubCore(view=view, asked=Form(long, long, long, "edit:1", most=4000), suggestions=[long])
     async with FakeDiscord() as fake, running(fake, core):
         shown = await fake.slash("Ana", "memories")
         assert EMOJI in await shown.answer()

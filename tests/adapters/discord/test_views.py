@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.events import CommandEvent, PressEvent, SubmitEvent
-from bot.views import Ask, Button, File, Item, Option, View
+from bot.views import Button, File, Form, Item, Option, View
 from tests.adapters.discord.support import StubCore, running
 from tests.fakes.discord import FakeDiscord, Interaction, until
 
@@ -14,11 +14,11 @@ LIST = View(
     "What I remember about you",
     (Item(1, "Likes tea"),),
     "",
-    (Button("Edit", "edit:1", asks=True), Button("Next", "page:2")),
+    (Button("Edit", "edit:1", opens_form=True), Button("Next", "page:2")),
     (Option("1. Likes tea", "open:1"), Option("2. Likes *coffee*", "open:2")),
     "Choose one",
 )
-FORM = Ask("Edit a memory", "What I should remember", "Likes tea", "edit:1")
+FORM = Form("Edit a memory", "What I should remember", "Likes tea", "edit:1")
 
 
 def answer(event: CommandEvent | PressEvent | SubmitEvent) -> View:
@@ -137,7 +137,7 @@ async def test_what_is_too_much_for_discord_is_cut(fake: FakeDiscord) -> None:
     buttons = tuple(Button("z" * 200, f"page:{number}") for number in range(40))
     core = StubCore(
         view=lambda event: replace(LIST, menu=(Option("", "none"), *options), menu_label="m" * 300, buttons=buttons),
-        asked=Ask("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, most=9000),
+        asked=Form("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, most=9000),
     )
     async with running(fake, core):
         shown = await memories(fake)

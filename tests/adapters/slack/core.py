@@ -9,8 +9,8 @@ from adapters.slack.adapter import SlackAdapter
 from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
-from bot.ports import ClaimLost, JournalUnavailable, Respond
-from bot.views import Ask, Button, Item, View
+from bot.ports import ClaimLost, JournalUnavailable, ReplyHandle
+from bot.views import Button, Form, Item, View
 from tests.fakes.slack import FakeSlack
 
 
@@ -33,7 +33,7 @@ class StubCore:
         self.returned: list[str] = []
         self.places: list[tuple[str, str, datetime]] = []
         self.recent: list[tuple[str, str, datetime]] = []
-        self.form: Ask | View = Ask("Edit what I remember", "What I should remember", "Likes tea", "edit:7")
+        self.form: Form | View = Form("Edit what I remember", "What I should remember", "Likes tea", "edit:7")
         self.pressed: Callable[[PressEvent], View] = lambda event: View(f"Pressed {event.action}")
         self.full = 0
         self.taken: set[str] = set()
@@ -70,7 +70,7 @@ class StubCore:
         self.messages.append(event)
         return True
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer once."""
         if not admitted and not await self.admit(event):
             return
@@ -106,7 +106,7 @@ class StubCore:
         self.presses.append(event)
         return self.pressed(event)
 
-    async def ask(self, event: PressEvent) -> Ask | View:
+    async def open_form(self, event: PressEvent) -> Form | View:
         """Open the form."""
         self.asked.append(event)
         return self.form

@@ -19,7 +19,7 @@ from bot.views import Button, File, Item, Option, View
 from tests.adapters.slack.core import StubCore, running
 
 PACKAGE, VERSION = "local-slack-linux-x64", "0.1.8"
-BUTTONS = (Button("Edit", "edit:7", asks=True), Button("Export", "export:"))
+BUTTONS = (Button("Edit", "edit:7", opens_form=True), Button("Export", "export:"))
 MENU = (Option("1. Likes <tea>", "open:7"),)
 ALICE, GENERAL, BOT = "U01ALICE", "C01GEN", "U0BOT"
 SECRET = "an-independent-secret"

@@ -14,7 +14,7 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.errors import Crowded
 from adapters.slack.pace import PER_MINUTE, Pace
 from bot.events import MessageEvent
-from bot.ports import Respond
+from bot.ports import ReplyHandle
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 from tests.fakes.slack_limits import METHODS, TIERS, Limits
@@ -48,7 +48,7 @@ class Growing(StubCore):
         self.whole = asyncio.get_running_loop().time()
         self._ends[event.id] = self.whole
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer, and note how long after its last word the answer was shown."""
         await super().on_message(event, respond, admitted=admitted)
         self.late.append(asyncio.get_running_loop().time() - self._ends.get(event.id, 0.0))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from bot.ports import Respond
+from bot.ports import ReplyHandle
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
@@ -35,7 +35,7 @@ async def _snapshots(text: str) -> AsyncIterator[str]:
     yield text
 
 
-async def _again(slack: FakeSlack, core: StubCore) -> Respond:
+async def _again(slack: FakeSlack, core: StubCore) -> ReplyHandle:
     """The way back to a message that has been answered with a word that the answer follows."""
     core.reply = lambda event: "The answer will follow."
     ts = await slack.mention(GENERAL, ANN, "hi")

@@ -10,7 +10,7 @@ import pytest
 from adapters.slack import views as slack_views
 from adapters.slack.adapter import SlackAdapter
 from bot.model import Person
-from bot.views import Ask, Button, File, Item, Option, View
+from bot.views import Button, File, Form, Item, Option, View
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import TEAM, FakeSlack, Fault
 
@@ -20,7 +20,7 @@ LIST = View(
     "I remember 1 thing about you",
     (Item(1, "Likes tea"),),
     "A footer.",
-    (Button("Older", "page:2"), Button("Edit", "edit:7", asks=True)),
+    (Button("Older", "page:2"), Button("Edit", "edit:7", opens_form=True)),
     (Option("1. Likes tea", "open:7"), Option("2. Is left-handed", "open:8")),
     "Choose one to change",
 )
@@ -92,7 +92,7 @@ async def test_form_refused(slack: FakeSlack, core: StubCore) -> None:
     shown = await slack.command(ANN, "memories")
     taken = await slack.press(ANN, shown, "Edit")
     assert (taken["text"], taken["replace_original"]) == ("That button is no longer valid.", True)
-    core.form = Ask("Title", "Label", "", "edit:7")
+    core.form = Form("Title", "Label", "", "edit:7")
     slack.fail("views.open", Fault(error="expired_trigger_id"))
     late = await slack.press(ANN, shown, "Edit")
     assert "did" in late["text"]
@@ -102,7 +102,7 @@ async def test_form_refused(slack: FakeSlack, core: StubCore) -> None:
 @pytest.mark.parametrize("most", [1, 300, 2_000, 100_000])
 def test_form_fits(most: int) -> None:
     """However long the title, the label and the value are, the form is within Slack's limits."""
-    form = slack_views.form(Ask("t" * 100, "l" * 100, "v" * 10_000, "a", most), "{}")
+    form = slack_views.form(Form("t" * 100, "l" * 100, "v" * 10_000, "a", most), "{}")
     block = form["blocks"][0]
     assert len(form["title"]["text"]) <= 24
     assert len(block["label"]["text"]) <= 48

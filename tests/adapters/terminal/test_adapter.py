@@ -18,8 +18,8 @@ from adapters.terminal.adapter import NOTEBOOK, TerminalAdapter
 from adapters.terminal.input import printable
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
 from bot.model import Audience, Person
-from bot.ports import Respond
-from bot.views import Ask, Button, File, Item, Option, View
+from bot.ports import ReplyHandle
+from bot.views import Button, File, Form, Item, Option, View
 
 FORGET = View(
     "Forget this?",
@@ -44,7 +44,7 @@ class ScriptedCore:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
         self.messages.append(event)
         self.asked.set()
         await self.gate.wait()
@@ -67,8 +67,8 @@ class ScriptedCore:
     async def admit(self, event: MessageEvent) -> bool:
         return True
 
-    async def ask(self, event: PressEvent) -> Ask | View:
-        return Ask("Edit this memory", "Memory", "Likes tea", "edit:m1")
+    async def open_form(self, event: PressEvent) -> Form | View:
+        return Form("Edit this memory", "Memory", "Likes tea", "edit:m1")
 
     async def on_submit(self, event: SubmitEvent) -> View:
         self.submits.append(event)
@@ -181,7 +181,7 @@ async def test_an_answer_that_breaks_still_ends_its_line() -> None:
     out = io.StringIO()
 
     class BreakingCore(ScriptedCore):
-        async def on_message(self, event: MessageEvent, respond: Respond, *, admitted: bool = False) -> None:
+        async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
             with pytest.raises(ConnectionError):
                 await respond.stream(self._break())
             await respond.whisper("Sorry.")
@@ -353,7 +353,7 @@ def test_printable(text: str, shown: str) -> None:
 LIST = View(
     "I remember 1 thing about you:",
     (Item(3, "Likes tea", "2026-11-23, terminal"),),
-    buttons=(Button("Edit", "edit:m1", asks=True),),
+    buttons=(Button("Edit", "edit:m1", opens_form=True),),
     menu=(Option("3. Likes tea", "open:m1"),),
     menu_label="Choose one…",
 )

@@ -10,7 +10,7 @@ import pytest
 from bot.core.identity import Identities
 from bot.events import Edited
 from bot.ports import LearningFailed, MemoryUnavailable
-from bot.privacy.rights import Rights, Stretch
+from bot.privacy.rights import Rights, TimeRange
 from tests.fakes.mem0 import FakeMem0, Fault
 from tests.faults.gate import Gate, Seen, Trap
 from tests.house import Clock
@@ -139,7 +139,7 @@ async def test_what_was_queued_before_a_crash_is_forgotten_after_it(
             assert (await bot.journal.account(ANN)).erasing == (not surely_gone)
         elif wish == "since":
             start = datetime.fromtimestamp(0, UTC)
-            stretch = Stretch.of(await bot.memory.list(ANN), start, NOW + timedelta(days=1))
+            stretch = TimeRange.of(await bot.memory.list(ANN), start, NOW + timedelta(days=1))
             await rights(bot).forget_stretch(ANN, stretch)
         else:
             await rights(bot).deleted(["discord:1"])

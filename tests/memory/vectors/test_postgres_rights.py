@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, House, opened
+from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, BotHarness, opened
 from tests.memory.vectors.test_postgres_store import heap
 
 CANARY = "zebrafinch"
@@ -37,7 +37,7 @@ async def test_forgotten_means_gone_from_every_page(postgres_url: str, tmp_path:
 async def test_platforms_are_followed(postgres_url: str, tmp_path: Path) -> None:
     """Deleted, edited and removed: what is kept follows, as on SQLite."""
 
-    async def left(house: House) -> list[str]:
+    async def left(house: BotHarness) -> list[str]:
         return [*await house.known(), *await house.known(ANN_ON_DISCORD)]
 
     async with opened(tmp_path, url=postgres_url) as house:
