@@ -193,7 +193,7 @@ def test_a_query_shares_terms_with_what_it_seeks(query: str, text: str) -> None:
 
 CHILD = """
 import sys, threading
-from bot.memory import keywords
+from bot.text import keywords
 from concurrent.futures import ThreadPoolExecutor
 import snowballstemmer
 assert keywords.stems("She was running, мы бежали") [:3] == ["she", "was", "run"]

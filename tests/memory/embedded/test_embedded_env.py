@@ -57,7 +57,7 @@ def test_importing_mem0_leaves_no_file_and_loads_no_unused_library(tmp_path: Pat
         """
         import json, sys
         from pathlib import Path
-        from bot.memory import mem0_env
+        from bot.memory.embedded import mem0_env
         mem0_env.prepare(Path("data"))
         from bot.memory.embedded.mem0_async import BotMemory
         BotMemory(embedder=None, store=None, llm=None)
@@ -85,7 +85,7 @@ def test_nothing_that_mem0_logs_reaches_a_handler(tmp_path: Path) -> None:
         """
         import logging, sys
         logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, format="%(levelname)s %(message)s")
-        from bot.memory import mem0_async
+        from bot.memory.embedded import mem0_async
         logger = logging.getLogger("mem0.memory.main")
         logger.setLevel(logging.DEBUG)
         logger.debug("Creating memory with data='gooseberries'")
