@@ -47,15 +47,17 @@ def proxy_for(url: str | URL) -> URL | None:
     HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count (also in lower case, which wins), for WebSockets too; this
     machine's own addresses are never asked of a proxy. Raises SettingsError where the proxy is none that can be used.
     """
-    proxies = _proxies()
+    url = URL(url)
+    return _proxy(_proxies(), url.scheme, url.host or "", url.port)
+
+
+def _proxy(proxies: dict[str, str], scheme: str, host: str, port: int | None) -> URL | None:
     if not proxies:
         return None
-    url = URL(url)
-    host = url.host or ""
-    scheme = _PLAIN.get(url.scheme, url.scheme)
+    scheme = _PLAIN.get(scheme, scheme)
     name = scheme if proxies.get(scheme) else "all"
     written = proxies.get(name, "").strip()
-    if not written or _direct(host, url.port, proxies):
+    if not written or _direct(host, port, proxies):
         return None
     try:
         proxy = URL(written if "://" in written else f"http://{written}")
@@ -67,7 +69,7 @@ def proxy_for(url: str | URL) -> URL | None:
 
 
 def _proxies() -> dict[str, str]:
-    """The variables by name. The standard library's own look goes through the whole environment, at each request."""
+    """The variables by name."""
     found = {}
     for name in ("http", "https", "all", "no"):
         value = os.environ.get(f"{name}_proxy", os.environ.get(f"{name.upper()}_PROXY"))
@@ -146,10 +148,14 @@ class _Bounded(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's connections, by the operator's proxy and CAs, whatever the library above it thinks of them."""
+    """aiohttp's connections, by the operator's proxy and CAs, whatever the library above it thinks of them.
+
+    The variables are read once, when the connector is made: looking them up costs each request a per cent.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(ssl=tls(), **options)
+        self._proxy = lru_cache(maxsize=256)(partial(_proxy, _proxies()))
         self._factory = partial(_Bounded, loop=self._loop)  # type: ignore[assignment] # invariant in its class
 
     async def connect(
@@ -159,7 +165,7 @@ class Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> aiohttp.connector.Connection:
         """A connection for a request."""
-        proxy = proxy_for(req.url)
+        proxy = self._proxy(req.url.scheme, req.url.host or "", req.url.port)
         headers = {}
         if proxy is not None and proxy.user:
             headers["Proxy-Authorization"] = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
