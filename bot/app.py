@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.commands import Commands, kept
+from bot.commands.interactions import LimitedCommands
 from bot.config import Settings, SettingsError
 from bot.core import prompt
 from bot.core.identity import Identities
@@ -14,7 +15,7 @@ from bot.core.learning import Learner
 from bot.journal import mark_learned, open_journal
 from bot.loop import MemoryBot
 from bot.memory.unused import warn_of_unused
-from bot.ports import Adapter, Chat, MemoryStore, Notify
+from bot.ports import Adapter, Chat, Core, MemoryStore, Notify
 from bot.privacy.rights import Rights
 from bot.storage.sqlite import database_path
 
@@ -41,22 +42,25 @@ async def open_app(settings: Settings, *, notify: Notify | None = None, later: b
         await journal.close()
 
 
-def platforms(settings: Settings, bot: MemoryBot) -> list[Adapter]:
+def platforms(settings: Settings, core: Core) -> list[Adapter]:
     """An adapter for each platform whose settings are there."""
     adapters: list[Adapter] = []
     if settings.discord_on:
         from adapters.discord.adapter import DiscordAdapter
 
-        adapters.append(DiscordAdapter(settings, bot))
+        adapters.append(DiscordAdapter(settings, core))
     if settings.slack_on:
         from adapters.slack.adapter import SlackAdapter
 
-        adapters.append(SlackAdapter(settings, bot))
+        adapters.append(SlackAdapter(settings, core))
     return adapters
 
 
 class App:
-    """The objects, bound together. The chat model and the memory, slow to import, are built in threads."""
+    """The objects, bound together, and what adapters hand their events to (`bot.ports.Core`).
+
+    The chat model and the memory, slow to import, are built in threads.
+    """
 
     def __init__(
         self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
@@ -76,22 +80,28 @@ class App:
             grace=settings.bot_erase_grace_hours * 3600,
             edits_per_minute=settings.bot_messages_per_minute,
         )
+        # Whoever talks in the terminal spends their own money, and a script may be piped in.
+        allowance = settings.bot_messages_per_minute if later else 0
         told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
-        self.bot = MemoryBot(
+        self.messages = MemoryBot(
             journal,
             self.memory,
             self.chat,
             self.learner,
-            Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
             self.rights,
             persona=persona,
-            # Whoever talks in the terminal spends their own money, and a script may be piped in.
-            allowance=settings.bot_messages_per_minute if later else 0,
+            allowance=allowance,
             notify=notify,
             remember=settings.bot_memory,
             later=later,
             operator=not later,
         )
+        self.interactions = LimitedCommands(
+            Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
+            allowance,
+        )
+        self.changes = self.rights
+        self.history = journal
 
     async def build(self) -> None:
         """Wait for the slow parts; raise SettingsError where a setting is wrong."""

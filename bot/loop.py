@@ -9,14 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.aio.rate_limit import Allowance
-from bot.commands import Commands
+from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, HOPELESS, Answer, Lacking, failed_with
 from bot.core.learning import Learner
 from bot.core.retries import PATIENCE, retry_until_journal_is_back
-from bot.events import CommandEvent, MessageEvent, PressEvent, Recalled, SubmitEvent
+from bot.events import MessageEvent, Recalled
 from bot.logs import describe
-from bot.model import Account, Memory, Person, Turn
+from bot.model import Account, Memory, Turn
 from bot.ports import (
     Chat,
     ChatError,
@@ -30,7 +30,6 @@ from bot.ports import (
     ReplyHandle,
 )
 from bot.privacy.rights import PAUSED_LINE, Rights
-from bot.views import Form, View
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +50,11 @@ PASSING = (OSError, JournalUnavailable)
 #: Ways back kept for events that are taken up again.
 WAYS_BACK = 1000
 
-#: Commands, clicks and forms that a person may send for each message of their allowance: paging is quick.
-COMMANDS = 3
-TOO_MUCH = "That's a lot at once: please give me a minute, then try again."
 SORRY = "Something went wrong on my side. Please try again."
 
 
 class MemoryBot:
-    """The core that adapters hand their events to (`bot.ports.Core`)."""
+    """Answers what people write (`bot.ports.Messages`)."""
 
     def __init__(
         self,
@@ -66,7 +62,6 @@ class MemoryBot:
         memory: MemoryStore,
         chat: Chat,
         learner: Learner,
-        commands: Commands,
         rights: Rights,
         *,
         persona: str = prompt.PERSONA,
@@ -91,7 +86,6 @@ class MemoryBot:
         self._learner = learner
         self._persona = persona
         self._allowance = Allowance(allowance)
-        self._commands_allowance = Allowance(COMMANDS * allowance)
         self._notify = notify
         self._remember = remember
         self._later = later
@@ -101,7 +95,6 @@ class MemoryBot:
         self._clock = clock
         self._jitter = jitter
         self._identities = rights.identities
-        self._commands = commands
         self._rights = rights
         self._conversations: dict[str, str] = {}
         self._ways_back: OrderedDict[str, tuple[ReplyHandle, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
@@ -345,58 +338,6 @@ class MemoryBot:
     async def confirm(self, event_id: str) -> None:
         """Raise ClaimLost where another process gives the answer to an event."""
         await self._journal.confirm(event_id)
-
-    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
-        """Each place spoken in before: its key, the newest seen message's id, when it came."""
-        return await self._journal.last_seen(platform)
-
-    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
-        """Messages and answers of the last `hours` before a platform's newest: (`Place.key`, id, when), in order."""
-        return await self._journal.recently_seen(platform, hours)
-
-    async def on_command(self, event: CommandEvent) -> View:
-        """Run a command for the caller alone."""
-        if not self._commands_allowance.take(event.person.key, event.at):
-            return View(TOO_MUCH)
-        return await self._commands.run(event)
-
-    async def on_press(self, event: PressEvent) -> View:
-        """Act on a button for the person who clicked it."""
-        if not self._commands_allowance.take(event.person.key, event.at):
-            return View(TOO_MUCH)
-        return await self._commands.press(event)
-
-    async def open_form(self, event: PressEvent) -> Form | View:
-        """The form that a button opens, for the person who clicked it."""
-        if not self._commands_allowance.take(event.person.key, event.at):
-            return View(TOO_MUCH)
-        return await self._commands.open_form(event)
-
-    async def on_submit(self, event: SubmitEvent) -> View:
-        """Act on a form for the person who filled it in."""
-        if not self._commands_allowance.take(event.person.key, event.at):
-            return View(TOO_MUCH)
-        return await self._commands.submit(event)
-
-    async def on_deleted(self, event_ids: Sequence[str]) -> None:
-        """Forget what deleted messages alone taught."""
-        await self._rights.deleted(event_ids)
-
-    async def on_edited(self, event: MessageEvent) -> None:
-        """Learn an edited message anew."""
-        await self._rights.edited(event)
-
-    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """Erase what belongs to a workspace that the bot was removed from, after a grace."""
-        await self._rights.removed(platform, workspace, person)
-
-    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """Erase nothing of a workspace that the bot is back in."""
-        await self._rights.returned(platform, workspace, person)
-
-    async def suggest(self, event: CommandEvent) -> list[str]:
-        """The caller's memories that match what is typed so far."""
-        return await self._commands.suggest(event)
 
 
 async def _whole(text: str) -> AsyncIterator[str]:

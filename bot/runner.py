@@ -64,7 +64,7 @@ async def chat(settings: Settings, name: str) -> int:
         # Notes cost nothing to take: each is there before the next line is read.
         notebook = settings.anthropic_api_key is None
         settled = app.learner.flush if notebook and settings.bot_memory else None
-        terminal = TerminalAdapter(app.bot, name=name, notebook=notebook, settled=settled)
+        terminal = TerminalAdapter(app, name=name, notebook=notebook, settled=settled)
         ending: list[asyncio.Future[None]] = []
         _on_stop(lambda: ending.append(asyncio.ensure_future(terminal.stop())))
         building = asyncio.create_task(app.build(), name="start")
@@ -98,10 +98,10 @@ async def serve(settings: Settings) -> int:
 
     _on_stop(ask_to_stop)
     async with open_app(settings) as app:
-        adapters = platforms(settings, app.bot)
+        adapters = platforms(settings, app)
         running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
         learner = app.learner if settings.bot_memory else None
-        recovery = Recovery(app.journal, app.bot, {adapter.name: adapter for adapter in adapters}, learner)
+        recovery = Recovery(app.journal, app.messages, {adapter.name: adapter for adapter in adapters}, learner)
         work = asyncio.create_task(_begin(adapters, app, recovery), name="start")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:

@@ -96,8 +96,8 @@ class CatchUp:
     async def _known(self, guilds: asyncio.Event) -> tuple[list[Place], list[Known]]:
         for attempt in range(1, _JOURNAL_TRIES + 1):
             try:
-                seen = await self._core.last_seen(PLATFORM)
-                recent = await self._core.recently_seen(PLATFORM, self._hours) if self._hours else []
+                seen = await self._core.history.last_seen(PLATFORM)
+                recent = await self._core.history.recently_seen(PLATFORM, self._hours) if self._hours else []
             except JournalUnavailable as exc:
                 log.warning("discord: what was missed isn't known: %s", type(exc).__name__)
                 if attempt < _JOURNAL_TRIES:
@@ -227,7 +227,7 @@ class CatchUp:
             return
         for attempt in range(1, _TRIES + 1):
             try:
-                new = await self._core.admit(event)
+                new = await self._core.messages.admit(event)
                 break
             except JournalUnavailable as exc:
                 log.warning("%s: not admitted: %s", event.id, type(exc).__name__)

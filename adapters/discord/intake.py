@@ -117,7 +117,7 @@ class Intake:
         event = await self._read(message, me)
         if event is not None:
             await self.catch_up.turn(message.channel.id, event.id)
-            await self.take(self._core.on_message(event, self.reply(event)))
+            await self.take(self._core.messages.on_message(event, self.reply(event)))
 
     async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
         """The message as an event, once those before it are read."""
@@ -139,12 +139,12 @@ class Intake:
                 del self._fetching[channel]
 
     async def _late(self, event: MessageEvent) -> None:
-        await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+        await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
 
     def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
         """The way back to a message; `again` where it may have been answered before, in whole or in part."""
         message_id = int(event.id.rpartition(":")[2])
-        confirm = partial(self._core.confirm, event.id)
+        confirm = partial(self._core.messages.confirm, event.id)
         return Reply(
             self._online,
             int(event.place.channel),
@@ -189,20 +189,20 @@ class Intake:
         await self.catch_up.turn(message.channel.id)
         event = await self._read(message, me)
         if event is not None and not known and await self._is_new(event):
-            await self.take(self._core.on_message(event, self.reply(event), admitted=True))
+            await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
         elif paste.unread(event):
             log.warning("discord:%d: its edit is let pass: its text can't be read", message.id)
         elif event is None or not (event.text or event.attachments or event.forwarded):
             await self.deleted(message.channel.id, {message.id})
         else:
-            await self.take(self._core.on_edited(event))
+            await self.take(self._core.changes.on_edited(event))
 
     async def _is_new(self, event: MessageEvent) -> bool:
         """Whether a message has become one for the bot by its edit: then it is written down, to be answered."""
         if self._stopping or datetime.now(UTC) - event.at > ADDRESSED_WITHIN:
             return False
         try:
-            return await self._core.admit(event)
+            return await self._core.messages.admit(event)
         except JournalUnavailable as exc:
             log.warning("%s: can't tell whether its edit addresses the bot: %s", event.id, type(exc).__name__)
             return False
@@ -210,7 +210,7 @@ class Intake:
     async def deleted(self, channel: int, message_ids: Collection[int]) -> None:
         """Messages of a channel were deleted, one or many at once."""
         self.catch_up.deleted(channel, message_ids)
-        await self.take(self._core.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
+        await self.take(self._core.changes.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
 
     async def joined(self, guild: int) -> None:
         """The bot is in a guild, perhaps again.
@@ -219,10 +219,10 @@ class Intake:
         """
         if guild not in self._guilds:
             self._guilds.add(guild)
-            await self.take(self._core.on_returned(PLATFORM, str(guild)))
+            await self.take(self._core.changes.on_returned(PLATFORM, str(guild)))
 
     async def removed(self, guild: int) -> None:
         """The bot is no longer in a guild."""
         self._guilds.discard(guild)
         log.info("discord: no longer in guild %d", guild)
-        await self.take(self._core.on_removed(PLATFORM, str(guild)))
+        await self.take(self._core.changes.on_removed(PLATFORM, str(guild)))

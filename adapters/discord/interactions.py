@@ -58,7 +58,7 @@ class Interactions:
 
         async def run() -> View:
             await interaction.response.defer(ephemeral=True, thinking=True)
-            return await self._core.on_command(_command(interaction, name, argument))
+            return await self._core.interactions.on_command(_command(interaction, name, argument))
 
         await self._take(_show(interaction, run))
 
@@ -80,14 +80,14 @@ class Interactions:
     async def _press(self, interaction: discord.Interaction, action: str) -> None:
         async def run() -> View:
             await interaction.response.defer()
-            return await self._core.on_press(_pressed(interaction, action))
+            return await self._core.interactions.on_press(_pressed(interaction, action))
 
         await self._take(_show(interaction, run))
 
     async def _ask(self, interaction: discord.Interaction, action: str) -> None:
         async def run() -> View | None:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                asked = await self._core.open_form(_pressed(interaction, action))
+                asked = await self._core.interactions.open_form(_pressed(interaction, action))
             if isinstance(asked, Form):
                 await interaction.response.send_modal(form(asked))
                 return None
@@ -99,7 +99,7 @@ class Interactions:
     async def _submit(self, interaction: discord.Interaction, action: str, text: str) -> None:
         async def run() -> View:
             await interaction.response.defer()
-            return await self._core.on_submit(
+            return await self._core.interactions.on_submit(
                 SubmitEvent(person(interaction.user), _place(interaction), action, text, interaction.created_at)
             )
 
@@ -109,7 +109,7 @@ class Interactions:
         """The caller's memories that match what is typed into `/forget`."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                found = await self._core.suggest(_command(interaction, "forget", typed))
+                found = await self._core.interactions.suggest(_command(interaction, "forget", typed))
         except TimeoutError:
             log.warning("discord: suggestions took too long")
             return []

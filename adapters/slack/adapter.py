@@ -161,7 +161,7 @@ class SlackAdapter:
         hours = self._settings.bot_catch_up_hours
         parts = self._core, self._wire.in_background(), self._directory, self._intake, self._spawn
         self._catch_up = CatchUp(*parts, hours, self._given_up)
-        await self._core.on_returned("slack", self._me["team_id"])
+        await self._core.changes.on_returned("slack", self._me["team_id"])
 
     @staticmethod
     async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:

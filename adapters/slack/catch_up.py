@@ -61,8 +61,8 @@ class CatchUp:
         if not self._hours or self._noted:  # an earlier gap's, not looked through yet, lie further back
             return
         try:
-            seen = await self._core.last_seen("slack")
-            recent = await self._core.recently_seen("slack", self._hours)
+            seen = await self._core.history.last_seen("slack")
+            recent = await self._core.history.recently_seen("slack", self._hours)
         except Exception as exc:  # noqa: BLE001 - the connection matters more than what was missed
             log.error("slack: can't tell what was seen last: %s", type(exc).__name__)
             return
@@ -176,7 +176,7 @@ class CatchUp:
                 # A command's answer shows at once or never, so it isn't caught up on.
                 if isinstance(event, MessageEvent):
                     ours = True
-                    if await self._core.admit(event):
+                    if await self._core.messages.admit(event):
                         events.append(event)
         finally:
             if events:  # what is written down is answered, whatever became of the others
@@ -207,4 +207,4 @@ class CatchUp:
 
     async def _answer(self, events: list[MessageEvent]) -> None:
         for event in events:
-            await self._core.on_message(event, self._intake.respond(event), admitted=True)
+            await self._core.messages.on_message(event, self._intake.respond(event), admitted=True)

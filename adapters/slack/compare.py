@@ -74,7 +74,7 @@ class Comparison:
             if found is None or found.ts not in known.messages or found.edited <= known.heard - MARGIN:
                 continue
             if self._intake.latest(found) is found:  # else it was told already, or a later edit was
-                await self._core.on_edited(await self._intake.event(found))
+                await self._core.changes.on_edited(await self._intake.event(found))
 
     def missing(self, known: Known, history: History) -> list[str]:
         """The known messages that a history would show, were they still there."""
@@ -102,7 +102,7 @@ class Comparison:
         if gone:
             log.info("slack: %d messages were deleted meanwhile", len(gone))
         for start in range(0, len(gone), BULK):
-            await self._core.on_deleted(gone[start : start + BULK])
+            await self._core.changes.on_deleted(gone[start : start + BULK])
 
     async def _is_gone(self, channel: str, thread: str | None, ts: str, turn: Callable[[], Awaitable[None]]) -> bool:
         for attempt in range(1, TRIES + 1):

@@ -107,8 +107,8 @@ class Intake:
                 self._spawn(self._private.words(event))
         else:
             await self.before(found.channel, found.thread)
-            if await self._core.admit(event):
-                self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+            if await self._core.messages.admit(event):
+                self._spawn(self._core.messages.on_message(event, self.respond(event), admitted=True))
 
     def latest(self, found: ParsedMessage) -> ParsedMessage | None:
         """A message of a history as it stands now, by what this process was told since; None where it was deleted."""
@@ -128,13 +128,13 @@ class Intake:
         if len(self._changes) > CHANGES:
             self._changes.popitem(last=False)
         if found.new is None:
-            await self._core.on_deleted([found.id, *found.former])
+            await self._core.changes.on_deleted([found.id, *found.former])
             return
         if found.former:
-            await self._core.on_deleted(found.former)
+            await self._core.changes.on_deleted(found.former)
         if found.new.direct or found.new.mentioned or (found.old is not None and found.old.mentioned):
             if not await self._newly_ours(found.new, found.old):
-                await self._core.on_edited(await self.event(found.new))
+                await self._core.changes.on_edited(await self.event(found.new))
         elif found.new.thread is not None:
             ours = self._directory.known(found.new.channel, found.new.thread)
             if ours:
@@ -143,7 +143,7 @@ class Intake:
                 self._once_known(found.new, self._edited)
 
     async def _edited(self, found: ParsedMessage) -> None:
-        await self._core.on_edited(await self.event(found))
+        await self._core.changes.on_edited(await self.event(found))
 
     async def _newly_ours(self, new: ParsedMessage, old: ParsedMessage | None) -> bool:
         """Whether a message has become one for the bot by its edit: then it is answered like any other."""
@@ -157,9 +157,9 @@ class Intake:
             if self._first(new.id):
                 self._spawn(self._private.words(event))
             return True
-        if not await self._core.admit(event):
+        if not await self._core.messages.admit(event):
             return False
-        self._spawn(self._core.on_message(event, self.respond(event), admitted=True))
+        self._spawn(self._core.messages.on_message(event, self.respond(event), admitted=True))
         return True
 
     def _once_known(self, found: ParsedMessage, then: Callable[[ParsedMessage], Coroutine[Any, Any, None]]) -> None:
@@ -182,7 +182,7 @@ class Intake:
             if isinstance(event, CommandEvent):
                 await self._private.words(event)
             else:
-                await self._core.on_message(event, self.respond(event))
+                await self._core.messages.on_message(event, self.respond(event))
 
     async def close(self) -> None:
         """Wait no longer for Slack's word on threads."""
@@ -214,11 +214,11 @@ class Intake:
         if event.get("type") == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
             return  # some person's own token, of which the bot has none
         log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
-        await self._core.on_removed("slack", team_of(body, self._wire.home))
+        await self._core.changes.on_removed("slack", team_of(body, self._wire.home))
 
     def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
         """The way back to a message; `unsure` where some of its answer may be there already."""
-        after, confirm = event.id.rpartition(":")[2], partial(self._core.confirm, event.id)
+        after, confirm = event.id.rpartition(":")[2], partial(self._core.messages.confirm, event.id)
         return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:

@@ -76,7 +76,9 @@ class Private:
     async def words(self, event: CommandEvent) -> None:
         """Answer a command that was given in words."""
         spot = Spot(event.place.channel, event.place.thread)
-        await self._show(await self._core.on_command(event), spot, event.place, event.person, replace=False)
+        await self._show(
+            await self._core.interactions.on_command(event), spot, event.place, event.person, replace=False
+        )
 
     async def command(self, body: Body) -> None:
         """Answer a slash command."""
@@ -88,7 +90,9 @@ class Private:
         zone = await self._directory.zone(person.user) if name == "forget" else UTC
         # Told to whoever enters the code that `/link` shows.
         called = (await self._directory.names([person.user]))[person.user] if name == "link" else ""
-        view = await self._core.on_command(CommandEvent(person, place, name, argument, datetime.now(zone), called))
+        view = await self._core.interactions.on_command(
+            CommandEvent(person, place, name, argument, datetime.now(zone), called)
+        )
         await self._show(view, spot, place, person, replace=False)
 
     async def press(self, body: Body) -> None:
@@ -99,14 +103,14 @@ class Private:
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, at=datetime.now(UTC))
         if str(pressed.get("action_id")).startswith(views.ASKS):
-            form = await self._core.open_form(event)
+            form = await self._core.interactions.open_form(event)
             if isinstance(form, Form):
                 if not await self._open(str(body.get("trigger_id")), form, spot):
                     await self._show(LATE, spot, place, person, replace=False)
                 return
             view = form
         else:
-            view = await self._core.on_press(event)
+            view = await self._core.interactions.on_press(event)
         await self._show(view, spot, place, person, replace=True)
 
     async def submit(self, body: Body) -> None:
@@ -115,7 +119,7 @@ class Private:
         person = self._person(body)
         place = await self._place(body, spot)
         text = views.filled_in(body["view"])
-        view = await self._core.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
+        view = await self._core.interactions.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
         await self._show(view, spot, place, person, replace=True)
 
     async def home(self, body: Body) -> None:
@@ -128,7 +132,9 @@ class Private:
         await self._publish(await self._list(person, await self._place(body, spot)), spot, person)
 
     async def _list(self, person: Person, place: Place) -> View:
-        return await self._core.on_command(CommandEvent(person, place, "memories", "", at=datetime.now(UTC)))
+        return await self._core.interactions.on_command(
+            CommandEvent(person, place, "memories", "", at=datetime.now(UTC))
+        )
 
     async def _place(self, body: Body, spot: Spot) -> Place:
         team = team_of(body, self._wire.home)

@@ -156,7 +156,7 @@ class TerminalAdapter:
             self._write(f"{HELP}\n")
         elif given := command(text, now):
             event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
-            self._show(await self._core.on_command(event))
+            self._show(await self._core.interactions.on_command(event))
         elif unknown := _COMMAND.match(text):
             self._write(f"I don't know /{unknown[1].lower()}. /help shows what there is.\n")
         else:
@@ -164,7 +164,7 @@ class TerminalAdapter:
 
     async def _say(self, text: str) -> None:
         event = MessageEvent(f"terminal:{uuid4().hex}", self._person, self._place, text, self._name, _now())
-        await self._core.on_message(event, _Answer(self._write))
+        await self._core.messages.on_message(event, _Answer(self._write))
         await self._settled()
 
     async def _choose(self, text: str) -> bool:
@@ -175,7 +175,7 @@ class TerminalAdapter:
         if action is None:
             self._write(f"There is no {text} in this list.\n")
         else:
-            self._show(await self._core.on_press(self._pressed(action)))
+            self._show(await self._core.interactions.on_press(self._pressed(action)))
         return True
 
     async def _press(self, text: str) -> bool:
@@ -193,7 +193,7 @@ class TerminalAdapter:
             return False
         event = self._pressed(button.action)
         if button.opens_form:
-            asked = await self._core.open_form(event)
+            asked = await self._core.interactions.open_form(event)
             if isinstance(asked, Form):
                 # The choices stay: where nothing is filled in, they are still to be chosen from.
                 self._form = asked
@@ -204,7 +204,7 @@ class TerminalAdapter:
             self._show(asked)
             return True
         self._choices, self._menu = (), {}
-        self._show(await self._core.on_press(event))
+        self._show(await self._core.interactions.on_press(event))
         if button.danger and self._input is not None:
             self._input.forget()
         return True
@@ -214,7 +214,9 @@ class TerminalAdapter:
         if not text:
             self._write(f"Nothing was changed. {_choices(self._choices)}\n")
             return
-        self._show(await self._core.on_submit(SubmitEvent(self._person, self._place, form.action, text, _now())))
+        self._show(
+            await self._core.interactions.on_submit(SubmitEvent(self._person, self._place, form.action, text, _now()))
+        )
 
     def _pressed(self, action: str) -> PressEvent:
         return PressEvent(self._person, self._place, action, _now())

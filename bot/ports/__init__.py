@@ -19,12 +19,13 @@ from bot.ports.errors import (
 )
 from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
 from bot.ports.memory import MemoryStore, Notify
-from bot.ports.platform import Adapter, Core, ReplyHandle
+from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, ReplyHandle
 
 __all__ = [
     "CUT",
     "Accounts",
     "Adapter",
+    "Changes",
     "Chat",
     "ChatEmpty",
     "ChatError",
@@ -37,13 +38,16 @@ __all__ = [
     "Codes",
     "Core",
     "Erasures",
+    "History",
     "Inbox",
     "Intents",
+    "Interactions",
     "Journal",
     "JournalUnavailable",
     "LearningFailed",
     "MemoryStore",
     "MemoryUnavailable",
+    "Messages",
     "Notify",
     "Outbox",
     "PlatformRefused",

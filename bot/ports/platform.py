@@ -46,8 +46,8 @@ class ReplyHandle(Protocol):
         ...
 
 
-class Core(Protocol):
-    """What an adapter hands its events to."""
+class Messages(Protocol):
+    """What people write to the bot."""
 
     async def admit(self, event: MessageEvent) -> bool:
         """Write the event down, so that it may be acknowledged; False where it was seen before.
@@ -71,6 +71,10 @@ class Core(Protocol):
         """
         ...
 
+
+class Interactions(Protocol):
+    """Commands, buttons, menus and forms: each answered by a view for the caller alone."""
+
     async def on_command(self, event: CommandEvent) -> View:
         """Run `/memories` or `/forget` for the caller alone. Never raises."""
         ...
@@ -86,6 +90,14 @@ class Core(Protocol):
     async def on_submit(self, event: SubmitEvent) -> View:
         """Act on a form for the person who filled it in. Never raises."""
         ...
+
+    async def suggest(self, event: CommandEvent) -> list[str]:
+        """Up to 25 of the caller's memories (100 characters each) that match what is typed, for autocompletion."""
+        ...
+
+
+class Changes(Protocol):
+    """What changed of what had been written, or of where the bot is."""
 
     async def on_deleted(self, event_ids: Sequence[str]) -> None:
         """Messages were deleted on the platform (the bot's own too): forget what they alone taught. Never raises."""
@@ -103,6 +115,10 @@ class Core(Protocol):
         """The bot was added again: nothing of it is erased any more. Never raises."""
         ...
 
+
+class History(Protocol):
+    """What the bot has seen so far, for catching up."""
+
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
         """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
         ...
@@ -114,9 +130,21 @@ class Core(Protocol):
         """
         ...
 
-    async def suggest(self, event: CommandEvent) -> list[str]:
-        """Up to 25 of the caller's memories (100 characters each) that match what is typed, for autocompletion."""
-        ...
+
+class Core(Protocol):
+    """What an adapter hands its events to, by role."""
+
+    @property
+    def messages(self) -> Messages: ...
+
+    @property
+    def interactions(self) -> Interactions: ...
+
+    @property
+    def changes(self) -> Changes: ...
+
+    @property
+    def history(self) -> History: ...
 
 
 class Adapter(Protocol):

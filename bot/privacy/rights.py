@@ -173,7 +173,7 @@ class Rights(Erasing):
 
     # What platforms tell
 
-    async def deleted(self, event_ids: Sequence[str]) -> None:
+    async def on_deleted(self, event_ids: Sequence[str]) -> None:
         """Messages were deleted (the bot's own too): forget what they alone taught, and the turns that quote them."""
         try:
             await self._deletions.add(tuple(event_ids))
@@ -205,7 +205,7 @@ class Rights(Erasing):
             for each, account in whom.items()
         ]
 
-    async def edited(self, event: MessageEvent) -> None:
+    async def on_edited(self, event: MessageEvent) -> None:
         """A message was edited: where its text changed, forget what it alone taught, and learn it anew."""
         try:
             await self._edits.add(event)
@@ -265,7 +265,7 @@ class Rights(Erasing):
         account = await self._identities.account(event.person)
         return Edited(event, account.user_id, self._learner is not None and not account.paused)
 
-    async def removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
+    async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
         """The bot was removed: what belongs to that workspace (or person) alone is erased after the grace."""
         wanted = _removal(platform, workspace, person)
         if wanted is None:
@@ -277,7 +277,7 @@ class Rights(Erasing):
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
             log.error("%s: a removal could not be written down: %s", platform, describe(exc))
 
-    async def returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
+    async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
         """The bot was added again: nothing of it is erased any more."""
         wanted = _removal(platform, workspace, person)
         if wanted is None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bot.commands import Commands
+from bot.commands.interactions import LimitedCommands
 from bot.config import Settings
 from bot.core.identity import Identities
 from bot.core.learning import Learner
@@ -58,8 +59,10 @@ def model(request: fake.Request) -> str:
 class World:
     """One process of the bot; `ben` is how long he waited each time."""
 
-    def __init__(self, bot: MemoryBot, learner: Learner) -> None:
+    def __init__(self, bot: MemoryBot, commands: LimitedCommands, rights: Rights, learner: Learner) -> None:
         self.bot = bot
+        self.commands = commands
+        self.rights = rights
         self.learner = learner
         self.ben: list[float] = []
         self._numbers = itertools.count()
@@ -98,9 +101,9 @@ class World:
         """Run a command, and press its first button where that is what it asks for."""
         place = self.event(person, "").place
         now = datetime.now(UTC)
-        view = await self.bot.on_command(CommandEvent(person, place, name, argument, now))
+        view = await self.commands.on_command(CommandEvent(person, place, name, argument, now))
         if view.buttons and view.buttons[0].danger:
-            await self.bot.on_press(PressEvent(person, place, view.buttons[0].action, now))
+            await self.commands.on_press(PressEvent(person, place, view.buttons[0].action, now))
 
 
 async def told(world: World, count: int) -> list[MessageEvent]:
@@ -113,19 +116,19 @@ async def told(world: World, count: int) -> list[MessageEvent]:
 async def deletions(world: World) -> Flood:
     """150 messages that taught something are deleted one by one, at once."""
     events = await told(world, 150)
-    return lambda: asyncio.gather(*(world.bot.on_deleted([event.id]) for event in events))
+    return lambda: asyncio.gather(*(world.rights.on_deleted([event.id]) for event in events))
 
 
 async def strangers(world: World) -> Flood:
     """500 messages that were never meant for the bot are deleted one by one, at once."""
-    return lambda: asyncio.gather(*(world.bot.on_deleted([f"slack:T1:C9:{number}"]) for number in range(500)))
+    return lambda: asyncio.gather(*(world.rights.on_deleted([f"slack:T1:C9:{number}"]) for number in range(500)))
 
 
 async def edits(world: World) -> Flood:
     """100 messages that taught something are edited, at once."""
     events = await told(world, 100)
     return lambda: asyncio.gather(
-        *(world.bot.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events)
+        *(world.rights.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events)
     )
 
 
@@ -184,10 +187,10 @@ async def opened(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
     identities = Identities(journal)
     learner = Learner(journal, memory)
     rights = Rights(journal, memory, identities, learner)
-    commands = Commands(journal, memory, identities, rights)
-    bot = MemoryBot(journal, memory, StubChat(reply=lambda prompt: "Noted."), learner, commands, rights)
+    commands = LimitedCommands(Commands(journal, memory, identities, rights))
+    bot = MemoryBot(journal, memory, StubChat(reply=lambda prompt: "Noted."), learner, rights)
     try:
-        yield World(bot, learner)
+        yield World(bot, commands, rights, learner)
     finally:
         await learner.stop(5)
         await memory.close()

@@ -244,7 +244,7 @@ async def test_a_linked_account_that_removes_the_bot_goes_alone(house: BotHarnes
     """Removed by one account, what that one told goes; the other keeps its own."""
     await both_told(house)
     await joined(house)
-    await house.rights.removed("slack", "T1", ANN)
+    await house.rights.on_removed("slack", "T1", ANN)
     house.clock.now += 3700
     await house.rights.tick()
     assert await house.known() == []
@@ -255,7 +255,7 @@ async def test_a_removed_workspace_leaves_the_other_platforms_memories(house: Bo
     """What a linked person told on Discord outlives the Slack workspace, whoever's mem0 user it is under."""
     await both_told(house)
     await joined(house)
-    await house.rights.removed("slack", "T1")
+    await house.rights.on_removed("slack", "T1")
     house.clock.now += 3700
     await house.rights.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I live in Porto."]

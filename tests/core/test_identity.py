@@ -154,7 +154,7 @@ async def test_the_workspace_leaves(before: BotHarness) -> None:
     house = await upgraded(before)
     await house.identities.account(ANN)
     await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.removed("slack", "T1")
+    await house.rights.on_removed("slack", "T1")
     await house.rights.tick()
     assert await house.known() == []
     assert left(house) == []
@@ -196,7 +196,7 @@ async def test_hosted(tmp_path: Path) -> None:
         account = await identities.account(Person("slack", "T1", "U7"))
         assert account.user_id == person
         assert await bot.texts(person) == [f"My bird is a {CANARY}"]
-        await rights.deleted([event.id])
+        await rights.on_deleted([event.id])
         assert await bot.texts(person) == []
         await bot.tell(3, "I like tea", "slack:T2:U7")
         outcome = await rights.forget_everything(person)

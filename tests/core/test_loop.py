@@ -10,11 +10,12 @@ from datetime import timedelta
 import pytest
 
 from bot.commands import Commands
+from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
-from bot.loop import SORRY, TOO_MUCH, MemoryBot
+from bot.loop import SORRY, MemoryBot
 from bot.model import Account, Person, Prompt, Turn, Usage
 from bot.ports import (
     CUT,
@@ -57,13 +58,13 @@ class World:
             self.memory,
             self.chat,
             learner,
-            Commands(self.journal, self.memory, identities, rights),
             rights,
             allowance=allowance,
             notify=self.heard.append,
             way_kept=way_kept,
             clock=lambda: self.now,
         )
+        self.commands = LimitedCommands(Commands(self.journal, self.memory, identities, rights), allowance)
 
     async def again(self, text: str, respond: StubRespond, *, attempts: int = 1) -> None:
         """Take the message up again, as another process would."""
@@ -477,11 +478,11 @@ async def test_commands_have_an_allowance_too() -> None:
     world = World(allowance=2)
 
     async def command(person: Person) -> str:
-        return (await world.bot.on_command(CommandEvent(person, DM, "memories", "", MONDAY))).title
+        return (await world.commands.on_command(CommandEvent(person, DM, "memories", "", MONDAY))).title
 
     titles = [await command(ANN) for _ in range(8)]
     assert [title == TOO_MUCH for title in titles] == [False] * 6 + [True] * 2
-    assert (await world.bot.on_press(PressEvent(ANN, DM, "page:1:", MONDAY))).title == TOO_MUCH
+    assert (await world.commands.on_press(PressEvent(ANN, DM, "page:1:", MONDAY))).title == TOO_MUCH
     assert await command(BOB) != TOO_MUCH
 
 

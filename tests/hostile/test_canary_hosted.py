@@ -162,13 +162,13 @@ async def test_a_deleted_message_leaves_nothing(
         learning = asyncio.create_task(world.learn())
         await until(lambda: queued(mem0) > before)
         if when == "meanwhile":
-            await world.rights.deleted([event.id])
+            await world.rights.on_deleted([event.id])
             mem0.release.set()
         else:
             mem0.release.set()
             await learning
             assert rows(mem0)
-            await world.rights.deleted([event.id])
+            await world.rights.on_deleted([event.id])
         await learning
         await world.learner.resume()
         await world.learn()  # what was being learned beside it begins anew

@@ -45,9 +45,7 @@ class World:
         self.rights = Rights(journal, memory, self.identities, self.learner)
         self.commands = Commands(journal, memory, self.identities, self.rights)
         now = MONDAY + timedelta(hours=1)
-        self.bot = MemoryBot(
-            journal, memory, chat, self.learner, self.commands, self.rights, later=False, clock=lambda: now
-        )
+        self.bot = MemoryBot(journal, memory, chat, self.learner, self.rights, later=False, clock=lambda: now)
         self._numbers = first - 1
 
     async def say(

@@ -158,7 +158,7 @@ async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: BotHarness)
     await house.hear("I like coffee.")
     waiting = await house.journal.exchanges(ANN.key, "private")
     assert len(waiting) == 2
-    await house.rights.deleted([first.id])
+    await house.rights.on_deleted([first.id])
     await house.memory.learn(waiting)
     await house.learn()
     assert await house.known() == ["I like coffee."]
@@ -306,7 +306,7 @@ async def test_a_deleted_message_stays_in_no_answer(house: BotHarness) -> None:
     event = await house.tell(f"My bird is a {CANARY}.")
     await house.tell("Which bird is it?")
     await house.hear("And what is it called?", answer=f"The {CANARY}? Zoe.")
-    await house.rights.deleted([event.id])
+    await house.rights.on_deleted([event.id])
     assert await house.turns(event) == ["Which bird is it?", "Noted.", "And what is it called?"]
     await house.learn()
     assert house.holding(CANARY) == []
@@ -319,8 +319,8 @@ async def test_an_edited_message_stays_in_no_answer(house: BotHarness) -> None:
     open_ = replace(event, id="slack:T1:D1:77", text=f"Feed the {CANARY}.")
     conversation = await house.journal.admit(open_)
     assert conversation is not None
-    await house.rights.edited(replace(event, text="My bird is a wren."))
-    await house.rights.edited(replace(open_, text="Feed the wren."))
+    await house.rights.on_edited(replace(event, text="My bird is a wren."))
+    await house.rights.on_edited(replace(open_, text="Feed the wren."))
     await house.answer(open_, conversation, f"The {CANARY} is fed.")
     kept = ["My bird is a wren.", "Does my bird sing?", "Your bird does.", "Feed the wren."]
     assert await house.turns(event) == kept
@@ -336,12 +336,12 @@ async def test_a_deleted_message_takes_along_what_it_alone_taught(house: BotHarn
     first = await house.tell("I like tea.")
     second = await house.tell("I like tea.")
     third = await house.tell("I live in Porto.")
-    await house.rights.deleted([first.id, third.id])
+    await house.rights.on_deleted([first.id, third.id])
     assert await house.known() == ["I like tea."]
     (tea,) = await house.memory.list(ANN.key)
     assert [source.event_id for source in tea.sources] == [second.id]
     assert await house.turns(second) == ["I like tea.", "Noted."]
-    await house.rights.deleted([second.id, "slack:T1:D1:never-seen"])
+    await house.rights.on_deleted([second.id, "slack:T1:D1:never-seen"])
     assert await house.known() == []
 
 
@@ -351,7 +351,7 @@ async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
         event = await house.tell("My bird is a zebrafinch.")
         with contextlib.closing(connect(tmp_path / "data" / "bot.db")) as other:
             other.execute("BEGIN IMMEDIATE")
-            deleting = asyncio.create_task(house.rights.deleted([event.id]))
+            deleting = asyncio.create_task(house.rights.on_deleted([event.id]))
             await asyncio.sleep(BUSY_TIMEOUT_MS / 1000 + 1)
             assert not deleting.done()
             other.execute("ROLLBACK")
@@ -364,7 +364,7 @@ async def test_a_deleted_message_is_not_answered_into_memory(house: BotHarness) 
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
     conversation = await house.journal.admit(event)
     assert conversation is not None
-    await house.rights.deleted([event.id])
+    await house.rights.on_deleted([event.id])
     await house.answer(event, conversation)
     await house.learn()
     assert house.holding(CANARY) == []
@@ -373,7 +373,7 @@ async def test_a_deleted_message_is_not_answered_into_memory(house: BotHarness) 
 async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: BotHarness) -> None:
     """Deleting an answer drops its turn; what the person said and taught stays."""
     event = await house.tell("I like tea.")
-    await house.rights.deleted([f"{event.id}/answer"])
+    await house.rights.on_deleted([f"{event.id}/answer"])
     assert await house.turns(event) == ["I like tea."]
     assert await house.known() == ["I like tea."]
 
@@ -386,7 +386,7 @@ async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: BotH
     with house.memory._store._writing() as conn:  # type: ignore[attr-defined] # the notebook itself replaces nothing
         conn.execute("UPDATE memories SET superseded_by = ? WHERE memory_id = ?", (lisbon.id, porto.id))
     assert await house.known() == ["I live in Lisbon."]
-    await house.rights.deleted([moved.id])
+    await house.rights.on_deleted([moved.id])
     assert await house.known() == ["I live in Porto."]
 
 
@@ -397,7 +397,7 @@ async def test_an_edited_message_is_learned_anew(house: BotHarness, learned: boo
     event = await house.hear(f"My bird is a {CANARY}.")
     if learned:
         await house.learn()
-    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.rights.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == ["I like tea.", "My bird is a wren."]
     assert await house.turns(other) == ["I like tea.", "Noted.", "My bird is a wren.", "Noted."]
@@ -411,7 +411,7 @@ async def test_an_edit_of_long_ago_counts_too(house: BotHarness) -> None:
     house.clock.now += 30 * 24 * 3600
     await house.tell("I like tea.")
     await house.journal.prune()
-    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.rights.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == ["Hello there, friend.", "I like tea.", "My bird is a wren."]
 
@@ -420,8 +420,8 @@ async def test_an_edit_of_nothing_is_none(house: BotHarness) -> None:
     """The same text (a preview was added), or a message that was never ours, changes nothing."""
     event = await house.tell("I like tea.")
     (before,) = await house.memory.list(ANN.key)
-    await house.rights.edited(event)
-    await house.rights.edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
+    await house.rights.on_edited(event)
+    await house.rights.on_edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
     await house.learn()
     assert await house.memory.list(ANN.key) == [before]
 
@@ -432,7 +432,7 @@ async def test_an_edit_that_meets_the_answer_is_learned(house: BotHarness) -> No
     conversation = await house.journal.admit(event)
     assert conversation is not None
     journal: Any = Between(house.journal, "compare", lambda: house.answer(event, conversation))
-    await Rights(journal, house.memory, house.identities, house.learner).edited(replace(event, text="It is a wren."))
+    await Rights(journal, house.memory, house.identities, house.learner).on_edited(replace(event, text="It is a wren."))
     await house.learn()
     assert "It is a wren." in await house.known()
     assert house.holding(CANARY) == []
@@ -443,7 +443,7 @@ async def test_an_edit_while_it_is_answered_is_what_is_kept(house: BotHarness) -
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
     conversation = await house.journal.admit(event)
     assert conversation is not None
-    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.rights.on_edited(replace(event, text="My bird is a wren."))
     await house.answer(event, conversation)
     await house.learn()
     assert "My bird is a wren." in await house.known()
@@ -454,7 +454,7 @@ async def test_an_edit_while_paused_teaches_nothing(house: BotHarness) -> None:
     """Memory paused, an edit still takes away what the old text taught, and learns nothing new."""
     event = await house.tell("My bird is a finch.")
     await house.journal.pause(ANN.key, True)
-    await house.rights.edited(replace(event, text="My bird is a wren."))
+    await house.rights.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == []
 
@@ -506,7 +506,7 @@ async def test_what_is_said_while_paused_is_never_learned(house: BotHarness) -> 
     await house.learn()
     assert await house.known() == ["I like coffee."]
     # Nor is it by an edit that comes later: a mistake put right is no leave to keep it.
-    await house.rights.edited(replace(during[0], text=f"My bird is a blue {CANARY}."))
+    await house.rights.on_edited(replace(during[0], text=f"My bird is a blue {CANARY}."))
     await house.learn()
     assert await house.known() == ["I like coffee."]
 
@@ -516,7 +516,7 @@ async def test_what_waited_when_memory_was_paused_may_be_learned(house: BotHarne
     first = await house.hear("I like tea.")
     second = await house.hear("I like coffee.")
     await set_paused(house, True)
-    await house.rights.edited(replace(second, text=f"My bird is a {CANARY}."))
+    await house.rights.on_edited(replace(second, text=f"My bird is a {CANARY}."))
     await house.learn()
     await house.rights.tick()
     await house.learn()
@@ -549,9 +549,11 @@ async def test_a_removed_workspace_is_erased_after_the_grace(house: BotHarness) 
     await house.tell(f"My bird is a {CANARY}.")
     await house.tell(f"The {CANARY} is blue.", place=GENERAL)
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.removed("slack", "T1")
+    await house.rights.on_removed("slack", "T1")
     house.clock.now += 3500
-    await house.rights.removed("slack", "T1")  # platforms tell it more than once: the grace is counted from the first
+    await house.rights.on_removed(
+        "slack", "T1"
+    )  # platforms tell it more than once: the grace is counted from the first
     await house.rights.tick()
     assert len(await house.known()) == 2
     house.clock.now += 200
@@ -564,8 +566,8 @@ async def test_a_removed_workspace_is_erased_after_the_grace(house: BotHarness) 
 async def test_a_workspace_that_returns_keeps_everything(house: BotHarness) -> None:
     """Added again within the grace, nothing is erased."""
     await house.tell("I like tea.")
-    await house.rights.removed("slack", "T1")
-    await house.rights.returned("slack", "T1")
+    await house.rights.on_removed("slack", "T1")
+    await house.rights.on_returned("slack", "T1")
     house.clock.now += 10_000
     await house.rights.tick()
     assert await house.known() == ["I like tea."]
@@ -581,7 +583,7 @@ async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: Bo
         (replace(GUILD, workspace="G11"), "Other tea."),
     ):
         await house.tell(text, ANN_ON_DISCORD, place)
-    await house.rights.removed("discord", "G1")
+    await house.rights.on_removed("discord", "G1")
     house.clock.now += 3700
     await house.rights.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I like tea.", "Other tea."]
@@ -591,7 +593,7 @@ async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: BotHarness
     """One person's removal erases that account, and nobody else's."""
     await house.tell("I like tea.")
     await house.tell("I like coffee.", BOB)
-    await house.rights.removed("slack", "T1", ANN)
+    await house.rights.on_removed("slack", "T1", ANN)
     house.clock.now += 3700
     await house.rights.tick()
     assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
@@ -600,7 +602,7 @@ async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: BotHarness
 async def test_a_removal_without_a_workspace_erases_nothing(house: BotHarness) -> None:
     """An event that names no workspace can't mean everybody."""
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.removed("discord", "")
+    await house.rights.on_removed("discord", "")
     house.clock.now += 10_000
     await house.rights.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
@@ -702,7 +704,7 @@ async def test_many_deletions_are_followed_together(house: BotHarness) -> None:
     await house.learn()
     journal: Any = Counting(house.journal)
     rights = Rights(journal, house.memory, house.identities, house.learner)
-    await asyncio.gather(*(rights.deleted([event.id]) for event in events))
+    await asyncio.gather(*(rights.on_deleted([event.id]) for event in events))
     assert await house.known() == []
     assert await house.known(BOB) == ["I like tea."]
     assert await house.turns(events[0]) == []
@@ -720,7 +722,7 @@ async def test_many_edits_are_followed_together(house: BotHarness) -> None:
         for version in ("draft", "final")
         for number, event in enumerate(events)
     ]
-    await asyncio.gather(*map(rights.edited, edits))
+    await asyncio.gather(*map(rights.on_edited, edits))
     await house.learn()
     assert await house.known() == sorted(f"Word {number}, final." for number in range(40))
     assert journal.calls["edited"] <= 80 / TOGETHER + 2
@@ -731,7 +733,7 @@ async def test_edits_past_the_allowance_are_learned_later(house: BotHarness) -> 
     events = [await house.tell(f"Note {number} of mine.") for number in range(3)]
     rights = Rights(house.journal, house.memory, house.identities, house.learner, edits_per_minute=2)
     for event in events:
-        await rights.edited(replace(event, text=event.text.replace("Note", "Word")))
+        await rights.on_edited(replace(event, text=event.text.replace("Note", "Word")))
     await house.learn()
     assert await house.known() == ["Word 0 of mine.", "Word 1 of mine."]
     house.clock.now += 61
@@ -746,7 +748,7 @@ async def test_one_that_fails_takes_none_along(house: BotHarness) -> None:
     work: Batches[int] = Batches(_odd_fails, 2)
     outcomes = await asyncio.gather(*(work.add(number) for number in (0, 2, 3, 5, 4)), return_exceptions=True)
     assert [isinstance(outcome, ValueError) for outcome in outcomes] == [False, False, True, True, False]
-    await house.rights.deleted([event.id])
+    await house.rights.on_deleted([event.id])
     assert await house.known() == []
 
 

@@ -14,6 +14,7 @@ from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
 from bot.ports import ClaimLost, JournalUnavailable, PlatformRefused, ReplyHandle
 from bot.views import Form, View
+from tests.adapters.roles import AllRoles
 from tests.fakes.discord import Channel, FakeDiscord
 
 #: Quick enough for tests, slow enough to tell one edit from the next.
@@ -51,7 +52,7 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 
 
 @dataclass
-class StubCore:
+class StubCore(AllRoles):
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
     `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` what `open_form` does; another process

@@ -11,17 +11,18 @@ from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
 from bot.ports import ClaimLost, JournalUnavailable, ReplyHandle
 from bot.views import Button, Form, Item, View
+from tests.adapters.roles import AllRoles
 from tests.fakes.slack import FakeSlack
 
 
-class StubCore:
+class StubCore(AllRoles):
     """Answers each event id once. `reply` makes the answer, `pieces` the snapshots before the last.
 
     With `breaks` an answer ends in the middle, as in a process that is killed.
     """
 
     def __init__(self) -> None:
-        self.messages: list[MessageEvent] = []
+        self.events: list[MessageEvent] = []
         self.copies: list[str] = []
         self.commands: list[CommandEvent] = []
         self.presses: list[PressEvent] = []
@@ -65,9 +66,9 @@ class StubCore:
         if self.full:
             self.full -= 1
             raise JournalUnavailable("the disk is full")
-        if any(event.id == known.id for known in self.messages):
+        if any(event.id == known.id for known in self.events):
             return False
-        self.messages.append(event)
+        self.events.append(event)
         return True
 
     async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:

@@ -45,7 +45,7 @@ class TestAnswers:
         ts = await slack.dm(ANN, "I like &lt;b&gt; &amp; tea")
         channel = slack.dm_channel(ANN)
         assert await slack.answer(channel) == "You said: I like &lt;b&gt; &amp; tea"
-        (event,) = core.messages
+        (event,) = core.events
         assert event.id == f"slack:{TEAM}:{channel}:{ts}"
         assert event.person == Person("slack", TEAM, ANN)
         assert (event.text, event.name) == ("I like <b> & tea", "Ann")
@@ -58,7 +58,7 @@ class TestAnswers:
         root = await slack.dm(ANN, "one")
         await slack.dm(ANN, "two", thread_ts=root)
         assert await slack.answer(slack.dm_channel(ANN), root) == "You said: two"
-        assert core.messages[-1].place.thread == root
+        assert core.events[-1].place.thread == root
 
     async def test_mention_arrives_twice(self, slack: FakeSlack, core: StubCore) -> None:
         """A mention is answered once, in its thread, though Slack delivers it twice: both copies have one id."""
@@ -69,7 +69,7 @@ class TestAnswers:
         assert core.copies == [f"slack:{TEAM}:{GENERAL}:{ts}"] * 2
         assert len(slack.answers(GENERAL, ts)) == 1
         assert slack.answers(GENERAL) == []
-        place = core.messages[0].place
+        place = core.events[0].place
         assert (place.audience, place.thread, place.name) == (Audience.PUBLIC, ts, "#general")
 
     async def test_follow_up(self, slack: FakeSlack, core: StubCore) -> None:
@@ -79,7 +79,7 @@ class TestAnswers:
         await slack.say(GENERAL, ANN, f"<@{BEN}> what do you think?", ts)
         await slack.say(GENERAL, BEN, "and now?", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "now" in text) == "You said: and now?"
-        assert [event.text for event in core.messages] == ["hello", "and now?"]
+        assert [event.text for event in core.events] == ["hello", "and now?"]
         assert slack.counts["conversations.replies"] == 0
 
     async def test_not_for_the_bot(self, slack: FakeSlack, core: StubCore) -> None:
@@ -98,7 +98,7 @@ class TestAnswers:
         await slack.dm(ANN, "last")
         await slack.answer(slack.dm_channel(ANN))
         await slack.acknowledged()
-        assert [event.text for event in core.messages] == ["last"]
+        assert [event.text for event in core.events] == ["last"]
 
     async def test_thread_of_others_is_asked_once(self, slack: FakeSlack, core: StubCore) -> None:
         """Whether a thread is the bot's is asked of Slack once, not for each message in it."""
@@ -108,7 +108,7 @@ class TestAnswers:
         await slack.dm(ANN, "last")
         await slack.answer(slack.dm_channel(ANN))
         assert slack.counts["conversations.replies"] == 1
-        assert [event.text for event in core.messages] == ["last"]
+        assert [event.text for event in core.events] == ["last"]
 
     async def test_tokens(self, slack: FakeSlack, core: StubCore) -> None:
         """Mentions, channels and links are read as people see them, and an escaped bracket stays one."""
@@ -117,8 +117,8 @@ class TestAnswers:
             ANN,
             f"ask <@{BEN}> in <#C1|random> <!here> <https://x.y/a|the page> <http://x.y|x.y> &lt;@U0ANN&gt; &amp;lt;",
         )
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].text == ("ask @Ben in #random @here the page (https://x.y/a) x.y <@U0ANN> &lt;")
+        await slack.wait(lambda: core.events)
+        assert core.events[0].text == ("ask @Ben in #random @here the page (https://x.y/a) x.y <@U0ANN> &lt;")
 
     @pytest.mark.parametrize(
         ("text", "extra", "expected"),
@@ -155,10 +155,10 @@ class TestAnswers:
         """Whatever is written reaches the core as text that can be stored, and the next message is answered."""
         core.reply = lambda event: event.text or "nothing"
         await slack.dm(ANN, text, **extra)
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].text == expected
+        await slack.wait(lambda: core.events)
+        assert core.events[0].text == expected
         if "files" in extra:
-            assert core.messages[0].attachments == ("plan.pdf", "file")
+            assert core.events[0].attachments == ("plan.pdf", "file")
         await slack.dm(ANN, "next")
         assert await slack.answer(slack.dm_channel(ANN), until=lambda said: said == "next")
         assert core.errors == []
@@ -184,7 +184,7 @@ class TestAnswers:
         slack.fail("users.info", Fault(delay=30))
         await slack.dm(ANN, "hi")
         assert await slack.answer(slack.dm_channel(ANN))
-        assert core.messages[0].name == ANN
+        assert core.events[0].name == ANN
 
 
 @pytest.mark.usefixtures("bot")
@@ -196,10 +196,10 @@ class TestPlaces:
         await slack.say(GENERAL, ANN, f"<@{BOT}> one", body={"team_id": "T0OTHER"})
         await slack.say(GENERAL, ANN, f"<@{BOT}> two", user_team="T0THEIRS")
         await slack.say(GENERAL, ANN, f"<@{BOT}> three", body={"team_id": None})
-        await slack.wait(lambda: len(core.messages) == 3)
-        seen = {event.text: event.place.workspace for event in core.messages}
+        await slack.wait(lambda: len(core.events) == 3)
+        seen = {event.text: event.place.workspace for event in core.events}
         assert seen == {"one": "T0OTHER", "two": TEAM, "three": TEAM}
-        assert {event.person for event in core.messages} == {Person("slack", TEAM, ANN)}
+        assert {event.person for event in core.events} == {Person("slack", TEAM, ANN)}
 
     @pytest.mark.parametrize(
         ("signs", "audience"),
@@ -216,21 +216,21 @@ class TestPlaces:
         """Only a channel that everybody in the workspace, and nobody else, can read is public."""
         slack.add_channel("C0NEW", "new", **signs)
         await slack.mention("C0NEW", ANN, "hi")
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].place.audience is audience
+        await slack.wait(lambda: core.events)
+        assert core.events[0].place.audience is audience
 
     async def test_unknown_is_the_narrowest(self, slack: FakeSlack, core: StubCore) -> None:
         """A channel that Slack won't describe counts as closed."""
         slack.fail("conversations.info", Fault(error="missing_scope"))
         await slack.mention(GENERAL, ANN, "hi")
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].place.audience is Audience.MEMBERS
+        await slack.wait(lambda: core.events)
+        assert core.events[0].place.audience is Audience.MEMBERS
 
     async def test_asked_once(self, slack: FakeSlack, core: StubCore) -> None:
         """Channels and people are asked about once, not for each message."""
         for number in range(5):
             await slack.mention(GENERAL, ANN, str(number))
-        await slack.wait(lambda: len(core.messages) == 5)
+        await slack.wait(lambda: len(core.events) == 5)
         assert slack.counts["conversations.info"] == 1
         assert slack.counts["users.info"] == 1
 

@@ -44,7 +44,7 @@ async def test_dm(slack: FakeSlack) -> None:
         await slack.wait(lambda: len(slack.answers(channel)) == 3)
     said = [message["text"] for message in slack.answers(channel)]
     assert said == ["You said: one", "You said: two", "You said: three"]
-    assert [event.place.audience for event in core.messages] == ["private"] * 3
+    assert [event.place.audience for event in core.events] == ["private"] * 3
 
 
 async def test_channel(slack: FakeSlack) -> None:
@@ -63,8 +63,8 @@ async def test_channel(slack: FakeSlack) -> None:
         assert await slack.answer(GENERAL, root, lambda text: "said" in text) == "You said: in the thread"
         assert await slack.answer(GENERAL, new, lambda text: "new" in text) == "You said: a new thread"
         assert await slack.answer(GENERAL, new, lambda text: "goes" in text) == "You said: goes on"
-    assert sorted(event.text for event in core.messages) == ["a new thread", "goes on", "in the thread"]
-    assert {event.place.thread for event in core.messages} == {root, new}
+    assert sorted(event.text for event in core.events) == ["a new thread", "goes on", "in the thread"]
+    assert {event.place.thread for event in core.events} == {root, new}
     assert core.commands == []
 
 
@@ -78,7 +78,7 @@ async def test_dm_thread(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)):
         assert await slack.answer(channel) == "You said: one"
         assert await slack.answer(channel, root) == "You said: below"
-    assert {event.text: event.place.thread for event in core.messages} == {"one": None, "below": root}
+    assert {event.text: event.place.thread for event in core.events} == {"one": None, "below": root}
 
 
 @pytest.mark.parametrize(("hours", "answered"), [(24, ["today"]), (100, ["long ago", "today"]), (0, [])])
@@ -93,7 +93,7 @@ async def test_age(slack: FakeSlack, hours: float, answered: list[str]) -> None:
         await slack.dm(ANN, "now")
         await slack.answer(channel, until=lambda text: "now" in text)
         await slack.wait(lambda: len(core.ids) == len(answered) + 1)
-    assert sorted(event.text for event in core.messages) == sorted([*answered, "now"])
+    assert sorted(event.text for event in core.events) == sorted([*answered, "now"])
 
 
 async def test_after_a_gap(slack: FakeSlack) -> None:
@@ -111,7 +111,7 @@ async def test_after_a_gap(slack: FakeSlack) -> None:
         slack.unheard(channel, ANN, "three")
         await slack.drop_sockets()
         assert await slack.answer(channel, until=lambda text: "three" in text) == "You said: three"
-    assert [event.text for event in core.messages] == ["one", "two", "three"]
+    assert [event.text for event in core.events] == ["one", "two", "three"]
     assert len(slack.answers(channel)) == 3
 
 
@@ -124,8 +124,8 @@ async def test_many_pages(slack: FakeSlack) -> None:
         slack.unheard(channel, ANN, str(number))
     core.whisper = "-"
     async with running(SlackAdapter(settings(slack), core)):
-        await slack.wait(lambda: len(core.messages) == 450)
-    assert [event.text for event in core.messages] == [str(number) for number in range(450)]
+        await slack.wait(lambda: len(core.events) == 450)
+    assert [event.text for event in core.events] == [str(number) for number in range(450)]
 
 
 async def test_places_that_are_gone(slack: FakeSlack) -> None:

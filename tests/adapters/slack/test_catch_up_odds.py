@@ -66,7 +66,7 @@ async def test_room_for_some(slack: FakeSlack) -> None:
         slack.unheard(dm, ANN, text)
     async with running(SlackAdapter(settings(slack), core)):
         await slack.wait(lambda: len(slack.answers(dm)) == 3)
-    assert [event.text for event in core.messages] == ["one", "two", "three"]
+    assert [event.text for event in core.events] == ["one", "two", "three"]
 
 
 async def test_ended_amid_catching_up(slack: FakeSlack) -> None:
@@ -89,7 +89,7 @@ async def test_ended_amid_catching_up(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)):
         assert await slack.answer(dm) == "You said: not come to"
         assert await slack.answer(GENERAL, missed) == "You said: not come to either"
-    assert {event.text for event in core.messages} == {"not come to", "not come to either"}
+    assert {event.text for event in core.events} == {"not come to", "not come to either"}
 
 
 async def test_threads_of_others(slack: FakeSlack) -> None:
@@ -104,7 +104,7 @@ async def test_threads_of_others(slack: FakeSlack) -> None:
     slack.unheard(GENERAL, BEN, "not me", without)
     async with running(SlackAdapter(settings(slack), core)):
         await slack.wait(lambda: len(slack.answers(GENERAL, others)) == 2)
-    assert [event.text for event in core.messages] == ["where?", "and when?"]
+    assert [event.text for event in core.events] == ["where?", "and when?"]
 
 
 async def test_many_threads(slack: FakeSlack) -> None:
@@ -121,7 +121,7 @@ async def test_many_threads(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)):
         assert await slack.answer(dm) == "You said: missed"
         assert await slack.mention(GENERAL, ANN, "now")
-        await slack.wait(lambda: [event.text for event in core.messages] == ["missed", "now"])
+        await slack.wait(lambda: [event.text for event in core.events] == ["missed", "now"])
 
 
 async def test_changed_before_its_turn(slack: FakeSlack) -> None:
@@ -138,7 +138,7 @@ async def test_changed_before_its_turn(slack: FakeSlack) -> None:
         await slack.wait(lambda: core.deleted and core.edited)
         core.writing.set()
         await slack.wait(lambda: len(slack.answers(dm)) == 2)
-    assert [event.text for event in core.messages] == ["one", "drei"]
+    assert [event.text for event in core.events] == ["one", "drei"]
 
 
 async def test_given_up(slack: FakeSlack) -> None:
@@ -154,7 +154,7 @@ async def test_given_up(slack: FakeSlack) -> None:
         await slack.wait(lambda: not core.full)
         _heard(core, dm, await slack.dm(ANN, "three"))
         assert await slack.answer(dm, until=lambda text: "two" in text) == "You said: two"
-    assert sorted(event.text for event in core.messages) == ["one", "three", "two"]
+    assert sorted(event.text for event in core.events) == ["one", "three", "two"]
     assert len(slack.answers(dm)) == 3
 
 
@@ -167,9 +167,9 @@ async def test_in_order(slack: FakeSlack) -> None:
         slack.unheard(dm, f"U{number:03}", f"missed {number}")
     core.recent.clear()
     async with running(SlackAdapter(settings(slack), core)):
-        await slack.wait(lambda: len(core.messages) >= 20)
+        await slack.wait(lambda: len(core.events) >= 20)
         await slack.dm("U059", "now")
         await slack.wait(lambda: len(slack.answers(slack.dm_channel("U059"))) == 2)
-        assert len(core.messages) < 40
-    texts = [event.text for event in core.messages]
+        assert len(core.events) < 40
+    texts = [event.text for event in core.events]
     assert texts.index("missed 59") < texts.index("now")

@@ -43,7 +43,7 @@ async def test_deleted(slack: FakeSlack, core: StubCore) -> None:
     await slack.delete(GENERAL, below)
     await _all_heard(slack)
     assert core.deleted == [f"slack:{TEAM}:{channel}:{one}", f"slack:{TEAM}:{GENERAL}:{below}"]
-    assert set(core.deleted) < {event.id for event in core.messages}
+    assert set(core.deleted) < {event.id for event in core.events}
 
 
 async def test_deleted_with_replies(slack: FakeSlack, core: StubCore) -> None:
@@ -77,9 +77,9 @@ async def test_edited(slack: FakeSlack, core: StubCore) -> None:
     await slack.edit(GENERAL, below, text="and &lt;milk&gt;")
     await _all_heard(slack)
     assert [event.text for event in core.edited] == ["I like cocoa", "good evening", "and <milk>"]
-    for before, after in zip(core.messages, core.edited, strict=True):
+    for before, after in zip(core.events, core.edited, strict=True):
         assert (before.id, before.person, before.place) == (after.id, after.person, after.place)
-    assert len(core.messages) == 3
+    assert len(core.events) == 3
 
 
 async def test_mention_edited_away(slack: FakeSlack, core: StubCore) -> None:

@@ -78,7 +78,7 @@ async def test_in_a_thread(slack: FakeSlack, core: StubCore, words: str) -> None
     await slack.dm(BEN, "last")
     await slack.answer(slack.dm_channel(BEN))
     assert [(event.name, event.argument) for event in core.commands] == [("memories", "tea")]
-    assert [event.text for event in core.messages] == ["last"]
+    assert [event.text for event in core.events] == ["last"]
     taken = await slack.press(ANN, shown, "Forget")
     assert taken["text"] == "Pressed forget:7"
     assert core.presses[0].place.thread == root
@@ -99,7 +99,7 @@ async def test_in_a_dm(slack: FakeSlack, core: StubCore) -> None:
     ]
     await slack.dm(ANN, "Forget it, thanks")
     await slack.answer(slack.dm_channel(ANN))
-    assert [event.text for event in core.messages] == ["Forget it, thanks"]
+    assert [event.text for event in core.events] == ["Forget it, thanks"]
 
 
 @pytest.mark.parametrize("said", ["forget about that, what's the capital of Peru?", "memories of my youth return"])

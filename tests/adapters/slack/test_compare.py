@@ -57,7 +57,7 @@ async def test_deleted(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)):
         await slack.wait(lambda: set(core.deleted) >= gone)
     assert sorted(core.deleted) == sorted(gone)
-    assert (core.edited, core.messages) == ([], [])
+    assert (core.edited, core.events) == ([], [])
 
 
 async def test_edited(slack: FakeSlack) -> None:
@@ -87,7 +87,7 @@ async def test_edited(slack: FakeSlack) -> None:
         _id(GENERAL, below): "and <cream>",
     }
     assert {(event.place.channel, event.place.thread) for event in core.edited} == {(dm, None), (GENERAL, root)}
-    assert (core.deleted, core.messages) == ([], [])
+    assert (core.deleted, core.events) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_after_each_gap(slack: FakeSlack) -> None:
         await slack.wait(lambda: core.deleted and len(core.edited) == 3)
         assert core.deleted == [_id(dm, two)]
         assert [event.text for event in core.edited] == ["zwei", "trois", "drei"]
-        assert len(core.messages) == 3
+        assert len(core.events) == 3
 
 
 async def test_before_the_answers(slack: FakeSlack) -> None:

@@ -164,7 +164,7 @@ async def test_stop_waits() -> None:
         adapter = SlackAdapter(settings(slack), core)
         async with running(adapter):
             await slack.dm(ANN, "hi")
-            await slack.wait(lambda: core.messages)
+            await slack.wait(lambda: core.events)
             stopping = asyncio.create_task(adapter.stop())
             await slack.wait(lambda: not slack._sockets)
             await slack.dm(ANN, "too late")
@@ -172,7 +172,7 @@ async def test_stop_waits() -> None:
             core.gate.set()
             await stopping
         assert [message["text"] for message in slack.answers(slack.dm_channel(ANN))] == ["You said: hi"]
-        assert len(core.messages) == 1
+        assert len(core.events) == 1
 
 
 async def test_two_hundred_people() -> None:
@@ -204,4 +204,4 @@ async def test_http() -> None:
             slack.signing_secret = "not the bot's"
             await slack.dm(ANN, "forged")
             await slack.wait(lambda: slack.refused)
-        assert [event.text for event in core.messages] == ["hi"]
+        assert [event.text for event in core.events] == ["hi"]

@@ -160,7 +160,7 @@ async def test_taken_over(slack: FakeSlack, core: StubCore) -> None:
     await slack.dm(ANN, "hi")
     channel = slack.dm_channel(ANN)
     assert await slack.answer(channel) == "So far"
-    core.taken.add(core.messages[0].id)
+    core.taken.add(core.events[0].id)
     core.gate.set()
     await slack.wait(lambda: core.errors)
     assert isinstance(core.errors[0], ClaimLost)

@@ -104,7 +104,7 @@ class TestForms:
         """What it shows is read or named; of what can't be read one sentence says so."""
         await slack.dm(ANN, "", **extra)
         await slack.answer(slack.dm_channel(ANN))
-        (event,) = core.messages
+        (event,) = core.events
         assert (event.text, event.attachments, event.notice) == (text, files, notice)
 
     @pytest.mark.parametrize(
@@ -123,22 +123,22 @@ class TestForms:
         """Where a part can't be understood, the rest of the message is answered all the same."""
         await slack.dm(ANN, "hello", **extra)
         await slack.dm(ANN, "", **extra)
-        await slack.wait(lambda: len(core.messages) == 2)
-        assert sorted(event.text for event in core.messages) == ["", "hello"]
+        await slack.wait(lambda: len(core.events) == 2)
+        assert sorted(event.text for event in core.events) == ["", "hello"]
 
     async def test_me_message(self, slack: FakeSlack, core: StubCore) -> None:
         """What somebody says of themselves by /me is said as well."""
         await slack.dm(ANN, "waves", subtype="me_message")
         await slack.answer(slack.dm_channel(ANN))
-        assert core.messages[0].text == "waves"
+        assert core.events[0].text == "waves"
 
     async def test_forwarded(self, slack: FakeSlack, core: StubCore) -> None:
         """A forwarded message is read apart from the person's own words, with its author."""
         await slack.dm(ANN, "", attachments=[SHARE])
-        await slack.wait(lambda: core.messages)
+        await slack.wait(lambda: core.events)
         await slack.dm(ANN, "what does he mean?", attachments=[SHARE | {"text": "", "files": [FILE]}])
-        await slack.wait(lambda: len(core.messages) == 2)
-        first, second = core.messages
+        await slack.wait(lambda: len(core.events) == 2)
+        first, second = core.events
         assert (first.text, first.forwarded, first.notice) == ("", ("Ben: We leave <at> nine, @Ben",), "")
         assert (second.text, second.forwarded) == (
             "what does he mean?",
@@ -149,17 +149,17 @@ class TestForms:
         """What Slack adds to a link is no part of the message, unless there is nothing else."""
         preview = {"title": "A page", "text": "says this", "from_url": "https://x.y"}
         await slack.dm(ANN, "<https://x.y>", attachments=[preview])
-        await slack.wait(lambda: core.messages)
+        await slack.wait(lambda: core.events)
         await slack.dm(ANN, "", attachments=[preview])
-        await slack.wait(lambda: len(core.messages) == 2)
-        assert [event.forwarded for event in core.messages] == [(), ("A page\nsays this",)]
+        await slack.wait(lambda: len(core.events) == 2)
+        assert [event.forwarded for event in core.events] == [(), ("A page\nsays this",)]
 
     async def test_bare_mention(self, slack: FakeSlack, core: StubCore) -> None:
         """A mention alone is told, once, how to talk to the bot."""
         ts = await slack.mention(GENERAL, ANN, "")
         await slack.answer(GENERAL, ts)
         await slack.acknowledged()
-        assert [event.notice for event in core.messages] == [HELLO]
+        assert [event.notice for event in core.events] == [HELLO]
 
     async def test_a_mention_in_blocks_alone(self, slack: FakeSlack, core: StubCore) -> None:
         """A mention counts wherever it stands."""
@@ -172,8 +172,8 @@ class TestForms:
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
         await slack.say(GENERAL, BEN, "", ts)
-        await slack.wait(lambda: len(core.messages) == 2)
-        assert core.messages[1].blank
+        await slack.wait(lambda: len(core.events) == 2)
+        assert core.events[1].blank
 
 
 @pytest.mark.usefixtures("bot")
@@ -188,7 +188,7 @@ class TestEdits:
         await slack.edit(GENERAL, ts, text=f"<@{BOT}> and of Chile?")
         await slack.wait(lambda: core.edited)
         await slack.acknowledged()
-        assert ([event.text for event in core.messages], len(slack.answers(GENERAL, ts))) == (
+        assert ([event.text for event in core.events], len(slack.answers(GENERAL, ts))) == (
             ["what's the capital of Peru?"],
             1,
         )
@@ -202,7 +202,7 @@ class TestEdits:
         await slack.whispered(ANN)
         await slack.acknowledged()
         assert [command.name for command in core.commands] == ["memories"]
-        assert core.messages == []
+        assert core.events == []
 
 
 @pytest.mark.usefixtures("bot")
@@ -218,30 +218,30 @@ class TestNames:
         """Public channels and groups go by their names, a private channel does not; dates are in the writer's zone."""
         slack.zones[ANN] = {"tz": "Europe/Lisbon"}
         await slack.mention(GENERAL, ANN, self.TEXT)
-        await slack.wait(lambda: core.messages)
+        await slack.wait(lambda: core.events)
         read = "in #incidents #channel #general #channel with @ops on 2025-11-27 10:00+00:00 (Thursday)"
-        assert core.messages[0].text == read
+        assert core.events[0].text == read
 
     async def test_a_guest(self, slack: FakeSlack, core: StubCore) -> None:
         """Who may not see all public channels is told the name of the one that they write in alone."""
         slack.guests.add(ANN)
         await slack.mention(GENERAL, ANN, self.TEXT)
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].text.startswith("in #channel #channel #channel #channel with @group on")
+        await slack.wait(lambda: core.events)
+        assert core.events[0].text.startswith("in #channel #channel #channel #channel with @group on")
 
     async def test_the_place_itself(self, slack: FakeSlack, core: StubCore) -> None:
         """Where somebody writes they see the name of, be it private."""
         await slack.mention(SECRET, ANN, "what is <#G0SECRET0> for, and <#C0INC>?")
-        await slack.wait(lambda: core.messages)
-        assert core.messages[0].text == "what is #secret for, and #incidents?"
+        await slack.wait(lambda: core.events)
+        assert core.events[0].text == "what is #secret for, and #incidents?"
 
     async def test_groups_are_not_known_without_the_scope(self, slack: FakeSlack, core: StubCore) -> None:
         """An app that was made from an older manifest may not ask for the groups: they have no name then."""
         slack.usergroups.clear()
         for _ in range(3):
             await slack.mention(GENERAL, ANN, "ask <!subteam^S0OPS>")
-        await slack.wait(lambda: len(core.messages) == 3)
-        assert {event.text for event in core.messages} == {"ask @group"}
+        await slack.wait(lambda: len(core.events) == 3)
+        assert {event.text for event in core.events} == {"ask @group"}
         assert slack.counts["usergroups.list"] == 1
 
 
@@ -256,5 +256,5 @@ class TestThreads:
         await slack.answer(channel)
         answer = slack.answers(channel)[0]["ts"]
         await slack.dm(ANN, "why?", thread_ts=answer)
-        await slack.wait(lambda: len(core.messages) == 2)
-        assert [event.reply_to for event in core.messages] == [None, f"slack:{TEAM}:{channel}:{answer}"]
+        await slack.wait(lambda: len(core.events) == 2)
+        assert [event.reply_to for event in core.events] == [None, f"slack:{TEAM}:{channel}:{answer}"]

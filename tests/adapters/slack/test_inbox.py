@@ -46,7 +46,7 @@ async def test_no_room_over_http(slack: FakeSlack) -> None:
         slack.events_url = f"http://127.0.0.1:{port}/slack/events"
         await slack.dm(ANN, "hi")
         await slack.wait(lambda: slack.refused)
-        assert (slack.acks, core.messages) == ([], [])
+        assert (slack.acks, core.events) == ([], [])
 
 
 async def test_slow_answers_about_places() -> None:
@@ -60,7 +60,7 @@ async def test_slow_answers_about_places() -> None:
             assert await slack.answer(GENERAL, ts) == "You said: hi"
             await slack.acknowledged()
         assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
-        assert core.messages[0].place.audience == "members"
+        assert core.events[0].place.audience == "members"
 
 
 async def test_a_slow_word_about_a_thread(slack: FakeSlack) -> None:
@@ -77,7 +77,7 @@ async def test_a_slow_word_about_a_thread(slack: FakeSlack) -> None:
         assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
     assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
     assert len(slack.answers(GENERAL, ts)) == 2
-    assert [event.text for event in core.messages] == ["still there?"]
+    assert [event.text for event in core.events] == ["still there?"]
 
 
 async def test_a_thread_that_the_journal_knows_is_not_asked_about(slack: FakeSlack) -> None:
@@ -86,7 +86,7 @@ async def test_a_thread_that_the_journal_knows_is_not_asked_about(slack: FakeSla
     async with running(SlackAdapter(settings(slack), first)):
         ts = await slack.mention(GENERAL, ANN, "hi")
         await slack.answer(GENERAL, ts)
-    (event,) = first.messages
+    (event,) = first.events
     core.places = [(event.place.key, event.id, event.at)]
     async with running(SlackAdapter(settings(slack), core)):
         asked = slack.counts["conversations.replies"]

@@ -163,8 +163,8 @@ async def test_whole_way(there: tuple[LocalSlack, StubCore]) -> None:
     )
     assert (shown["subtype"], shown["ephemeral_to"]) == ("ephemeral", ALICE)
 
-    assert [event.text for event in core.messages] == ["hello", "hi", "and more"]
-    assert [event.name for event in core.messages] == ["alice"] * 3
+    assert [event.text for event in core.events] == ["hello", "hi", "and more"]
+    assert [event.name for event in core.events] == ["alice"] * 3
     assert len([message for message in await slack.messages(dm) if message.get("user") == BOT]) == 1
 
 

@@ -31,14 +31,14 @@ async def test_a_message_that_names_thousands(slack: FakeSlack) -> None:
         channels = " ".join(f"<#C{number:05}>" for number in range(1100))
         groups = " ".join(f"<!subteam^S{number:05}>" for number in range(1100))
         await slack.mention(GENERAL, ANN, f"{people} {channels} {groups}")
-        await slack.wait(lambda: core.messages)
+        await slack.wait(lambda: core.events)
         await slack.acknowledged()
     assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
     assert slack.counts["users.info"] <= NAMED + 1
     assert slack.counts["conversations.info"] <= NAMED + 1
     assert slack.counts["usergroups.list"] == 1
     assert slack.most_at_once["users.info"] <= AT_ONCE
-    assert core.messages[0].text.endswith("#channel @group" + " @group" * 1099)
+    assert core.events[0].text.endswith("#channel @group" + " @group" * 1099)
 
 
 async def test_messages_that_name_others_again_and_again(slack: FakeSlack) -> None:
@@ -49,9 +49,9 @@ async def test_messages_that_name_others_again_and_again(slack: FakeSlack) -> No
             people = " ".join(f"<@U{number}{other:04}>" for other in range(NAMED))
             await slack.mention(GENERAL, ANN, people)
         await slack.mention(GENERAL, BEN, f"<@{ANN}> and <@U0NEW>")
-        await slack.wait(lambda: len(core.messages) == 11)
+        await slack.wait(lambda: len(core.events) == 11)
     assert NAMED_A_MINUTE // 2 < slack.counts["users.info"] <= NAMED_A_MINUTE + 3
-    assert "@Ann and @u0new" in [event.text for event in core.messages]
+    assert "@Ann and @u0new" in [event.text for event in core.events]
 
 
 async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) -> None:
@@ -67,7 +67,7 @@ async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) ->
         await slack.acknowledged()
         assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
         assert slack.most_at_once["conversations.replies"] <= AT_ONCE
-    assert [event.text for event in core.messages] == ["and I?"]
+    assert [event.text for event in core.events] == ["and I?"]
 
 
 async def test_a_follow_up_outlasts_a_rate_limit(slack: FakeSlack) -> None:
@@ -81,7 +81,7 @@ async def test_a_follow_up_outlasts_a_rate_limit(slack: FakeSlack) -> None:
         await slack.say(GENERAL, ANN, "still there?", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
         await slack.acknowledged()
-    assert len(core.messages) == 1
+    assert len(core.events) == 1
 
 
 async def test_what_waits_ends_with_the_process(slack: FakeSlack) -> None:

@@ -45,10 +45,10 @@ async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
 
 async def asked(slack: FakeSlack, core: StubCore, channel: str = GENERAL, **body: Any) -> MessageEvent:
     """A mention in a channel, as the core is told of it."""
-    count = len(core.messages)
+    count = len(core.events)
     await slack.mention(channel, ANN, "hello", body=body)
-    await slack.wait(lambda: len(core.messages) > count)
-    return core.messages[-1]
+    await slack.wait(lambda: len(core.events) > count)
+    return core.events[-1]
 
 
 @pytest.mark.usefixtures("bot")
@@ -62,11 +62,11 @@ class TestOnePerson:
         del slack.teams[ANN]
         ts = await slack.mention(SHARED, ANN, "hello", body={"team_id": named}, **{sender: SISTER})
         await slack.dm(ANN, "hi", **{sender: named})
-        await slack.wait(lambda: len(core.messages) == 2)
+        await slack.wait(lambda: len(core.events) == 2)
         await slack.edit(SHARED, ts, text=f"<@{BOT}> good day")
         await slack.wait(lambda: core.edited)
-        assert {event.person for event in (*core.messages, *core.edited)} == {ONE_PERSON}
-        assert core.edited[0].id == core.messages[0].id
+        assert {event.person for event in (*core.events, *core.edited)} == {ONE_PERSON}
+        assert core.edited[0].id == core.events[0].id
 
     async def test_commands_clicks_and_forms(self, slack: FakeSlack, core: StubCore) -> None:
         """A slash command, a command in words, a button, a form and the App Home are of the one who wrote."""
@@ -93,7 +93,7 @@ class TestOnePerson:
     async def test_deleted_by_whoever(self, slack: FakeSlack, core: StubCore) -> None:
         """A deletion finds the message though it is told with another workspace, and what an earlier version kept."""
         ts = await slack.mention(SHARED, ANN, "hello")
-        await slack.wait(lambda: core.messages)
+        await slack.wait(lambda: core.events)
         await slack.event(
             {
                 "type": "message",
@@ -105,8 +105,8 @@ class TestOnePerson:
             team_id=THIRD,
         )
         await slack.wait(lambda: core.deleted)
-        assert core.deleted == [core.messages[0].id, f"slack:{THIRD}:{SHARED}:{ts}"]
-        assert core.messages[0].id == f"slack:{TEAM}:{SHARED}:{ts}"
+        assert core.deleted == [core.events[0].id, f"slack:{THIRD}:{SHARED}:{ts}"]
+        assert core.events[0].id == f"slack:{TEAM}:{SHARED}:{ts}"
 
 
 async def test_what_is_caught_up_on_is_of_the_same_person(slack: FakeSlack, core: StubCore) -> None:
@@ -115,8 +115,8 @@ async def test_what_is_caught_up_on_is_of_the_same_person(slack: FakeSlack, core
     core.places = [(f"slack:{SISTER}:{SHARED}:", f"slack:{SISTER}:{SHARED}:{seen}", datetime.now(UTC))]
     slack.unheard(SHARED, ANN, f"<@{BOT}> missed", user_team=THIRD, source_team=THIRD)
     async with running(SlackAdapter(settings(slack), core)):
-        await slack.wait(lambda: core.messages)
-    assert [(event.text, event.person) for event in core.messages] == [("missed", ONE_PERSON)]
+        await slack.wait(lambda: core.events)
+    assert [(event.text, event.person) for event in core.events] == [("missed", ONE_PERSON)]
 
 
 @pytest.mark.usefixtures("bot")

@@ -28,7 +28,7 @@ async def _broken_off(slack: FakeSlack, place: str, *pieces: str) -> MessageEven
     async with running(SlackAdapter(settings(slack), core)):
         await (slack.dm(ANN, "hi") if place == "dm" else slack.mention(GENERAL, ANN, "hi"))
         await slack.wait(lambda: core.errors)
-    return core.messages[0]
+    return core.events[0]
 
 
 async def _answered(slack: FakeSlack, place: str, answer: str) -> tuple[MessageEvent, tuple[str, ...]]:
@@ -38,7 +38,7 @@ async def _answered(slack: FakeSlack, place: str, answer: str) -> tuple[MessageE
     async with running(SlackAdapter(settings(slack), core)):
         await (slack.dm(ANN, "hi") if place == "dm" else slack.mention(GENERAL, ANN, "hi"))
         await slack.wait(lambda: core.ids)
-    return core.messages[0], core.ids[0]
+    return core.events[0], core.ids[0]
 
 
 async def _snapshots(*texts: str) -> AsyncIterator[str]:
@@ -87,9 +87,9 @@ async def test_found_after_growing(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)) as adapter:
         await slack.dm(ANN, "hi")
         await slack.answer(slack.dm_channel(ANN))
-        assert await adapter.respond(core.messages[0]).found() is None
+        assert await adapter.respond(core.events[0]).found() is None
         await slack.wait(lambda: core.ids)
-        assert await adapter.respond(core.messages[0]).found() == ("You said: hi", core.ids[0])
+        assert await adapter.respond(core.events[0]).found() == ("You said: hi", core.ids[0])
 
 
 async def test_long_answer(slack: FakeSlack) -> None:

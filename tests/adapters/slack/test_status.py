@@ -42,8 +42,8 @@ async def _again(slack: FakeSlack, core: StubCore) -> ReplyHandle:
     await slack.wait(lambda: core.ids)
     assert slack.status == {}
     adapter: SlackAdapter = core.adapter  # type: ignore[attr-defined]
-    assert ts == core.messages[0].place.thread
-    return adapter.respond(core.messages[0])
+    assert ts == core.events[0].place.thread
+    return adapter.respond(core.events[0])
 
 
 async def test_gone_after_a_late_edit(slack: FakeSlack, core: StubCore) -> None:
@@ -102,7 +102,7 @@ async def test_gone_without_a_post(slack: FakeSlack, core: StubCore, way: str) -
 async def test_gone_where_the_answer_is_found(slack: FakeSlack, core: StubCore) -> None:
     """The status line of a process that died right after its answer is taken away where the answer is found."""
     respond = await _again(slack, core)
-    place = core.messages[0].place
+    place = core.events[0].place
     slack.status[place.channel, str(place.thread)] = "is thinking…"
     assert await respond.found() is not None
     assert slack.status == {}

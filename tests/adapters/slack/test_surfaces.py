@@ -230,7 +230,7 @@ async def test_commands(slack: FakeSlack, core: StubCore, name: str, said: str) 
     await slack.whispered(ANN)
     await slack.acknowledged()
     assert [(event.name, event.argument) for event in core.commands] == [(name, said)] * 2
-    assert (core.messages, slack.answers(GENERAL)) == ([], [])
+    assert (core.events, slack.answers(GENERAL)) == ([], [])
 
 
 @pytest.mark.parametrize("said", ["link me to the plan", "link homepage", "unlink the two pages"])

@@ -20,6 +20,7 @@ from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
 from bot.model import Audience, Person
 from bot.ports import ReplyHandle
 from bot.views import Button, File, Form, Item, Option, View
+from tests.adapters.roles import AllRoles
 
 FORGET = View(
     "Forget this?",
@@ -28,13 +29,13 @@ FORGET = View(
 )
 
 
-class ScriptedCore:
+class ScriptedCore(AllRoles):
     """Answers with set snapshots, and keeps what it was handed."""
 
     def __init__(self, *snapshots: str, view: View = FORGET) -> None:
         self.snapshots = snapshots or ("Hello.",)
         self.view = view
-        self.messages: list[MessageEvent] = []
+        self.events: list[MessageEvent] = []
         self.commands: list[CommandEvent] = []
         self.presses: list[PressEvent] = []
         self.submits: list[SubmitEvent] = []
@@ -45,7 +46,7 @@ class ScriptedCore:
         self.gate.set()
 
     async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
-        self.messages.append(event)
+        self.events.append(event)
         self.asked.set()
         await self.gate.wait()
         async with respond.working():
@@ -123,16 +124,16 @@ async def test_each_line_is_one_message_answered_in_order() -> None:
     """Piped lines are answered one after the other, and the input's end ends the run."""
     core = ScriptedCore("An answer.")
     printed = await talk(core, b"one\r\n\n   \ntwo\nthree")
-    assert [event.text for event in core.messages] == ["one", "two", "three"]
+    assert [event.text for event in core.events] == ["one", "two", "three"]
     assert printed == "An answer.\n" * 3
-    assert len({event.id for event in core.messages}) == 3
+    assert len({event.id for event in core.events}) == 3
 
 
 async def test_the_event_is_a_private_one_of_that_person() -> None:
     """A line in the terminal is a direct message of the person who was named, without white space in the user id."""
     core = ScriptedCore()
     await talk(core, b"hello\n", name="Ann  Marie")
-    (event,) = core.messages
+    (event,) = core.events
     assert event.person.key == "terminal:Ann-Marie"
     assert event.name == "Ann  Marie"
     assert event.place.audience is Audience.PRIVATE
@@ -147,16 +148,16 @@ async def test_quit_leaves(word: str) -> None:
     """`quit` and `exit` end the conversation; what follows is not asked."""
     core = ScriptedCore()
     await talk(core, f"one\n{word}\ntwo\n".encode())
-    assert [event.text for event in core.messages] == ["one"]
+    assert [event.text for event in core.events] == ["one"]
 
 
 async def test_bytes_that_are_no_text_are_answered() -> None:
     """Invalid UTF-8, null characters and very long lines reach the core as text that can be encoded."""
     core = ScriptedCore()
     await talk(core, b"\xff\xfe caf\xe9\n" + b"a\x00b\n" + b"x" * 200_000 + b"\n")
-    assert [len(event.text) for event in core.messages] == [7, 3, 200_000]
-    assert core.messages[0].text == "�� caf�"
-    for event in core.messages:
+    assert [len(event.text) for event in core.events] == [7, 3, 200_000]
+    assert core.events[0].text == "�� caf�"
+    for event in core.events:
         event.text.encode("utf-8")
 
 
@@ -211,7 +212,7 @@ async def test_a_button_is_pressed_by_its_number_or_label(line: str) -> None:
     assert "[1] Forget  [2] Cancel" in printed
     assert printed.endswith("Done.\n")
     assert [event.action for event in core.presses] == ["forget:abc"]
-    assert core.messages == []
+    assert core.events == []
 
 
 async def test_a_number_that_is_no_choice_asks_again() -> None:
@@ -226,7 +227,7 @@ async def test_writing_on_leaves_the_buttons() -> None:
     """Anything else said after a view is a message, and the view's buttons are gone."""
     core = ScriptedCore()
     await talk(core, b"/forget tea\nI changed my mind\n1\n")
-    assert [event.text for event in core.messages] == ["I changed my mind", "1"]
+    assert [event.text for event in core.events] == ["I changed my mind", "1"]
     assert core.presses == []
 
 
@@ -236,7 +237,7 @@ async def test_help_and_unknown_commands() -> None:
     printed = await talk(core, b"/help\n/nonsense\n/etc/hosts is empty\n")
     assert "/forget [what]" in printed
     assert "I don't know /nonsense. /help" in printed
-    assert [event.text for event in core.messages] == ["/etc/hosts is empty"]
+    assert [event.text for event in core.events] == ["/etc/hosts is empty"]
 
 
 @pytest.mark.parametrize("line", ["help", "Help", "?", "/", "/?"])
@@ -244,7 +245,7 @@ async def test_asking_for_help_is_no_message(line: str) -> None:
     """However a newcomer asks for help, the commands are shown and nothing is said to the bot."""
     core = ScriptedCore()
     assert "/forget [what]" in await talk(core, f"{line}\n".encode())
-    assert core.messages == []
+    assert core.events == []
 
 
 async def test_commands_in_words() -> None:
@@ -256,7 +257,7 @@ async def test_commands_in_words() -> None:
         ("forget", "3"),
         ("forget", "since Monday"),
     ]
-    assert [event.text for event in core.messages] == ["forget about it, will you"]
+    assert [event.text for event in core.events] == ["forget about it, will you"]
 
 
 async def test_each_line_is_settled_before_the_next_is_read() -> None:
@@ -265,7 +266,7 @@ async def test_each_line_is_settled_before_the_next_is_read() -> None:
     settled: list[int] = []
 
     async def settle() -> None:
-        settled.append(len(core.messages))
+        settled.append(len(core.events))
 
     out = io.StringIO()
     with piped(b"one\ntwo\n") as stdin:
@@ -306,7 +307,7 @@ async def test_stop_finishes_the_answer_and_takes_no_more() -> None:
         core.gate.set()
         await running
     assert out.getvalue() == "Whole answer.\n"
-    assert len(core.messages) == 1
+    assert len(core.events) == 1
 
 
 async def test_stop_ends_a_wait_for_input() -> None:
@@ -330,7 +331,7 @@ async def test_a_reader_that_leaves_ends_the_run() -> None:
     os.close(reading)
     with piped(b"one\ntwo\nthree\n") as stdin, os.fdopen(writing, "w") as out:
         await TerminalAdapter(core, name="Ann", stdin=stdin, stdout=out).run()
-    assert len(core.messages) == 1
+    assert len(core.events) == 1
 
 
 async def test_output_that_is_not_unicode_gets_replacements() -> None:
@@ -398,7 +399,7 @@ async def test_a_form_takes_the_next_line(line: str, texts: list[str]) -> None:
     assert "Memory now: Likes tea" in printed
     assert [event.text for event in core.submits] == texts
     assert ("Changed." if texts else "Nothing was changed.") in printed
-    assert core.messages == []
+    assert core.events == []
 
 
 async def test_a_form_left_empty_leaves_the_choices() -> None:
@@ -407,7 +408,7 @@ async def test_a_form_left_empty_leaves_the_choices() -> None:
     printed = await talk(core, b"/memories\nEdit\n\nEdit\nLikes coffee\n")
     assert "Nothing was changed. [1] Edit" in printed
     assert [event.text for event in core.submits] == ["Likes coffee"]
-    assert core.messages == []
+    assert core.events == []
 
 
 async def test_an_export_is_written_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from bot.events import Learned, Recalled
 from bot.views import Button, View
 
 class Core:
+    messages = interactions = property(lambda self: self)
     async def on_message(self, event, respond):
         terminal.notify(Recalled(event.id, 2))
         async def grow():

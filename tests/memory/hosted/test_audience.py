@@ -76,7 +76,7 @@ class Both:
             if count:
                 del facts[one]
         elif kind == "delete":
-            await self._rights.deleted([f"e{one}"])
+            await self._rights.on_deleted([f"e{one}"])
             facts.pop(one, None)
         elif kind == "everything":
             assert (await self._rights.forget_everything(await bot.journal.user_id(one))).memories is not None

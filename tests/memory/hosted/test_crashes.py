@@ -142,7 +142,7 @@ async def test_what_was_queued_before_a_crash_is_forgotten_after_it(
             stretch = TimeRange.of(await bot.memory.list(ANN), start, NOW + timedelta(days=1))
             await rights(bot).forget_stretch(ANN, stretch)
         else:
-            await rights(bot).deleted(["discord:1"])
+            await rights(bot).on_deleted(["discord:1"])
         assert await bot.texts() == []
         release(mem0)
         await asyncio.sleep(0.05)
@@ -208,7 +208,7 @@ async def test_an_edit_under_way_at_a_crash_is_forgotten_after_it(
         elif wish == "everything":
             await rights(bot).forget_everything(ANN)
         else:
-            await rights(bot).deleted(["discord:1"])
+            await rights(bot).on_deleted(["discord:1"])
         release(mem0)
         await asyncio.sleep(0.05)
         assert await bot.texts() == []

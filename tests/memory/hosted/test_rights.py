@@ -211,11 +211,11 @@ async def test_a_deleted_message_is_found_after_accounts_parted(mem0: FakeMem0, 
     await bot.tell(1, "I like gin", ELSEWHERE)
     await bot.tell(2, "I like rum", ELSEWHERE)
     rights = Rights(bot.journal, bot.memory, Identities(bot.journal))
-    await rights.deleted(["discord:1"])
+    await rights.on_deleted(["discord:1"])
     assert await bot.texts() == ["I like rum"]
     assert await bot.journal.taught(["discord:1", "discord:2"]) == {"discord:2": ELSEWHERE}
     await unlink(bot, ELSEWHERE)
-    await rights.deleted(["discord:2"])
+    await rights.on_deleted(["discord:2"])
     assert mem0.rows == []
 
 
@@ -223,7 +223,7 @@ async def test_a_message_deleted_while_its_lesson_ends_leaves_nothing(mem0: Fake
     """Whom it taught is noted after the deletion has looked for that, and before it has the exchange erased."""
     exchange = await bot.say(1, "I like gin")
     journal: Any = Between(bot.journal, "taught", lambda: bot.memory.learn([exchange]))
-    await Rights(journal, bot.memory, Identities(journal)).deleted(["discord:1"])
+    await Rights(journal, bot.memory, Identities(journal)).on_deleted(["discord:1"])
     assert mem0.rows == []
 
 

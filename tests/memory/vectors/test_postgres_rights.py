@@ -44,11 +44,11 @@ async def test_platforms_are_followed(postgres_url: str, tmp_path: Path) -> None
         first = await house.tell("I like tea.")
         second = await house.tell("My bird is a finch.")
         await house.tell("I ski.", ANN_ON_DISCORD, DISCORD_DM)
-        await house.rights.deleted([first.id])
-        await house.rights.edited(replace(second, text="My bird is a wren."))
+        await house.rights.on_deleted([first.id])
+        await house.rights.on_edited(replace(second, text="My bird is a wren."))
         await house.learn()
         assert await left(house) == ["My bird is a wren.", "I ski."]
-        await house.rights.removed("slack", "T1")
+        await house.rights.on_removed("slack", "T1")
         house.clock.now += 3700
         await house.rights.tick()
         assert await left(house) == ["I ski."]
