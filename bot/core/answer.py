@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Tries at a whole answer at once; the SDK's own retries of a refused connection come on top.
 ATTEMPTS = 2
 #: What asking again would not mend.
-HOPELESS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
+PERMANENT_ERRORS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
 #: What asking again at once would not mend: the service has been asked three times by the SDK, or wants to be paid.
 PATIENT = (ChatOverloaded, ChatUnpaid)
 #: Seconds without a word from the model after which the person is told that the answer will follow.
@@ -40,7 +40,7 @@ LATE = "… (cut: it took too long)"
 FOLLOWS = "Your answer will follow here."
 SLOW = f"This is taking longer than usual. {FOLLOWS}"
 
-_FAILURES = (*HOPELESS, *PATIENT, ChatError)
+_FAILURES = (*PERMANENT_ERRORS, *PATIENT, ChatError)
 
 
 class Lacking(Enum):
@@ -173,7 +173,7 @@ class Answer:
         self.lacking = Lacking.TURNS if without_turns else Lacking.MEMORIES
 
     def _sentence(self, failure: ChatError) -> str:
-        if self._again and not isinstance(failure, HOPELESS):
+        if self._again and not isinstance(failure, PERMANENT_ERRORS):
             return f"{failure.reason} {FOLLOWS}"
         if self._operator and not isinstance(failure, (ChatRefused, ChatEmpty)):
             return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
@@ -201,4 +201,4 @@ class Answer:
 
 def _is_final(failure: ChatError) -> bool:
     """Whether asking once more at once is of no use."""
-    return isinstance(failure, (*HOPELESS, *PATIENT)) and not isinstance(failure, ChatEmpty)
+    return isinstance(failure, (*PERMANENT_ERRORS, *PATIENT)) and not isinstance(failure, ChatEmpty)

@@ -71,7 +71,7 @@ class Recovery:
                 if self._learner is not None and looks % LEARNING == 0:
                     await self._learner.resume()
             except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is looked at again
-                log.warning("what was left behind can't be looked at: %s", describe(exc))
+                log.warning("the journal could not be searched for unanswered events: %s", describe(exc))
             looks += 1
             await asyncio.sleep(self._every)
 
@@ -82,7 +82,7 @@ class Recovery:
             return
         for event, conversation, attempts in await self._journal.unanswered(ready):
             platform = ready[event.person.platform]
-            log.info("%s: taken up again", event.id)
+            log.info("%s: resuming", event.id)
             task = asyncio.create_task(self._take_up(platform, event, conversation, attempts))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -91,7 +91,7 @@ class Recovery:
         try:
             event = await platform.renewed(event)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers
-            log.error("%s: who reads its place can't be told: %s", event.id, describe(exc))
+            log.error("%s: its readers could not be looked up: %s", event.id, describe(exc))
             event = replace(event, given=event.place.narrowest)
         await self._answers.resume(event, conversation, attempts, platform.respond)
 

@@ -1,20 +1,47 @@
-"""Holding on to what a platform told while the journal is out of reach: Discord tells nothing twice."""
+"""What becomes of an answer that fails: it is retried, refused for good, or another process's by now."""
 
 import asyncio
+import logging
+import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from bot.ports import JournalUnavailable
+from bot.events import MessageEvent
+from bot.logs import describe
+from bot.ports import ClaimLost, Inbox, JournalUnavailable, PlatformRefused, ReplyHandle
 
 T = TypeVar("T")
 
-#: Seconds for which the work is tried again, and between two tries.
+log = logging.getLogger(__name__)
+
+#: How old a question may be that is still retried.
+ANSWER_WITHIN = timedelta(hours=1)
+#: Seconds before an answer is retried: the first time, doubled each time, and at most.
+FIRST_PAUSE = 4.0
+LONGEST_PAUSE = 50.0
+#: Unexpected failures of one answer before the person is told.
+FAILURES = 3
+#: What a later attempt may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
+TRANSIENT_ERRORS = (OSError, JournalUnavailable)
+#: Seconds for which the reply handle of an answer to be retried is kept: it holds what was shown of the answer, and
+#: a forgetting doesn't reach it here. After that the answer is looked for on its platform.
+HANDLE_KEPT = 60.0
+#: Handles, and counts of failures, that are kept at most.
+KEPT = 1000
+#: Seconds for which work is retried while the journal is out of reach, and between two attempts.
 PATIENCE = 30.0
 PAUSE = 1.0
 
+SORRY = "Something went wrong on my side. Please try again."
+
 
 async def retry_until_journal_is_back(work: Callable[[], Awaitable[T]], *, patience: float = PATIENCE) -> T:
-    """Do the work, again and again where the journal fails, for `patience` seconds; then raise what it raised."""
+    """Do the work, and again while the journal fails, for `patience` seconds; then raise what it raised.
+
+    For what a platform told: Discord tells nothing twice.
+    """
     now = asyncio.get_running_loop().time
     end = now() + patience
     while True:
@@ -24,3 +51,125 @@ async def retry_until_journal_is_back(work: Callable[[], Awaitable[T]], *, patie
             if now() >= end:
                 raise
         await asyncio.sleep(PAUSE)
+
+
+class Retries:
+    """Runs attempts at answers, and sees to those that fail."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        enabled: bool = True,
+        handle_kept: float = HANDLE_KEPT,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Without `enabled`, what can't be answered now never is: nothing runs that would retry it."""
+        self._inbox = inbox
+        self._enabled = enabled
+        self._handle_kept = handle_kept
+        self._clock = clock
+        self._jitter = jitter
+        self._handles: OrderedDict[str, tuple[ReplyHandle, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
+        self._failures: OrderedDict[str, int] = OrderedDict()
+
+    def allowed(self, event: MessageEvent) -> bool:
+        """Whether an answer that fails in an outage is retried."""
+        return self._enabled and self._clock() - event.at < ANSWER_WITHIN
+
+    async def attempt(
+        self, event: MessageEvent, attempts: int, reply: ReplyHandle, answer: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Make one attempt, after so many `attempts`; `answer` returns False where the answer is to follow.
+
+        Never raises: whatever fails is logged without the message's text, and retried or told to the person.
+        """
+        try:
+            if await answer():
+                self._failures.pop(event.id, None)
+            else:
+                await self._retry_later(event, attempts, reply)
+        except ClaimLost:
+            log.warning("%s: claim lost: another process answers it", event.id)
+            self._failures.pop(event.id, None)
+            await self._inbox.abandon_claim(event.id)
+        except PlatformRefused as exc:
+            await self._end(event, reply, exc)
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
+            log.error("%s: attempt %d failed: %s", event.id, attempts + 1, describe(exc))
+            await self._failed(event, attempts, reply, exc)
+
+    def take_handle(self, event: MessageEvent) -> ReplyHandle | None:
+        """Take out the reply handle that was kept for an event, if one was.
+
+        None where the message was edited since, or who reads its place has changed: it may hold an answer for before.
+        """
+        kept = self._drop_handle(event.id)
+        if kept is None:
+            return None
+        reply, before = kept
+        same = (event.text, event.recallable, event.opened) == (before.text, before.recallable, before.opened)
+        return reply if same else None
+
+    def _drop_handle(self, event_id: str) -> tuple[ReplyHandle, MessageEvent] | None:
+        if event_id not in self._handles:
+            return None
+        reply, timer, event = self._handles.pop(event_id)
+        timer.cancel()
+        return reply, event
+
+    async def _retry_later(self, event: MessageEvent, attempts: int, reply: ReplyHandle) -> None:
+        """Give the event back, to be resumed after a pause, or at once where that can't be written down."""
+        self._drop_handle(event.id)
+        timer = asyncio.get_running_loop().call_later(self._handle_kept, self._handles.pop, event.id, None)
+        self._handles[event.id] = (reply, timer, event)
+        if len(self._handles) > KEPT:
+            self._drop_handle(next(iter(self._handles)))
+        try:
+            pause = min(FIRST_PAUSE * 2.0 ** min(attempts, 10), LONGEST_PAUSE)
+            # Jitter: a hundred people whom one outage has hit don't come back all at once.
+            await self._inbox.postpone(event.id, pause * (1 + self._jitter() / 2))
+        except JournalUnavailable as exc:
+            log.error("%s: the retry could not be scheduled: %s", event.id, describe(exc))
+
+    async def _failed(self, event: MessageEvent, attempts: int, reply: ReplyHandle, failure: Exception) -> None:
+        """Retry where the event may yet be answered; else say so and end it."""
+        # A platform or a disk that is out of reach is an outage like any other; what nobody foresaw is given up soon.
+        if isinstance(failure, TRANSIENT_ERRORS) and self.allowed(event):
+            await self._retry_later(event, attempts, reply)
+            return
+        failures = self._failures[event.id] = self._failures.pop(event.id, 0) + 1
+        if len(self._failures) > KEPT:
+            self._failures.popitem(last=False)
+        if self._enabled and failures <= FAILURES:
+            await self._retry_later(event, attempts, reply)
+            return
+        del self._failures[event.id]
+        if await self._dismissed(event):
+            await whisper(event, reply, SORRY)
+
+    async def _end(self, event: MessageEvent, reply: ReplyHandle, refusal: PlatformRefused) -> None:
+        """End an exchange whose answer the platform refuses for good, and say so where that can be said."""
+        log.warning("%s: the platform refuses the answer for good: %s", event.id, refusal.code)
+        self._failures.pop(event.id, None)
+        if await self._dismissed(event):
+            await whisper(event, reply, refusal.sentence)
+
+    async def _dismissed(self, event: MessageEvent) -> bool:
+        """End an event without an answer; False where it was forgotten meanwhile, or another process has it."""
+        try:
+            return await self._inbox.dismiss(event.id)
+        except JournalUnavailable as exc:
+            log.error("%s: could not be dismissed: %s", event.id, describe(exc))
+            return True
+
+
+async def whisper(event: MessageEvent, reply: ReplyHandle, sentence: str) -> None:
+    """Say a sentence to the person alone. Never raises: where that fails, it is logged."""
+    try:
+        await reply.whisper(sentence)
+    except PlatformRefused as exc:
+        log.warning("%s: the person could not be told: %s", event.id, exc.code)
+    except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
+        log.error("%s: the person could not be told: %s", event.id, describe(exc))

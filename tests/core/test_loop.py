@@ -14,8 +14,9 @@ from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.core.identity import Identities
 from bot.core.learning import Learner
+from bot.core.retries import SORRY
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
-from bot.loop import SORRY, MemoryBot
+from bot.loop import MemoryBot
 from bot.model import Account, Person, Prompt, Turn, Usage
 from bot.ports import (
     CUT,
@@ -43,7 +44,7 @@ class World:
         *,
         allowance: int = 0,
         journal: StubJournal | None = None,
-        way_kept: float = 60,
+        handle_kept: float = 60,
     ) -> None:
         self.journal = journal or StubJournal()
         self.memory = StubMemory()
@@ -61,7 +62,7 @@ class World:
             rights,
             allowance=allowance,
             notify=self.heard.append,
-            way_kept=way_kept,
+            handle_kept=handle_kept,
             clock=lambda: self.now,
         )
         self.commands = LimitedCommands(Commands(self.journal, self.memory, identities, rights), allowance)
@@ -525,10 +526,10 @@ async def test_a_platform_out_of_reach_is_an_outage() -> None:
     assert len(world.journal.kept) == 1
 
 
-@pytest.mark.parametrize(("way_kept", "same"), [(60.0, True), (0.0, False)])
-async def test_the_way_back_is_kept_for_a_while(way_kept: float, same: bool) -> None:
-    """An answer that is put off goes the way it came, for a minute: what was shown of it isn't held for longer."""
-    world = World(way_kept=way_kept)
+@pytest.mark.parametrize(("handle_kept", "same"), [(60.0, True), (0.0, False)])
+async def test_the_reply_handle_is_kept_for_a_while(handle_kept: float, same: bool) -> None:
+    """The reply handle of an answer to be retried is kept for a minute: what was shown of it isn't held for longer."""
+    world = World(handle_kept=handle_kept)
     first, second = StubRespond(), StubRespond()
     first.failure = ConnectionError("no way through")
     await world.bot.on_message(message("hi"), first)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.loop import SORRY
+from bot.core.retries import SORRY
 from tests.fakes.claude import Reply, Request
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.world import DiscordSide, World

@@ -57,7 +57,7 @@ async def test_claude_and_the_platforms_fail(tmp_path: Path) -> None:
                     faults[tag] = kind
             cut += await world.ask_all("eve")
             await told(world, 8)
-            await until(lambda: sum("no answer: ConnectionError" in line for line in bot.log) == 2, 20)
+            await until(lambda: sum("failed: ConnectionError" in line for line in bot.log) == 2, 20)
             faults.clear()
             cut.clear()
             world.claude.release()

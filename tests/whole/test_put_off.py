@@ -84,7 +84,7 @@ async def test_an_answer_that_slack_could_not_take(tmp_path: Path, claude: FakeC
         for change, asked in (({}, 1), ({"is_ext_shared": True}, 3)):
             slack.fail("chat.postMessage", *[Fault(error="internal_error")] * 4)
             ts = await slack.mention("C0GENERAL", "UANN", QUESTION)
-            await bot.said("no answer: ConnectionError", 30)
+            await bot.said("failed: ConnectionError", 30)
             bot.log.clear()
             slack.channels["C0GENERAL"] |= change
             assert await slack.answer("C0GENERAL", ts) == "Noted."
