@@ -49,7 +49,7 @@ async def test_answers(said: str, memories: tuple[Memory, ...], answered: str) -
 
 
 @pytest.mark.parametrize(
-    ("said", "asks"),
+    ("said", "question"),
     [
         ("Where do I live?", True),
         ("where do i live", True),
@@ -66,6 +66,6 @@ async def test_answers(said: str, memories: tuple[Memory, ...], answered: str) -
         ("", False),
     ],
 )
-def test_what_counts_as_a_question(said: str, opens_form: bool) -> None:
+def test_what_counts_as_a_question(said: str, question: bool) -> None:
     """A question mark, or a question's first words without a full stop, asks; anything else is a note."""
-    assert is_question(said) is opens_form
+    assert is_question(said) is question
