@@ -1,6 +1,7 @@
-"""What tests of several packages share: one PostgreSQL a session."""
+"""What tests of several packages share: one PostgreSQL a session, and which packages are slow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,17 @@ from tests.fakes.traffic import TRAFFIC
 
 # Before any test module imports a store, and mem0 with it.
 mem0_env.prepare()
+
+TESTS = Path(__file__).parent
+#: Packages that run the whole program as child processes: minutes of tests.
+SLOW = frozenset({"faults", "hostile", "whole"})
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark the slow packages; slow modules and tests elsewhere say so themselves."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

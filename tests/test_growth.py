@@ -38,7 +38,7 @@ from tests import scanners
 from tests.makers import ANN, MONDAY, memory, message
 
 #: Some thousand measurements; what they are is checked, never how long they take.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SIZES = (2_000, 20_000, 200_000)
 #: Growth per doubling that is too much; ten times the text is 3.3 doublings, so that linear work comes to 10.

@@ -16,6 +16,8 @@ from bot.memory.vectors.postgres.store import PostgresStore
 from bot.memory.vectors.sqlite.store import SqliteStore
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Place
 
+pytestmark = pytest.mark.slow
+
 Store = SqliteStore | PostgresStore
 
 PEOPLE = ("slack:T1:U1", "slack:T2:U1", "discord:1")

@@ -91,6 +91,7 @@ async def test_data_of_the_version_before_is_kept(database: Database, open_: Ope
     assert len((await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]) == 1
 
 
+@pytest.mark.slow
 async def test_a_migration_behind_a_backup_holds_nobody_up(postgres_only: Database) -> None:
     """While somebody reads a table for long, the version before goes on at work, and the new one starts after them."""
     await (await open_journal(postgres_only.settings)).close()

@@ -55,6 +55,7 @@ async def test_a_database_away_is_an_error_and_no_end(
     assert (await journal.backlog()).waiting == 2
 
 
+@pytest.mark.slow
 async def test_an_erasure_that_a_backup_sees_is_finished_later(journal: SqlJournal, postgres_only: Database) -> None:
     """Deleted rows that an older transaction still sees go from the pages soon after it has ended, by themselves."""
     await told(journal, f"My bird is a {CANARY}.", 1)

@@ -145,6 +145,7 @@ async def test_the_memory_store_writes_in_turn(runner: SqliteRunner, path: Path)
     assert await runner.read(count) == 100
 
 
+@pytest.mark.slow
 async def test_a_backup_holds_up_no_message(runner: SqliteRunner, path: Path) -> None:
     """While somebody reads on for long, what was erased waits in the log for them, and nobody else waits for that."""
     reader = connect(path)

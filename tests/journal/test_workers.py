@@ -20,6 +20,8 @@ from tests.journal.makers import told
 from tests.journal.test_postgres import drop_connections
 from tests.makers import ANN, message
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 

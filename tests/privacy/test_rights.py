@@ -345,6 +345,7 @@ async def test_a_deleted_message_takes_along_what_it_alone_taught(house: BotHarn
     assert await house.known() == []
 
 
+@pytest.mark.slow
 async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
     """A platform tells of a deletion once: with the file locked for longer than SQLite waits, it is held on to."""
     async with opened(tmp_path / "data") as house:

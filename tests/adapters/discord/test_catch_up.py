@@ -109,6 +109,7 @@ async def test_it_looks_back_only_so_far(fake: FakeDiscord) -> None:
     assert [event.text for event in core.events] == ["hi", "in time"]
 
 
+@pytest.mark.slow
 async def test_a_session_that_can_be_resumed_needs_no_look_back(fake: FakeDiscord) -> None:
     """Histories are read after a new session only; the gateway replays the rest by itself."""
     core = StubCore()

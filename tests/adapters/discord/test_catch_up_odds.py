@@ -8,6 +8,8 @@ import pytest
 from tests.adapters.discord.support import QUICK, StubCore, last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeDiscord]:

@@ -167,6 +167,7 @@ async def test_only_what_was_read_is_compared(fake: FakeDiscord) -> None:
     assert asked_for(fake, general) == [last[0]]
 
 
+@pytest.mark.slow
 async def test_after_a_lost_session_it_is_compared_again(fake: FakeDiscord) -> None:
     """What is resumed is replayed; in a new session it is looked for, and what is told already is not told again."""
     core = StubCore()
@@ -216,6 +217,7 @@ async def test_nothing_is_compared_where_nothing_is_looked_back_for(fake: FakeDi
     assert not any(method == "GET" and "/messages" in path for method, path, _ in fake.requests)
 
 
+@pytest.mark.slow
 async def test_what_is_certain_is_told_though_the_rest_cant_be(fake: FakeDiscord) -> None:
     """Discord fails amid the questions: those that it has answered count, and the others are asked in a new session."""
     core = StubCore()

@@ -15,6 +15,8 @@ from bot.views import View
 from tests.adapters.discord.support import QUICK, Speech, StubCore, running
 from tests.fakes.discord import FakeDiscord, Limits, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeDiscord]:

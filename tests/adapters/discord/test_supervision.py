@@ -11,6 +11,8 @@ from bot.events import MessageEvent
 from tests.adapters.discord.support import StubCore, adapter_for, running
 from tests.fakes.discord import FakeDiscord, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeDiscord]:

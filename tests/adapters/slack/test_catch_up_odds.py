@@ -12,6 +12,8 @@ from bot.ports import JournalUnavailable
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
+pytestmark = pytest.mark.slow
+
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
 

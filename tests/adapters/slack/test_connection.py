@@ -63,6 +63,7 @@ async def test_stop_while_down() -> None:
             assert not adapter.ready.is_set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble", ["dropped", "renewed", "switched off", "malformed", "huge", "silent", "gone for a while", "refused"]
 )

@@ -10,6 +10,8 @@ from bot.ports import ClaimLost
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
+pytestmark = pytest.mark.slow
+
 ANN = "U0ANN"
 GENERAL = "C0GENERAL"
 

@@ -195,6 +195,7 @@ async def test_bodies_without_end() -> None:
         await bot.hears("again")
 
 
+@pytest.mark.slow
 async def test_body_that_never_comes() -> None:
     """A body that doesn't arrive in time ends in a 408."""
     async with port() as bot:

@@ -14,6 +14,8 @@ from tests.fakes.slack import FakeSlack, Fault, Json
 from tests.fakes.slack_blocks import blocks_problem, view_problem
 from tests.fakes.traffic import TRAFFIC
 
+pytestmark = pytest.mark.slow
+
 ANN = "U0ANN"
 GENERAL = "C0GENERAL"
 PARAGRAPHS = [f"Paragraph {n}. " + "words & more " * 28 + f"End {n}." for n in range(20)]

@@ -10,6 +10,8 @@ from adapters.slack.intake import NAMED, NAMED_A_MINUTE
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
+pytestmark = pytest.mark.slow
+
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
 

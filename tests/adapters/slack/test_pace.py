@@ -19,6 +19,8 @@ from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 from tests.fakes.slack_limits import METHODS, TIERS, Limits
 
+pytestmark = pytest.mark.slow
+
 ANN = "U0ANN"
 GENERAL = "C0GENERAL"
 SPECS = Path(__file__).parents[3].parent / "shared" / "specs" / "slack_rate_limit_tiers.json"

@@ -13,6 +13,8 @@ from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 from tests.fakes.traffic import TRAFFIC
 
+pytestmark = pytest.mark.slow
+
 ANN = "U0ANN"
 GENERAL = "C0GENERAL"
 FOR_GOOD = sorted(name for name, kind in REFUSALS.items() if kind is not Refusal.PASSING)

@@ -66,6 +66,7 @@ async def test_gone_after_a_status_that_was_slow(slack: FakeSlack, core: StubCor
     await slack.wait(lambda: not slack.status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["restricted_action", "internal_error"])
 async def test_gone_after_a_refusal(slack: FakeSlack, core: StubCore, error: str) -> None:
     """An answer that is refused, for good or in passing, leaves no status line behind."""

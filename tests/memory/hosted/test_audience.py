@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from bot.privacy.rights import Rights, parse_person
 from tests.core.test_audience import PEOPLE, PLACES, Fact, step
 from tests.fakes.mem0 import FakeMem0
 from tests.memory.hosted.world import NOW, Process, process
+
+pytestmark = pytest.mark.slow
 
 
 class Model:

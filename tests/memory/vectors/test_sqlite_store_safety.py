@@ -15,6 +15,8 @@ from bot.memory.vectors.sqlite.store import SqliteStore
 from bot.storage.sqlite import connect
 from tests.memory.vectors.contract import DIMS, exchange, fact, fill, make_lesson, payload, teach, texts, vector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
