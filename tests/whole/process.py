@@ -48,7 +48,8 @@ class BotProcess:
             "BOT_DATA_DIR": str(self._folder / "data"),
             # People in tests write faster than anybody would.
             "BOT_MESSAGES_PER_MINUTE": "0",
-            "COVERAGE_PROCESS_START": os.environ.get("COVERAGE_PROCESS_START", ""),
+            # Where coverage measures the tests, it measures the bot as well.
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")},
             **self._settings,
         }
         self._process = await asyncio.create_subprocess_exec(
