@@ -50,12 +50,17 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row of a view: the number people can name it by, its text, and a line about it (date, place)."""
+    """One row of a view: the number people can name it by (0: none), its text, and a line about it (date, place)."""
 
     number: int
     text: str
     note: str = ""
     link: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What stands before the text: the number, or a bullet."""
+        return f"{self.number}." if self.number else "•"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class View:
         """The view as plain lines, for platforms and readers that show nothing else; `links` written out."""
         yield self.title
         for item in self.items:
-            yield f"{item.number}. {item.text}" + (f"  ({item.note})" if item.note else "")
+            yield f"{item.mark} {item.text}" + (f"  ({item.note})" if item.note else "")
             if links and item.link:
                 yield f"   {item.link}"
         if self.footer:

@@ -1,45 +1,46 @@
 """The slash commands: for servers and people who install the app, in any channel or DM."""
 
+from typing import Any
+
 import discord
 from discord import app_commands
 
 from adapters.discord.interactions import Interactions
 from adapters.discord.text import LIMIT
+from bot.commands.registry import COMMANDS, Command
 
-#: Characters that `/link` takes: more than any code has.
-_CODE = 100
+Group = Any  # where a command may stand; discord.py types its callbacks by it
 
 
 def add_commands(tree: app_commands.CommandTree[discord.AutoShardedClient], interactions: Interactions) -> None:
-    """Put them on the tree; each hands its words to `interactions`."""
+    """Put the registry's commands on the tree; each hands its words to `interactions`."""
+    for command in COMMANDS:
+        tree.add_command(_made(command, interactions))
 
-    @tree.command(name="memories", description="See what I remember about you. Only you see the answer.")
-    @app_commands.describe(search="Only memories that hold these words")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def memories(interaction: discord.Interaction, search: app_commands.Range[str, 0, LIMIT] = "") -> None:
-        await interactions.command(interaction, "memories", search)
 
-    @tree.command(name="forget", description="Make me forget something, or everything, about you.")
-    @app_commands.describe(what="Words, a number from /memories, or a time such as since Monday; empty: everything")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def forget(interaction: discord.Interaction, what: app_commands.Range[str, 0, LIMIT] = "") -> None:
-        await interactions.command(interaction, "forget", what)
+def _made(command: Command, interactions: Interactions) -> app_commands.Command[Group, Any, None]:
+    made: app_commands.Command[Group, Any, None]
+    argument = command.argument
+    if argument is None:
 
-    @forget.autocomplete("what")
-    async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        return await interactions.suggest(interaction, typed)
+        async def run(interaction: discord.Interaction) -> None:
+            await interactions.command(interaction, command.name, "")
 
-    @tree.command(name="link", description="Share my memory of you with your account on the other platform.")
-    @app_commands.describe(code="The code that I showed you there; leave it empty to get one")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def link(interaction: discord.Interaction, code: app_commands.Range[str, 0, _CODE] = "") -> None:
-        await interactions.command(interaction, "link", code)
+        made = app_commands.Command(name=command.name, description=command.summary, callback=run)
+    else:
 
-    @tree.command(name="unlink", description="Part this account from those it is linked with.")
-    @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
-    async def unlink(interaction: discord.Interaction) -> None:
-        await interactions.command(interaction, "unlink", "")
+        @app_commands.rename(words=argument.name)
+        @app_commands.describe(words=argument.description)
+        async def run_with(interaction: discord.Interaction, words: app_commands.Range[str, 0, LIMIT] = "") -> None:
+            await interactions.command(interaction, command.name, words)
+
+        made = app_commands.Command(name=command.name, description=command.summary, callback=run_with)
+        if argument.suggested:
+
+            @made.autocomplete("words")
+            async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+                return await interactions.suggest(interaction, command.name, typed)
+
+    made.allowed_installs = app_commands.AppInstallationType(guild=True, user=True)
+    made.allowed_contexts = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+    return made

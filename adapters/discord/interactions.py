@@ -105,11 +105,11 @@ class Interactions:
 
         await self._take(_show(interaction, run))
 
-    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """The caller's memories that match what is typed into `/forget`."""
+    async def suggest(self, interaction: discord.Interaction, name: str, typed: str) -> list[app_commands.Choice[str]]:
+        """The caller's memories that match what is typed behind a command."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                found = await self._core.interactions.suggest(_command(interaction, "forget", typed))
+                found = await self._core.interactions.suggest(_command(interaction, name, typed))
         except TimeoutError:
             log.warning("discord: suggestions took too long")
             return []

@@ -106,7 +106,7 @@ def _body(view: View, width: int, *, links: bool) -> str:
     large = bool(view.items) and len(view.title) <= _HEADING
     lines = [f"### {title}" if large else _NUMBERED.sub(r"\1\\.", title)]
     for item in view.items:
-        lines.append(f"**{item.number}.** {escape(_short(item.text, width))}")
+        lines.append(f"**{item.mark}** {escape(_short(item.text, width))}")
         if about := _about(item, links=links):
             lines.append(f"-# {about}")
     return "\n".join(lines)

@@ -14,11 +14,11 @@ from adapters.slack.api import Wire
 from adapters.slack.events import Body
 from adapters.slack.intake import Intake, Spawn
 from adapters.slack.interactions import Private
+from bot.commands.registry import COMMANDS
 from bot.config import Settings
 
 log = logging.getLogger(__name__)
 
-COMMANDS = ("memories", "forget", "link", "unlink")
 _ANYTHING = re.compile(".*")
 #: The actions of our buttons and menus.
 _OURS = re.compile(f"^{views.PREFIX}")
@@ -105,8 +105,8 @@ def listening_app(
         app.event(name)(kept(intake.removed))
     app.event("app_home_opened")(on_home)
     app.event(_CHANNELS)(kept(intake.channel_changed))
-    for name in COMMANDS:
-        app.command(f"/{name}")(on_command)
+    for command in COMMANDS:
+        app.command(f"/{command.name}")(on_command)
     app.action(_OURS)(on_press)
     app.view(views.FORM)(on_submit)
     # An event that nobody takes is never acknowledged, and comes again.

@@ -18,6 +18,7 @@ from adapters.slack.api import Wire
 from adapters.slack.directory import Directory
 from adapters.slack.errors import FAILURES, code, passing, retry_after
 from adapters.slack.events import Body, team_of
+from bot.commands.registry import BY_NAME
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience, Person, Place
 from bot.ports import Core
@@ -87,9 +88,12 @@ class Private:
         name = str(body["command"]).lstrip("/")
         argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
         # Whose day "today" is: the caller's.
-        zone = await self._directory.zone(person.user) if name == "forget" else UTC
+        command = BY_NAME.get(name)
+        dated = command is not None and command.argument is not None and command.argument.dated and argument
+        zone = await self._directory.zone(person.user) if dated else UTC
         # Told to whoever enters the code that `/link` shows.
-        called = (await self._directory.names([person.user]))[person.user] if name == "link" else ""
+        named = command is not None and command.named
+        called = (await self._directory.names([person.user]))[person.user] if named else ""
         view = await self._core.interactions.on_command(
             CommandEvent(person, place, name, argument, datetime.now(zone), called)
         )

@@ -120,7 +120,7 @@ def _cut(view: View) -> tuple[Item, ...]:
     """The view's items, cut where all of the view would be too long for a message."""
     labels = [button.label for button in view.buttons] + [option.label for option in view.menu]
     room = ALL_BLOCKS - len(view.title) - len(view.footer) - sum(map(len, labels))
-    beside = [len(f"{item.number}. ") + len(item.note) + 5 for item in view.items]
+    beside = [len(f"{item.mark} ") + len(item.note) + 5 for item in view.items]
     if not view.items or sum(min(len(item.text), SECTION) for item in view.items) + sum(beside) <= room:
         return view.items
     most = max(2, (room - sum(beside)) // len(view.items))
@@ -131,7 +131,7 @@ def _cut(view: View) -> tuple[Item, ...]:
 
 
 def _item(item: Item) -> list[Block]:
-    row = _section(f"{item.number}. {item.text}")
+    row = _section(f"{item.mark} {item.text}")
     if not item.note:
         return [row]
     if not item.link.startswith(("https://", "http://")):
@@ -143,7 +143,7 @@ def _item(item: Item) -> list[Block]:
 
 
 def _dense(items: tuple[Item, ...], room: int) -> list[Block]:
-    lines = [f"{item.number}. {item.text}" + (f"  ({item.note})" if item.note else "") for item in items]
+    lines = [f"{item.mark} {item.text}" + (f"  ({item.note})" if item.note else "") for item in items]
     sections = [""]
     for line in lines:
         if sections[-1] and len(sections[-1]) + len(line) + 1 > SECTION:

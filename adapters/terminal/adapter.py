@@ -23,15 +23,11 @@ log = logging.getLogger(__name__)
 
 NOTEBOOK = "Notebook mode: no ANTHROPIC_API_KEY is set, so I keep what you tell me and answer by reading it back."
 WELCOME = "Talk to me. /help shows the commands, quit leaves."
-HELP = """\
-/memories [words]  what I remember about you, or what of it holds these words
-/forget [what]     forget one memory (its number), those that hold these words or are since a time, or everything
-/link [code]       share memories with your account on another platform; /unlink parts them again
-/help              this
-quit               leave (also exit, or Ctrl-D)"""
+LEAVING = "quit, exit or Ctrl-D leaves."
 
 _COMMAND = re.compile(r"/([a-z]+)(?!\S)", re.IGNORECASE)
-_HELP = ("/help", "help", "/", "?", "/?", "help!", "help?")
+#: What else people type who want help.
+_HELP = ("/", "?", "/?")
 _QUIT = ("quit", "exit", "/quit", "/exit")
 _CHOICE = re.compile(r"\[?(\d{1,3})\]?")
 _ITEM = re.compile(r"#(\d{1,6})")
@@ -152,11 +148,12 @@ class TerminalAdapter:
         self._choices, self._menu = (), {}
         # Whose day "today" is: that of who sits here.
         now = _now().astimezone()
-        if text.casefold() in _HELP:
-            self._write(f"{HELP}\n")
-        elif given := command(text, now):
+        given = command("/help" if text in _HELP else text, now)
+        if given is not None:
             event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
             self._show(await self._core.interactions.on_command(event))
+            if given.name == "help":
+                self._aside(LEAVING)
         elif unknown := _COMMAND.match(text):
             self._write(f"I don't know /{unknown[1].lower()}. /help shows what there is.\n")
         else:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from bot.commands.actions import Decide
 from bot.commands.listing import PAGE
 from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, things
 from bot.core.identity import Identities
@@ -132,12 +133,15 @@ class Forgetting:
         return await self._confirm(event, View(title, shown, footer), *choices)
 
     async def _confirm(self, event: CommandEvent, view: View, *choices: tuple[str, str, list[str]]) -> View:
-        buttons = []
-        for label, action, ids in choices:
-            token = await self._journal.keep_intent(event.person.key, action, ids, event.at)
-            buttons.append(Button(label, f"forget:{token}", danger=True))
-        buttons.append(Button("Cancel", buttons[0].action.replace("forget:", "cancel:", 1)))
-        return View(view.title, view.items, view.footer, tuple(buttons))
+        tokens = [
+            await self._journal.keep_intent(event.person.key, action, ids, event.at) for _, action, ids in choices
+        ]
+        buttons = [
+            Button(label, str(Decide("forget", token)), danger=True)
+            for (label, _, _), token in zip(choices, tokens, strict=True)
+        ]
+        cancel = Button("Cancel", str(Decide("cancel", tokens[0])))
+        return View(view.title, view.items, view.footer, (*buttons, cancel))
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View:
         """Do what a button was shown for, once, for the one it was shown to."""

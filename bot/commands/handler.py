@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from bot.commands import listing
+from bot.commands import actions, listing
+from bot.commands.actions import Decide, Export, Handle, Page, Search, Switch
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
+from bot.commands.registry import BY_NAME
 from bot.commands.wording import GONE, OFF, PAUSED, STALE, UNAVAILABLE, kept, row
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
@@ -65,54 +67,49 @@ class Commands:
         self._memory = memory
         self._identities = identities
         self._rights = rights or Rights(journal, memory, identities)
-        self._kept = kept
+        self.kept: str = kept
         self._remember = remember
-        self._forgetting = Forgetting(journal, memory, identities, self._rights)
-        self._linking = Linking(journal, identities, self._rights)
+        self.forgetting: Forgetting = Forgetting(journal, memory, identities, self._rights)
+        self.linking: Linking = Linking(journal, identities, self._rights)
         self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     async def run(self, event: CommandEvent) -> View:
-        """Answer `/memories [search]`, `/forget [what]`, `/link [code]` or `/unlink`."""
-        argument = " ".join(event.argument[:ARGUMENT].split())
+        """Answer a command of the registry."""
+        words = " ".join(event.argument[:ARGUMENT].split())
 
         async def answer() -> View:
-            match event.name:
-                case "memories":
-                    return await self._list(event.person, argument, 1, at=event.at)
-                case "forget":
-                    return await self._forgetting.propose(event, argument)
-                case "link":
-                    return await self._linking.link(event, argument)
-                case "unlink":
-                    return await self._linking.unlink(event.person)
-            return View(f"I don't know /{event.name[:20]}. I know /memories, /forget, /link and /unlink.")
+            if command := BY_NAME.get(event.name):
+                return await command.run(self, event, words)
+            *names, last = (f"/{name}" for name in BY_NAME)
+            return View(f"I don't know /{event.name[:20]}. I know {', '.join(names)} and {last}.")
 
         return await _told(f"/{event.name[:20]}", answer)
 
+    async def list_memories(self, event: CommandEvent, search: str) -> View:
+        """`/memories`."""
+        return await self._list(event.person, search, 1, at=event.at)
+
     async def press(self, event: PressEvent) -> View:
-        """Act on a button or a choice: on memories of whoever clicked, and nobody else's."""
-        kind, _, rest = event.action.partition(":")
+        """Act on a button or a choice: on memories of whoever pressed it, and nobody else's."""
 
         async def answer() -> View:
-            match kind:
-                case "page":
-                    number, _, search = rest.partition(":")
-                    page = int(number) if number.isdecimal() and len(number) < 10 else 1
-                    return await self._list(event.person, search, page, at=event.at)
-                case "pause" | "resume":
+            match actions.parse(event.action):
+                case Page(number, search):
+                    return await self._list(event.person, search, number, at=event.at)
+                case Switch(kind):
                     return await self._pause(event.person, paused=kind == "pause")
-                case "export":
+                case Export():
                     return await self._export(event)
-                case "cancel":
-                    return await self._forgetting.act(event, rest, cancel=True)
-                case "forget":
-                    return await self._once(event, rest, self._forgetting.act)
-                case "join":
-                    return await self._once(event, rest, self._linking.act)
-                case "part":
-                    return await self._linking.act(event, rest, cancel=True) or STALE
-                case "open" | "share" | "close" | "drop" | "back":
-                    return await self._about(event.person, kind, *listing.about(rest))
+                case Decide("cancel", token):
+                    return await self.forgetting.act(event, token, cancel=True)
+                case Decide("forget", token):
+                    return await self._once(event, token, self.forgetting.act)
+                case Decide("join", token):
+                    return await self._once(event, token, self.linking.act)
+                case Decide("part", token):
+                    return await self.linking.act(event, token, cancel=True) or STALE
+                case Handle(kind) as action if kind != "edit":
+                    return await self._handle(event.person, action)
             return STALE
 
         return await _told("a button", answer)
@@ -130,48 +127,49 @@ class Commands:
 
     async def open_form(self, event: PressEvent) -> Form | View:
         """A button's form: a memory's text, to be edited by its owner, or words to search for."""
-        kind, _, rest = event.action.partition(":")
 
         async def answer() -> Form | View:
-            if kind == "search":
-                return Form("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
-            if kind != "edit":
-                return STALE
-            memory_id, search = listing.about(rest)
-            _, number, memory = await self._find(event.person, memory_id)
-            if memory is None:
-                return GONE
-            if len(memory.text) > EDITED:
-                return listing.detail(memory, number, search, TOO_LONG)
-            return Form("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
+            match actions.parse(event.action):
+                case Search():
+                    return Form("Search memories", "Words that they hold", "", event.action, SOUGHT, send="Search")
+                case Handle("edit", memory_id, search):
+                    _, number, memory = await self._find(event.person, memory_id)
+                    if memory is None:
+                        return GONE
+                    if len(memory.text) > EDITED:
+                        return listing.detail(memory, number, search, TOO_LONG)
+                    return Form("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
+            return STALE
 
         return await _told("a form", answer)
 
     async def submit(self, event: SubmitEvent) -> View:
         """Take the form's text as the memory's own, the former text being gone; or list what holds its words."""
-        kind, _, rest = event.action.partition(":")
-        memory_id, search = listing.about(rest)
         text = event.text.replace("\0", "").strip()
 
         async def answer() -> View:
-            if kind == "search":
-                return await self._list(event.person, " ".join(text.split()), 1)
-            if kind != "edit":
-                return STALE
-            user_id, number, memory = await self._find(event.person, memory_id)
-            if memory is None:
-                return GONE
-            if not text or text == memory.text:
-                why = "" if text else " To have it forgotten, press Forget."
-                return listing.detail(memory, number, search, f"Nothing was changed.{why}")
-            if len(text) > EDITED:
-                return listing.detail(memory, number, search, f"Nothing was changed: {EDITED:,} characters at most.")
-            changed = await self._memory.edit(user_id, memory_id, text, event.at)
-            if changed is None:
-                return GONE
-            return replace(listing.detail(changed, number, search, "Changed."), changed=True)
+            match actions.parse(event.action):
+                case Search():
+                    return await self._list(event.person, " ".join(text.split()), 1)
+                case Handle("edit") as action:
+                    return await self._edit(event, action, text)
+            return STALE
 
         return await _told("a form", answer)
+
+    async def _edit(self, event: SubmitEvent, action: Handle, text: str) -> View:
+        user_id, number, memory = await self._find(event.person, action.memory_id)
+        if memory is None:
+            return GONE
+        if not text or text == memory.text:
+            why = "" if text else " To have it forgotten, press Forget."
+            return listing.detail(memory, number, action.search, f"Nothing was changed.{why}")
+        if len(text) > EDITED:
+            return listing.detail(memory, number, action.search, f"Nothing was changed: {EDITED:,} characters at most.")
+        changed = await self._memory.edit(user_id, action.memory_id, text, event.at)
+        if changed is None:
+            return GONE
+        return replace(listing.detail(changed, number, action.search, "Changed."), changed=True)
 
     async def suggest(self, event: CommandEvent) -> list[str]:
         """Up to 25 of the caller's memories whose words match what is typed so far, at most 100 characters each."""
@@ -202,7 +200,7 @@ class Commands:
             found = [memory for memory in everything if memory in whole]
         if around is not None:
             page = listing.page_of(found, around)
-        return listing.listed(everything, found, search, page, paused=account.paused, kept=self._kept)
+        return listing.listed(everything, found, search, page, paused=account.paused, kept=self.kept)
 
     async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
         """The caller's mem0 user id, and their memory of that id with its number; None where it isn't theirs."""
@@ -212,27 +210,28 @@ class Commands:
                 return user_id, number, memory
         return user_id, 0, None
 
-    async def _about(self, person: Person, kind: str, memory_id: str, search: str) -> View:
-        if kind == "back":
+    async def _handle(self, person: Person, action: Handle) -> View:
+        memory_id, search = action.memory_id, action.search
+        if action.kind == "back":
             return await self._list(person, search, 1, around=memory_id)
         user_id, number, memory = await self._find(person, memory_id)
         if memory is None:
             return GONE
-        if kind == "open":
+        if action.kind == "open":
             return listing.detail(memory, number, search)
-        if kind == "drop":
+        if action.kind == "drop":
             page = listing.page_of(await self._memory.list(user_id, search), memory_id)
-            view = await self._forgetting.these(user_id, [memory])
-            return replace(view, buttons=(Button("Back", f"page:{page}:{search}"),), changed=True)
-        changed = await self._memory.share(user_id, memory_id, shared=kind == "share")
+            view = await self.forgetting.these(user_id, [memory])
+            return replace(view, buttons=(Button("Back", str(Page(page, search))),), changed=True)
+        changed = await self._memory.share(user_id, memory_id, shared=action.kind == "share")
         return replace(listing.detail(changed, number, search, "Done."), changed=True) if changed is not None else GONE
 
     async def _pause(self, person: Person, *, paused: bool) -> View:
         user_id = await self._identities.user_id(person)
         await self._journal.pause(user_id, paused)
-        switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
+        switch = listing.switch(paused=paused)
         footer = PAUSING if paused else ""
-        buttons = (switch, Button("Back", "page:1:"))
+        buttons = (switch, Button("Back", str(Page())))
         return View(PAUSED if paused else RESUMED, footer=footer, buttons=buttons, changed=True)
 
     async def _export(self, event: PressEvent) -> View:
@@ -241,7 +240,7 @@ class Commands:
         content = json.dumps(everything, ensure_ascii=False, indent=2).encode("utf-8", "replace")
         file = File(f"memories-{event.at:%Y-%m-%d}.json", content)
         title = "Everything that I keep about you, as a file: memories, recent conversation, linked accounts, settings."
-        return View(title, buttons=(Button("Back", "page:1:"),), file=file)
+        return View(title, buttons=(Button("Back", str(Page())),), file=file)
 
 
 Shown = TypeVar("Shown", bound=Form | View)

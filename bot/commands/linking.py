@@ -6,6 +6,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from bot.commands.actions import Decide, Page
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import Person
@@ -74,7 +75,10 @@ class Linking:
             f"Join this account with {_account(*found)}?",
             footer="Whoever controls that account then sees everything that I remember about you, and can change and "
             "forget it. Join nobody's account but your own.",
-            buttons=(Button("Join", f"join:{token}", danger=True), Button("Cancel", f"part:{token}")),
+            buttons=(
+                Button("Join", str(Decide("join", token)), danger=True),
+                Button("Cancel", str(Decide("part", token))),
+            ),
         )
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
@@ -100,7 +104,7 @@ class Linking:
             f"Linked: I remember you as one person on these accounts from now on.{later}{also}",
             await self._others(person, joined.user_id),
             "/unlink parts them again; each then keeps what was learned there.",
-            (Button("Show memories", "page:1:"),),
+            (Button("Show memories", str(Page())),),
             changed=True,
         )
 

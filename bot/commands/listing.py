@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot.commands.actions import SEARCH_WITH_PAGE, Export, Handle, Handling, Page, Search, Switch
 from bot.commands.wording import (
     EMPTY,
     FORGET_HINT,
@@ -18,12 +19,6 @@ from bot.model import SHARED_SCOPE, Memory
 from bot.views import Button, Option, View
 
 PAGE = 10
-#: The action of the button that opens a form for words to search for.
-SEARCH = "search:"
-#: An action holds 90 characters: `page:<number>:` and so much of a search, or `share:<memory id>:` and less.
-SEARCH_WITH_PAGE = 70
-SEARCH_WITH_ID = 44
-ACTION = 90
 LABEL = 80
 
 
@@ -31,8 +26,7 @@ def listed(
     everything: Sequence[Memory], found: Sequence[Memory], search: str, page: int, *, paused: bool, kept: str
 ) -> View:
     """A page of the memories found among all; both newest first."""
-    switch = Button("Resume memory", "resume:") if paused else Button("Pause memory", "pause:")
-    always = (switch, Button("Export", "export:"))
+    always = (switch(paused=paused), Button("Export", str(Export())))
     state = f"{PAUSED} " if paused else ""
     if not everything:
         title = EMPTY if paused else f"{EMPTY} Talk to me, and I will."
@@ -41,7 +35,7 @@ def listed(
     found = [memory for memory in found if memory.id in numbers]
     if not found:
         title = f"Nothing that I remember about you matches “{row(search, 80)}”."
-        return View(title, footer=state.strip(), buttons=(Button("Show all", "page:1:"),))
+        return View(title, footer=state.strip(), buttons=(Button("Show all", str(Page())),))
     pages = -(-len(found) // PAGE)
     page = min(max(page, 1), pages)
     shown = found[(page - 1) * PAGE : page * PAGE]
@@ -53,23 +47,28 @@ def listed(
     buttons = []
     if len(search) <= SEARCH_WITH_PAGE:
         if page > 1:
-            buttons.append(Button("Newer", f"page:{page - 1}:{search}"))
+            buttons.append(Button("Newer", str(Page(page - 1, search))))
         if page < pages:
-            buttons.append(Button("Older", f"page:{page + 1}:{search}"))
+            buttons.append(Button("Older", str(Page(page + 1, search))))
     elif pages > 1:
         where = f"{len(found) - PAGE} more match: search with fewer words to page through them. "
     if search:
-        buttons.append(Button("Show all", "page:1:"))
+        buttons.append(Button("Show all", str(Page())))
     elif pages > 1:
-        buttons.append(Button("Search", SEARCH, opens_form=True))
+        buttons.append(Button("Search", str(Search()), opens_form=True))
     return View(
         title,
         tuple(item(memory, numbers[memory.id]) for memory in shown),
         f"{state}{where}{FORGET_HINT} {kept}",
         (*buttons, *always),
-        tuple(Option(_label(memory, numbers[memory.id]), _about("open", memory.id, search)) for memory in shown),
+        tuple(Option(_label(memory, numbers[memory.id]), str(Handle("open", memory.id, search))) for memory in shown),
         "Choose one to open, edit or forget…",
     )
+
+
+def switch(*, paused: bool) -> Button:
+    """The button that pauses memory, or resumes it."""
+    return Button("Resume memory", str(Switch("resume"))) if paused else Button("Pause memory", str(Switch("pause")))
 
 
 def _label(memory: Memory, number: int) -> str:
@@ -85,8 +84,8 @@ def page_of(found: Sequence[Memory], memory_id: str) -> int:
 def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
     """One memory, whole, with the messages that taught it and what can be done; `done` tells what has been."""
 
-    def button(label: str, kind: str, *, danger: bool = False, opens_form: bool = False) -> Button:
-        return Button(label, _about(kind, memory.id, search), danger, opens_form)
+    def button(label: str, kind: Handling, *, danger: bool = False, opens_form: bool = False) -> Button:
+        return Button(label, str(Handle(kind, memory.id, search)), danger, opens_form)
 
     wide = memory.scope == SHARED_SCOPE
     share = button("Keep to where I learned it", "close") if wide else button("May be used in channels", "share")
@@ -111,15 +110,3 @@ def _left_out(memory: Memory) -> list[str]:
 
 def _whole(text: str) -> str:
     return text if len(text) <= WHOLE else text[: WHOLE - 1] + "…"
-
-
-def _about(kind: str, memory_id: str, search: str) -> str:
-    """An action about a memory, with the search to go back to where there is room for it."""
-    action = f"{kind}:{memory_id}:{search}"
-    return action if len(search) <= SEARCH_WITH_ID and len(action) <= ACTION else f"{kind}:{memory_id}:"
-
-
-def about(rest: str) -> tuple[str, str]:
-    """The memory's id and the search of such an action."""
-    memory_id, _, search = rest.partition(":")
-    return memory_id, search

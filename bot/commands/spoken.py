@@ -8,9 +8,10 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.commands.registry import BY_NAME
 from bot.text import time_expressions
 
-_NAMES = "memories|forget|link|unlink"
+_NAMES = "|".join(BY_NAME)
 _WITH_SLASH = re.compile(rf"/({_NAMES})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _IN_WORDS = re.compile(rf"({_NAMES})(?:[.!?]*|\s+(\S.*))", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
@@ -40,8 +41,11 @@ def command(text: str, at: datetime) -> Spoken | None:
     name, argument = found[1].lower(), (found[2] or "").strip()
     if not argument:
         return Spoken(name, "", slash=False)
-    if name in ("link", "unlink"):
-        return Spoken(name, argument, slash=False) if name == "link" and _CODE.fullmatch(argument) else None
+    takes = BY_NAME[name].argument
+    if takes is None:
+        return None
+    if takes.kind == "code":
+        return Spoken(name, argument, slash=False) if _CODE.fullmatch(argument) else None
     argument = argument.rstrip(".!?").rstrip() or argument
     if quoted := _QUOTED.fullmatch(argument):
         words = (quoted[1] or quoted[2]).strip()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.commands.actions import Page
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
 from bot.views import Button, Item, View
 
@@ -17,10 +18,10 @@ PAUSED = "Memory is paused: I use nothing that I remember about you, and learn n
 UNAVAILABLE = View("I can't reach my memory right now. Nothing was changed; please try again in a little while.")
 STALE = View(
     "That button was used already, or is too old: pressing it now changed nothing.",
-    buttons=(Button("Show memories", "page:1:"),),
+    buttons=(Button("Show memories", str(Page())),),
 )
 CANCELLED = View("Nothing was forgotten.")
-GONE = View("I no longer remember that, so there is nothing to change.", buttons=(Button("Back", "page:1:"),))
+GONE = View("I no longer remember that, so there is nothing to change.", buttons=(Button("Back", str(Page())),))
 OFF = View(
     "Whoever runs me has switched memory off: I use nothing that I remembered about you, and keep nothing but our "
     "recent conversation. /forget still has everything erased."

@@ -232,10 +232,11 @@ async def test_writing_on_leaves_the_buttons() -> None:
 
 
 async def test_help_and_unknown_commands() -> None:
-    """`/help` lists the commands, an unknown one points there, and a path is a message."""
+    """`/help` is a command, and says how to leave; an unknown one points there, and a path is a message."""
     core = ScriptedCore()
     printed = await talk(core, b"/help\n/nonsense\n/etc/hosts is empty\n")
-    assert "/forget [what]" in printed
+    assert [event.name for event in core.commands] == ["help"]
+    assert "quit, exit or Ctrl-D leaves." in printed
     assert "I don't know /nonsense. /help" in printed
     assert [event.text for event in core.events] == ["/etc/hosts is empty"]
 
@@ -244,7 +245,8 @@ async def test_help_and_unknown_commands() -> None:
 async def test_asking_for_help_is_no_message(line: str) -> None:
     """However a newcomer asks for help, the commands are shown and nothing is said to the bot."""
     core = ScriptedCore()
-    assert "/forget [what]" in await talk(core, f"{line}\n".encode())
+    await talk(core, f"{line}\n".encode())
+    assert [event.name for event in core.commands] == ["help"]
     assert core.events == []
 
 

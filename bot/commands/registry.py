@@ -1,0 +1,109 @@
+"""The commands, each once: what every platform offers, what `/help` lists, and what runs them.
+
+A new command is an entry here and what it runs; `slack-manifest.yaml` names it too, since Slack asks for it there.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bot.commands import help
+from bot.events import CommandEvent
+from bot.views import View
+
+if TYPE_CHECKING:
+    from bot.commands.handler import Commands
+
+Run = Callable[["Commands", CommandEvent, str], Awaitable[View]]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What may stand behind a command; it may always be left out.
+
+    Attributes:
+        name: What Discord calls its field.
+        hint: How Slack and `/help` write it.
+        description: What Discord says of it, in at most 100 characters.
+        kind: `code` is one of `/link`; `words` may be a number, quoted words or a time as well.
+        dated: Whether it may name a time, so that it matters what day it is where its writer is.
+        suggested: Whether the caller's memories are suggested while they type.
+    """
+
+    name: str
+    hint: str
+    description: str
+    kind: Literal["words", "code"] = "words"
+    dated: bool = False
+    suggested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: Without its slash, lower case.
+        summary: What it does, in at most 100 characters (Discord's limit).
+        argument: What may stand behind it; None where nothing may.
+        run: Answers it: gets the handler, the event, and the words behind the command on one line.
+        named: Whether the caller's name is needed.
+    """
+
+    name: str
+    summary: str
+    argument: Argument | None
+    run: Run
+    named: bool = False
+
+    @property
+    def usage(self) -> str:
+        """The command as it is written, such as `/memories [search]`."""
+        return f"/{self.name} {self.argument.hint}" if self.argument else f"/{self.name}"
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "memories",
+        "See what I remember about you. Only you see the answer.",
+        Argument("search", "[search]", "Only memories that hold these words", dated=True),
+        lambda commands, event, words: commands.list_memories(event, words),
+    ),
+    Command(
+        "forget",
+        "Make me forget something, or everything, about you.",
+        Argument(
+            "what",
+            "[number, words or time]",
+            "Words, a number from /memories, or a time such as since Monday; empty: everything",
+            dated=True,
+            suggested=True,
+        ),
+        lambda commands, event, words: commands.forgetting.propose(event, words),
+    ),
+    Command(
+        "link",
+        "Share my memory of you with your account on the other platform.",
+        Argument(
+            "code",
+            "[code from the other platform]",
+            "The code that I showed you there; leave it empty to get one",
+            kind="code",
+        ),
+        lambda commands, event, code: commands.linking.link(event, code),
+        named=True,
+    ),
+    Command(
+        "unlink",
+        "Part this account from those it is linked with.",
+        None,
+        lambda commands, event, _: commands.linking.unlink(event.person),
+    ),
+    Command(
+        "help",
+        "See what I can do here, what I keep, and my commands. Only you see the answer.",
+        None,
+        lambda commands, event, _: help.show(event, COMMANDS, commands.kept),
+    ),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
