@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from adapters.discord import DISCORD
+from adapters.slack import SLACK
+from adapters.terminal import TERMINAL
 from bot.commands import Commands, kept
 from bot.commands.interactions import LimitedCommands
 from bot.config import Settings, SettingsError
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from bot.chat.claude import ClaudeChat
     from bot.journal.journal import SqlJournal  # SQLAlchemy is imported with the first journal that is opened
 
+#: Every platform there is.
+PLATFORMS = (DISCORD, SLACK, TERMINAL)
 #: Seconds that recall may take before the answer goes out without memories.
 RECALL_BUDGET = 2.0
 
@@ -42,18 +47,9 @@ async def open_app(settings: Settings, *, notify: Notify | None = None, later: b
         await journal.close()
 
 
-def platforms(settings: Settings, core: Core) -> list[Adapter]:
+def build_adapters(settings: Settings, core: Core) -> list[Adapter]:
     """An adapter for each platform whose settings are there."""
-    adapters: list[Adapter] = []
-    if settings.discord_on:
-        from adapters.discord.adapter import DiscordAdapter
-
-        adapters.append(DiscordAdapter(settings, core))
-    if settings.slack_on:
-        from adapters.slack.adapter import SlackAdapter
-
-        adapters.append(SlackAdapter(settings, core))
-    return adapters
+    return [platform.build(settings, core) for platform in PLATFORMS if platform.build and platform.is_on(settings)]
 
 
 class App:
@@ -97,7 +93,15 @@ class App:
             operator=not later,
         )
         self.interactions = LimitedCommands(
-            Commands(journal, self.memory, self.identities, self.rights, kept=told, remember=settings.bot_memory),
+            Commands(
+                journal,
+                self.memory,
+                self.identities,
+                self.rights,
+                kept=told,
+                remember=settings.bot_memory,
+                platforms=PLATFORMS,
+            ),
             allowance,
         )
         self.changes = self.rights

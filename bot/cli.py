@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from bot import config, logs, runner, settings_check
-from bot.app import open_app
+from bot.app import PLATFORMS, open_app
 from bot.config import Settings, SettingsError
+from bot.core.platforms import account_forms, parse_person, require_platforms
 from bot.journal import open_journal
 from bot.privacy.operator import Confirm, PersonCommands, confirm_on
-from bot.privacy.rights import parse_person
 from bot.runner import in_loop
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("relearn", help="try again what could not be learned (doctor counts it)")
     for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
         command = commands.add_parser(name, help=help_)
-        command.add_argument("person", metavar="PERSON", help="discord:<id>, slack:<team>:<user> or terminal:<name>")
+        command.add_argument("person", metavar="PERSON", help=account_forms(PLATFORMS))
         if name == "erase":
             command.add_argument(
                 "--yes", action="store_true", help="don't ask first (nobody is asked without a terminal)"
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return in_loop(_person(settings, options.command, options.person, confirm_on(sys.stdin) if asked else None))
         logs.setup(settings.bot_log_level)
         _look_over(settings)
-        config.require_platforms(settings)
+        require_platforms(settings, PLATFORMS)
         return in_loop(runner.serve(settings))
     except SettingsError as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - the one line that a wrong setting ends with
@@ -107,7 +107,7 @@ async def _doctor(settings: Settings) -> int:
         finally:
             await journal.close()
 
-    return await doctor.run(settings, unlearned)
+    return await doctor.run(settings, PLATFORMS, unlearned)
 
 
 async def _relearn(settings: Settings) -> int:
@@ -123,7 +123,7 @@ async def _relearn(settings: Settings) -> int:
 async def _person(settings: Settings, command: str, named: str, confirm: Confirm | None) -> int:
     """`export PERSON` and `erase PERSON`."""
     try:
-        person = parse_person(named)
+        person = parse_person(named, PLATFORMS)
     except ValueError as exc:
         raise SettingsError(f"PERSON: {exc}") from None
     # With memory switched off what is stored is theirs all the same.

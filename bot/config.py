@@ -64,16 +64,6 @@ class Settings(BaseSettings):
     bot_erase_grace_hours: float = Field(default=72, ge=0)
     bot_log_level: str = "INFO"
 
-    @property
-    def discord_on(self) -> bool:
-        """Whether Discord's settings are there."""
-        return self.discord_token is not None
-
-    @property
-    def slack_on(self) -> bool:
-        """Whether Slack's settings are there."""
-        return self.slack_bot_token is not None
-
     def persona(self) -> str | None:
         """The text of BOT_PERSONA's file, None where the built-in persona serves. Raises SettingsError."""
         if self.bot_persona is None:
@@ -98,21 +88,3 @@ def load() -> Settings:
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         # A validator's message never holds the value: a secret pasted into the wrong variable stays unprinted.
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def require_platforms(settings: Settings) -> None:
-    """Check that `python -m bot` has a platform with all its settings; raise SettingsError with one line."""
-    if settings.slack_app_token is not None and settings.slack_bot_token is None:
-        raise SettingsError("SLACK_BOT_TOKEN: missing (SLACK_APP_TOKEN is set; Slack needs both)")
-    if settings.slack_bot_token is not None and settings.slack_app_token is None and not settings.slack_signing_secret:
-        raise SettingsError(
-            "SLACK_APP_TOKEN: missing (SLACK_BOT_TOKEN is set; Slack needs both, or SLACK_SIGNING_SECRET for HTTP)"
-        )
-    if settings.slack_signing_secret is not None and settings.slack_bot_token is None:
-        raise SettingsError("SLACK_BOT_TOKEN: missing (SLACK_SIGNING_SECRET is set; Slack over HTTP needs both)")
-    if not (settings.discord_on or settings.slack_on):
-        raise SettingsError(
-            "no platform: set DISCORD_TOKEN, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN (or run: python -m bot chat)"
-        )
-    if settings.anthropic_api_key is None:
-        raise SettingsError("ANTHROPIC_API_KEY: missing (a platform is set, and its answers come from Claude)")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Audience(StrEnum):
@@ -95,7 +95,25 @@ class Place:
     @property
     def key(self) -> str:
         """One string per thread, or per channel outside threads."""
+        return str(PlaceKey(self.platform, self.workspace, self.channel, self.thread))
+
+
+class PlaceKey(NamedTuple):
+    """What a place is known by: one string per thread, or per channel outside threads. Its parts as in `Place`."""
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str | None
+
+    def __str__(self) -> str:
         return ":".join((self.platform, self.workspace, self.channel, self.thread or ""))
+
+    @classmethod
+    def parse(cls, key: str) -> "PlaceKey":
+        """The parts of a key. Raises ValueError where it is none."""
+        platform, workspace, channel, thread = key.split(":", 3)
+        return cls(platform, workspace, channel, thread or None)
 
 
 @dataclass(frozen=True, slots=True)

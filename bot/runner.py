@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from bot.app import App, open_app, platforms
+from bot.app import App, build_adapters, open_app
 from bot.config import Settings
 from bot.core.recovery import Recovery
 from bot.events import Learned, Recalled
@@ -98,7 +98,7 @@ async def serve(settings: Settings) -> int:
 
     _on_stop(ask_to_stop)
     async with open_app(settings) as app:
-        adapters = platforms(settings, app)
+        adapters = build_adapters(settings, app)
         running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
         learner = app.learner if settings.bot_memory else None
         recovery = Recovery(app.journal, app.messages, {adapter.name: adapter for adapter in adapters}, learner)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Settings, SettingsError, load, require_platforms
+from bot.app import PLATFORMS
+from bot.config import Settings, SettingsError, load
+from bot.core.platforms import require_platforms
 
 SECRET = "sk-canary-0123456789"
 CLAUDE = {"ANTHROPIC_API_KEY": SECRET}
@@ -24,7 +26,7 @@ def start(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> Setting
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings = load()
-    require_platforms(settings)
+    require_platforms(settings, PLATFORMS)
     settings.persona()
     return settings
 
@@ -117,7 +119,11 @@ def test_the_env_file_is_read_and_the_environment_wins(empty: pytest.MonkeyPatch
     (tmp_path / ".env").write_text("BOT_MODEL=from-file\nBOT_TURNS=7\nUNKNOWN=1\nDISCORD_TOKEN=\n", encoding="utf-8")
     empty.setenv("BOT_MODEL", "from-environment")
     settings = load()
-    assert (settings.bot_model, settings.bot_turns, settings.discord_on) == ("from-environment", 7, False)
+    assert (settings.bot_model, settings.bot_turns, settings.discord_token is not None) == (
+        "from-environment",
+        7,
+        False,
+    )
 
 
 def test_an_env_file_that_is_no_text_is_one_line(empty: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from adapters.slack.doctor import SCOPES as SLACK_SCOPES
+from bot.app import PLATFORMS
+from bot.checks import Finding
 from bot.config import Settings
-from bot.doctor import SLACK_SCOPES, Finding, examine, run
+from bot.doctor import examine, run
 from tests.fakes.claude import FakeClaude
 
 GOOD = "good-token"
@@ -110,7 +113,7 @@ def settings(services: Services, folder: Path, **changes: Any) -> Settings:
 async def check(settings: Settings) -> tuple[int, list[str]]:
     """The exit code and the lines that are printed."""
     out = io.StringIO()
-    code = await run(settings, out=out)
+    code = await run(settings, PLATFORMS, out=out)
     assert BAD not in out.getvalue()
     assert GOOD not in out.getvalue()
     return code, out.getvalue().splitlines()
@@ -275,11 +278,11 @@ async def test_exchanges_that_could_not_be_learned_are_counted(services: Service
 
     given = Settings.model_construct(bot_data_dir=tmp_path)
     name = "exchanges that could not be learned"
-    assert (await examine(given, none))[-1] == Finding(name, True, "none")
-    assert (await examine(given, three))[-1] == Finding(
+    assert (await examine(given, PLATFORMS, none))[-1] == Finding(name, True, "none")
+    assert (await examine(given, PLATFORMS, three))[-1] == Finding(
         name, False, "3; they are kept, and the log says why they failed: `python -m bot relearn` tries them again"
     )
-    assert (await examine(given, broken))[-1] == Finding(name, False, "can't be counted (ConnectionError)")
+    assert (await examine(given, PLATFORMS, broken))[-1] == Finding(name, False, "can't be counted (ConnectionError)")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackClientError
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.api import Wire
 from adapters.slack.app import sdk_logger
+from bot.app import PLATFORMS
 from bot.chat.claude import ClaudeChat
 from bot.config import Settings, SettingsError
 from bot.doctor import examine
@@ -147,7 +148,9 @@ async def _mem0(proxy: FakeProxy, known: Callable[..., Awaitable[str]]) -> None:
 async def _doctor(proxy: FakeProxy, known: Callable[..., Awaitable[str]]) -> None:
     async with FakeMem0() as mem0:
         url = await known("mem0.test", mem0.url)
-        findings = await examine(settings(mem0_api_key=SecretStr(KEY), mem0_host=url, bot_data_dir=Path(os.devnull)))
+        findings = await examine(
+            settings(mem0_api_key=SecretStr(KEY), mem0_host=url, bot_data_dir=Path(os.devnull)), PLATFORMS
+        )
         assert ("MEM0_API_KEY", True) in [(finding.name, finding.ok) for finding in findings]
 
 

@@ -11,8 +11,9 @@ import discord
 from adapters.discord.compare import Comparison, Known
 from adapters.discord.history import Channels
 from adapters.discord.missed import Place
-from adapters.discord.text import PLATFORM, message_key
+from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.events import MessageEvent
+from bot.model import PlaceKey
 from bot.ports import Core, JournalUnavailable
 
 log = logging.getLogger(__name__)
@@ -103,12 +104,12 @@ class CatchUp:
                 if attempt < _JOURNAL_TRIES:
                     await asyncio.sleep(min(self._pace.retry * 2**attempt, _JOURNAL_PAUSE))
                 continue
-            places = [Place(*_where(key), _number(message_id), guilds) for key, message_id, _ in seen]
+            places = [Place(*_where(key), message_number(message_id), guilds) for key, message_id, _ in seen]
             known: dict[int, Known] = {}
             for key, message_id, at in recent:
                 channel, guild = _where(key)
                 one = known.setdefault(channel, Known(channel, guild, set(), at))
-                one.ids.add(_number(message_id))
+                one.ids.add(message_number(message_id))
                 one.heard = max(one.heard, at)
             return places, list(known.values())
         return [], []
@@ -165,7 +166,7 @@ class CatchUp:
         async def read(place: Place) -> None:
             async with readers, place.lock:
                 missed = await self._read(place) if self._is_open(place) else ()
-            found.extend((_number(event.id), place) for event in missed)
+            found.extend((message_number(event.id), place) for event in missed)
 
         places = sorted(places, key=lambda place: place.after, reverse=True)
         reading = asyncio.gather(*map(read, places))
@@ -270,9 +271,5 @@ class CatchUp:
 
 def _where(key: str) -> tuple[int, int]:
     """The channel and guild (0: none) of a place's key."""
-    _, guild, channel, _ = key.split(":")
-    return int(channel), int(guild or 0)
-
-
-def _number(message_id: str) -> int:
-    return int(message_id.rpartition(":")[2])
+    place = PlaceKey.parse(key)
+    return int(place.channel), int(place.workspace or 0)

@@ -22,7 +22,7 @@ from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import reason
 from adapters.discord.reply import Reply
-from adapters.discord.text import PLATFORM, message_key
+from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.events import MessageEvent
 from bot.model import Audience
 from bot.ports import Core, JournalUnavailable
@@ -143,7 +143,7 @@ class Intake:
 
     def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
         """The way back to a message; `again` where it may have been answered before, in whole or in part."""
-        message_id = int(event.id.rpartition(":")[2])
+        message_id = message_number(event.id)
         confirm = partial(self._core.messages.confirm, event.id)
         return Reply(
             self._online,

@@ -44,6 +44,11 @@ def message_key(message_id: int) -> str:
     return f"{PLATFORM}:{message_id}"
 
 
+def message_number(key: str) -> int:
+    """Discord's own id of a message, of its identity."""
+    return int(key.rpartition(":")[2])
+
+
 def without_mention(content: str, me: int, role: int | None = None) -> str:
     """A message's content without the mentions of the bot (user id `me`, and its own role's) at its ends."""
     text = clean(content)

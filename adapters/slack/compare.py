@@ -8,8 +8,9 @@ from datetime import datetime
 
 from adapters.slack.api import TOMBSTONE, History, Wire
 from adapters.slack.errors import FAILURES, code, passing, retry_after
-from adapters.slack.events import ParsedMessage, former_ids
+from adapters.slack.events import ParsedMessage, former_ids, ts_of
 from adapters.slack.intake import Intake
+from bot.model import PlaceKey
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ TRIES = 4
 
 def place_of(key: str) -> tuple[str, str, str | None]:
     """A `Place.key` as team, channel, and thread (None: the channel's top level)."""
-    _, team, channel, thread = key.split(":", 3)
-    return team, channel, thread or None
+    place = PlaceKey.parse(key)
+    return place.workspace, place.channel, place.thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Known:
         found: dict[tuple[str, str, str | None], Known] = {}
         for key, event_id, at in recent:
             before = found.get(place_of(key), cls())
-            ts = event_id.rpartition(":")[2]
+            ts = ts_of(event_id)
             found[place_of(key)] = cls(before.messages | {ts}, max(before.heard, at.timestamp()))
         return found
 

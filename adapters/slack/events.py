@@ -99,6 +99,11 @@ def message_id(team: str, channel: str, ts: str) -> str:
     return f"slack:{team}:{channel}:{ts}"
 
 
+def ts_of(event_id: str) -> str:
+    """The time stamp that names a message in its channel, of its identity."""
+    return event_id.rpartition(":")[2]
+
+
 def team_of(body: Body, home: Home) -> str:
     """The workspace in which a payload's event happened: whose public channels are meant by "public" there.
 

@@ -14,7 +14,7 @@ from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
 from adapters.slack.api import Wire
 from adapters.slack.directory import Directory
-from adapters.slack.events import Body, Change, ParsedMessage, change, draft, team_of
+from adapters.slack.events import Body, Change, ParsedMessage, change, draft, team_of, ts_of
 from adapters.slack.interactions import Private
 from adapters.slack.reply import SlackRespond
 from bot.aio.rate_limit import Allowance
@@ -218,7 +218,7 @@ class Intake:
 
     def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
         """The way back to a message; `unsure` where some of its answer may be there already."""
-        after, confirm = event.id.rpartition(":")[2], partial(self._core.messages.confirm, event.id)
+        after, confirm = ts_of(event.id), partial(self._core.messages.confirm, event.id)
         return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.slack.compare import Known, place_of
+from adapters.slack.events import ts_of
 
 #: Places that are looked through each time: channels and direct messages, then threads, those spoken in last first.
 PLACES = 600
@@ -122,11 +123,7 @@ def spoken(
         if (team, channel) not in tops:
             tops.add((team, channel))
             top = (team, channel, None)
-            yield Spoken(*top, _ts(own.get(top, newest)), known.get(top, Known()), begun.get((team, channel), ""))
+            yield Spoken(*top, ts_of(own.get(top, newest)), known.get(top, Known()), begun.get((team, channel), ""))
         if thread:
             there = known.get(place, Known())
-            yield Spoken(*place, _ts(newest), there, min(there.messages, default=""))
-
-
-def _ts(event_id: str) -> str:
-    return event_id.rpartition(":")[2]
+            yield Spoken(*place, ts_of(newest), there, min(there.messages, default=""))

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
@@ -18,7 +18,7 @@ from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Memory, Person
-from bot.ports import Journal, MemoryStore
+from bot.ports import Journal, MemoryStore, Platform
 from bot.privacy.rights import Rights, TimeRange
 from bot.text import keywords, time_expressions
 from bot.views import Button, File, Form, View
@@ -61,6 +61,7 @@ class Commands:
         *,
         kept: str = kept(),
         remember: bool = True,
+        platforms: Sequence[Platform] = (),
     ) -> None:
         """`kept` is the sentence that says what is kept, where and how long; without `remember` memory is off."""
         self._journal = journal
@@ -70,7 +71,7 @@ class Commands:
         self.kept: str = kept
         self._remember = remember
         self.forgetting: Forgetting = Forgetting(journal, memory, identities, self._rights)
-        self.linking: Linking = Linking(journal, identities, self._rights)
+        self.linking: Linking = Linking(journal, identities, self._rights, platforms)
         self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     async def run(self, event: CommandEvent) -> View:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from bot.commands.actions import Decide, Page
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import Person
-from bot.ports import Codes, Intents, TooManyCodes
+from bot.ports import Codes, Intents, Platform, TooManyCodes
 from bot.privacy.rights import Rights
 from bot.text.clean import one_line
 from bot.views import Button, Item, View
@@ -40,10 +41,13 @@ class Journal(Codes, Intents, Protocol):
 class Linking:
     """Shows codes, takes them, parts accounts. Raises what the journal raises."""
 
-    def __init__(self, journal: Journal, identities: Identities, rights: Rights) -> None:
+    def __init__(
+        self, journal: Journal, identities: Identities, rights: Rights, platforms: Sequence[Platform] = ()
+    ) -> None:
         self._journal = journal
         self._identities = identities
         self._rights = rights
+        self._platforms = {platform.name: platform for platform in platforms}
 
     async def link(self, event: CommandEvent, code: str) -> View:
         """Show a code, or ask whether to join this account to the one that the code was shown to."""
@@ -72,7 +76,7 @@ class Linking:
             return WRONG
         token = await self._journal.keep_intent(person.key, LINK, [key], event.at)
         return View(
-            f"Join this account with {_account(*found)}?",
+            f"Join this account with {self._account(*found)}?",
             footer="Whoever controls that account then sees everything that I remember about you, and can change and "
             "forget it. Join nobody's account but your own.",
             buttons=(
@@ -110,7 +114,28 @@ class Linking:
 
     async def _others(self, person: Person, user_id: str) -> tuple[Item, ...]:
         keys = await self._identities.others(person, user_id)
-        return tuple(Item(number, f"Linked with {_named(key)}") for number, key in enumerate(keys, 1))
+        return tuple(Item(number, f"Linked with {self._named(key)}") for number, key in enumerate(keys, 1))
+
+    def _account(self, key: str, name: str) -> str:
+        """An account as its own person knows it: by name, which others may take too, and by what nobody else has."""
+        platform, _, rest = key.partition(":")
+        if not self._has_accounts(platform):
+            return f"{name or rest} in {self._label(platform)}"
+        where, user = f"the {self._label(platform)} account", rest.rpartition(":")[2]
+        return f"{where} of {name} (id {user})" if name not in ("", user) else f"{where} with the id {user}"
+
+    def _named(self, key: str) -> str:
+        platform, _, rest = key.partition(":")
+        label = self._label(platform)
+        return f"your {label} account" if self._has_accounts(platform) else f"{rest or platform} in {label}"
+
+    def _label(self, platform: str) -> str:
+        known = self._platforms.get(platform)
+        return known.label if known else platform.capitalize()
+
+    def _has_accounts(self, platform: str) -> bool:
+        known = self._platforms.get(platform)
+        return known is None or bool(known.tokens)
 
     async def unlink(self, person: Person) -> View:
         """Part this account from those it is linked with."""
@@ -140,19 +165,3 @@ async def digest(code: str) -> str:
 
 def _digest(plain: str) -> str:
     return hashlib.scrypt(plain.encode(), salt=b"link code", n=1 << 10, r=8, p=1).hex()
-
-
-def _account(key: str, name: str) -> str:
-    """An account as its own person knows it: by name, which others may take too, and by what nobody else has."""
-    platform, _, rest = key.partition(":")
-    where = {"discord": "the Discord account", "slack": "the Slack account"}.get(platform)
-    if where is None:
-        return f"{name or rest} in the terminal"
-    user = rest.rpartition(":")[2]
-    return f"{where} of {name} (id {user})" if name not in ("", user) else f"{where} with the id {user}"
-
-
-def _named(key: str) -> str:
-    platform, _, rest = key.partition(":")
-    named = {"discord": "your Discord account", "slack": "your Slack account"}
-    return named.get(platform, f"{rest or platform} in the terminal")

@@ -19,7 +19,7 @@ from bot.ports.errors import (
 )
 from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
 from bot.ports.memory import MemoryStore, Notify
-from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, ReplyHandle
+from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, Platform, ReplyHandle
 
 __all__ = [
     "CUT",
@@ -50,6 +50,7 @@ __all__ = [
     "Messages",
     "Notify",
     "Outbox",
+    "Platform",
     "PlatformRefused",
     "RawText",
     "ReplyHandle",

@@ -1,14 +1,22 @@
 """Platforms: what an adapter is to the composition root, the core to an adapter, and a way back to the core."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
 from bot.views import Form, View
+
+if TYPE_CHECKING:  # it imports aiohttp
+    import aiohttp
+
+    from bot.checks import Finding
 
 
 class ReplyHandle(Protocol):
@@ -172,3 +180,37 @@ class Adapter(Protocol):
     async def stop(self) -> None:
         """Take in nothing new, let what is in flight finish, then disconnect."""
         ...
+
+
+Check = Callable[["aiohttp.ClientSession", Settings], Awaitable["list[Finding]"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform, as the rest of the bot knows it without importing its SDK: each adapter's package defines its own.
+
+    Attributes:
+        name: Begins every id of it: `discord`.
+        label: What people call it: `Discord`.
+        account: How an operator names an account of it: `slack:<team>:<user>`.
+        account_form: The pattern of that, with a group for the workspace (where its ids are within one) and the user.
+        tokens: The settings, by their fields, of which any says that the platform is wanted.
+        is_on: Whether its settings are there.
+        require: Raises SettingsError, with one line, where some of them are missing.
+        check: The doctor's check of it.
+        build: Makes its adapter; None where it runs by itself alone, as the terminal does.
+    """
+
+    name: str
+    label: str
+    account: str
+    account_form: re.Pattern[str]
+    tokens: tuple[str, ...] = ()
+    is_on: Callable[[Settings], bool] = lambda settings: False
+    require: Callable[[Settings], None] = lambda settings: None
+    check: Check | None = None
+    build: Callable[[Settings, Core], Adapter] | None = None
+
+    def is_wanted(self, settings: Settings) -> bool:
+        """Whether any of its tokens is set."""
+        return any(getattr(settings, name) is not None for name in self.tokens)

@@ -5,7 +5,6 @@ What platforms tell of their messages is part of it: a message deleted there is 
 
 import asyncio
 import logging
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -318,21 +317,3 @@ def _source(source: Source) -> dict[str, Any]:
         "link": source.link,
         "account": source.account,
     }
-
-
-#: Ids as the platforms make them: with anything else, no digit but ASCII's and no line break, nobody is named.
-_PERSON = re.compile(
-    r"(discord):([1-9][0-9]{0,19})|(slack):([TE][A-Z0-9]{0,39}):([UW][A-Z0-9]{0,39})|(terminal):(\S{1,200})"
-)
-
-
-def parse_person(text: str) -> Person:
-    """The person that an operator names: `discord:<id>`, `slack:<team>:<user>` or `terminal:<name>`.
-
-    Raises ValueError, with one line that says so, where it is none of these.
-    """
-    named = _PERSON.fullmatch(text)
-    if named is None or not text.isprintable():
-        raise ValueError("a person is discord:<id>, slack:<team>:<user> or terminal:<name>")
-    platform, *ids = (part for part in named.groups() if part is not None)
-    return Person(platform, "" if len(ids) == 1 else ids[0], ids[-1])

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from bot.aio.batches import Batches
+from bot.app import PLATFORMS
+from bot.core.platforms import parse_person
 from bot.events import MessageEvent
 from bot.journal.journal import SqlJournal
 from bot.model import Audience, Person, Place
 from bot.ports import JournalUnavailable
-from bot.privacy.rights import TOGETHER, Rights, TimeRange, parse_person
+from bot.privacy.rights import TOGETHER, Rights, TimeRange
 from bot.storage.sqlite import BUSY_TIMEOUT_MS, connect
 from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, BotHarness, Clock, opened
 from tests.makers import BOB, message
@@ -653,7 +655,7 @@ async def test_a_shared_memory_is_used_in_channels_until_it_is_closed(house: Bot
 )
 def test_a_person_is_named_by_their_account(text: str, key: str) -> None:
     """An operator names a person as the platforms do."""
-    assert parse_person(text).key == key
+    assert parse_person(text, PLATFORMS).key == key
 
 
 @pytest.mark.parametrize(
@@ -667,7 +669,7 @@ def test_a_person_is_named_by_their_account(text: str, key: str) -> None:
 def test_what_names_nobody_is_refused(text: str) -> None:
     """Anything else is refused with the three forms."""
     with pytest.raises(ValueError, match="discord:<id>"):
-        parse_person(text)
+        parse_person(text, PLATFORMS)
 
 
 async def test_the_export_holds_everything(house: BotHarness) -> None:

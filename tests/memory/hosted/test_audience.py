@@ -9,9 +9,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from bot.app import PLATFORMS
 from bot.core.identity import Identities
+from bot.core.platforms import parse_person
 from bot.events import MessageEvent
-from bot.privacy.rights import Rights, parse_person
+from bot.privacy.rights import Rights
 from tests.core.test_audience import PEOPLE, PLACES, Fact, step
 from tests.fakes.mem0 import FakeMem0
 from tests.memory.hosted.world import NOW, Process, process
@@ -61,7 +63,7 @@ class Both:
         if isinstance(one, int):
             one = sorted(facts)[one % len(facts)] if facts else 99
         if kind == "learn":
-            event = MessageEvent(f"e{number}", parse_person(one), PLACES[two], f"fact {number}", "Ann", NOW)
+            event = MessageEvent(f"e{number}", parse_person(one, PLATFORMS), PLACES[two], f"fact {number}", "Ann", NOW)
             await bot.memory.learn([await bot.hear(event)])
             facts[number] = Fact(one, one, PLACES[two])
         elif kind == "share" and one in facts:

@@ -1,0 +1,36 @@
+"""The doctor's check of Discord."""
+
+import aiohttp
+
+from bot.checks import Finding, Unreachable, ask, miscopied, name_of, secret, trouble, unreachable
+from bot.config import Settings
+
+#: Discord's application flags for the message-content intent: granted, and granted to a bot in few servers.
+MESSAGE_CONTENT = 1 << 18 | 1 << 19
+
+
+async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
+    """Try the token, and see which intents the application has."""
+    if odd := miscopied(settings, "discord_token"):
+        return odd
+    # Discord turns away user agents that don't begin so.
+    headers = {
+        "Authorization": f"Bot {secret(settings.discord_token)}",
+        "User-Agent": "DiscordBot (memory-bot, 0.1.0)",
+    }
+    try:
+        me = await ask(session, "GET", f"{settings.discord_api_base}/users/@me", headers)
+        if me.status == 401:
+            text = "refused; reset it at discord.com/developers, Bot, Reset Token"
+            return [Finding("DISCORD_TOKEN", False, text)]
+        if me.status != 200:
+            return [Finding("DISCORD_TOKEN", False, f"Discord {trouble(me.status)}")]
+        application = await ask(session, "GET", f"{settings.discord_api_base}/applications/@me", headers)
+    except Unreachable as exc:
+        return [unreachable("DISCORD_API_BASE", exc)]
+    findings = [Finding("DISCORD_TOKEN", True, f"accepted, as {name_of(me.body.get('username'))}")]
+    flags = application.body.get("flags")
+    if application.status == 200 and isinstance(flags, int) and flags & MESSAGE_CONTENT:
+        text = "on, but the bot never asks for it; switch it off at discord.com/developers, Bot"
+        findings.append(Finding("Discord's message content intent", True, text))
+    return findings

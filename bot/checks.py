@@ -1,0 +1,91 @@
+"""What the doctor's checks are made of: a question to a service, and what was found.
+
+Nothing that a check returns holds a secret's value.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from bot import settings_check
+from bot.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: the setting or service, whether it is well, and what to know or to do about it.
+
+    `odd` marks what works as it is, and may not be what was meant.
+    """
+
+    name: str
+    ok: bool
+    text: str
+    odd: bool = False
+
+    def __str__(self) -> str:
+        return f"{'!' if self.odd else '✓' if self.ok else '✗'} {self.name}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a service answered: its JSON object (empty where it is none), and the scopes that Slack tells."""
+
+    status: int
+    body: dict[str, Any]
+    scopes: str | None = None
+
+
+class Unreachable(Exception):
+    """The service gave no answer; the message is a line about it."""
+
+
+async def ask(
+    session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], content: object = None
+) -> Reply:
+    """Ask a service once. Raises Unreachable."""
+    try:
+        async with session.request(method, url, headers=headers, json=content, allow_redirects=False) as response:
+            try:
+                body = await response.json(content_type=None)
+            except ValueError:
+                body = None
+            return Reply(
+                response.status, body if isinstance(body, dict) else {}, response.headers.get("x-oauth-scopes")
+            )
+    except (aiohttp.ClientError, OSError, ValueError) as exc:  # a time-out is an OSError, a header that can't be: Value
+        raise Unreachable(f"can't be reached ({type(exc).__name__})") from exc
+
+
+def secret(value: SecretStr | None) -> str:
+    """The value of a secret; empty where it isn't set."""
+    return value.get_secret_value() if value is not None else ""
+
+
+def miscopied(settings: Settings, *names: str) -> list[Finding]:
+    """Those of these secrets that can't be a token, and so needn't be tried."""
+    return [
+        Finding(name.upper(), False, wrong)
+        for name in names
+        if (value := getattr(settings, name)) is not None
+        and (wrong := settings_check.problem(name, value.get_secret_value()))
+    ]
+
+
+def trouble(status: int) -> str:
+    """What a status says that is neither yes nor no."""
+    if status == 429:
+        return "limits how often we may ask (HTTP 429): try again in a minute"
+    return f"answers HTTP {status}: try again later" if status >= 500 else f"answers HTTP {status}"
+
+
+def unreachable(setting: str, exc: Unreachable) -> Finding:
+    """That a service can't be reached, found for the setting that says where it is."""
+    return Finding(setting, False, f"{exc}; check the address, the network and any proxy")
+
+
+def name_of(value: object) -> str:
+    """A name from a service: short, and nothing in it that a terminal would obey."""
+    return "".join(sign for sign in str(value) if sign.isprintable())[:80] if value else "?"
