@@ -8,6 +8,7 @@ from bot.app import PLATFORMS
 from bot.config import Settings, SettingsError, load
 from bot.core.platforms import require_platforms
 
+ROOT = Path(__file__).parent.parent
 SECRET = "sk-canary-0123456789"
 CLAUDE = {"ANTHROPIC_API_KEY": SECRET}
 
@@ -146,7 +147,7 @@ def test_secrets_are_masked_in_every_printed_form(empty: pytest.MonkeyPatch) -> 
 
 def test_the_example_names_every_setting_with_a_line_about_it() -> None:
     """`.env.example` has each setting, commented out or empty, under a line that says what it does."""
-    lines = (Path(__file__).parent.parent / ".env.example").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     named: dict[str, str] = {}
     for before, line in zip(["", *lines], lines, strict=False):
         name, equals, _ = line.removeprefix("#").partition("=")
@@ -154,3 +155,17 @@ def test_the_example_names_every_setting_with_a_line_about_it() -> None:
             named[name] = before
     assert set(named) == {name.upper() for name in Settings.model_fields}
     assert all(before.startswith("# ") and len(before) > 12 for before in named.values())
+
+
+def test_the_document_lists_every_setting_with_its_default() -> None:
+    """The tables of docs/configuration.md have each setting once, with its default and a meaning."""
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    documented = {cells[0].strip("`").lower(): cells[1:] for cells in rows if len(cells) == 3}
+    assert len(documented) == sum(len(cells) == 3 for cells in rows)
+    assert set(documented) == set(Settings.model_fields)
+    for name, (default, meaning) in documented.items():
+        value = Settings.model_fields[name].default
+        shown = str(value).lower() if isinstance(value, bool) else value
+        assert default == ("" if value is None else f"`{shown}`"), name
+        assert len(meaning) > 12, name
