@@ -1,5 +1,6 @@
 """The documents, held to the repository: their links lead somewhere, and the files that they name are there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ DOCUMENTS = sorted(
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+_METHOD = re.compile(r"`([A-Z][A-Za-z]+)\.([a-z_]+)`")
 _NAMED = re.compile(r"`((?:bot|adapters|tests|docs|\.github|\.ci)/[\w./-]*)`")
 
 
@@ -43,3 +45,17 @@ def test_files_that_are_named_are_there(name: str) -> None:
     """What a document calls by its path is at that path."""
     for path in _NAMED.findall((ROOT / name).read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
+
+
+def test_methods_that_the_architecture_names_are_there() -> None:
+    """Each `Class.method` of docs/architecture.md is one of the bot's."""
+    classes = {
+        node.name: {each.name for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for path in (ROOT / "bot").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    named = _METHOD.findall((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert named
+    for name, method in named:
+        assert method in classes.get(name, ()), f"{name}.{method}"
