@@ -36,7 +36,7 @@ class Form:
     label: str
     value: str
     action: str
-    most: int = 2000
+    limit: int = 2000
     send: str = "Save"
 
 

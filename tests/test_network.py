@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackClientError
 
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.api import Wire
+from adapters.slack.api import SlackApi
 from adapters.slack.app import sdk_logger
 from bot.app import PLATFORMS
 from bot.chat.claude import ClaudeChat
@@ -218,7 +218,7 @@ async def flood(kind: str) -> AsyncIterator[str]:
 async def test_too_much_for_aiohttp(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """A response of Slack's or Discord's that is too long, packed or not, is cut and told of."""
     async with flood(kind) as url, aiohttp.ClientSession(connector=Connector()) as http:
-        wire = Wire.open(http, f"{url}/", "xoxb-1", sdk_logger("slack_sdk.web"))
+        wire = SlackApi.open(http, f"{url}/", "xoxb-1", sdk_logger("slack_sdk.web"))
         with pytest.raises((aiohttp.ClientError, SlackClientError)):
             await wire.edits.auth_test()
         assert f"a response of 127.0.0.1 was cut at {MAX_RESPONSE >> 20} MB" in caplog.text

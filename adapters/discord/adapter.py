@@ -10,7 +10,7 @@ from discord.http import Route
 
 from adapters.discord.client import Client, Shards
 from adapters.discord.intake import CLOSE_SECONDS, Intake
-from adapters.discord.messages import TROUBLE, Pace
+from adapters.discord.messages import DISCORD_ERRORS, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.reply import Reply
 from bot.config import Settings, SettingsError
@@ -95,16 +95,16 @@ class DiscordAdapter:
                 if not self.ready.is_set():
                     raise
                 reason = "refused"
-                log.error("discord: refused after it had worked: %s", exc)
+                log.error("discord: connection refused after it had worked: %s", exc)
             except Exception as exc:  # the supervisor's boundary: discord.py lets any error of a frame through
                 reason = type(exc).__name__
-                if not isinstance(exc, TROUBLE):
-                    log.warning("discord: the connection broke", exc_info=True)
+                if not isinstance(exc, DISCORD_ERRORS):
+                    log.warning("discord: connection failed", exc_info=True)
             if self._stopping.is_set():
                 return
             failures = 1 if loop.time() - begun > HELD_SECONDS else failures + 1
             wait = min(LONGEST_WAIT, self._first_wait * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1)
-            log.warning("discord: the connection is lost (%s); trying again in %.1f s", reason, wait)
+            log.warning("discord: connection lost (%s), reconnecting in %.1f s", reason, wait)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
@@ -152,5 +152,5 @@ class DiscordAdapter:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await client.close()
-        except TROUBLE as exc:
-            log.warning("discord: closing failed: %s", type(exc).__name__)
+        except DISCORD_ERRORS as exc:
+            log.warning("discord: disconnecting failed: %s", type(exc).__name__)

@@ -103,7 +103,7 @@ class Answer:
             except Refused as exc:
                 if exc.other is None or exc.other in self._forms or (exc.other is AnswerForm.ANEW and not whole):
                     raise
-                log.info("discord:%d: tried once more: %s", self._question.id, exc.other)
+                log.info("discord:%d: trying once more: %s", self._question.id, exc.other)
                 self._forms.add(exc.other)
                 if exc.code in NO_REPLIES:
                     self._places.plain.note(self._question.channel)
@@ -204,4 +204,4 @@ class Answer:
         try:
             await self._messages.delete(shown.id, aside=aside)
         except Refused as exc:
-            log.warning("discord:%d: message %d stays: code %d", self._question.id, shown.id, exc.code)
+            log.warning("discord:%d: message %d could not be deleted: code %d", self._question.id, shown.id, exc.code)

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import discord
 
-from adapters.discord.compare import Comparison, Known
+from adapters.discord.compare import Comparison, KnownMessages
 from adapters.discord.history import Channels
-from adapters.discord.missed import Place
+from adapters.discord.missed_place import Place
 from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.events import MessageEvent
 from bot.model import PlaceKey
@@ -94,21 +94,21 @@ class CatchUp:
             self._runs[shard] = asyncio.create_task(self._run(shard, places))
         return {place.guild for place in known if place.guild} - there
 
-    async def _known(self, guilds: asyncio.Event) -> tuple[list[Place], list[Known]]:
+    async def _known(self, guilds: asyncio.Event) -> tuple[list[Place], list[KnownMessages]]:
         for attempt in range(1, _JOURNAL_TRIES + 1):
             try:
                 seen = await self._core.history.last_seen(PLATFORM)
                 recent = await self._core.history.recently_seen(PLATFORM, self._hours) if self._hours else []
             except JournalUnavailable as exc:
-                log.warning("discord: what was missed isn't known: %s", type(exc).__name__)
+                log.warning("discord: the journal could not be read for catch-up: %s", type(exc).__name__)
                 if attempt < _JOURNAL_TRIES:
                     await asyncio.sleep(min(self._pace.retry * 2**attempt, _JOURNAL_PAUSE))
                 continue
             places = [Place(*_where(key), message_number(message_id), guilds) for key, message_id, _ in seen]
-            known: dict[int, Known] = {}
+            known: dict[int, KnownMessages] = {}
             for key, message_id, at in recent:
                 channel, guild = _where(key)
-                one = known.setdefault(channel, Known(channel, guild, set(), at))
+                one = known.setdefault(channel, KnownMessages(channel, guild, set(), at))
                 one.ids.add(message_number(message_id))
                 one.heard = max(one.heard, at)
             return places, list(known.values())
@@ -139,7 +139,7 @@ class CatchUp:
                     async with asyncio.timeout(self._pace.turn), place.lock:
                         await self._read(place)
                 except TimeoutError:
-                    log.info("discord: channel %d is still being read; what is said there now goes first", channel)
+                    log.info("discord: channel %d: catch-up is slow, answering new messages first", channel)
                     place.late = True
                     return
                 async with place.lock:
@@ -184,7 +184,7 @@ class CatchUp:
         try:
             while found or not reading.done():
                 if found:
-                    log.info("discord: %d messages were missed", len(found))
+                    log.info("discord: catch-up found %d missed messages", len(found))
                 order, found[:] = sorted(found, key=lambda one: one[0]), []
                 for _, place in order:
                     async with place.lock:

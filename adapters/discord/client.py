@@ -112,7 +112,9 @@ class Client(discord.AutoShardedClient):
         limits = await self.fetch_session_start_limits()
         if limits.remaining < SPARE_SESSIONS:
             log.warning(
-                "discord: %d sessions left; waiting %d s for more", limits.remaining, limits.reset_after // 1000
+                "discord: %d gateway sessions left; waiting %d s for the limit to reset",
+                limits.remaining,
+                limits.reset_after // 1000,
             )
             await asyncio.sleep(limits.reset_after / 1000)
 

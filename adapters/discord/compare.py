@@ -27,7 +27,7 @@ _GONE = 10_000
 
 
 @dataclass(slots=True)
-class Known:
+class KnownMessages:
     """Messages of one channel that the journal knows; `heard` is when it last heard of the channel."""
 
     channel: int
@@ -53,11 +53,11 @@ class Comparison:
         self._channels = channels
         self._edited = edited
         self._deleted = deleted
-        self._waiting: dict[int, Known] = {}
+        self._waiting: dict[int, KnownMessages] = {}
         self._readers = asyncio.Semaphore(READERS)
         self._gone: OrderedDict[int, None] = OrderedDict()
 
-    def expect(self, known: Iterable[Known]) -> None:
+    def expect(self, known: Iterable[KnownMessages]) -> None:
         """Have channels looked through; what an earlier session has left to look at is not lost."""
         for one in known:
             if earlier := self._waiting.get(one.channel):
@@ -87,9 +87,9 @@ class Comparison:
                 if not exc.gone:
                     self.expect([known])  # for the next session
             except Exception as exc:  # noqa: BLE001 - what can't be compared in one channel stops no other
-                log.error("discord: channel %d can't be compared: %s", channel, type(exc).__name__)
+                log.error("discord: channel %d could not be compared with the journal: %s", channel, type(exc).__name__)
 
-    async def _compare(self, known: Known) -> None:
+    async def _compare(self, known: KnownMessages) -> None:
         async def history(
             client: discord.Client, channel: discord.abc.Messageable
         ) -> tuple[dict[int, discord.Message], int]:
@@ -112,11 +112,11 @@ class Comparison:
                     gone.append(one)
         finally:  # what is certain is told, whatever became of the others
             if gone:
-                log.info("discord: %d messages of channel %d were deleted meanwhile", len(gone), known.channel)
+                log.info("discord: %d messages of channel %d were deleted while offline", len(gone), known.channel)
             for start in range(0, len(gone), BULK):
                 await self._finish(self._deleted(known.channel, gone[start : start + BULK]))
 
-    async def _is_gone(self, known: Known, message_id: int) -> bool:
+    async def _is_gone(self, known: KnownMessages, message_id: int) -> bool:
         """Whether Discord says of this very message that there is none. Raises Unreadable where it says nothing."""
 
         async def ask(client: discord.Client, channel: discord.abc.Messageable) -> bool:

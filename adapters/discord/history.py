@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import discord
 
-from adapters.discord.messages import TROUBLE, Online, Pace
+from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
 from adapters.discord.rates import background
-from adapters.discord.refusals import passing, reason
+from adapters.discord.refusals import is_transient, reason
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +50,18 @@ class Channels:
                     if not isinstance(found, discord.abc.Messageable):
                         raise Unreadable(gone=True)
                     return await look(client, found)
-            except TROUBLE as exc:
-                if isinstance(exc, discord.InvalidData) or not passing(exc):
-                    log.info("discord: channel %d can't be read: %s", channel, reason(exc))
+            except DISCORD_ERRORS as exc:
+                if isinstance(exc, discord.InvalidData) or not is_transient(exc):
+                    log.info("discord: channel %d could not be read: %s", channel, reason(exc))
                     raise Unreadable(gone=True) from exc
-                log.warning("discord: channel %d isn't read: %s", channel, reason(exc))
+                log.warning("discord: channel %d: reading failed, given up: %s", channel, reason(exc))
                 if attempt == _TRIES:
                     raise Unreadable(gone=False) from exc
                 await asyncio.sleep(self.pace.retry * 2**attempt)
             except Unreadable:
                 raise
             except Exception as exc:
-                log.error("discord: channel %d can't be understood: %s", channel, type(exc).__name__)
+                log.error("discord: channel %d: unexpected history: %s", channel, type(exc).__name__)
                 raise Unreadable(gone=True) from exc
         raise AssertionError("unreachable")
 

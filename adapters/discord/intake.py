@@ -17,7 +17,7 @@ from adapters.discord.compare import Comparison
 from adapters.discord.events import place, written
 from adapters.discord.history import Channels
 from adapters.discord.interactions import Interactions
-from adapters.discord.messages import TROUBLE, Online, Pace
+from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import reason
@@ -91,7 +91,7 @@ class Intake:
             for task in late:
                 task.cancel()
             if late:
-                log.warning("discord: %d still unanswered at the stop", len(late))
+                log.warning("discord: %d messages unanswered at shutdown; they resume at the next start", len(late))
                 await asyncio.wait(late, timeout=CLOSE_SECONDS)
 
     async def connected(self, client: "Client", shard: int) -> None:
@@ -108,9 +108,9 @@ class Intake:
             self._synced = True
             try:
                 await client.tree.sync()
-            except TROUBLE as exc:
+            except DISCORD_ERRORS as exc:
                 self._synced = False
-                log.warning("discord: the commands aren't registered: %s", reason(exc))
+                log.warning("discord: commands could not be registered: %s", reason(exc))
 
     async def message(self, message: discord.Message, me: int) -> None:
         """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
@@ -169,7 +169,7 @@ class Intake:
                 client = await self._online()
                 channel = client.get_channel(int(asked.channel)) or await client.fetch_channel(int(asked.channel))
             given = replace(asked, audience=place(channel, getattr(channel, "guild", None)).audience)
-        except (*TROUBLE, ValueError) as exc:
+        except (*DISCORD_ERRORS, ValueError) as exc:
             log.info("%s: who reads its channel can't be told: %s", event.id, type(exc).__name__)
         return replace(event, given=given)
 
@@ -191,7 +191,7 @@ class Intake:
         if event is not None and not known and await self._is_new(event):
             await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
         elif paste.unread(event):
-            log.warning("discord:%d: its edit is let pass: its text can't be read", message.id)
+            log.warning("discord:%d: edit ignored: its text is not readable", message.id)
         elif event is None or not (event.text or event.attachments or event.forwarded):
             await self.deleted(message.channel.id, {message.id})
         else:
@@ -224,5 +224,5 @@ class Intake:
     async def removed(self, guild: int) -> None:
         """The bot is no longer in a guild."""
         self._guilds.discard(guild)
-        log.info("discord: no longer in guild %d", guild)
+        log.info("discord: removed from guild %d", guild)
         await self.take(self._core.changes.on_removed(PLATFORM, str(guild)))

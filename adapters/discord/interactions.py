@@ -12,14 +12,14 @@ from discord import app_commands
 from adapters.common.text import clean
 from adapters.discord.events import person, place
 from adapters.discord.lengths import shorten
-from adapters.discord.messages import SILENT, TROUBLE
+from adapters.discord.messages import DISCORD_ERRORS, SILENT
 from adapters.discord.refusals import (
     ALREADY_ACKNOWLEDGED,
     REFUSALS,
     UNKNOWN,
     UNKNOWN_INTERACTION,
     UNKNOWN_MESSAGE,
-    passing,
+    is_transient,
     reason,
 )
 from adapters.discord.views import Kind, attachment, filled_in, form, layout, plain
@@ -111,7 +111,7 @@ class Interactions:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 found = await self._core.interactions.suggest(_command(interaction, name, typed))
         except TimeoutError:
-            log.warning("discord: suggestions took too long")
+            log.warning("discord: autocompletion timed out")
             return []
         texts = dict.fromkeys(shorten(clean(text).strip(), _CHOICE_LENGTH) for text in found)
         return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
@@ -143,11 +143,11 @@ async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[Vi
             await _hand_over(interaction, view.file)
     except discord.HTTPException as exc:
         if exc.code in _OVER:
-            log.warning("discord: interaction %d can't be answered any more: %s", interaction.id, reason(exc))
+            log.warning("discord: interaction %d expired: %s", interaction.id, reason(exc))
             return
-        log.error("discord: interaction %d: what it shows is refused: %s", interaction.id, reason(exc))
+        log.error("discord: interaction %d: response refused: %s", interaction.id, reason(exc))
         refusal = REFUSALS.get(exc.code, UNKNOWN)
-        await _say(interaction, SORRY if passing(exc) else refusal.sentence or NOT_SHOWN)
+        await _say(interaction, SORRY if is_transient(exc) else refusal.sentence or NOT_SHOWN)
     except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
         log.error("discord: interaction %d failed: %s", interaction.id, describe(exc))
         await _say(interaction, SORRY)
@@ -159,9 +159,9 @@ async def _put(interaction: discord.Interaction, view: View) -> None:
         # No content: an earlier version of this bot may have written some into the message that is now replaced.
         await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
     except discord.HTTPException as exc:
-        if passing(exc) or exc.code in _OVER:
+        if is_transient(exc) or exc.code in _OVER:
             raise
-        log.warning("discord: interaction %d: its view is refused: %s", interaction.id, reason(exc))
+        log.warning("discord: interaction %d: view refused: %s", interaction.id, reason(exc))
         if exc.code == UNKNOWN_MESSAGE:  # the caller has dismissed it
             await interaction.followup.send(view=layout(view), ephemeral=True, allowed_mentions=SILENT)
         else:
@@ -176,7 +176,7 @@ async def _hand_over(interaction: discord.Interaction, file: File) -> None:
         if exc.code in _OVER:
             raise
         log.error(
-            "discord: interaction %d: a file of %d bytes is refused: %s",
+            "discord: interaction %d: file of %d bytes refused: %s",
             interaction.id,
             len(file.content),
             reason(exc),
@@ -191,5 +191,5 @@ async def _say(interaction: discord.Interaction, sentence: str) -> None:
             await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=SILENT)
         else:
             await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=SILENT)
-    except TROUBLE as exc:
-        log.warning("discord: interaction %d: the person can't be told: %s", interaction.id, reason(exc))
+    except DISCORD_ERRORS as exc:
+        log.warning("discord: interaction %d: the person could not be told: %s", interaction.id, reason(exc))

@@ -14,7 +14,7 @@ from adapters.discord.refusals import (
     MISSING_PERMISSIONS,
     UNKNOWN_MESSAGE,
     Refused,
-    passing,
+    is_transient,
     reason,
 )
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 SILENT = discord.AllowedMentions.none()
 
 #: What a failing connection raises, below and above discord.py; aiohttp's closed session is a RuntimeError.
-TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
+DISCORD_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
 
 #: How many of the messages behind a question are searched for its answer, a hundred a request. Where the bot was far
 #: behind in a busy channel, the parts of an answer lie far apart, and to miss the last is to take half for the whole.
@@ -206,17 +206,17 @@ class Messages:
             client = await self._online()
             try:
                 return await action(client)
-            except TROUBLE as exc:
+            except DISCORD_ERRORS as exc:
                 # A limit that lasts for minutes isn't waited for: each try would ask Claude again.
                 if isinstance(exc, discord.RateLimited) or (
-                    isinstance(exc, discord.HTTPException) and not passing(exc)
+                    isinstance(exc, discord.HTTPException) and not is_transient(exc)
                 ):
                     refused = Refused(exc, editing=editing)
                     level = logging.INFO if refused.other else logging.WARNING
-                    log.log(level, "discord:%d: %s is refused: %s", self._question.id, what, reason(exc))
+                    log.log(level, "discord:%d: %s refused: %s", self._question.id, what, reason(exc))
                     raise refused from exc
                 if getattr(exc, "status", 0) == 401 or attempt == _TRIES:
                     raise ConnectionError(f"Discord: {reason(exc)}") from exc
-                log.warning("discord:%d: %s is tried again: %s", self._question.id, what, reason(exc))
+                log.warning("discord:%d: %s failed, retrying: %s", self._question.id, what, reason(exc))
             await asyncio.sleep(self._pace.retry * 2 ** (attempt - 1))
         raise AssertionError("unreachable")

@@ -242,7 +242,7 @@ class Rates:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._paused_until:
             self._allowed = max(min(_FEWEST, self._most), self._allowed // 2)
-            log.warning("discord: the limit of all requests is hit; %d a second from now on", self._allowed)
+            log.warning("discord: global rate limit hit; slowing down to %d requests a second", self._allowed)
         self._paused_until = max(self._paused_until, loop.time() + seconds)
         loop.call_later(seconds + 0.01, self._wake)
         if self._recovery is None:
@@ -274,7 +274,7 @@ class Rates:
         braking = len(self.invalid) >= self._brake
         if self._braking and not braking:
             self._braking = False
-            log.warning("discord: fewer invalid requests again; the usual pace from now on")
+            log.warning("discord: invalid requests have fallen; back to the usual pace")
         return braking
 
 

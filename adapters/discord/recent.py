@@ -9,7 +9,7 @@ SECONDS = 3600.0
 MOST = 10_000
 
 
-class Lately:
+class ExpiringSet:
     """Keys that were noted within the last hour."""
 
     def __init__(self) -> None:
@@ -36,5 +36,5 @@ class Places:
     """
 
     def __init__(self) -> None:
-        self.plain = Lately()
-        self.told = Lately()
+        self.plain = ExpiringSet()
+        self.told = ExpiringSet()

@@ -86,8 +86,8 @@ REFUSALS = {
 }
 
 #: Refusals that a later try may outlive, whatever their status: limits by time, and what Discord switched off for now.
-_PASSING = frozenset({20016, 20022, 20028, 20029, 40003, 40004, 40006, 40062, 40333, 130000})
-_PASSING_STATUSES = frozenset({401, 408, 425, 429})
+_TRANSIENT = frozenset({20016, 20022, 20028, 20029, 40003, 40004, 40006, 40062, 40333, 130000})
+_TRANSIENT_STATUSES = frozenset({401, 408, 425, 429})
 
 
 class Refused(Exception):
@@ -102,11 +102,11 @@ class Refused(Exception):
         self.shut = refusal.shut and self.other is None
 
 
-def passing(error: BaseException) -> bool:
-    """Whether what failed may work later; `error` is one of `discord_messages.TROUBLE`."""
+def is_transient(error: BaseException) -> bool:
+    """Whether what failed may work later; `error` is one of `discord_messages.DISCORD_ERRORS`."""
     if not isinstance(error, discord.HTTPException):
         return True
-    if error.status >= 500 or error.status in _PASSING_STATUSES or error.code in _PASSING:
+    if error.status >= 500 or error.status in _TRANSIENT_STATUSES or error.code in _TRANSIENT:
         return True
     # A page instead of Discord's JSON comes from something in between.
     return error.code == 0 and not error.response.headers.get("Content-Type", "").startswith("application/json")

@@ -11,10 +11,10 @@ import discord
 from adapters.common.text import clean
 from adapters.discord.answer import Answer
 from adapters.discord.lengths import shorten
-from adapters.discord.messages import TROUBLE, Confirm, Messages, Online, Pace, Question
+from adapters.discord.messages import DISCORD_ERRORS, Confirm, Messages, Online, Pace, Question
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
-from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Refused, passing, reason
+from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Refused, is_transient, reason
 from adapters.discord.text import LIMIT
 from bot.ports import JournalUnavailable, PlatformRefused
 
@@ -75,9 +75,9 @@ class Reply:
                 if free:
                     try:
                         await self._messages.typing()
-                    except TROUBLE as exc:
-                        log.warning("discord:%d: typing isn't shown: %s", self._question.id, reason(exc))
-                        if isinstance(exc, discord.HTTPException) and not passing(exc):
+                    except DISCORD_ERRORS as exc:
+                        log.warning("discord:%d: typing could not be shown: %s", self._question.id, reason(exc))
+                        if isinstance(exc, discord.HTTPException) and not is_transient(exc):
                             return
             await asyncio.sleep(self._pace.typing if free else min(_TYPING_AGAIN, self._pace.typing))
 
@@ -172,7 +172,7 @@ class Reply:
         if not question.asker or refusal.code in GONE:
             raise PlatformRefused(str(refusal.code)) from refusal
         if (question.asker, question.channel) in self._places.told:
-            log.info("discord:%d: the person has heard already that I can't write there", question.id)
+            log.info("discord:%d: the person was told before that I can't write there", question.id)
             return
         self._places.told.note((question.asker, question.channel))
         where = question.link or "the channel where you wrote to me"
@@ -188,7 +188,7 @@ class Reply:
         try:
             await self._answer.settle()
         except (ConnectionError, Refused) as exc:
-            log.warning("discord:%d: what there is of the answer stays as it is: %s", self._question.id, str(exc))
+            log.warning("discord:%d: the answer stays incomplete: %s", self._question.id, str(exc))
 
     async def _paint(self) -> None:
         """Bring the messages up to date in the set rhythm, as often as all answers' pace allows."""
@@ -202,7 +202,7 @@ class Reply:
                     self._refused = exc if exc.shut else None
                     return
                 except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
-                    log.warning("discord:%d: an update isn't shown: %s", self._question.id, str(exc))
+                    log.warning("discord:%d: an edit failed: %s", self._question.id, str(exc))
                 finally:
                     self._painting = False
             if not self._ended:

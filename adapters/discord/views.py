@@ -136,12 +136,12 @@ def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
 
 def form(ask: Form) -> discord.ui.Modal:
     """A form with one field for several lines, stopped like a view's components."""
-    most = max(1, min(ask.most, _FORM_TEXT))
+    limit = max(1, min(ask.limit, _FORM_TEXT))
     field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
         custom_id="text",
         style=discord.TextStyle.paragraph,
-        default=shorten(clean(ask.value), most) or None,
-        max_length=most,
+        default=shorten(clean(ask.value), limit) or None,
+        max_length=limit,
     )
     modal = discord.ui.Modal(title=_short(ask.title, _FORM_LABEL), custom_id=Kind.FORM + ask.action)
     modal.add_item(discord.ui.Label(text=_short(ask.label, _FORM_LABEL), component=field))

@@ -11,14 +11,14 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
-from adapters.slack.api import Wire
+from adapters.slack.api import SlackApi
 from adapters.slack.app import listening_app, sdk_logger
 from adapters.slack.catch_up import GIVEN_UP, CatchUp
 from adapters.slack.directory import Directory
-from adapters.slack.errors import FAILURES, REFUSED, code
+from adapters.slack.errors import REFUSED, SLACK_ERRORS, code
 from adapters.slack.http import serving
 from adapters.slack.intake import Intake
-from adapters.slack.interactions import Private
+from adapters.slack.interactions import Interactions
 from adapters.slack.socket import HEARTBEAT, Backoff, Envelope, Socket
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
@@ -48,10 +48,10 @@ class SlackAdapter:
         self._done = asyncio.Event()
         self._running = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wire: Wire
+        self._api: SlackApi
         self._directory: Directory
         self._intake: Intake
-        self._private: Private
+        self._interactions: Interactions
         self._catch_up: CatchUp
         self.ready = asyncio.Event()
 
@@ -74,7 +74,7 @@ class SlackAdapter:
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
                 base_url = f"{self._settings.slack_api_base}/"
-                self._wire = Wire.open(http, base_url, token.get_secret_value(), sdk_logger("slack_sdk.web"))
+                self._api = SlackApi.open(http, base_url, token.get_secret_value(), sdk_logger("slack_sdk.web"))
                 await self._supervise()
                 await self._finish()
         finally:
@@ -97,9 +97,9 @@ class SlackAdapter:
             except SettingsError as exc:
                 if not self.ready.is_set():
                     raise
-                log.error("slack: refused after it had worked: %s", exc)
+                log.error("slack: token rejected after it had worked: %s", exc)
             except Exception:  # the supervisor's boundary: Slack's trouble stops no other platform
-                log.warning("slack: the connection broke", exc_info=True)
+                log.warning("slack: connection failed", exc_info=True)
             await self._until_stopped(backoff.wait())
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
@@ -118,13 +118,15 @@ class SlackAdapter:
         if self.ready.is_set():
             await self._intake.close()
         if self._tasks:
-            log.info("slack: finishing %d under way", len(self._tasks))
+            log.info("slack: waiting for %d answers in flight", len(self._tasks))
             _, late = await asyncio.wait(self._tasks, timeout=GRACE)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
             if late:
-                log.error("slack: %d not finished in %d s", len(late), int(GRACE))
+                log.error(
+                    "slack: %d answers unfinished after %d s; they resume at the next start", len(late), int(GRACE)
+                )
         if self.ready.is_set():
             await self._directory.close()
 
@@ -132,8 +134,8 @@ class SlackAdapter:
 
     async def _serve(self) -> None:
         await self._identify()
-        about = self._settings, self._wire, self._me
-        app = listening_app(*about, self._intake, self._private, self._spawn, self._catch_up.refused)
+        about = self._settings, self._api, self._me
+        app = listening_app(*about, self._intake, self._interactions, self._spawn, self._catch_up.refused)
         app_token, secret = self._settings.slack_app_token, self._settings.slack_signing_secret
         catching_up = asyncio.create_task(self._catch_up.run())
         try:
@@ -148,18 +150,18 @@ class SlackAdapter:
             await asyncio.gather(catching_up, return_exceptions=True)
 
     async def _identify(self) -> None:
-        me = await self._checked(self._wire.edits.auth_test, "SLACK_BOT_TOKEN")
+        me = await self._checked(self._api.edits.auth_test, "SLACK_BOT_TOKEN")
         self._me = {
             field: str(me.get(field) or "") for field in ("user_id", "bot_id", "user", "team_id", "team", "url")
         }
         # A token of a whole organisation may name no workspace.
         self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
-        self._wire.bot_user, self._wire.team = self._me["user_id"], self._me["team_id"]
-        self._directory = Directory(self._wire.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
-        self._private = Private(self._core, self._wire, self._directory)
-        self._intake = Intake(self._core, self._wire, self._directory, self._private, self._me["url"], self._spawn)
+        self._api.bot_user, self._api.team = self._me["user_id"], self._me["team_id"]
+        self._directory = Directory(self._api.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
+        self._interactions = Interactions(self._core, self._api, self._directory)
+        self._intake = Intake(self._core, self._api, self._directory, self._interactions, self._me["url"], self._spawn)
         hours = self._settings.bot_catch_up_hours
-        parts = self._core, self._wire.in_background(), self._directory, self._intake, self._spawn
+        parts = self._core, self._api.in_background(), self._directory, self._intake, self._spawn
         self._catch_up = CatchUp(*parts, hours, self._given_up)
         await self._core.changes.on_returned("slack", self._me["team_id"])
 
@@ -170,19 +172,19 @@ class SlackAdapter:
         while True:
             try:
                 return await call()
-            except FAILURES as exc:
+            except SLACK_ERRORS as exc:
                 if isinstance(exc, SlackApiError) and code(exc) in REFUSED:
                     raise SettingsError(f"{variable}: Slack refuses it ({code(exc)})") from None
                 if code(exc) == "HTTP 404" or isinstance(exc, aiohttp.InvalidURL):
                     raise SettingsError("SLACK_API_BASE: there is no Slack at that address") from None
-                log.warning("slack: can't reach Slack, trying again: %s", code(exc))
+                log.warning("slack: Slack could not be reached, retrying: %s", code(exc))
             except ValueError:
                 raise SettingsError(f"{variable}: not a token (it holds a character that none has)") from None
             await backoff.wait()
 
     async def _serve_socket(self, app: AsyncApp, app_token: str) -> None:
         async def open_url() -> str:
-            return str((await self._wire.edits.apps_connections_open(app_token=app_token))["url"])
+            return str((await self._api.edits.apps_connections_open(app_token=app_token))["url"])
 
         async def handle(envelope: Envelope) -> Envelope | None:
             acknowledgement: Envelope = {"envelope_id": envelope["envelope_id"]}
@@ -191,14 +193,14 @@ class SlackAdapter:
                 return acknowledgement
             response = await app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
             if response.status != 200:
-                log.warning("slack: an envelope was not taken (HTTP %d)", response.status)
+                log.warning("slack: envelope not acknowledged (HTTP %d)", response.status)
                 return None
             if response.body:
                 acknowledgement["payload"] = json.loads(response.body)
             return acknowledgement
 
         url = await self._checked(open_url, "SLACK_APP_TOKEN")
-        socket = Socket(self._wire.http, open_url, handle, self._catch_up, heartbeat=self._heartbeat)
+        socket = Socket(self._api.http, open_url, handle, self._catch_up, heartbeat=self._heartbeat)
         connection = asyncio.create_task(socket.run(url))
         greeted = asyncio.create_task(socket.greeted.wait())
         try:
@@ -231,4 +233,4 @@ class SlackAdapter:
         try:
             await work
         except Exception as exc:  # noqa: BLE001 - the event boundary: one event's trouble stops no other
-            log.error("slack: an event failed: %s", type(exc).__name__)
+            log.error("slack: handling an event failed: %s", type(exc).__name__)

@@ -42,7 +42,7 @@ class History:
 
 
 @dataclass(slots=True)
-class Wire:
+class SlackApi:
     """The calls of one workspace, all of them at one pace.
 
     `posts` retries nothing but a rate limit, since a post that is repeated shows twice; `edits` retries nothing at
@@ -67,7 +67,7 @@ class Wire:
     edits_work: bool = False
 
     @classmethod
-    def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "Wire":
+    def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "SlackApi":
         """Clients that share one pool of connections and one pace."""
         pace = Pace()
         about: dict[str, Any] = {"base_url": base_url, "session": http, "logger": logger, "timeout": 30}
@@ -80,13 +80,13 @@ class Wire:
             http,
             pace,
             posts=client(retries=5),
-            edits=client(most=0.0),
-            reads=client(again, most=READ_WAIT, retries=2),
+            edits=client(longest_wait=0.0),
+            reads=client(again, longest_wait=READ_WAIT, retries=2),
             background=client(again, retries=2, spare=SPARE),
             now=client(paced=False),
         )
 
-    def in_background(self) -> "Wire":
+    def in_background(self) -> "SlackApi":
         """The same calls, where those that read leave a part of each minute to what people wait for."""
         return replace(self, reads=self.background)
 
@@ -96,7 +96,7 @@ class Wire:
         return Home(self.bot_user, self.team)
 
     async def whisper(self, place: Place, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
-        """Show something to one person alone. Raises one of FAILURES."""
+        """Show something to one person alone. Raises one of SLACK_ERRORS."""
         await self.reads.chat_postEphemeral(
             channel=place.channel,
             user=person.user,
@@ -108,13 +108,13 @@ class Wire:
         )
 
     async def say(self, place: Place, text: str) -> None:
-        """Say something plain in place. Raises one of FAILURES."""
+        """Say something plain in place. Raises one of SLACK_ERRORS."""
         await self.posts.chat_postMessage(
             channel=place.channel, thread_ts=place.thread, text=text, link_names=False, parse="none"
         )
 
     async def tell(self, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
-        """Say something in the person's direct messages with the bot. Raises one of FAILURES."""
+        """Say something in the person's direct messages with the bot. Raises one of SLACK_ERRORS."""
         opened = await self.reads.conversations_open(users=person.user)
         await self.posts.chat_postMessage(
             channel=str(opened["channel"]["id"]),
@@ -127,7 +127,7 @@ class Wire:
         )
 
     async def hand_over(self, person: Person, file: File) -> None:
-        """Send a file into the person's direct messages with the bot. Raises one of FAILURES."""
+        """Send a file into the person's direct messages with the bot. Raises one of SLACK_ERRORS."""
         opened = await self.reads.conversations_open(users=person.user)
         await self.posts.files_upload_v2(
             channel=str(opened["channel"]["id"]), file=file.content, filename=file.name, title=file.name
@@ -136,7 +136,7 @@ class Wire:
     async def after(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> list[Message]:
         """What was written after a time stamp in a thread, or at the channel's top level; oldest first.
 
-        At most a thousand messages. Raises one of FAILURES.
+        At most a thousand messages. Raises one of SLACK_ERRORS.
         """
         history = await self.since(channel, thread, ts, metadata=metadata)
         return [message for message in history.messages if message["ts"] > ts]
@@ -144,7 +144,7 @@ class Wire:
     async def since(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> History:
         """What was written from a time stamp on in a thread, or at the channel's top level.
 
-        At most a thousand messages: a thread's first, a channel's last. Raises one of FAILURES.
+        At most a thousand messages: a thread's first, a channel's last. Raises one of SLACK_ERRORS.
         """
         where: dict[str, Any] = {"channel": channel, "oldest": ts, "inclusive": True, "limit": PAGE}
         where["include_all_metadata"] = metadata
@@ -162,7 +162,7 @@ class Wire:
         return History([found[key] for key in sorted(found)], whole)
 
     async def is_gone(self, channel: str, thread: str | None, ts: str) -> bool:
-        """Whether Slack says that a message, which was there, is there no more. Raises one of FAILURES."""
+        """Whether Slack says that a message, which was there, is there no more. Raises one of SLACK_ERRORS."""
         if thread is None or thread == ts:
             page = await self._page(None, {"channel": channel, "latest": ts, "inclusive": True, "limit": 1})
         else:

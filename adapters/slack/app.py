@@ -10,10 +10,10 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import views
-from adapters.slack.api import Wire
+from adapters.slack.api import SlackApi
 from adapters.slack.events import Body
 from adapters.slack.intake import Intake, Spawn
-from adapters.slack.interactions import Private
+from adapters.slack.interactions import Interactions
 from bot.commands.registry import COMMANDS
 from bot.config import Settings
 
@@ -38,10 +38,10 @@ def sdk_logger(name: str) -> logging.Logger:
 
 def listening_app(
     settings: Settings,
-    wire: Wire,
+    api: SlackApi,
     me: Mapping[str, str],
     intake: Intake,
-    private: Private,
+    interactions: Interactions,
     spawn: Spawn,
     refused: Callable[[], None],
 ) -> AsyncApp:
@@ -57,7 +57,7 @@ def listening_app(
     app = AsyncApp(
         logger=sdk_logger("slack_bolt.bot"),
         authorize=authorize,
-        client=AsyncWebClient(base_url=wire.reads.base_url, session=wire.http, logger=sdk_logger("slack_sdk.bot")),
+        client=AsyncWebClient(base_url=api.reads.base_url, session=api.http, logger=sdk_logger("slack_sdk.bot")),
         signing_secret=secret.get_secret_value() if secret else None,
         # The acknowledgement follows the listener: what is only heard is not yet safe.
         process_before_response=True,
@@ -74,7 +74,7 @@ def listening_app(
             try:
                 await take(body)
             except Exception as exc:  # noqa: BLE001 - the event boundary: not acknowledged, so it comes again
-                log.error("slack: an event was not taken in, and comes again: %s", type(exc).__name__)
+                log.error("slack: event could not be admitted, Slack will redeliver it: %s", type(exc).__name__)
                 refused()
                 return BoltResponse(status=503)
             return None
@@ -82,19 +82,19 @@ def listening_app(
         return listener
 
     async def on_home(body: Body) -> None:
-        spawn(private.home(body))
+        spawn(interactions.home(body))
 
     async def on_command(body: Body, ack: AsyncAck) -> None:
         await ack()
-        spawn(private.command(body))
+        spawn(interactions.command(body))
 
     async def on_press(body: Body, ack: AsyncAck) -> None:
         await ack()
-        spawn(private.press(body))
+        spawn(interactions.press(body))
 
     async def on_submit(body: Body, ack: AsyncAck) -> None:
         await ack()
-        spawn(private.submit(body))
+        spawn(interactions.submit(body))
 
     async def ignore(ack: AsyncAck) -> None:
         await ack()

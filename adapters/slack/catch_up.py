@@ -6,13 +6,13 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from adapters.slack.api import Message, Wire
-from adapters.slack.compare import Comparison, Known
+from adapters.slack.api import Message, SlackApi
+from adapters.slack.compare import Comparison, KnownMessages
 from adapters.slack.directory import Directory
-from adapters.slack.errors import FAILURES, code, passing, retry_after
-from adapters.slack.events import ParsedMessage, draft
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
+from adapters.slack.events import ParsedMessage, parse_message
 from adapters.slack.intake import Intake, Spawn
-from adapters.slack.places import PLACES, Round, Spoken, spoken
+from adapters.slack.places import PLACES, CatchUpPass, KnownPlace, known_places
 from bot.events import MessageEvent
 from bot.ports import Core, JournalUnavailable
 
@@ -35,7 +35,7 @@ class CatchUp:
     def __init__(
         self,
         core: Core,
-        wire: Wire,
+        api: SlackApi,
         directory: Directory,
         intake: Intake,
         spawn: Spawn,
@@ -43,14 +43,14 @@ class CatchUp:
         given_up: float = GIVEN_UP,
     ) -> None:
         self._core = core
-        self._wire = wire
+        self._api = api
         self._directory = directory
         self._intake = intake
         self._spawn = spawn
         self._hours = hours
-        self._comparison = Comparison(core, wire, intake)
-        self._noted: list[Spoken] = []
-        self._rounds: deque[Round] = deque()
+        self._comparison = Comparison(core, api, intake)
+        self._noted: list[KnownPlace] = []
+        self._rounds: deque[CatchUpPass] = deque()
         self._gap = asyncio.Event()
         self._given_up = given_up
         self._later: asyncio.Task[None] | None = None
@@ -64,9 +64,11 @@ class CatchUp:
             seen = await self._core.history.last_seen("slack")
             recent = await self._core.history.recently_seen("slack", self._hours)
         except Exception as exc:  # noqa: BLE001 - the connection matters more than what was missed
-            log.error("slack: can't tell what was seen last: %s", type(exc).__name__)
+            log.error("slack: the journal could not be read for catch-up: %s", type(exc).__name__)
             return
-        self._noted = sorted(spoken(seen, Known.by_place(recent)), key=lambda place: place.thread is not None)
+        self._noted = sorted(
+            known_places(seen, KnownMessages.by_place(recent)), key=lambda place: place.thread is not None
+        )
         for place in reversed(self._noted):  # those spoken in last are kept longest
             if place.thread is not None:
                 self._directory.join(place.channel, place.thread)
@@ -74,8 +76,8 @@ class CatchUp:
     def begin(self) -> None:
         """Let `run` look, now that the connection stands."""
         if len(self._noted) > PLACES:
-            log.warning("slack: catching up in %d of %d places", PLACES, len(self._noted))
-        self._rounds.append(Round(self._noted))
+            log.warning("slack: catching up in %d of %d channels and threads", PLACES, len(self._noted))
+        self._rounds.append(CatchUpPass(self._noted))
         self._noted = []
         self._gap.set()
 
@@ -104,28 +106,28 @@ class CatchUp:
                     try:
                         await self._through(self._rounds[0])
                     except Exception as exc:  # noqa: BLE001 - what wasn't looked at now is after the next gap
-                        log.error("slack: catching up was broken off: %s", type(exc).__name__)
+                        log.error("slack: catch-up failed: %s", type(exc).__name__)
                     finally:
                         self._rounds.popleft().close()
         finally:
             if self._later is not None:
                 self._later.cancel()
 
-    async def _through(self, places: Round) -> None:
+    async def _through(self, places: CatchUpPass) -> None:
         oldest = f"{(datetime.now(UTC) - timedelta(hours=self._hours)).timestamp():.6f}"
         looked = missed = 0
-        missing: list[tuple[Spoken, list[str]]] = []
+        missing: list[tuple[KnownPlace, list[str]]] = []
         while place := await places.next():
             try:
                 count, threads, gone = await self._look(place, max(place.seen, oldest), oldest, places)
-            except (*FAILURES, JournalUnavailable) as exc:
-                if (isinstance(exc, JournalUnavailable) or passing(exc)) and place.tries < TRIES:
+            except (*SLACK_ERRORS, JournalUnavailable) as exc:
+                if (isinstance(exc, JournalUnavailable) or is_transient(exc)) and place.tries < TRIES:
                     places.again(replace(place, tries=place.tries + 1))
-                    log.info("slack: catching up in a place is tried again: %s", code(exc))
+                    log.info("slack: catch-up of a channel failed, retrying: %s", code(exc))
                     await asyncio.sleep(max(retry_after(exc), min(2.0**place.tries, LONGEST_PAUSE)))
                 else:
                     places.looked(place)
-                    log.warning("slack: no catching up in a place: %s", code(exc))
+                    log.warning("slack: catch-up of a channel failed, given up: %s", code(exc))
                 continue
             places.looked(place)
             places.add(threads)
@@ -135,18 +137,20 @@ class CatchUp:
         for place, gone in missing:
             await self._comparison.deleted(place.team, place.channel, place.thread, gone, places.pace)
         if places.size:
-            log.info("slack: caught up in %d places: %d messages", looked, missed)
+            log.info("slack: caught up in %d channels and threads: %d missed messages", looked, missed)
 
-    async def _look(self, place: Spoken, after: str, oldest: str, places: Round) -> tuple[int, list[Spoken], list[str]]:
+    async def _look(
+        self, place: KnownPlace, after: str, oldest: str, places: CatchUpPass
+    ) -> tuple[int, list[KnownPlace], list[str]]:
         """Look through one place: how much was missed, threads to look through, and what is to be asked for alone.
 
-        Raises one of FAILURES or JournalUnavailable where it is to be looked through again.
+        Raises one of SLACK_ERRORS or JournalUnavailable where it is to be looked through again.
         """
         since = min(place.since or after, after)
         history = await self._comparison.history(place.channel, place.thread, since, place.known)
         messages = history.messages
         if place.thread and not history.whole:  # of a thread, what was read is its beginning
-            messages = await self._wire.after(place.channel, place.thread, after)
+            messages = await self._api.after(place.channel, place.thread, after)
         await self._comparison.edited(place.known, [self._read(place, one) for one in history.messages])
         gone = self._comparison.missing(place.known, history)
         new = [one for one in messages if one["ts"] > max(since, oldest) and one["ts"] not in place.known.messages]
@@ -156,10 +160,10 @@ class CatchUp:
         count, threads = await self._admit(place, new, after)
         return count, threads, gone
 
-    async def _admit(self, place: Spoken, messages: list[Message], after: str) -> tuple[int, list[Spoken]]:
+    async def _admit(self, place: KnownPlace, messages: list[Message], after: str) -> tuple[int, list[KnownPlace]]:
         """Have the messages that nobody has answered written down, and answered; and name the threads below them."""
         events: list[MessageEvent] = []
-        threads: list[Spoken] = []
+        threads: list[KnownPlace] = []
         if place.thread and place.ours:
             self._directory.join(place.channel, place.thread)
         ours = place.ours
@@ -169,7 +173,7 @@ class CatchUp:
                 if place.thread is None and str(message.get("latest_reply") or "") > after:
                     ts = str(message["ts"])
                     ours_below = found is not None and (found.direct or found.mentioned)
-                    threads.append(Spoken(place.team, place.channel, ts, max(ts, after), ours=ours_below))
+                    threads.append(KnownPlace(place.team, place.channel, ts, max(ts, after), ours=ours_below))
                 if found is None or not self._may_be_missed(found, after, ours=ours):
                     continue
                 event = await self._intake.read(found)
@@ -192,17 +196,17 @@ class CatchUp:
         # become one for the bot by that, and in a thread the bot may not have taken part yet.
         return (found.direct or found.mentioned) and not found.edited
 
-    def _latest(self, place: Spoken, message: Message) -> ParsedMessage | None:
+    def _latest(self, place: KnownPlace, message: Message) -> ParsedMessage | None:
         """A person's message as it stands now, whatever it said in the history; None where it is deleted."""
         found = self._read(place, message)
         return None if found is None else self._intake.latest(found)
 
-    def _read(self, place: Spoken, message: Message) -> ParsedMessage | None:
+    def _read(self, place: KnownPlace, message: Message) -> ParsedMessage | None:
         try:
             around = {"type": "message", "channel": place.channel}
-            return draft({"team_id": place.team, "event": {**message, **around}}, self._wire.home)
+            return parse_message({"team_id": place.team, "event": {**message, **around}}, self._api.home)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            log.warning("slack: a message in a history was not as documented: %s", type(exc).__name__)
+            log.warning("slack: unexpected message in a history, ignored: %s", type(exc).__name__)
             return None
 
     async def _answer(self, events: list[MessageEvent]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from adapters.slack.api import TOMBSTONE, History, Wire
-from adapters.slack.errors import FAILURES, code, passing, retry_after
+from adapters.slack.api import TOMBSTONE, History, SlackApi
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import ParsedMessage, former_ids, ts_of
 from adapters.slack.intake import Intake
 from bot.model import PlaceKey
@@ -31,16 +31,18 @@ def place_of(key: str) -> tuple[str, str, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMessages:
     """Time stamps of the messages of a place that the journal knows, and when it last heard of the place."""
 
     messages: frozenset[str] = frozenset()
     heard: float = field(default=0.0)
 
     @classmethod
-    def by_place(cls, recent: Iterable[tuple[str, str, datetime]]) -> dict[tuple[str, str, str | None], "Known"]:
+    def by_place(
+        cls, recent: Iterable[tuple[str, str, datetime]]
+    ) -> dict[tuple[str, str, str | None], "KnownMessages"]:
         """What `Core.recently_seen` tells, by place."""
-        found: dict[tuple[str, str, str | None], Known] = {}
+        found: dict[tuple[str, str, str | None], KnownMessages] = {}
         for key, event_id, at in recent:
             before = found.get(place_of(key), cls())
             ts = ts_of(event_id)
@@ -55,21 +57,21 @@ class Comparison:
     alone, doesn't show it either.
     """
 
-    def __init__(self, core: Core, wire: Wire, intake: Intake) -> None:
+    def __init__(self, core: Core, api: SlackApi, intake: Intake) -> None:
         self._core = core
-        self._wire = wire
+        self._api = api
         self._intake = intake
 
-    async def history(self, channel: str, thread: str | None, since: str, known: Known) -> History:
-        """What a place holds from a time stamp on. Raises one of FAILURES."""
+    async def history(self, channel: str, thread: str | None, since: str, known: KnownMessages) -> History:
+        """What a place holds from a time stamp on. Raises one of SLACK_ERRORS."""
         try:
-            return await self._wire.since(channel, thread, since)
-        except FAILURES as exc:
+            return await self._api.since(channel, thread, since)
+        except SLACK_ERRORS as exc:
             if thread is None or not known.messages or code(exc) != "thread_not_found":
                 raise
             return History([], whole=True)  # nothing is left of it, as it seems: each is asked for alone
 
-    async def edited(self, known: Known, messages: Sequence[ParsedMessage | None]) -> None:
+    async def edited(self, known: KnownMessages, messages: Sequence[ParsedMessage | None]) -> None:
         """Tell of the known messages that were edited since the place was last heard of."""
         for found in messages:
             if found is None or found.ts not in known.messages or found.edited <= known.heard - MARGIN:
@@ -77,7 +79,7 @@ class Comparison:
             if self._intake.latest(found) is found:  # else it was told already, or a later edit was
                 await self._core.changes.on_edited(await self._intake.event(found))
 
-    def missing(self, known: Known, history: History) -> list[str]:
+    def missing(self, known: KnownMessages, history: History) -> list[str]:
         """The known messages that a history would show, were they still there."""
         there = {one["ts"] for one in history.messages if one.get("subtype") != TOMBSTONE}
         return sorted(ts for ts in known.messages if ts not in there and history.tells_of(ts))
@@ -91,17 +93,17 @@ class Comparison:
         """
         gone: list[str] = []
         for ts in missing:
-            event_id = self._wire.home.message_id(channel, ts)
+            event_id = self._api.home.message_id(channel, ts)
             if self._intake.is_deleted(event_id):
                 continue
             try:
                 if await self._is_gone(channel, thread, ts, turn):
-                    gone += [event_id, *former_ids(team, channel, ts, self._wire.home)]
-            except FAILURES as exc:
-                log.warning("slack: can't tell whether %d messages were deleted: %s", len(missing), code(exc))
+                    gone += [event_id, *former_ids(team, channel, ts, self._api.home)]
+            except SLACK_ERRORS as exc:
+                log.warning("slack: could not check whether %d messages were deleted: %s", len(missing), code(exc))
                 break
         if gone:
-            log.info("slack: %d messages were deleted meanwhile", len(gone))
+            log.info("slack: %d messages were deleted while offline", len(gone))
         for start in range(0, len(gone), BULK):
             await self._core.changes.on_deleted(gone[start : start + BULK])
 
@@ -109,9 +111,9 @@ class Comparison:
         for attempt in range(1, TRIES + 1):
             await turn()
             try:
-                return await self._wire.is_gone(channel, thread, ts)
-            except FAILURES as exc:
-                if not passing(exc) or attempt == TRIES:
+                return await self._api.is_gone(channel, thread, ts)
+            except SLACK_ERRORS as exc:
+                if not is_transient(exc) or attempt == TRIES:
                     raise
                 await asyncio.sleep(max(retry_after(exc), 2.0**attempt))
         raise AssertionError("unreachable")

@@ -38,13 +38,13 @@ class Content:
         try:
             return cls._whole(message)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            log.warning("slack: of a message only the text is read: the rest is not as documented (%s)", describe(exc))
-            return cls(said({"text": message.get("text")}), (), ())
+            log.warning("slack: unexpected content in a message, only its text is read (%s)", describe(exc))
+            return cls(message_text({"text": message.get("text")}), (), ())
 
     @classmethod
     def _whole(cls, message: Json) -> "Content":
         files = [file for file in message.get("files") or () if isinstance(file, dict)]
-        raw = said(message)
+        raw = message_text(message)
         names = tuple(clean(str(file.get("name") or file.get("title") or "file")) for file in files)
         if not raw.strip() and len(files) == 1 and _is_snippet(files[0]):
             # A long text that was pasted: Slack turns it into a snippet, and shows the beginning in its event.
@@ -55,7 +55,7 @@ class Content:
         return cls(raw, tuple(_cut(_forwarded(message, alone=not raw.strip()))), names, clip)
 
 
-def said(message: Json) -> str:
+def message_text(message: Json) -> str:
     """What a message's writer said: its text, or its blocks where it has none."""
     raw = message.get("text") or ""
     if not isinstance(raw, str):

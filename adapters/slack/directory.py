@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.common.text import clean
-from adapters.slack.errors import FAILURES, code, passing
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient
 from bot.model import Audience, Place
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class Directory:
         try:
             known = await asyncio.wait_for(self._channels.get(channel), WAIT)
         except TimeoutError:
-            log.warning("slack: conversations.info is slow, so the channel counts as closed")
+            log.warning("slack: conversations.info timed out; treating the channel as private")
             known = UNKNOWN
         if external:
             if known.known and not known.external:
@@ -263,7 +263,7 @@ class Directory:
                 return joined
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-        log.warning("slack: a thread counts as not ours: Slack doesn't say whose it is")
+        log.warning("slack: treating a thread as not ours: Slack doesn't say who began it")
         return False
 
     def join(self, channel: str, thread: str) -> None:
@@ -281,13 +281,13 @@ class Directory:
         try:
             return await asyncio.wait_for(self._members.get(user), WAIT)
         except TimeoutError:
-            log.info("slack: users.info is slow; a user's id stands for the name")
+            log.info("slack: users.info timed out; using the user's id as the name")
             return Member("")
 
     async def _load_member(self, user: str) -> Member:
         try:
             found: dict[str, Any] = (await self._client.users_info(user=user)).get("user") or {}
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             log.info("slack: users.info failed: %s", code(exc))
             return Member("")
         profile = found.get("profile") or {}
@@ -300,8 +300,8 @@ class Directory:
     async def _load_channel(self, channel: str) -> Channel:
         try:
             found: dict[str, Any] = (await self._client.conversations_info(channel=channel)).get("channel") or {}
-        except FAILURES as exc:
-            log.warning("slack: conversations.info failed, so the channel counts as closed: %s", code(exc))
+        except SLACK_ERRORS as exc:
+            log.warning("slack: conversations.info failed; treating the channel as private: %s", code(exc))
             return UNKNOWN
         if found.get("is_im"):
             return Channel(Audience.PRIVATE, "DM")
@@ -315,7 +315,7 @@ class Directory:
     async def _load_groups(self, _: str) -> dict[str, str]:
         try:
             groups = (await self._client.usergroups_list()).get("usergroups") or ()
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             log.info("slack: usergroups.list failed: %s", code(exc))
             return {}
         return {str(one.get("id")): f"@{clean(str(one.get('handle') or one.get('name') or 'group'))}" for one in groups}
@@ -327,11 +327,11 @@ class Directory:
         for _ in range(PAGES):
             try:
                 page = await self._client.conversations_replies(channel=channel, ts=thread, limit=200, cursor=cursor)
-            except FAILURES as exc:
-                if passing(exc):
-                    log.info("slack: conversations.replies failed, and is tried again: %s", code(exc))
+            except SLACK_ERRORS as exc:
+                if is_transient(exc):
+                    log.info("slack: conversations.replies failed, retrying: %s", code(exc))
                     return None
-                log.warning("slack: conversations.replies failed, so the thread counts as not ours: %s", code(exc))
+                log.warning("slack: conversations.replies failed; treating the thread as not ours: %s", code(exc))
                 return False
             if any(self._is_ours(message) for message in page.get("messages") or ()):
                 return True

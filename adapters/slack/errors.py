@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackClientError
 from bot.ports import PlatformRefused
 
 #: Everything that a Web API call may raise: Slack's refusal, the network's trouble, a time limit.
-FAILURES = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
+SLACK_ERRORS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 #: Slack's errors for a token that will not work, however often it is tried.
 REFUSED = frozenset(
@@ -130,7 +130,7 @@ def code(error: BaseException) -> str:
 
 
 def refusal(error: BaseException) -> Refusal:
-    """What may still be tried after one of FAILURES."""
+    """What may still be tried after one of SLACK_ERRORS."""
     if not isinstance(error, SlackClientError) or isinstance(error, Crowded):
         return Refusal.PASSING
     response = getattr(error, "response", None)
@@ -143,12 +143,12 @@ def refusal(error: BaseException) -> Refusal:
     return REFUSALS.get(named, Refusal.FORM)
 
 
-def passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same call may work a moment later."""
     return refusal(error) is Refusal.PASSING
 
 
-def limited(error: BaseException) -> bool:
+def is_rate_limited(error: BaseException) -> bool:
     """Whether Slack refused the call for a rate limit, and did nothing."""
     response = getattr(error, "response", None)
     return code(error) in ("ratelimited", "rate_limited") or getattr(response, "status_code", 0) == 429
@@ -166,15 +166,15 @@ def outage() -> Iterator[None]:
     """Raise what the core knows: ConnectionError for what may work later, PlatformRefused for what never will."""
     try:
         yield
-    except FAILURES as exc:
-        if passing(exc):
+    except SLACK_ERRORS as exc:
+        if is_transient(exc):
             raise ConnectionError(f"Slack: {code(exc)}") from exc
         raise refused(exc) from exc
 
 
 def never_sent(error: BaseException) -> bool:
     """Whether Slack can't have received the call, or said that it did nothing."""
-    return isinstance(error, aiohttp.ClientConnectorError | Crowded) or limited(error)
+    return isinstance(error, aiohttp.ClientConnectorError | Crowded) or is_rate_limited(error)
 
 
 def retry_after(error: BaseException) -> float:

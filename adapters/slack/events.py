@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.slack.content import Content, said
+from adapters.slack.content import Content, message_text
 from adapters.slack.text import mentioned, mentions_group
 from bot.model import Person
 
@@ -123,7 +123,7 @@ def team_of(body: Body, home: Home) -> str:
     return next((str(each) for each in named if each and not str(each).startswith("E")), home.team)
 
 
-def draft(body: Body, home: Home) -> ParsedMessage | None:
+def parse_message(body: Body, home: Home) -> ParsedMessage | None:
     """A message or mention that may be for the bot; None where it can't be.
 
     Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
@@ -180,7 +180,7 @@ class Change:
     former: tuple[str, ...] = ()
 
 
-def change(body: Body, home: Home) -> Change | None:
+def parse_change(body: Body, home: Home) -> Change | None:
     """A deletion, or an edit of a person's text; None where the text is what it was (an unfurl, the bot's own edit).
 
     Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
@@ -193,12 +193,12 @@ def change(body: Body, home: Home) -> Change | None:
     # A message with answers in its thread isn't deleted, but becomes a tombstone.
     if deleted or now.get("subtype") == "tombstone":
         return Change(identity, None, None, former)
-    if said(now) == said(before):
+    if message_text(now) == message_text(before):
         return None
 
     def read(message: Body) -> ParsedMessage | None:
         around = {"type": "message", "channel": event["channel"], "channel_type": event.get("channel_type")}
-        return draft({**body, "event": {**message, **around}}, home) if message else None
+        return parse_message({**body, "event": {**message, **around}}, home) if message else None
 
     new = read(now)
     return None if new is None else Change(identity, new, read(before), former)

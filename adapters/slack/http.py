@@ -15,7 +15,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from adapters.slack.door import MAX_BODY, Door, TooLarge
+from adapters.slack.connection_limits import MAX_BODY, ConnectionLimits, TooLarge
 from bot.config import SettingsError
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Requests:
         self._app = app
         self._secret = secret
         self._signatures = Signatures(secret)
-        self.door: Door
+        self.door: ConnectionLimits
 
     async def warm_up(self) -> None:
         """Take Slack's own request of its kind through Bolt, so that what is imported late is there."""
@@ -142,12 +142,12 @@ class Requests:
         try:
             bolt_request = AsyncBoltRequest(body=body.decode(), headers=dict(headers))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
-            log.warning("slack: a signed request can't be read (%s)", type(exc).__name__)
+            log.warning("slack: malformed signed request (%s)", type(exc).__name__)
             return _refusal(400)
         try:
             return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
         except Exception as exc:  # noqa: BLE001 - the request's boundary: Slack sends it again, others go on
-            log.error("slack: a request failed: %s", type(exc).__name__)
+            log.error("slack: handling a request failed: %s", type(exc).__name__)
             return _refusal(500)
 
 
@@ -158,7 +158,7 @@ def _closing(response: web.Response) -> web.Response:
 
 
 def _refusal(status: int, **headers: str) -> web.Response:
-    log.debug("slack: an HTTP request was refused (%d)", status)
+    log.debug("slack: HTTP request refused (%d)", status)
     return _closing(web.Response(status=status, headers=headers))
 
 
@@ -167,7 +167,7 @@ async def serving(app: AsyncApp, secret: str, port: int) -> AsyncIterator[None]:
     """Listen at a port. Raises SettingsError where that can't be."""
     requests = Requests(app, secret)
     await requests.warm_up()
-    requests.door = Door(requests)
+    requests.door = ConnectionLimits(requests)
     runner = web.ServerRunner(requests.door, shutdown_timeout=SHUTDOWN)
     await runner.setup()
     try:

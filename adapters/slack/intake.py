@@ -12,11 +12,11 @@ from typing import Any
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
-from adapters.slack.api import Wire
+from adapters.slack.api import SlackApi
 from adapters.slack.directory import Directory
-from adapters.slack.events import Body, Change, ParsedMessage, change, draft, team_of, ts_of
-from adapters.slack.interactions import Private
-from adapters.slack.reply import SlackRespond
+from adapters.slack.events import Body, Change, ParsedMessage, parse_change, parse_message, team_of, ts_of
+from adapters.slack.interactions import Interactions
+from adapters.slack.reply import SlackReply
 from bot.aio.rate_limit import Allowance
 from bot.commands.spoken import Spoken, command
 from bot.events import CommandEvent, MessageEvent
@@ -56,11 +56,13 @@ class Intake:
         before: Waits for what a message in a channel or its thread comes after.
     """
 
-    def __init__(self, core: Core, wire: Wire, directory: Directory, private: Private, url: str, spawn: Spawn) -> None:
+    def __init__(
+        self, core: Core, api: SlackApi, directory: Directory, interactions: Interactions, url: str, spawn: Spawn
+    ) -> None:
         self._core = core
-        self._wire = wire
+        self._api = api
         self._directory = directory
-        self._private = private
+        self._interactions = interactions
         self._url = url.rstrip("/")
         self._spawn = spawn
         self.before = _at_once
@@ -80,13 +82,13 @@ class Intake:
         """
         try:
             changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
-            home = self._wire.home
-            found: Change | ParsedMessage | None = change(body, home) if changed else draft(body, home)
+            home = self._api.home
+            found: Change | ParsedMessage | None = parse_change(body, home) if changed else parse_message(body, home)
             self._follow(body["event"])
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             event = body.get("event")
             channel, ts = (event.get("channel"), event.get("ts")) if isinstance(event, dict) else (None, None)
-            log.warning("slack: a message event (%.20r, %.32r) was not as documented: %s", channel, ts, describe(exc))
+            log.warning("slack: unexpected message event (%.20r, %.32r), ignored: %s", channel, ts, describe(exc))
             return
         if isinstance(found, Change):
             await self._change(found)
@@ -104,7 +106,7 @@ class Intake:
         if isinstance(event, CommandEvent):
             # In a channel the same mention comes as a message too.
             if (found.named or not found.mentioned or found.kind not in ("channel", "group")) and self._first(found.id):
-                self._spawn(self._private.words(event))
+                self._spawn(self._interactions.words(event))
         else:
             await self.before(found.channel, found.thread)
             if await self._core.messages.admit(event):
@@ -155,7 +157,7 @@ class Intake:
         event = await self._understood(new)
         if isinstance(event, CommandEvent):
             if self._first(new.id):
-                self._spawn(self._private.words(event))
+                self._spawn(self._interactions.words(event))
             return True
         if not await self._core.messages.admit(event):
             return False
@@ -180,7 +182,7 @@ class Intake:
         if latest is not None and not latest.others:
             event = await self._understood(latest)
             if isinstance(event, CommandEvent):
-                await self._private.words(event)
+                await self._interactions.words(event)
             else:
                 await self._core.messages.on_message(event, self.respond(event))
 
@@ -206,7 +208,7 @@ class Intake:
         kind = "im" if place.audience is Audience.PRIVATE else ""
         self._directory.refresh(place.channel)
         given = await self._directory.place(place.workspace, place.channel, place.thread, kind)
-        return replace(event, person=self._wire.home.person(event.person.user), given=given)
+        return replace(event, person=self._api.home.person(event.person.user), given=given)
 
     async def removed(self, body: Body) -> None:
         """Tell the core that the workspace has removed the app, or revoked its token."""
@@ -214,12 +216,12 @@ class Intake:
         if event.get("type") == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
             return  # some person's own token, of which the bot has none
         log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
-        await self._core.changes.on_removed("slack", team_of(body, self._wire.home))
+        await self._core.changes.on_removed("slack", team_of(body, self._api.home))
 
-    def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackRespond:
+    def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackReply:
         """The way back to a message; `unsure` where some of its answer may be there already."""
         after, confirm = ts_of(event.id), partial(self._core.messages.confirm, event.id)
-        return SlackRespond(self._wire, event.place, event.person, event.id, after, confirm, unsure=unsure)
+        return SlackReply(self._api, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:
         """What the core is told of a message; None where it isn't for the bot, of which Slack may have to be asked."""
@@ -248,7 +250,7 @@ class Intake:
             self._names(found),
         )
         known = await self._known(found)
-        text = slack_text.plain(found.raw, self._wire.bot_user, names, known)
+        text = slack_text.plain(found.raw, self._api.bot_user, names, known)
         forwarded = tuple(slack_text.plain(raw, "", names, known) for raw in found.forwarded)
         return MessageEvent(
             id=found.id,
@@ -283,7 +285,7 @@ class Intake:
         """How the writer is called, and whom they mention, the first of them."""
         raws = (found.raw, *found.forwarded)
         users = dict.fromkeys(user for raw in raws for user in slack_text.mentioned(raw))
-        users.pop(self._wire.bot_user, None)
+        users.pop(self._api.bot_user, None)
         return await self._directory.names([found.person.user, *self._named(found, users)])
 
     def _named(self, found: ParsedMessage, ids: Iterable[str]) -> list[str]:
@@ -292,7 +294,7 @@ class Intake:
         first = list(ids)[:NAMED]
         return [each for each in first if self._directory.at_hand(each) or self._naming.take(key, now)]
 
-    async def _known(self, found: ParsedMessage) -> slack_text.Known:
+    async def _known(self, found: ParsedMessage) -> slack_text.ResolvedNames:
         """What else the message's tokens stand for, as far as its writer may know it."""
         raws = (found.raw, *found.forwarded)
         wanted = dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw))
@@ -301,11 +303,11 @@ class Intake:
         user = found.person.user
         zone = await self._directory.zone(user) if any(slack_text.dates(raw) for raw in raws) else UTC
         if not (channels or groups) or not await self._directory.is_member(user, found.team):
-            return slack_text.Known(zone=zone)
+            return slack_text.ResolvedNames(zone=zone)
         named, called = await asyncio.gather(
             self._directory.channels(channels, found.channel), self._directory.groups() if groups else _no_groups()
         )
-        return slack_text.Known(named, called, zone)
+        return slack_text.ResolvedNames(named, called, zone)
 
     def _command_in(self, found: ParsedMessage, text: str) -> Spoken | None:
         """A command given in words: in a direct message, with a mention, or with a slash."""

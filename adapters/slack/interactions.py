@@ -14,9 +14,9 @@ import aiohttp
 
 from adapters.slack import text as slack_text
 from adapters.slack import views
-from adapters.slack.api import Wire
+from adapters.slack.api import SlackApi
 from adapters.slack.directory import Directory
-from adapters.slack.errors import FAILURES, code, passing, retry_after
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import Body, team_of
 from bot.commands.registry import BY_NAME
 from bot.events import CommandEvent, PressEvent, SubmitEvent
@@ -42,7 +42,7 @@ _NOT_OK = re.compile(rb'"ok"\s*:\s*false')
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ViewTarget:
     """Where a view is shown: in the App Home, or through a response URL, or else in a channel or thread."""
 
     channel: str
@@ -55,38 +55,38 @@ class Spot:
         return json.dumps({"action": action, **dataclasses.asdict(self)})
 
     @classmethod
-    def read(cls, written: str) -> tuple["Spot", str]:
+    def read(cls, written: str) -> tuple["ViewTarget", str]:
         """The spot and the action of what `written` made."""
         try:
             kept: dict[str, Any] = json.loads(written)
         except ValueError:
             kept = {}
         names = [field.name for field in dataclasses.fields(cls)]
-        spot = cls(**{"channel": "", **{name: kept[name] for name in names if name in kept}})
-        return spot, str(kept.get("action") or "")
+        target = cls(**{"channel": "", **{name: kept[name] for name in names if name in kept}})
+        return target, str(kept.get("action") or "")
 
 
-class Private:
+class Interactions:
     """Hands commands, presses and forms to the core, and shows what it says to who gave them."""
 
-    def __init__(self, core: Core, wire: Wire, directory: Directory) -> None:
+    def __init__(self, core: Core, api: SlackApi, directory: Directory) -> None:
         self._core = core
-        self._wire = wire
+        self._api = api
         self._directory = directory
 
     async def words(self, event: CommandEvent) -> None:
         """Answer a command that was given in words."""
-        spot = Spot(event.place.channel, event.place.thread)
+        target = ViewTarget(event.place.channel, event.place.thread)
         await self._show(
-            await self._core.interactions.on_command(event), spot, event.place, event.person, replace=False
+            await self._core.interactions.on_command(event), target, event.place, event.person, replace=False
         )
 
     async def command(self, body: Body) -> None:
         """Answer a slash command."""
-        spot = Spot(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
-        place, person = await self._place(body, spot), self._wire.home.person(str(body["user_id"]))
+        target = ViewTarget(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
+        place, person = await self._place(body, target), self._api.home.person(str(body["user_id"]))
         name = str(body["command"]).lstrip("/")
-        argument = slack_text.plain(body.get("text") or "", self._wire.bot_user, {})
+        argument = slack_text.plain(body.get("text") or "", self._api.bot_user, {})
         # Whose day "today" is: the caller's.
         command = BY_NAME.get(name)
         dated = command is not None and command.argument is not None and command.argument.dated and argument
@@ -97,115 +97,117 @@ class Private:
         view = await self._core.interactions.on_command(
             CommandEvent(person, place, name, argument, datetime.now(zone), called)
         )
-        await self._show(view, spot, place, person, replace=False)
+        await self._show(view, target, place, person, replace=False)
 
     async def press(self, body: Body) -> None:
         """Act on a button or a menu's choice, for who clicked it."""
-        spot, person = _spot(body), self._person(body)
-        place = await self._place(body, spot)
+        target, person = _target(body), self._person(body)
+        place = await self._place(body, target)
         pressed = body["actions"][0]
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, at=datetime.now(UTC))
         if str(pressed.get("action_id")).startswith(views.ASKS):
             form = await self._core.interactions.open_form(event)
             if isinstance(form, Form):
-                if not await self._open(str(body.get("trigger_id")), form, spot):
-                    await self._show(LATE, spot, place, person, replace=False)
+                if not await self._open(str(body.get("trigger_id")), form, target):
+                    await self._show(LATE, target, place, person, replace=False)
                 return
             view = form
         else:
             view = await self._core.interactions.on_press(event)
-        await self._show(view, spot, place, person, replace=True)
+        await self._show(view, target, place, person, replace=True)
 
     async def submit(self, body: Body) -> None:
         """Act on a form, for who filled it in."""
-        spot, action = Spot.read(str(body["view"].get("private_metadata") or ""))
+        target, action = ViewTarget.read(str(body["view"].get("private_metadata") or ""))
         person = self._person(body)
-        place = await self._place(body, spot)
+        place = await self._place(body, target)
         text = views.filled_in(body["view"])
         view = await self._core.interactions.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
-        await self._show(view, spot, place, person, replace=True)
+        await self._show(view, target, place, person, replace=True)
 
     async def home(self, body: Body) -> None:
         """Show what is remembered in the App Home of who has opened it."""
         event = body["event"]
         if event.get("tab") != "home":
             return
-        spot = Spot(str(event.get("channel") or ""), home=True)
-        person = self._wire.home.person(str(event["user"]))
-        await self._publish(await self._list(person, await self._place(body, spot)), spot, person)
+        target = ViewTarget(str(event.get("channel") or ""), home=True)
+        person = self._api.home.person(str(event["user"]))
+        await self._publish(await self._list(person, await self._place(body, target)), target, person)
 
     async def _list(self, person: Person, place: Place) -> View:
         return await self._core.interactions.on_command(
             CommandEvent(person, place, "memories", "", at=datetime.now(UTC))
         )
 
-    async def _place(self, body: Body, spot: Spot) -> Place:
-        team = team_of(body, self._wire.home)
-        return await self._directory.place(team, spot.channel, spot.thread, "im" if spot.home else "")
+    async def _place(self, body: Body, target: ViewTarget) -> Place:
+        team = team_of(body, self._api.home)
+        return await self._directory.place(team, target.channel, target.thread, "im" if target.home else "")
 
     def _person(self, body: Body) -> Person:
         """Who clicked, or filled in: never what the button or the form says."""
-        return self._wire.home.person(str(body["user"]["id"]))
+        return self._api.home.person(str(body["user"]["id"]))
 
-    async def _open(self, trigger: str, form: Form, spot: Spot) -> bool:
+    async def _open(self, trigger: str, form: Form, target: ViewTarget) -> bool:
         try:
-            await self._wire.edits.views_open(trigger_id=trigger, view=views.form(form, spot.written(form.action)))
-        except FAILURES as exc:
+            await self._api.edits.views_open(trigger_id=trigger, view=views.form(form, target.written(form.action)))
+        except SLACK_ERRORS as exc:
             log.warning("slack: a form could not be opened: %s", code(exc))
             return False
         return True
 
-    async def _show(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+    async def _show(self, view: View, target: ViewTarget, place: Place, person: Person, *, replace: bool) -> None:
         """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally.
 
         What it has changed is shown in the App Home as well: Slack keeps that as it was last published.
         """
         if view.file is not None:
             view = await self._hand_over(view, person)
-        if spot.home or not (spot.url or spot.channel):  # a form that names no place is answered in the App Home
+        if target.home or not (target.url or target.channel):  # a form that names no place is answered in the App Home
             # What leads nowhere further has the list beneath it.
             ends = not (view.items or view.buttons or view.menu)
-            await self._publish(view, spot, person, await self._list(person, place) if ends else None)
+            await self._publish(view, target, person, await self._list(person, place) if ends else None)
             return
-        await self._show_beside(view, spot, place, person, replace=replace)
+        await self._show_beside(view, target, place, person, replace=replace)
         if view.changed:
-            await self._publish(await self._list(person, place), Spot("", home=True), person)
+            await self._publish(await self._list(person, place), ViewTarget("", home=True), person)
 
-    async def _show_beside(self, view: View, spot: Spot, place: Place, person: Person, *, replace: bool) -> None:
+    async def _show_beside(
+        self, view: View, target: ViewTarget, place: Place, person: Person, *, replace: bool
+    ) -> None:
         """Show a view to who asked for it, in the first way that Slack accepts; direct messages are the last."""
         text, blocks = views.text(view), views.blocks(view)
-        if spot.url and await self._through_url(spot.url, text, blocks, replace=replace):
+        if target.url and await self._through_url(target.url, text, blocks, replace=replace):
             return
-        if await self._accepted(lambda: self._wire.whisper(place, person, text, blocks)):
+        if await self._accepted(lambda: self._api.whisper(place, person, text, blocks)):
             return
         texts = views.texts(view)
 
         async def plainly() -> None:
             for part in texts:
-                await self._wire.whisper(place, person, part, None)
+                await self._api.whisper(place, person, part, None)
 
         if await self._accepted(plainly):
             return
         where = f"<#{place.channel}>: " if place.audience is not Audience.PRIVATE else ""
 
         async def directly() -> None:
-            await self._wire.tell(person, f"{where}{text}", blocks)
+            await self._api.tell(person, f"{where}{text}", blocks)
 
         if not await self._accepted(directly):
-            log.error("slack: an answer to a command could not be shown in any way")
+            log.error("slack: command answer could not be shown in any way")
 
     async def _through_url(self, url: str, text: str, blocks: list[views.Block], *, replace: bool) -> bool:
         body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
         try:
-            async with self._wire.http.post(url, json=body) as response:
+            async with self._api.http.post(url, json=body) as response:
                 # A URL that is used up and blocks that are refused come as JSON, some with HTTP 200.
                 said = await response.content.read(RESPONSE)
                 if response.status < 300 and not _NOT_OK.search(said):
                     return True
-                log.warning("slack: a response URL answered HTTP %d", response.status)
+                log.warning("slack: response URL returned HTTP %d", response.status)
         except (aiohttp.ClientError, TimeoutError) as exc:
-            log.warning("slack: a response URL failed: %s", type(exc).__name__)
+            log.warning("slack: response URL failed: %s", type(exc).__name__)
         return False
 
     @staticmethod
@@ -214,9 +216,9 @@ class Private:
         for attempt in range(1, TRIES + 1):
             try:
                 await show()
-            except FAILURES as exc:
-                log.warning("slack: an answer to a command was not shown (try %d): %s", attempt, code(exc))
-                if not passing(exc) or retry_after(exc) > PATIENCE:
+            except SLACK_ERRORS as exc:
+                log.warning("slack: command answer could not be shown (attempt %d): %s", attempt, code(exc))
+                if not is_transient(exc) or retry_after(exc) > PATIENCE:
                     return False
                 if attempt < TRIES:
                     await asyncio.sleep(max(retry_after(exc), 2.0 ** (attempt - 1)))
@@ -227,28 +229,28 @@ class Private:
     async def _hand_over(self, view: View, person: Person) -> View:
         assert view.file is not None
         try:
-            await self._wire.hand_over(person, view.file)
+            await self._api.hand_over(person, view.file)
             said = HANDED_OVER
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             log.error("slack: a file could not be sent: %s", code(exc))
             said = NOT_HANDED_OVER.format(person=person.key)
         return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
 
-    async def _publish(self, view: View, spot: Spot, person: Person, beneath: View | None = None) -> None:
-        shown = views.home(view, beneath, spot.written())
+    async def _publish(self, view: View, target: ViewTarget, person: Person, beneath: View | None = None) -> None:
+        shown = views.home(view, beneath, target.written())
 
         async def publish() -> None:
-            await self._wire.reads.views_publish(user_id=person.user, view=shown)
+            await self._api.reads.views_publish(user_id=person.user, view=shown)
 
         if not await self._accepted(publish):
             log.error("slack: the App Home could not be shown")
 
 
-def _spot(body: Body) -> Spot:
+def _target(body: Body) -> ViewTarget:
     container = body.get("container") or {}
     view = body.get("view") or {}
     if container.get("type") == "view" or view.get("type") == "home":
-        return dataclasses.replace(Spot.read(str(view.get("private_metadata") or ""))[0], home=True)
+        return dataclasses.replace(ViewTarget.read(str(view.get("private_metadata") or ""))[0], home=True)
     channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
     thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
-    return Spot(channel, thread or None, body.get("response_url"))
+    return ViewTarget(channel, thread or None, body.get("response_url"))

@@ -8,9 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.slack import text as slack_text
-from adapters.slack.api import Wire
-from adapters.slack.errors import FAILURES, Crowded, Refusal, code, limited, never_sent, passing, refusal
-from adapters.slack.shown import ANSWER, Shown, look
+from adapters.slack.api import SlackApi
+from adapters.slack.errors import (
+    SLACK_ERRORS,
+    Crowded,
+    Refusal,
+    code,
+    is_rate_limited,
+    is_transient,
+    never_sent,
+    refusal,
+)
+from adapters.slack.shown_answer import ANSWER, ShownMessage, find_answer
 from bot.model import Place
 
 log = logging.getLogger(__name__)
@@ -40,7 +49,7 @@ def _nothing() -> None:
 
 @dataclass(slots=True)
 class Messages:
-    """What is shown of one answer. `after`, `confirm` and `unsure` are those of `SlackRespond`.
+    """What is shown of one answer. `after`, `confirm` and `unsure` are those of `SlackReply`.
 
     Where Slack refuses a form (`plain`: no block; `bare`: no metadata) or a thread, the rest goes without it.
 
@@ -49,14 +58,14 @@ class Messages:
         posted: Set with each post in the thread: Slack takes its status line away then.
     """
 
-    wire: Wire
+    api: SlackApi
     place: Place
     event_id: str
     after: str
     confirm: Callable[[], Awaitable[None]]
     unsure: bool = False
-    shown: list[Shown] = field(default_factory=list)
-    surplus: list[Shown] = field(default_factory=list)
+    shown: list[ShownMessage] = field(default_factory=list)
+    surplus: list[ShownMessage] = field(default_factory=list)
     posted: bool = False
     plain: bool = False
     bare: bool = False
@@ -74,19 +83,19 @@ class Messages:
     async def adopt(self, posted: str = "") -> None:
         """Take what is there of the answer for shown by us. `posted` is a part that may have been posted unheard."""
         text = self._content(posted)["text"] if posted else ""
-        shown = await look(self.wire, self.place, self.event_id, self.after, text)
+        shown = await find_answer(self.api, self.place, self.event_id, self.after, text)
         known = {part.ts for part in (*self.shown, *self.surplus)}
         self.shown += [part for part in shown if part.ts not in known]
         self.unsure = False
 
     async def grow(self, text: str) -> None:
-        """Show the answer so far, as far as the pace allows it now. Raises one of FAILURES, or CannotEdit."""
+        """Show the answer so far, as far as the pace allows it now. Raises one of SLACK_ERRORS, or CannotEdit."""
         await self._render(text, last=False)
 
     async def finish(self, text: str, release: Callable[[], None]) -> None:
         """Make what is shown the whole answer; its last message says that it is the last.
 
-        `release` gives back the edit that is kept back for this. Raises one of FAILURES.
+        `release` gives back the edit that is kept back for this. Raises one of SLACK_ERRORS.
         """
         await self._render(text, last=True, release=release)
         for surplus in self.surplus:
@@ -107,7 +116,7 @@ class Messages:
                     await self._post(index, part, done=done)
                 elif last:
                     await self._last_edit(index, part, done=done, release=release)
-                elif self.wire.pace.may_edit():
+                elif self.api.pace.may_edit():
                     await self._edit(index, part, done=done)
                 else:
                     return
@@ -151,7 +160,7 @@ class Messages:
         """Swallow a refusal where the same call in another form may be accepted; the loop around it makes that call."""
         try:
             yield
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             kind, named = refusal(exc), code(exc)
             plain, bare = self.plain, self.bare
             if kind is Refusal.LENGTH and len(part) >= 2 * slack_text.SHORTEST:
@@ -178,50 +187,50 @@ class Messages:
                     await self.adopt(part)
                     if index < len(self.shown):
                         return
-                await self.wire.pace.turn("chat.postMessage", self.place.channel)
+                await self.api.pace.turn("chat.postMessage", self.place.channel)
                 await self.confirm()
                 with self._another_form(part):
-                    response = await self.wire.now.chat_postMessage(
+                    response = await self.api.now.chat_postMessage(
                         channel=self.place.channel,
                         thread_ts=self.place.thread,
                         unfurl_links=False,
                         unfurl_media=False,
                         **self._marked(index, part, done),
                     )
-                    self.shown.append(Shown(str(response["ts"]), part, done))
+                    self.shown.append(ShownMessage(str(response["ts"]), part, done))
                     self.posted = self.place.thread is not None
                     return
-            except FAILURES as exc:
-                if passing(exc) and not never_sent(exc):
+            except SLACK_ERRORS as exc:
+                if is_transient(exc) and not never_sent(exc):
                     self.unsure = True
                 await self._again(exc, attempt, "chat.postMessage")
 
     async def _edit(self, index: int, part: str, *, done: bool, release: Callable[[], None] = _nothing) -> None:
-        """Edit one message. Raises one of FAILURES where Slack fails in passing, else CannotEdit."""
+        """Edit one message. Raises one of SLACK_ERRORS where Slack fails in passing, else CannotEdit."""
         there = self.shown[index]
         while True:
             release()
-            await self.wire.pace.turn("chat.update", most=PATIENCE)
+            await self.api.pace.turn("chat.update", longest_wait=PATIENCE)
             await self.confirm()
             try:
                 with self._another_form(part):
                     content = self._marked(index, part, done)
-                    await self.wire.now.chat_update(channel=self.place.channel, ts=there.ts, **content)
+                    await self.api.now.chat_update(channel=self.place.channel, ts=there.ts, **content)
                     there.text, there.done = part, done
-                    self.wire.edits_work = True
+                    self.api.edits_work = True
                     return
-            except FAILURES as exc:
-                if passing(exc):
+            except SLACK_ERRORS as exc:
+                if is_transient(exc):
                     raise
                 log.info("%s: a message can't be edited (%s); the rest is posted", self.event_id, code(exc))
                 there.fixed = True
                 there.gone = refusal(exc) is Refusal.GONE and await self._is_gone(there)
                 raise CannotEdit from exc
 
-    async def _is_gone(self, there: Shown) -> bool:
+    async def _is_gone(self, there: ShownMessage) -> bool:
         try:
-            return await self.wire.is_gone(self.place.channel, self.place.thread, there.ts)
-        except FAILURES:
+            return await self.api.is_gone(self.place.channel, self.place.thread, there.ts)
+        except SLACK_ERRORS:
             return True  # as Slack has just said
 
     async def _last_edit(self, index: int, part: str, *, done: bool, release: Callable[[], None]) -> None:
@@ -234,33 +243,33 @@ class Messages:
             except Crowded as exc:
                 log.info("%s: no edit for %.0f s; the rest is posted", self.event_id, exc.delay)
                 there.fixed = True
-            except FAILURES as exc:
+            except SLACK_ERRORS as exc:
                 await self._again(exc, attempt, "chat.update")
         raise CannotEdit
 
     async def _again(self, failure: BaseException, attempt: int, method: str) -> None:
         """Wait for the next try; raise the failure where there is none."""
-        if not passing(failure) or attempt >= (TRIES_LIMITED if limited(failure) else TRIES):
+        if not is_transient(failure) or attempt >= (TRIES_LIMITED if is_rate_limited(failure) else TRIES):
             raise failure
         log.warning("%s: %s failed (try %d): %s", self.event_id, method, attempt, code(failure))
-        if not limited(failure):
+        if not is_rate_limited(failure):
             await asyncio.sleep(2 ** (attempt - 1))
 
-    async def _delete(self, surplus: Shown) -> None:
+    async def _delete(self, surplus: ShownMessage) -> None:
         attempt, deleted = 0, False
         try:
             while not deleted:
                 attempt += 1
                 deleted = await self._deleted(surplus, attempt)
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             log.warning("%s: a surplus message stays: %s", self.event_id, code(exc))
 
-    async def _deleted(self, surplus: Shown, attempt: int) -> bool:
-        await self.wire.pace.turn("chat.delete", most=PATIENCE_DELETING)
+    async def _deleted(self, surplus: ShownMessage, attempt: int) -> bool:
+        await self.api.pace.turn("chat.delete", longest_wait=PATIENCE_DELETING)
         await self.confirm()
         try:
-            await self.wire.now.chat_delete(channel=self.place.channel, ts=surplus.ts)
-        except FAILURES as exc:
+            await self.api.now.chat_delete(channel=self.place.channel, ts=surplus.ts)
+        except SLACK_ERRORS as exc:
             if refusal(exc) is Refusal.GONE:
                 return True
             await self._again(exc, attempt, "chat.delete")

@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from adapters.slack.errors import Crowded, limited, retry_after
+from adapters.slack.errors import Crowded, is_rate_limited, retry_after
 
 #: Calls a minute of each method that is called often, by its tier (1: 1, 2: 20, 3: 50, 4: 100).
 PER_MINUTE = {
@@ -80,13 +80,13 @@ class Pace:
             at = max(at, self._posts.get(channel, now) - POST_BURST * POST_EVERY + POST_EVERY)
         return at - now
 
-    async def turn(self, method: str, channel: str = "", *, most: float | None = None, spare: int = 0) -> None:
+    async def turn(self, method: str, channel: str = "", *, longest_wait: float | None = None, spare: int = 0) -> None:
         """Wait for the next call of a method, first come, first served; `spare` is as for `delay`.
 
-        Raises Crowded where that takes more than `most` seconds.
+        Raises Crowded where that takes more than `longest_wait` seconds.
         """
         delay = self.delay(method, channel, spare=spare)
-        if most is not None and delay > most:
+        if longest_wait is not None and delay > longest_wait:
             raise Crowded(delay)
         at = self._clock() + delay
         if method in PER_MINUTE:
@@ -144,7 +144,7 @@ class Pace:
 class PacedClient(AsyncWebClient):
     """Slack's client, whose calls wait for their turn.
 
-    A call that would wait for longer than `most` seconds raises Crowded; one that Slack limits all the same is made
+    A call that would wait for longer than `longest_wait` seconds raises Crowded; one that Slack limits all the same is made
     again `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
     """
 
@@ -154,7 +154,7 @@ class PacedClient(AsyncWebClient):
         pace: Pace,
         *,
         paced: bool = True,
-        most: float | None = None,
+        longest_wait: float | None = None,
         retries: int = 0,
         spare: int = 0,
         **about: Any,
@@ -162,21 +162,21 @@ class PacedClient(AsyncWebClient):
         super().__init__(token, **about)
         self._pace = pace
         self._paced = paced
-        self._most = most
+        self._longest_wait = longest_wait
         self._retries = retries
         self._spare = spare
 
     async def api_call(self, api_method: str, **about: Any) -> AsyncSlackResponse:
-        """Make one call. Raises one of FAILURES."""
+        """Make one call. Raises one of SLACK_ERRORS."""
         sent: dict[str, Any] = about.get("json") or about.get("data") or about.get("params") or {}
         for left in range(self._retries, -1, -1):
             if self._paced:
                 channel = str(sent.get("channel") or "")
-                await self._pace.turn(api_method, channel, most=self._most, spare=self._spare)
+                await self._pace.turn(api_method, channel, longest_wait=self._longest_wait, spare=self._spare)
             try:
                 return await super().api_call(api_method, **about)
             except SlackApiError as exc:
-                if not limited(exc):
+                if not is_rate_limited(exc):
                     raise
                 self._pace.hold(api_method, retry_after(exc))
                 if not left:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from adapters.slack.compare import Known, place_of
+from adapters.slack.compare import KnownMessages, place_of
 from adapters.slack.events import ts_of
 
 #: Places that are looked through each time: channels and direct messages, then threads, those spoken in last first.
@@ -22,7 +22,7 @@ Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class KnownPlace:
     """A channel's top level or a thread, and the time stamp of the newest message that the bot has seen there.
 
     `known` is what the journal knows of the last day there, `since` when that begins (empty: nothing is known), `ours`
@@ -33,7 +33,7 @@ class Spoken:
     channel: str
     thread: str | None
     seen: str
-    known: Known = field(default_factory=Known)
+    known: KnownMessages = field(default_factory=KnownMessages)
     since: str = ""
     ours: bool = True
     tries: int = 0
@@ -44,10 +44,10 @@ class Spoken:
         return self.channel, self.thread
 
 
-class Round:
+class CatchUpPass:
     """The places of one gap. The next is one in which somebody writes just now, else the first that waits."""
 
-    def __init__(self, places: list[Spoken]) -> None:
+    def __init__(self, places: list[KnownPlace]) -> None:
         self.size = len(places)
         self._waiting = {place.key: place for place in places[:PLACES]}
         self._planned = set(self._waiting)
@@ -56,7 +56,7 @@ class Round:
         self._hurry = asyncio.Event()
         self._calls = 0
 
-    async def next(self) -> Spoken | None:
+    async def next(self) -> KnownPlace | None:
         """The place to look through next, once it may be asked for; None where none is left."""
         if not self._waiting:
             return None
@@ -74,17 +74,17 @@ class Round:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), PACE)
 
-    def looked(self, place: Spoken) -> None:
+    def looked(self, place: KnownPlace) -> None:
         """A place is looked through, or has to wait for longer than anybody would: it holds nothing up any more."""
         if event := self._looked.pop(place.key, None):
             event.set()
 
-    def again(self, place: Spoken) -> None:
+    def again(self, place: KnownPlace) -> None:
         """A place is to be looked through again, behind all others."""
         self._waiting[place.key] = place
         self.looked(place)
 
-    def add(self, places: Iterable[Spoken]) -> None:
+    def add(self, places: Iterable[KnownPlace]) -> None:
         """Have further places looked through, as far as they aren't to be anyway."""
         for place in places:
             if place.key not in self._planned and len(self._planned) < PLACES:
@@ -106,9 +106,9 @@ class Round:
         self._looked.clear()
 
 
-def spoken(
-    seen: Iterable[tuple[str, str, datetime]], known: dict[tuple[str, str, str | None], Known]
-) -> Iterator[Spoken]:
+def known_places(
+    seen: Iterable[tuple[str, str, datetime]], known: dict[tuple[str, str, str | None], KnownMessages]
+) -> Iterator[KnownPlace]:
     """The places by their keys, newest first: each thread, and the top level of its channel once."""
     own = {place_of(key): newest for key, newest, _ in seen if key.endswith(":")}
     # In a channel every message to the bot begins a thread or is in one.
@@ -123,7 +123,9 @@ def spoken(
         if (team, channel) not in tops:
             tops.add((team, channel))
             top = (team, channel, None)
-            yield Spoken(*top, ts_of(own.get(top, newest)), known.get(top, Known()), begun.get((team, channel), ""))
+            yield KnownPlace(
+                *top, ts_of(own.get(top, newest)), known.get(top, KnownMessages()), begun.get((team, channel), "")
+            )
         if thread:
-            there = known.get(place, Known())
-            yield Spoken(*place, ts_of(newest), there, min(there.messages, default=""))
+            there = known.get(place, KnownMessages())
+            yield KnownPlace(*place, ts_of(newest), there, min(there.messages, default=""))

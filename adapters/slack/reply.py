@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from adapters.slack import text as slack_text
-from adapters.slack.api import Wire
-from adapters.slack.errors import FAILURES, code, outage, passing, refused, retry_after
+from adapters.slack.api import SlackApi
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient, outage, refused, retry_after
 from adapters.slack.messages import CannotEdit, Messages
 from adapters.slack.pace import EVERY
-from adapters.slack.shown import Shown, whole
+from adapters.slack.shown_answer import ShownMessage, whole
 from bot.model import Audience, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 
@@ -25,12 +25,12 @@ STATUS_WAIT = 3.0
 _STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "feature_not_enabled", "no_permission")
 
 
-class SlackRespond:
+class SlackReply:
     """One message's way back (`bot.ports.ReplyHandle`)."""
 
     def __init__(
         self,
-        wire: Wire,
+        api: SlackApi,
         place: Place,
         person: Person,
         event_id: str,
@@ -43,11 +43,11 @@ class SlackRespond:
 
         `confirm` is asked right before each request that shows or deletes some of it; what it raises is let through.
         """
-        self.wire = wire
+        self.api = api
         self.place = place
         self.person = person
         self.event_id = event_id
-        self._messages = Messages(wire, place, event_id, after, confirm, unsure)
+        self._messages = Messages(api, place, event_id, after, confirm, unsure)
         self._latest = ""
         self._unshown: str | None = None
         self._overtake = 0
@@ -57,7 +57,7 @@ class SlackRespond:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Show Slack's status line in the thread while the block runs; never in the answer's way."""
-        if self.place.thread is None or self.wire.status_off:
+        if self.place.thread is None or self.api.status_off:
             yield
             return
         status = asyncio.create_task(self._think())
@@ -82,16 +82,16 @@ class SlackRespond:
             log.debug("%s: the status line is left to Slack's own time limit", self.event_id)
 
     async def _status(self, text: str) -> None:
-        if self.place.thread is None or self.wire.status_off:
+        if self.place.thread is None or self.api.status_off:
             return
         try:
-            await self.wire.edits.assistant_threads_setStatus(
+            await self.api.edits.assistant_threads_setStatus(
                 channel_id=self.place.channel, thread_ts=self.place.thread, status=text
             )
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             if code(exc) in _STATUS_OFF:
-                self.wire.status_off = True
-            log.debug("slack: no status line: %s", code(exc))
+                self.api.status_off = True
+            log.debug("slack: status could not be set: %s", code(exc))
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The answer that is already shown in full.
@@ -127,7 +127,7 @@ class SlackRespond:
         return self._ids(self._messages.shown)
 
     async def _finish(self, answer: str) -> None:
-        """Show the whole answer, which is kept for another try until it is shown. Raises one of FAILURES."""
+        """Show the whole answer, which is kept for another try until it is shown. Raises one of SLACK_ERRORS."""
         self._unshown = answer
         await self._messages.finish(answer, self._release)
         self._unshown = None
@@ -155,7 +155,7 @@ class SlackRespond:
         """Give back the edit that is kept back for the answer's end."""
         if self._growing:
             self._growing = False
-            self.wire.pace.end()
+            self.api.pace.end()
 
     async def _paint(self, done: asyncio.Event) -> None:
         """Show the answer so far, again and again until the stream is done: also while the model is silent."""
@@ -172,7 +172,7 @@ class SlackRespond:
 
         What fails now is mended by then.
         """
-        pace = self.wire.pace
+        pace = self.api.pace
         try:
             if self._messages.unsure:
                 await self._messages.adopt()
@@ -186,12 +186,12 @@ class SlackRespond:
             if not self._growing:
                 return EVERY
             # Where no edit can follow in time, the rest goes on in a new message: never amid a word.
-            await self._messages.grow(slack_text.words(text) if self.wire.edits_work else slack_text.sentences(text))
+            await self._messages.grow(slack_text.words(text) if self.api.edits_work else slack_text.sentences(text))
         except CannotEdit:
             return None
-        except FAILURES as exc:
+        except SLACK_ERRORS as exc:
             log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
-            if not passing(exc):
+            if not is_transient(exc):
                 self._refusal = refused(exc)
                 return None
             return max(pace.interval(), retry_after(exc))
@@ -199,8 +199,8 @@ class SlackRespond:
             log.info("%s: no edit in between: %s", self.event_id, exc)
         return pace.interval()
 
-    def _ids(self, shown: list[Shown]) -> tuple[str, ...]:
-        return tuple(self.wire.home.message_id(self.place.channel, part.ts) for part in shown)
+    def _ids(self, shown: list[ShownMessage]) -> tuple[str, ...]:
+        return tuple(self.api.home.message_id(self.place.channel, part.ts) for part in shown)
 
     async def whisper(self, text: str) -> None:
         """Tell the person alone; where Slack doesn't show it to them alone there, in place, else by direct message.
@@ -213,20 +213,20 @@ class SlackRespond:
     async def _say_alone(self, text: str) -> None:
         direct = self.place.audience is Audience.PRIVATE
         try:
-            await self.wire.whisper(self.place, self.person, text, None)
-        except FAILURES as exc:
-            if passing(exc):
+            await self.api.whisper(self.place, self.person, text, None)
+        except SLACK_ERRORS as exc:
+            if is_transient(exc):
                 raise
             log.info("%s: not said ephemerally: %s", self.event_id, code(exc))
         else:
             return
         if direct or self._refusal is None:
             try:
-                await self.wire.say(self.place, text)
-            except FAILURES as exc:
-                if passing(exc) or direct:
+                await self.api.say(self.place, text)
+            except SLACK_ERRORS as exc:
+                if is_transient(exc) or direct:
                     raise
                 log.info("%s: not said in place: %s", self.event_id, code(exc))
             else:
                 return
-        await self.wire.tell(self.person, f"<#{self.place.channel}>: {text}", None)
+        await self.api.tell(self.person, f"<#{self.place.channel}>: {text}", None)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from adapters.slack.errors import FAILURES, code
+from adapters.slack.errors import SLACK_ERRORS, code
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,8 @@ class Socket:
         try:
             url = url or await self._open_url()
             return await self._http.ws_connect(url, heartbeat=self._heartbeat)
-        except FAILURES as exc:
-            log.warning("slack: can't connect, trying again: %s", code(exc))
+        except SLACK_ERRORS as exc:
+            log.warning("slack: could not connect, retrying: %s", code(exc))
             await self._lost()
             await self._backoff.wait()
             return None
@@ -125,11 +125,11 @@ class Socket:
         began = now()
         try:
             renewed = await self._take(connection)
-        except FAILURES as exc:
-            log.warning("slack: the connection broke: %s", code(exc))
+        except SLACK_ERRORS as exc:
+            log.warning("slack: connection lost: %s", code(exc))
             renewed = False
         if renewed:
-            log.info("slack: the connection is being renewed")
+            log.info("slack: renewing the connection")
             self._spawn(self._drain(connection), self._drains)
         else:
             log.warning("slack: connection lost, reconnecting")
@@ -168,8 +168,8 @@ class Socket:
         try:
             async with asyncio.timeout(DRAIN):
                 await self._take(connection)
-        except FAILURES as exc:
-            log.debug("slack: the old connection ended: %s", code(exc))
+        except SLACK_ERRORS as exc:
+            log.debug("slack: old connection closed: %s", code(exc))
         await self._close(connection)
 
     async def _close(self, connection: aiohttp.ClientWebSocketResponse) -> None:
@@ -186,20 +186,20 @@ class Socket:
         try:
             acknowledgement = await self._handle(message)
         except Exception as exc:  # noqa: BLE001 - the envelope boundary: Slack sends it again, the others go on
-            log.error("slack: an envelope failed: %s", type(exc).__name__)
+            log.error("slack: handling an envelope failed: %s", type(exc).__name__)
             return
         if acknowledgement is None:
             return
         try:
             await connection.send_str(json.dumps(acknowledgement))
         except (ConnectionError, aiohttp.ClientError) as exc:
-            log.info("slack: not acknowledged, so it comes again: %s", type(exc).__name__)
+            log.info("slack: envelope not acknowledged, Slack will redeliver it: %s", type(exc).__name__)
 
 
 def _parse(data: str) -> Envelope:
     try:
         message = json.loads(data)
     except (ValueError, RecursionError):
-        log.warning("slack: a frame that is not JSON was passed over")
+        log.warning("slack: frame that is not JSON, ignored")
         return {}
     return message if isinstance(message, dict) else {}

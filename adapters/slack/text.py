@@ -55,7 +55,7 @@ def mentions_group(raw: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ResolvedNames:
     """What Slack's tokens stand for, by id: channels and groups as they are shown, and the zone that dates are in."""
 
     channels: Mapping[str, str] = field(default_factory=dict)
@@ -63,9 +63,9 @@ class Known:
     zone: tzinfo = UTC
 
 
-def plain(raw: str, bot_user: str, names: Mapping[str, str], known: Known | None = None) -> str:
+def plain(raw: str, bot_user: str, names: Mapping[str, str], known: ResolvedNames | None = None) -> str:
     """What a person wrote, as they see it: without the bot's mention, tokens as names, escapes undone."""
-    known = known or Known()
+    known = known or ResolvedNames()
     # Without the mention wherever it stands, and the blanks before it; at the beginning, its comma too.
     pieces, at = [], 0
     for found in _MENTION.finditer(raw):
@@ -88,7 +88,7 @@ def _unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _token(token: str, names: Mapping[str, str], known: Known) -> str:
+def _token(token: str, names: Mapping[str, str], known: ResolvedNames) -> str:
     target, _, label = token.partition("|")
     kind, rest = target[0], target[1:]
     if kind == "@":

@@ -78,9 +78,9 @@ def home(view: View, beneath: View | None, metadata: str) -> Block:
 
 def form(ask: Form, metadata: str) -> Block:
     """A form as a modal with one field."""
-    most = min(max(ask.most, 1), FORM_TEXT)
-    element: Block = {"type": "plain_text_input", "action_id": _FIELD, "multiline": True, "max_length": most}
-    if value := clean(ask.value)[:most]:
+    limit = min(max(ask.limit, 1), FORM_TEXT)
+    element: Block = {"type": "plain_text_input", "action_id": _FIELD, "multiline": True, "max_length": limit}
+    if value := clean(ask.value)[:limit]:
         element["initial_value"] = value
     return {
         "type": "modal",
@@ -123,9 +123,9 @@ def _cut(view: View) -> tuple[Item, ...]:
     beside = [len(f"{item.mark} ") + len(item.note) + 5 for item in view.items]
     if not view.items or sum(min(len(item.text), SECTION) for item in view.items) + sum(beside) <= room:
         return view.items
-    most = max(2, (room - sum(beside)) // len(view.items))
+    limit = max(2, (room - sum(beside)) // len(view.items))
     return tuple(
-        item if len(item.text) <= most else dataclasses.replace(item, text=f"{item.text[: most - 1]}…")
+        item if len(item.text) <= limit else dataclasses.replace(item, text=f"{item.text[: limit - 1]}…")
         for item in view.items
     )
 

@@ -55,10 +55,10 @@ def messages(said: Sequence[StoredMessage]) -> str:
     return f"{some} of our recent conversation" + (f" ({waiting} of them not yet learned)" if waiting else "")
 
 
-def row(text: str, most: int) -> str:
+def row(text: str, limit: int) -> str:
     """A text on one line, cut to so many characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def day(at: datetime) -> str:

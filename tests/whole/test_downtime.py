@@ -64,7 +64,7 @@ async def test_discord(tmp_path: Path, claude: FakeClaude) -> None:
         await discord.delete(dm, told[0])
         await discord.edit(dm, told[1], EDITED)
         async with BotProcess(tmp_path, env) as bot:
-            await bot.said("were deleted meanwhile")
+            await bot.said("were deleted while offline")
             await until(lambda: not holding(tmp_path, TOLD), 20)
             await learned(claude, tmp_path, EDITED)
             await until(lambda: not holding(tmp_path, "I was born in Porto."), 20)
@@ -94,7 +94,7 @@ async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
         await slack.delete(channel, told, heard=False)
         await slack.edit(dm, born, heard=False, text=EDITED)
         async with BotProcess(tmp_path, env) as bot:
-            await bot.said("were deleted meanwhile")
+            await bot.said("were deleted while offline")
             await until(lambda: not holding(tmp_path, TOLD), 20)
             await learned(claude, tmp_path, EDITED)
             await until(lambda: not holding(tmp_path, "I was born in Porto."), 20)

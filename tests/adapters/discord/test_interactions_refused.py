@@ -41,7 +41,7 @@ async def test_what_cant_be_answered_any_more_is_logged(
     core = StubCore(view=memories)
     async with running(fake, core):
         asked = await fake.slash("Ana", "memories")
-        line = f"discord: interaction {asked.id} can't be answered any more: HTTP"
+        line = f"discord: interaction {asked.id} expired: HTTP"
         await until(lambda: any(line in record.getMessage() for record in caplog.records), "the line")
         assert core.commands == []
         assert sum("/callback" in path for _, path, _ in fake.requests) == 1
@@ -56,7 +56,7 @@ async def test_a_token_that_has_run_out_is_logged(
     fake.refuses |= {"edit original": (401 if code == 50027 else 404, code), "follow up": (404, code)}
     async with running(fake, StubCore(view=memories)):
         asked = await fake.slash("Ana", "memories")
-        line = f"discord: interaction {asked.id} can't be answered any more: HTTP"
+        line = f"discord: interaction {asked.id} expired: HTTP"
         await until(lambda: any(line in record.getMessage() for record in caplog.records), "the line")
         assert sum("/webhooks/" in path for _, path, _ in fake.requests) == 1
 

@@ -137,7 +137,7 @@ async def test_what_is_too_much_for_discord_is_cut(fake: FakeDiscord) -> None:
     buttons = tuple(Button("z" * 200, f"page:{number}") for number in range(40))
     core = StubCore(
         view=lambda event: replace(LIST, menu=(Option("", "none"), *options), menu_label="m" * 300, buttons=buttons),
-        asked=Form("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, most=9000),
+        asked=Form("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, limit=9000),
     )
     async with running(fake, core):
         shown = await memories(fake)

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import pytest
 
-from adapters.slack import door as slack_door
+from adapters.slack import connection_limits as slack_door
 from adapters.slack import http as slack_http
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.door import MAX_BODY, MAX_CONNECTIONS, MAX_UNSIGNED
+from adapters.slack.connection_limits import MAX_BODY, MAX_CONNECTIONS, MAX_UNSIGNED
 from bot.config import SettingsError
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack

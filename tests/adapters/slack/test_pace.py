@@ -157,14 +157,14 @@ async def test_growing_leaves_room_for_ends() -> None:
         answer = min(due, key=lambda one: due[one])
         clock.now = max(clock.now, due[answer])
         if pace.may_edit():
-            await pace.turn("chat.update", most=0)
+            await pace.turn("chat.update", longest_wait=0)
             assert not limits.wait("chat.update")
             edits[answer] += 1
         due[answer] = clock.now + pace.interval()
     before = clock.now
     for _ in edits:
         pace.end()
-        await pace.turn("chat.update", most=0)
+        await pace.turn("chat.update", longest_wait=0)
         assert not limits.wait("chat.update")
     assert clock.now == before
     assert min(edits.values()) > 5
@@ -175,10 +175,10 @@ async def test_crowded() -> None:
     clock = Clock()
     pace = Pace(clock, clock.sleep)
     for _ in range(50):
-        await pace.turn("chat.update", most=0)
+        await pace.turn("chat.update", longest_wait=0)
     for _ in range(100):
         with pytest.raises(Crowded):
-            await pace.turn("chat.update", most=5)
+            await pace.turn("chat.update", longest_wait=5)
     assert not pace.begin()
     await pace.turn("chat.update")
     assert clock.now == pytest.approx(61)
@@ -192,7 +192,7 @@ async def test_catching_up_leaves_room() -> None:
         await pace.turn("conversations.replies", spare=15)
         assert not limits.wait("conversations.replies")
         if count % 20 == 0:
-            await pace.turn("conversations.replies", most=0)
+            await pace.turn("conversations.replies", longest_wait=0)
             assert not limits.wait("conversations.replies")
     assert clock.now < 6.5 * 61
 

@@ -34,7 +34,7 @@ BOT = "U0BOT"
 )
 def test_read(raw: str, read: str) -> None:
     """What Slack encodes is read as people see it."""
-    known = slack_text.Known({"C4": "#random"}, {"S2": "@crew"}, timezone(timedelta(hours=1)))
+    known = slack_text.ResolvedNames({"C4": "#random"}, {"S2": "@crew"}, timezone(timedelta(hours=1)))
     assert slack_text.plain(raw, BOT, {"U1": "ann"}, known) == read
 
 

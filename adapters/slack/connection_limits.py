@@ -44,7 +44,7 @@ class TooLarge(Exception):
     """A body is longer than it may be."""
 
 
-class Door(web.Server):
+class ConnectionLimits(web.Server):
     """aiohttp's server for one handler, with a bound on what strangers can hold."""
 
     def __init__(self, handler: Any) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.slack import text as slack_text
-from adapters.slack.api import Wire
-from adapters.slack.errors import FAILURES, code, passing
+from adapters.slack.api import SlackApi
+from adapters.slack.errors import SLACK_ERRORS, code, is_transient
 from bot.model import Place
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ ANSWER = "memory_bot_answer"
 
 
 @dataclass(slots=True)
-class Shown:
+class ShownMessage:
     """A message with a part of an answer. `done` says that the answer is whole with it.
 
     `fixed` says that it can't be edited, `gone` that it isn't there any more.
@@ -29,34 +29,34 @@ class Shown:
     gone: bool = False
 
 
-async def look(wire: Wire, place: Place, event_id: str, after: str, text: str = "") -> list[Shown]:
+async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, text: str = "") -> list[ShownMessage]:
     """The messages after `after` that answer an event, in the order of their parts; copies of a part come last.
 
     Of copies the newest counts: an older one is what could neither be edited nor deleted.
 
     `text` is what such a message would hold, for where Slack gives no metadata. What Slack never lets us see counts
-    as not there. Raises one of FAILURES where Slack can't tell now.
+    as not there. Raises one of SLACK_ERRORS where Slack can't tell now.
     """
     try:
-        messages = await wire.after(place.channel, place.thread, after, metadata=True)
-    except FAILURES as exc:
-        if passing(exc):
+        messages = await api.after(place.channel, place.thread, after, metadata=True)
+    except SLACK_ERRORS as exc:
+        if is_transient(exc):
             raise
         log.warning("%s: can't tell whether the answer is there: %s", event_id, code(exc))
         return []
-    parts: dict[int, list[Shown]] = {}
+    parts: dict[int, list[ShownMessage]] = {}
     for message in messages:
         payload = (message.get("metadata") or {}).get("event_payload") or {}
         said = str(message.get("text") or "")
-        ours = message.get("user") == wire.bot_user
+        ours = message.get("user") == api.bot_user
         if not ours or (payload.get("event") != event_id and (payload or not text or said != text)):
             continue
         part = payload.get("part")
         number = part if isinstance(part, int) else len(parts)
-        shown = Shown(str(message["ts"]), slack_text.plain(said, "", {}), payload.get("done") is True)
+        shown = ShownMessage(str(message["ts"]), slack_text.plain(said, "", {}), payload.get("done") is True)
         parts.setdefault(number, []).append(shown)
-    answer: list[Shown] = []
-    copies: list[Shown] = []
+    answer: list[ShownMessage] = []
+    copies: list[ShownMessage] = []
     for index, number in enumerate(sorted(parts)):
         first, *others = sorted(parts[number], key=lambda shown: (shown.done, shown.ts), reverse=True)
         # Behind a gap, a last message doesn't end a whole answer.
@@ -68,7 +68,7 @@ async def look(wire: Wire, place: Place, event_id: str, after: str, text: str = 
     return answer + copies
 
 
-def whole(shown: Sequence[Shown]) -> list[Shown] | None:
+def whole(shown: Sequence[ShownMessage]) -> list[ShownMessage] | None:
     """The messages of an answer up to the one that ends it; None where none does."""
     for count, part in enumerate(shown, 1):
         if part.done:
