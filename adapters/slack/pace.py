@@ -144,8 +144,8 @@ class Pace:
 class PacedClient(AsyncWebClient):
     """Slack's client, whose calls wait for their turn.
 
-    A call that would wait for longer than `longest_wait` seconds raises Crowded; one that Slack limits all the same is made
-    again `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
+    A call that would wait for longer than `longest_wait` seconds raises Crowded; one that Slack limits all the same is
+    retried `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
     """
 
     def __init__(
