@@ -200,7 +200,7 @@ async def test_who_cant_be_told_is_logged(fake: FakeDiscord, caplog: pytest.LogC
         assert refusals(core) == ["50013", "50013, directly 50007"]
         lines = [record.getMessage() for record in caplog.records]
         assert f"discord:{message}: a message refused: HTTP 403, code 50013" in lines
-        assert f"discord:{message}: a direct message is refused: HTTP 403, code 50007" in lines
+        assert f"discord:{message}: a direct message refused: HTTP 403, code 50007" in lines
 
 
 async def test_a_closed_direct_message_ends_an_answer(fake: FakeDiscord) -> None:
