@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from tests import postgres
 from tests.conformance import check, specs
 from tests.fakes.traffic import TRAFFIC

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot.core.prompt import memory_line
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from bot.memory.recall import ranking, recall
 from bot.memory.recall.embedder import WordLlamaEmbedder
 from bot.model import Memory
 from bot.text.keywords import terms
 
 if TYPE_CHECKING:
-    from bot.memory.vectors.sqlite.store import Candidates, SqliteStore
+    from bot.memory.vectors.sqlite.store import SqliteStore
+    from bot.memory.vectors.values import Candidates
 
 HOW = """No data. LoCoMo (Maharana et al., ACL 2024) is at https://github.com/snap-research/locomo, under CC BY-NC 4.0:
 for measuring only, and no part of this project. Download data/locomo10.json into a folder, and give that folder:

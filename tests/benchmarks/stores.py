@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 
 DIMS = 256
 STORES = ("ours", "qdrant", "chroma", "pgvector")

@@ -19,7 +19,7 @@ import httpx2
 
 from bot.chat.errors import about_content, is_too_long, is_unpaid, name_of
 from bot.chat.parameters import Params
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from bot.memory.embedded.extraction_answer import LONGEST_FACT, Reading, Unreadable, read
 from bot.memory.embedded.extraction_prompt import NUMBERED, SCHEMA, has_context, numbered
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash

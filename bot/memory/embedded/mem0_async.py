@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 
 mem0_env.prepare()
 

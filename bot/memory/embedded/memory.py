@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from bot.chat.notebook import tells
 from bot.config import Settings, SettingsError
 from bot.logs import describe
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from bot.memory.embedded.extraction_prompt import messages
 from bot.memory.embedded.learning_loop import LearningLoop
 from bot.memory.recall.embedder import Embedder, make_embedder
@@ -374,7 +374,7 @@ class _Progress:
 
 
 def _open_store(settings: Settings, embedder: Embedder) -> Any:
-    from bot.memory.vectors.sqlite.schema import EmbedderChanged
+    from bot.memory.vectors.meta import EmbedderChanged
 
     try:
         if settings.database_url is not None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from bot.config import SettingsError
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from bot.memory.hosted import guard
 from bot.network import BoundedStream, BoundedTransport, proxy_for, tls
 from bot.ports import MemoryUnavailable

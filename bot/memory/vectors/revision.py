@@ -5,7 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.config import SettingsError
-from bot.memory.vectors.sqlite.schema import HEAD, VERSION_TABLE
+from bot.memory.vectors.meta import HEAD, VERSION_TABLE
 from bot.storage import migrations
 
 _FOLDER = Path(__file__).parent / "migrations"

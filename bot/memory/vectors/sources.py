@@ -3,20 +3,21 @@
 Pure functions over payloads, for every store of ours.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.memory.vectors import payloads
 from bot.memory.vectors.lesson import text_hash
+from bot.memory.vectors.payloads import Payload
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE
 
-Payload = Mapping[str, Any]
 Sources = list[dict[str, Any]]
 
 
 def sources_of(payload: Payload) -> Sources:
     """The events that taught a memory, as they are stored."""
-    return [dict(source) for source in payload.get("sources") or ()]
+    return [dict(source) for source in payloads.sources_of(payload)]
 
 
 def with_sources(payload: Payload, sources: Sources) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_importing_mem0_leaves_no_file_and_loads_no_unused_library(tmp_path: Pat
         """
         import json, sys
         from pathlib import Path
-        from bot.memory.embedded import mem0_env
+        from bot.memory import mem0_env
         mem0_env.prepare(Path("data"))
         from bot.memory.embedded.mem0_async import BotMemory
         BotMemory(embedder=None, store=None, llm=None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.memory.embedded import mem0_env
+from bot.memory import mem0_env
 from bot.memory.embedded.extraction_prompt import messages, numbered
 from bot.model import Exchange
 from bot.ports import LearningFailed

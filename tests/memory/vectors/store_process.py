@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 
 from bot.memory.vectors.sqlite.store import SqliteStore
-from tests.memory.vectors.contract import DIMS, payload, vector
+from tests.memory.vectors.contract import (
+    DIMS,
+    change,
+    payload,
+    vector,
+)
 
 
 def main(path: Path, user: str, count: int, do: str) -> None:
@@ -20,7 +25,7 @@ def main(path: Path, user: str, count: int, do: str) -> None:
         if do == "churn":
             assert memory_id in {row.id for row in store.search("note", vector(number), 20, {"user_id": user})}
             store.insert([vector(number)], [payload(f"passing {number}", user)], [f"{user}-gone-{number}"])
-            store.update(memory_id, payload=payload(f"{user} note {number}, edited", user))
+            change(store, memory_id, payload(f"{user} note {number}, edited", user), user=user)
             assert store.forget(user, [f"{user}-gone-{number}"]) == 1
         print(memory_id, flush=True)
     store.close()

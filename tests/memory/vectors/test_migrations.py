@@ -14,10 +14,13 @@ from alembic.script import ScriptDirectory
 
 import bot.memory.vectors
 from bot.config import SettingsError
+from bot.memory.vectors.meta import HEAD
 from bot.memory.vectors.postgres.store import PostgresStore
-from bot.memory.vectors.sqlite.schema import HEAD
 from bot.memory.vectors.sqlite.store import SqliteStore
-from tests.memory.vectors.contract import payload
+from tests.memory.vectors.contract import (
+    by_words,
+    payload,
+)
 
 MIGRATIONS = Path(bot.memory.vectors.__file__).parent / "migrations"
 DIMS, MODEL = 4, "by hand"
@@ -90,7 +93,7 @@ def test_memories_of_every_script_are_indexed_anew(place: tuple[Open, Run], requ
     run("UPDATE memory_version SET version_num = '0001'")
     with contextlib.closing(open_()) as store:
         for words, name in (("고양이", "m1"), ("sao paulo", "m2")):
-            assert [row.id for row in store.keyword_search(words, 5, {"user_id": "ann"})] == [name]
+            assert [row.id for row in by_words(store, words, dims=4)] == [name]
             assert [row.id for row in store.find("ann", words)] == [name]
-        store.delete("m1")
-        assert not store.keyword_search("고양이", 5, {"user_id": "ann"})
+        store.forget("ann", ["m1"])
+        assert not by_words(store, "고양이", dims=4)

@@ -11,12 +11,14 @@ import psycopg
 import pytest
 
 from bot.config import SettingsError
+from bot.memory.vectors.meta import EmbedderChanged
 from bot.memory.vectors.postgres.store import PostgresStore
-from bot.memory.vectors.sqlite.schema import EmbedderChanged
 from bot.ports import MemoryUnavailable, Superseded
 from tests.memory.vectors.contract import (
     DIMS,
     StoreContract,
+    change,
+    count,
     exchange,
     fact,
     fill,
@@ -65,7 +67,7 @@ def heap(url: str) -> bytes:
         return b"".join(bytes(file) for (file,) in files)
 
 
-@pytest.mark.parametrize("how", ["forget", "forget_source", "forget_user", "delete", "update"])
+@pytest.mark.parametrize("how", ["forget", "forget_source", "forget_user", "update"])
 def test_what_is_forgotten_is_in_no_page(store: PostgresStore, module_postgres_url: str, how: str) -> None:
     """After any way of erasing, no page of the database holds the text, the neighbours' texts are all there."""
     # The long one is stored out of line, and can't be compressed.
@@ -80,15 +82,12 @@ def test_what_is_forgotten_is_in_no_page(store: PostgresStore, module_postgres_u
     if how == "forget":
         assert store.forget("ann", ["0", "1"]) == 2
     elif how == "forget_source":
-        assert store.forget_source("ann", "discord:1") == 2
+        assert store.forget_sources(["discord:1"], "ann") == 2
     elif how == "forget_user":
         assert store.forget_user("ann") == 42
     else:
         for memory_id in ("0", "1"):
-            if how == "delete":
-                store.delete(memory_id)
-            else:
-                store.update(memory_id, vector(9), payload("replaced"))
+            change(store, memory_id, payload("replaced"), vector(9))
     pages = heap(module_postgres_url)
     assert b"xylophone" not in pages
     assert inside not in pages
@@ -130,7 +129,7 @@ def test_two_processes_may_make_the_tables_at_once(postgres_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         stores = list(pool.map(lambda _: PostgresStore(postgres_url, DIMS, "model"), range(4)))
     fill(stores[0], ["likes tea"])
-    assert [store.count("ann") for store in stores] == [1] * 4
+    assert [count(store, "ann") for store in stores] == [1] * 4
     for store in stores:
         store.close()
 
@@ -156,7 +155,7 @@ def test_a_lesson_of_two_processes_is_learned_once(store: PostgresStore, module_
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(learn, range(4))) == [False, False, False, True]
-    assert store.count("ann") == 1
+    assert count(store, "ann") == 1
 
 
 def test_the_same_fact_learned_at_once_is_stored_once(store: PostgresStore) -> None:
@@ -185,7 +184,7 @@ def test_threads_adding_searching_and_forgetting_lose_nothing(store: PostgresSto
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(live, range(12))) == [2] * 12
-    assert sum(store.count(f"user{number}") for number in range(4)) == 12 * 4
+    assert sum(count(store, f"user{number}") for number in range(4)) == 12 * 4
 
 
 def test_search_finds_what_a_full_scan_finds(store: PostgresStore) -> None:

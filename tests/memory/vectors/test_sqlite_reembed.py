@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.memory.vectors.meta import EmbedderChanged
 from bot.memory.vectors.sqlite.reembed import BATCH, reembed
-from bot.memory.vectors.sqlite.schema import EmbedderChanged
 from bot.memory.vectors.sqlite.store import SqliteStore
-from tests.memory.vectors.contract import DIMS, payload
+from tests.memory.vectors.contract import (
+    DIMS,
+    change,
+    count,
+    payload,
+)
 
 
 class Hashed:
@@ -115,7 +120,7 @@ def test_what_happens_meanwhile_is_not_lost(path: Path) -> None:
         reembed(path, Hashed("new", fails_after=3))
     store = SqliteStore(path, old.dims, old.name)
     say(store, old, "ann", "added meanwhile")
-    store.update("ann note 7", vector=old.embed("xylocanary"), payload=payload("xylocanary"))
+    change(store, "ann note 7", payload("xylocanary"), old.embed("xylocanary"))
     store.forget("ann", ["ann note 8"])
     store.forget_user("p0")
     new = Hashed("new")
@@ -129,7 +134,7 @@ def test_what_happens_meanwhile_is_not_lost(path: Path) -> None:
     assert nearest(store, new, "ann", "added meanwhile")[0] == "ann added meanwhile"
     assert nearest(store, new, "ann", "xylocanary")[0] == "ann note 7"
     assert nearest(store, new, "ann", "note 8")[1] < 0.99
-    assert store.count("p0") == 0
+    assert count(store, "p0") == 0
     store.close()
 
 

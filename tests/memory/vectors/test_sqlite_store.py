@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.memory.vectors.sqlite.schema import EmbedderChanged
+from bot.memory.vectors.meta import EmbedderChanged
 from bot.memory.vectors.sqlite.store import SqliteStore
 from bot.storage.sqlite import connect, write_lock
-from tests.memory.vectors.contract import DIMS, START, StoreContract, fill, payload, texts, vector
+from tests.memory.vectors.contract import (
+    DIMS,
+    START,
+    StoreContract,
+    by_words,
+    change,
+    count,
+    fill,
+    payload,
+    texts,
+    vector,
+)
 
 
 @pytest.fixture
@@ -73,7 +84,7 @@ def test_another_stores_writes_are_seen_at_once(path: Path) -> None:
     assert texts(other.search("", vector(2), 1, asked)) == ["likes water"]
     one.forget("ann", [ids[0]])
     assert set(texts(other.search("", vector(0), 5, asked))) == {"likes coffee", "likes water"}
-    one.update("water", vector=vector(7))
+    change(one, "water", vector=vector(7))
     assert other.search("", vector(7), 1, asked)[0].score == pytest.approx(1, abs=1e-5)
     one.forget_user("ann")
     assert other.search("", vector(0), 5, asked) == []
@@ -96,7 +107,7 @@ def test_a_search_with_a_warm_cache_stays_exact_as_memories_come_and_go(path: Pa
         elif choice < 8:
             warm.forget("ann", [live.pop(int(random.integers(len(live))))])
         else:
-            warm.update(live[int(random.integers(len(live)))], vector=vector(1000 + step))
+            change(warm, live[int(random.integers(len(live)))], vector=vector(1000 + step))
         if step % 3 == 0:
             cold = SqliteStore(path, DIMS, "model")
             query = vector(-step % 7919)
@@ -128,7 +139,7 @@ def test_another_embedders_store_is_refused(path: Path) -> None:
     with pytest.raises(EmbedderChanged):
         SqliteStore(path, DIMS, "other")
     store = SqliteStore(path, DIMS * 2, "other")
-    assert store.count("ann") == 1
+    assert count(store, "ann") == 1
     store.close()
 
 
@@ -152,10 +163,10 @@ def test_a_term_in_very_many_memories_is_found_in_all(path: Path) -> None:
     store = SqliteStore(path, DIMS, "model")
     ids = [str(number) for number in range(1000)]
     store.insert([vector(1)] * 1000, [payload(f"tea {number}") for number in range(1000)], ids)
-    assert len(store.keyword_search("tea", 2000, {"user_id": "ann"})) == 1000
+    assert len(by_words(store, "tea")) == 1000
     assert store.forget("ann", ids[100:700]) == 600
-    assert len(store.keyword_search("tea", 2000, {"user_id": "ann"})) == 400
-    assert [row.id for row in store.keyword_search("tea 99", 1, {"user_id": "ann"})] == ["99"]
+    assert len(by_words(store, "tea")) == 400
+    assert by_words(store, "tea 99")[0].id == "99"
     store.close()
 
 
@@ -167,7 +178,7 @@ def test_the_journals_tables_may_share_the_file(path: Path) -> None:
         conn.execute("CREATE TABLE turns (text TEXT)")
         conn.execute("INSERT INTO turns VALUES ('hello')")
     fill(store, ["likes tea"])
-    store.reset()
+    store.forget_user("ann")
     assert conn.execute("SELECT text FROM turns").fetchall() == [("hello",)]
     assert write_lock(path) is write_lock(path.parent / ".." / path.parent.name / path.name)
     conn.close()

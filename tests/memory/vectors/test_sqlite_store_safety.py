@@ -13,7 +13,20 @@ import pytest
 
 from bot.memory.vectors.sqlite.store import SqliteStore
 from bot.storage.sqlite import connect
-from tests.memory.vectors.contract import DIMS, exchange, fact, fill, make_lesson, payload, teach, texts, vector
+from tests.memory.vectors.contract import (
+    DIMS,
+    by_words,
+    change,
+    count,
+    exchange,
+    fact,
+    fill,
+    make_lesson,
+    payload,
+    teach,
+    texts,
+    vector,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -105,11 +118,11 @@ def test_threads_and_processes_together_lose_nothing(path: Path) -> None:
         out, _ = process.communicate()
         assert process.returncode == 0
         assert len(out.split()) == 150
-    assert [store.count(f"t{thread}") for thread in (0, 2, 4, 6)] == [40] * 4
-    assert store.count("p0") == 150
-    assert store.count("shared") == 150 + 4 * 30
-    assert len(store.list({"user_id": "shared"})[0]) == store.count("shared")
-    assert len(store.keyword_search("note", 1000, {"user_id": "shared"})) == store.count("shared")
+    assert [count(store, f"t{thread}") for thread in (0, 2, 4, 6)] == [40] * 4
+    assert count(store, "p0") == 150
+    assert count(store, "shared") == 150 + 4 * 30
+    assert len(store.list({"user_id": "shared"})[0]) == count(store, "shared")
+    assert len(by_words(store, "note", "shared")) == count(store, "shared")
     store.close()
     assert healthy(path)
 
@@ -119,16 +132,10 @@ def erase_by_id(store: SqliteStore, ids: list[str]) -> None:
     assert store.forget("ann", ids) == len(ids)
 
 
-def erase_by_delete(store: SqliteStore, ids: list[str]) -> None:
-    """Delete memories as mem0 does."""
-    for memory_id in ids:
-        store.delete(memory_id)
-
-
 def erase_by_update(store: SqliteStore, ids: list[str]) -> None:
     """Give memories another text and vector."""
     for number, memory_id in enumerate(ids):
-        store.update(memory_id, vector=vector(10_000 + number), payload=payload(f"replacement {number}"))
+        change(store, memory_id, payload(f"replacement {number}"), vector(10_000 + number))
 
 
 def erase_user(store: SqliteStore, ids: list[str]) -> None:
@@ -136,7 +143,7 @@ def erase_user(store: SqliteStore, ids: list[str]) -> None:
     assert store.forget_user("ann") == len(ids)
 
 
-@pytest.mark.parametrize("erase", [erase_by_id, erase_by_delete, erase_by_update, erase_user])
+@pytest.mark.parametrize("erase", [erase_by_id, erase_by_update, erase_user])
 def test_erased_text_and_vectors_are_in_no_file(path: Path, erase: Callable[[SqliteStore, list[str]], None]) -> None:
     """What was erased is in no byte of the database, its log or its index, while the store is still open."""
     store = SqliteStore(path, DIMS, "model")
@@ -182,7 +189,7 @@ def test_after_any_history_only_what_lives_is_on_disk(path: Path) -> None:
         elif choice < 98:
             memory_id = mine[int(random.integers(len(mine)))]
             _, seed, text = live[memory_id]
-            store.update(memory_id, vector=vector(step), payload=payload(canary + " edit" * int(choice), user))
+            change(store, memory_id, payload(canary + " edit" * int(choice), user), vector(step), user)
             live[memory_id] = (user, step, canary)
             dead.append((text, seed))
         else:
@@ -258,7 +265,7 @@ def test_a_failed_write_changes_nothing(path: Path) -> None:
         teach(store, learned, ("one", fact(learned, "owns a dog", exchange(1))))
     assert texts(store.list({"user_id": "ann"})[0]) == ["likes tea"]
     fill(store, ["goes on"], "bob")
-    assert store.count("bob") == 1
+    assert count(store, "bob") == 1
     store.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        store.count("bob")
+        count(store, "bob")

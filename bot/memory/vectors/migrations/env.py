@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bot.memory.vectors.sqlite.schema import VERSION_TABLE
+from bot.memory.vectors.meta import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,38 +1,25 @@
 """Reading and writing memories on PostgreSQL: every statement about rows. Each runs inside a caller's transaction."""
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
-from bot.memory.vectors.filters import Query
-from bot.memory.vectors.person_cache import K1, ROW, B, Floats, Rows
+from bot.memory.vectors.meta import Meta, signature_key, term_key
+from bot.memory.vectors.payloads import decode, encode, sources_of, text_of, times
 from bot.memory.vectors.postgres import erasure
 from bot.memory.vectors.postgres.schema import PARTS, part_of, person_key, table
-from bot.memory.vectors.sqlite.rows import Record, Vector, decode, encode, epoch, sources_of
-from bot.memory.vectors.sqlite.schema import Meta, signature_key, term_key
-from bot.memory.vectors.sqlite.store import Row
+from bot.memory.vectors.scoring import ROW, bm25
+from bot.memory.vectors.values import Floats, Query, Record, Row, Scored, Stored, Vector
 from bot.storage.postgres_pool import Connection
 from bot.text import keywords
 
 _COLUMNS = "seq, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
 #: What a memory's payload is read with: its number, id, what replaced it, the payload.
 STORED = "SELECT seq, memory_id, superseded_by, payload FROM"
-
-Stored = tuple[int, str, str | None, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Memories of one person in insertion order: what ROW says of them, and their scores (0 where not asked for)."""
-
-    rows: Rows
-    cosine: Floats
-    bm25: Floats
 
 
 def lock(conn: Connection, person: UUID) -> None:
@@ -42,7 +29,6 @@ def lock(conn: Connection, person: UUID) -> None:
 
 def where(meta: Meta, query: Query) -> tuple[str, list[Any]]:
     """What of a filter the columns can answer, as SQL and its parameters."""
-    assert query.user_id is not None
     parts = ["person = %s"]
     params: list[Any] = [person_key(meta, query.user_id)]
     for column, values in (("audience", query.audiences), ("run", query.runs)):
@@ -54,13 +40,12 @@ def where(meta: Meta, query: Query) -> tuple[str, list[Any]]:
     return " AND ".join(parts), params
 
 
-def read(conn: Connection, meta: Meta, query: Query, vector: Vector | None = None, text: str = "") -> Found:
+def read(conn: Connection, meta: Meta, query: Query, vector: Vector | None = None, text: str = "") -> Scored:
     """All memories that the columns' part of the filter lets through, scored exactly by PostgreSQL and BM25.
 
     The statistics of BM25 are those of the memories read.
     """
     condition, params = where(meta, query)
-    assert query.user_id is not None
     person = person_key(meta, query.user_id)
     weights = term_keys(person, keywords.terms(text))
     cosine = "0::real" if vector is None else f"(-(vector_{meta.number} <#> %s::vector))::real"
@@ -77,31 +62,31 @@ def read(conn: Connection, meta: Meta, query: Query, vector: Vector | None = Non
         .fetchall()
     )
     rows = np.array([row[:9] for row in found], dtype=ROW)
-    return Found(
+    lengths = rows["length"]
+    average = max(float(lengths.mean()), 1.0) if len(rows) else 1.0
+    return Scored(
         rows,
         np.nan_to_num(np.array([row[9] for row in found], dtype=np.float32)),
-        bm25([row[10] for row in found], rows["length"].astype(np.float32), weights),
+        bm25(lengths, len(rows), average, _held([row[10] for row in found], weights)),
     )
 
 
-def bm25(terms: Sequence[Sequence[int] | None], lengths: Floats, weights: Mapping[int, int]) -> Floats:
-    """BM25 of rows for a query's terms (key: how often asked), from the rows' own terms (None: none asked for)."""
-    scores = np.zeros(len(terms), dtype=np.float32)
+def _held(
+    terms: Sequence[Sequence[int] | None], weights: Mapping[int, int]
+) -> Iterator[tuple[npt.NDArray[np.intp], Floats, float]]:
+    """Each of a query's terms that occurs: the places of the rows that hold it, how often, and its weight.
+
+    `terms` are the rows' own (None: none of those asked for).
+    """
     counts: dict[int, dict[int, int]] = {}
     for place, row in enumerate(terms):
         for term in row or ():
             if term in weights:
                 held_by = counts.setdefault(term, {})
                 held_by[place] = held_by.get(place, 0) + 1
-    if not counts:
-        return scores
-    norms = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0))
     for term, held_by in counts.items():
         places = np.fromiter(held_by, dtype=np.intp)
-        tf = np.fromiter(held_by.values(), dtype=np.float32)
-        idf = math.log(1 + (len(terms) - len(places) + 0.5) / (len(places) + 0.5))
-        scores[places] += np.float32(weights[term] * idf) * (tf * np.float32(K1 + 1) / (tf + norms[places]))
-    return scores
+        yield places, np.fromiter(held_by.values(), dtype=np.float32), weights[term]
 
 
 def term_keys(person: UUID, counts: Mapping[str, int]) -> Counter[int]:
@@ -122,21 +107,15 @@ def signature(person: UUID, text: str) -> int:
     return signature_key(person.bytes, keywords.signature(text))
 
 
-def text_of(payload: Mapping[str, Any]) -> str:
-    """The memory's own text, empty where it has none."""
-    text = payload.get("data")
-    return text if isinstance(text, str) else ""
-
-
 def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Everything a row holds that comes from the payload."""
     text = text_of(payload)
     sources = sources_of(payload)
-    created = epoch(payload.get("created_at"))
+    created, seen = times(payload)
     terms = term_keys(person, keywords.terms(text))
     values: dict[str, Any] = {
         "created_at": created,
-        "seen_at": max([created, *(epoch(source.get("at")) for source in sources)]),
+        "seen_at": seen,
         "length": terms.total(),
         "signature": signature(person, text),
         "sources": sorted({meta.digest("event", str(source["event_id"])) for source in sources}),
@@ -216,10 +195,16 @@ def fetch(conn: Connection, wanted: Sequence[int]) -> dict[int, Row]:
     return found
 
 
+def to_stored(found: Any) -> Stored:
+    """What STORED reads."""
+    number, memory_id, superseded_by, payload = found
+    return Stored(number, memory_id, superseded_by, bytes(payload))
+
+
 def to_row(found: Any) -> Row:
     """What STORED reads, as mem0 reads it."""
-    _, memory_id, superseded_by, stored = found
-    payload = decode(bytes(stored))
-    if superseded_by is not None:
-        payload["superseded_by"] = superseded_by
-    return Row(memory_id, None, payload)
+    stored = to_stored(found)
+    payload = decode(stored.payload)
+    if stored.superseded_by is not None:
+        payload["superseded_by"] = stored.superseded_by
+    return Row(stored.memory_id, None, payload)

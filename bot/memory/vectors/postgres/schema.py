@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import psycopg
 
 from bot.config import SettingsError
-from bot.memory.vectors.sqlite.schema import FORMAT, HEAD, VERSION_TABLE, EmbedderChanged, Meta
+from bot.memory.vectors.meta import FORMAT, HEAD, VERSION_TABLE, EmbedderChanged, Meta
 from bot.storage.postgres import UNLIMITED
 from bot.storage.postgres_pool import Connection
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bot.memory.vectors.meta import HEAD, EmbedderChanged
 from bot.memory.vectors.sqlite import schema
 from bot.memory.vectors.sqlite.rows import Layout
 from bot.memory.vectors.sqlite.schema import Blocks
@@ -28,7 +29,7 @@ SCRUB_AGAIN_MS = 20
 class StoreFile:
     """The file at `path`, with the memory tables for vectors of `dims` dimensions by the embedder called `model`.
 
-    Raises schema.EmbedderChanged, here and in each transaction, where the stored vectors are another embedder's.
+    Raises EmbedderChanged, here and in each transaction, where the stored vectors are another embedder's.
     """
 
     def __init__(self, path: Path, dims: int, model: str, *, renew: int = RENEW) -> None:
@@ -43,7 +44,7 @@ class StoreFile:
         with self._lock:
             self._writer = sqlite.connect(path, synchronous="NORMAL")
             try:
-                if schema.revision(self._writer) != schema.HEAD:
+                if schema.revision(self._writer) != HEAD:
                     from bot.memory.vectors.revision import migrate_file
 
                     migrate_file(path)
@@ -104,10 +105,11 @@ class StoreFile:
         conn.close()
 
     @contextmanager
-    def writing(self, *, erases: bool = False) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, erases: bool = False, erases_later: bool = False) -> Iterator[sqlite3.Connection]:
         """The writing connection inside a transaction, committed unless the block raises.
 
-        With `erases`, the write-ahead log is emptied afterwards, or after a later write where a reader is in the way.
+        With `erases`, the write-ahead log is emptied afterwards, or after a later write where a reader is in the way;
+        with `erases_later`, at the next `scrub` or write.
         """
         with self._lock:
             if self._closed:
@@ -121,7 +123,9 @@ class StoreFile:
             except BaseException:
                 conn.rollback()
                 raise
-            if erases or self._scrub_due:
+            if erases_later:
+                self._scrub_due = True
+            elif erases or self._scrub_due:
                 self._scrub(SCRUB_MS if erases else SCRUB_AGAIN_MS)
             self._writes += 1
             if self._writes % self._renew == 0:
@@ -145,4 +149,4 @@ class StoreFile:
         (number,) = conn.execute("SELECT value FROM memory_meta WHERE key = 'number'").fetchone()
         if number != self.layout.meta.number:
             (model,) = conn.execute("SELECT value FROM memory_meta WHERE key = 'model'").fetchone()
-            raise schema.EmbedderChanged(str(model), self._model)
+            raise EmbedderChanged(str(model), self._model)

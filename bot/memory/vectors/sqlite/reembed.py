@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.memory.recall.embedder import Embedder
+from bot.memory.vectors.meta import Meta
+from bot.memory.vectors.payloads import decode, text_of
+from bot.memory.vectors.scoring import unit
 from bot.memory.vectors.sqlite import rows, schema
-from bot.memory.vectors.sqlite.rows import Layout, Vector
-from bot.memory.vectors.sqlite.schema import SEQ_BITS, Blocks, Meta
+from bot.memory.vectors.sqlite.rows import Layout
+from bot.memory.vectors.sqlite.schema import SEQ_BITS, Blocks
+from bot.memory.vectors.values import Vector
 from bot.storage import sqlite
 
 #: Texts in one request to the embedder and one transaction.
@@ -97,9 +101,9 @@ class _Change:
                 " WHERE memories.id BETWEEN ? AND ? ORDER BY memories.id LIMIT ?",
                 (first + done, first + _SEQ_MASK, BATCH),
             ).fetchall()
-            texts = [str(rows.decode(payload).get("data", "")) for _, payload in batch]
+            texts = [text_of(decode(payload)) for _, payload in batch]
             vectors = self._embedder.embed_batch(texts, "add") if texts else []
-            units = [rows.unit(vector, target.blocks.dims) for vector in vectors]
+            units = [unit(vector, target.blocks.dims) for vector in vectors]
             end = (batch[-1][0] & _SEQ_MASK) + 1 if len(batch) == BATCH else None
             with self._lock:
                 if not self._write(target, person, version, [row for row, _ in batch], units, end):

@@ -1,29 +1,25 @@
 """Writing memories: every statement that changes the store's tables. All of it runs inside a caller's transaction."""
 
-import json
 import sqlite3
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bot.memory.vectors.meta import Meta, signature_key, term_key
+from bot.memory.vectors.payloads import decode, encode, sources_of, text_of, times
 from bot.memory.vectors.sqlite import schema
 from bot.memory.vectors.sqlite.schema import (
     MAX_PEOPLE,
     SEQ_BITS,
     TERM_BITS,
     Blocks,
-    Meta,
-    signature_key,
-    term_key,
 )
+from bot.memory.vectors.values import Record, Vector
 from bot.text import keywords
-
-Vector = npt.NDArray[np.float32]
 
 #: One posting: the memory's `seq` within its person, and how often the term occurs in it (255 at most).
 POSTING = np.dtype([("seq", "<u4"), ("tf", "u1")])
@@ -60,15 +56,6 @@ class Person:
         return self.id << SEQ_BITS, self.id << SEQ_BITS | _SEQ_MASK
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A memory to be stored."""
-
-    memory_id: str
-    vector: Vector
-    payload: Mapping[str, Any]
-
-
 def find_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Person | None:
     """The person's row, None where nothing is stored about them."""
     row = conn.execute(
@@ -90,64 +77,23 @@ def ensure_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Per
     return person
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
-    """A payload as it is stored; lone surrogates survive."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def decode(stored: bytes) -> dict[str, Any]:
-    """The payload that `encode` was given."""
-    payload: dict[str, Any] = json.loads(stored.decode("utf-8", "surrogatepass"))
-    return payload
-
-
-def epoch(value: Any) -> float:
-    """An ISO time as seconds since 1970; without a time zone it is UTC; now where it is none."""
-    try:
-        at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        at = datetime.now(UTC)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def unit(vector: Sequence[float] | Vector, dims: int) -> Vector:
-    """The vector at length 1 (zero stays zero). Raises ValueError for another number of dimensions, or not numbers."""
-    array = np.asarray(vector, dtype=np.float32).reshape(-1)
-    if array.shape != (dims,):
-        raise ValueError(f"the vector has {array.size} dimensions, not {dims}")
-    norm = float(np.linalg.norm(array))
-    if not np.isfinite(norm):
-        raise ValueError("the vector holds something that is not a finite number")
-    return array / np.float32(norm) if norm > 0 else array
-
-
-def _text(payload: Mapping[str, Any]) -> str:
-    text = payload.get("data")
-    return text if isinstance(text, str) else ""
-
-
-def sources_of(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The events that a payload names as its sources; somebody else's metadata under that name counts for none."""
-    listed = payload.get("sources")
-    if not isinstance(listed, list):
-        return []
-    return [source for source in listed if isinstance(source, Mapping) and source.get("event_id")]
+def signature(person: Person, text: str) -> int:
+    """What two memories of a person share that say the same."""
+    return signature_key(person.salt, keywords.signature(text))
 
 
 def _columns(layout: Layout, person: Person, payload: Mapping[str, Any], length: int) -> tuple[float | int, ...]:
     """Everything a memory's row says about its payload, in the order of the table."""
     meta = layout.meta
-    created = epoch(payload.get("created_at"))
-    seen = max((epoch(source.get("at")) for source in sources_of(payload)), default=created)
     kinds = (("audience", "audience"), ("run", "run_id"), ("conversation", "conversation"))
     hashes = (meta.digest(kind, str(payload[key])) if payload.get(key) is not None else 0 for kind, key in kinds)
-    return created, max(seen, created), length, *hashes, signature_key(person.salt, keywords.signature(_text(payload)))
+    return *times(payload), length, *hashes, signature(person, text_of(payload))
 
 
 def add(conn: sqlite3.Connection, layout: Layout, person: Person, seq: int, records: Sequence[Record]) -> None:
     """Store memories as the person's numbers `seq` and up (their `next_seq`, counted up by the caller)."""
     rows = range(person.id << SEQ_BITS | seq, (person.id << SEQ_BITS | seq) + len(records))
-    counts = [keywords.terms(_text(record.payload)) for record in records]
+    counts = [keywords.terms(text_of(record.payload)) for record in records]
     # Numbers are given out upwards for ever: texts are only ever appended.
     (text,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM memory_texts").fetchone()
     conn.executemany(
@@ -187,10 +133,10 @@ def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, 
         "SELECT text, payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memories.id = ?", (row,)
     )
     former = decode(stored)
-    if _text(former) != _text(payload):
-        _remove_postings(conn, person, {row & _SEQ_MASK: keywords.terms(_text(former))})
-        _add_postings(conn, person, {row & _SEQ_MASK: keywords.terms(_text(payload))})
-    length = keywords.terms(_text(payload)).total()
+    if text_of(former) != text_of(payload):
+        _remove_postings(conn, person, {row & _SEQ_MASK: keywords.terms(text_of(former))})
+        _add_postings(conn, person, {row & _SEQ_MASK: keywords.terms(text_of(payload))})
+    length = keywords.terms(text_of(payload)).total()
     # A longer text would move its neighbours: it is appended instead.
     appended = conn.execute("INSERT INTO memory_texts (payload) VALUES (?)", (encode(payload),)).lastrowid
     conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
@@ -223,7 +169,7 @@ def erase(conn: sqlite3.Connection, layout: Layout, person: Person, rows: Iterab
         if found is None:
             continue
         text, stored = found
-        counts[row & _SEQ_MASK] = keywords.terms(_text(decode(stored)))
+        counts[row & _SEQ_MASK] = keywords.terms(text_of(decode(stored)))
         conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
         conn.execute("DELETE FROM memories WHERE id = ?", (row,))
         conn.execute("DELETE FROM memory_sources WHERE memory = ?", (row,))
@@ -283,7 +229,7 @@ def reindex(conn: sqlite3.Connection, person_id: int, salt: bytes) -> int:
         " WHERE memories.id BETWEEN ? AND ?",
         person.rows,
     )
-    texts = {row & _SEQ_MASK: text for row, payload in stored if keywords.changed(text := _text(decode(payload)))}
+    texts = {row & _SEQ_MASK: text for row, payload in stored if keywords.changed(text := text_of(decode(payload)))}
     if not texts:
         return 0
     span = (person_id << TERM_BITS, ((person_id + 1) << TERM_BITS) - 1)

@@ -4,43 +4,25 @@ An entry of the cache is good as long as the person's counters in the file say s
 seen at once. What was only appended to is read from where the entry ends.
 """
 
-import math
 import sqlite3
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bot.memory.vectors.scoring import ROW, Mask, Places, bm25
 from bot.memory.vectors.sqlite import rows as store
-from bot.memory.vectors.sqlite.rows import Layout, Person, Vector
+from bot.memory.vectors.sqlite.rows import Layout, Person
 from bot.memory.vectors.sqlite.schema import SEQ_BITS
+from bot.memory.vectors.values import Floats, Vector
 
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[Any]
 
-#: What the arrays say of a memory. Times are seconds since 1970; the last five but one are keyed hashes, 0 for none.
-ROW = np.dtype(
-    [
-        ("id", "i8"),
-        ("created_at", "f8"),
-        ("seen_at", "f8"),
-        ("length", "i4"),
-        ("audience", "i8"),
-        ("run", "i8"),
-        ("conversation", "i8"),
-        ("signature", "i8"),
-        ("superseded", "?"),
-    ]
-)
 _COLUMNS = "id, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
-
-#: BM25's usual constants: how fast repeats of a word saturate, and how much a long text is held against it.
-K1, B = 1.2, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +197,18 @@ def semantic(conn: sqlite3.Connection, layout: Layout, matrix: Matrix, vector: V
 
 def keyword(conn: sqlite3.Connection, matrix: Matrix, among: Mask, terms: Counter[str]) -> Floats:
     """BM25 of every row for the query's terms; statistics are those of the rows in `among`, the others score 0."""
-    scores = np.zeros(len(matrix.rows), dtype=np.float32)
     total = int(np.count_nonzero(among))
     if not total or not terms:
-        return scores
+        return np.zeros(len(matrix.rows), dtype=np.float32)
     lengths = matrix.rows["length"]
     average = max(float(lengths[among].mean()), 1.0)
+    return bm25(lengths, total, average, _held(conn, matrix, among, terms))
+
+
+def _held(
+    conn: sqlite3.Connection, matrix: Matrix, among: Mask, terms: Counter[str]
+) -> Iterator[tuple[Places, Floats, float]]:
+    """Each term that occurs: the places of the rows in `among` that hold it, how often, and its weight."""
     # From a memory's seq to its place, -1 where it is not in `among`, as are those past the end: cheaper than a binary
     # search for each of a term's postings.
     counted = np.flatnonzero(among).astype(np.int32)
@@ -233,13 +221,8 @@ def keyword(conn: sqlite3.Connection, matrix: Matrix, among: Mask, terms: Counte
         # What lies before the first wraps around to far past the end.
         places = place_of[np.minimum(postings["seq"] - np.uint32(first), np.uint32(size))]
         held = places >= 0
-        places, tf = places[held], postings["tf"][held].astype(np.float32)
-        if not len(places):
-            continue
-        idf = math.log(1 + (total - len(places) + 0.5) / (len(places) + 0.5))
-        norms = np.float32(K1 * (1 - B)) + np.float32(K1 * B / average) * lengths[places].astype(np.float32)
-        scores[places] += np.float32(weight * idf * (K1 + 1)) * tf / (tf + norms)
-    return scores
+        if held.any():
+            yield places[held], postings["tf"][held].astype(np.float32), weight
 
 
 def holding(conn: sqlite3.Connection, person: Person, terms: Iterable[str]) -> list[int] | None:
@@ -252,29 +235,3 @@ def holding(conn: sqlite3.Connection, person: Person, terms: Iterable[str]) -> l
         return None
     base = person.id << SEQ_BITS
     return [base | int(seq) for seq in found]
-
-
-def member(column: npt.NDArray[np.int64], values: Iterable[int]) -> Mask:
-    """Which of the column's hashes are among the values."""
-    return np.isin(column, np.fromiter(values, dtype=np.int64))
-
-
-def best(scores: npt.NDArray[Any], among: Mask, limit: int, *, later_first: bool = False) -> npt.NDArray[np.intp]:
-    """The places of the `limit` highest scores among those marked, best first; of equal ones the earlier row first."""
-    places = np.flatnonzero(among)
-    if later_first:
-        places = places[::-1]
-    if 0 < limit < len(places):
-        part = np.partition(scores[places], len(places) - limit)
-        places = places[scores[places] >= part[len(places) - limit]]
-    order = np.argsort(-scores[places], kind="stable")
-    return places[order][: max(limit, 0)]
-
-
-def hybrid(cosine: Floats, bm25: Floats) -> Floats:
-    """One score from 0 to 1 of both: cosine + 0.8 · BM25 / its maximum, over what that sum can reach."""
-    highest = float(bm25.max(initial=0.0))
-    if highest <= 0:
-        return np.clip(cosine, 0, 1)
-    mixed: Floats = np.clip((cosine + np.float32(0.8 / highest) * bm25) / np.float32(1.8), 0, 1)
-    return mixed

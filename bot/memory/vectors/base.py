@@ -1,0 +1,386 @@
+"""mem0's vector store, whatever holds its rows: exact, and per person, whatever the others have stored.
+
+`VectorStore` says what is done with memories; SQLite and PostgreSQL each say how one is read and written. mem0's `add`
+calls two methods of its own interface, `search` and `insert` (mem0 2.2.1); the rest of it is not there.
+"""
+
+import uuid
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.memory import mem0_env
+from bot.memory.vectors import lessons, sources
+from bot.memory.vectors.lesson import Lesson, current
+from bot.memory.vectors.memories import Memories
+from bot.memory.vectors.meta import Meta
+from bot.memory.vectors.payloads import decode, owner, storable
+from bot.memory.vectors.scoring import best, hybrid, unit
+from bot.memory.vectors.sources import Sources
+from bot.memory.vectors.values import Candidates, Query, Record, Row, Scored, Stored, Vector
+from bot.ports import MemoryUnavailable
+from bot.text.keywords import Words
+
+mem0_env.prepare()
+
+from mem0.vector_stores.base import VectorStoreBase  # noqa: E402 - mem0 decides on import what it writes and sends
+
+#: Memories looked at together, where everybody's are.
+BATCH = 1000
+
+#: The sources that are left to a memory ([]: it is erased), None where it isn't concerned.
+Judge = Callable[[dict[str, Any]], Sources | None]
+Rows = list[Row]
+
+
+def _unused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    raise NotImplementedError("mem0's add calls none of this")
+
+
+class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
+    """The store that mem0 is given, with what the memory asks of it beyond mem0's interface.
+
+    All methods may be called from any thread, and several processes may share one store. Raises what the database
+    raises, and ValueError for what doesn't name one person.
+    """
+
+    _meta: Meta
+    _dims: int
+
+    create_col = list_cols = col_info = delete_col = reset = update = delete = _unused
+
+    # What a database brings
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections; the store can't be used afterwards."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Take off the disk what was erased, but was in use until now."""
+
+    @abstractmethod
+    def owners(self) -> Sequence[str]:
+        """Everybody who has memories."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Any]:
+        """A connection for reading one state of the store."""
+
+    @abstractmethod
+    def _writing(self, *, erases: bool = False) -> AbstractContextManager[Any]:
+        """A connection inside a transaction; with `erases`, what it deleted is then taken off the disk."""
+
+    @abstractmethod
+    def _person(self, conn: Any, user_id: str, *, create: bool = False) -> AbstractContextManager[Any]:
+        """The person's `Memories`, None where there are none (but with `create`)."""
+
+    @abstractmethod
+    def _is_anothers(self, conn: Any, user_id: str, memory_ids: Sequence[str]) -> bool:
+        """Whether any of these ids is of a memory of somebody else."""
+
+    @abstractmethod
+    def _scored(self, conn: Any, query: Query, vector: Vector | None, text: str) -> Scored:
+        """The memories that a query is about, scored for a vector and for the words of a text."""
+
+    @abstractmethod
+    def _fetched(self, conn: Any, numbers: Sequence[int]) -> dict[int, Row]:
+        """Memories by their numbers."""
+
+    @abstractmethod
+    def _holding(self, conn: Any, user_id: str, words: Words) -> list[int]:
+        """The numbers of a person's memories that may hold all these words, newest first."""
+
+    @abstractmethod
+    def _taught(self, conn: Any, event_ids: Sequence[str], user_id: str | None) -> Iterable[bytes]:
+        """The payloads of memories that any of these events taught, that person or anybody."""
+
+    @abstractmethod
+    def _page(self, conn: Any, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Everybody's memories after a number, as numbers and payloads, in the order of their numbers."""
+
+    @abstractmethod
+    def get(self, vector_id: str) -> Row | None:
+        """The memory with that id, None where there is none."""
+
+    # mem0's interface
+
+    def insert(
+        self,
+        vectors: Sequence[Sequence[float]],
+        payloads: Sequence[Mapping[str, Any]] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> None:
+        """Store memories, all or none; one whose id is there already replaces it.
+
+        Inside a lesson, they are stored as that lesson's facts, in the transaction that marks it as learned. Raises
+        ValueError for a payload without `user_id` and for a vector that isn't one.
+        """
+        lesson = current.get()
+        if lesson is not None and lesson.attempted:
+            raise MemoryUnavailable("the lesson's transaction has failed; its facts are not stored one by one")
+        payloads = payloads if payloads is not None else [{}] * len(vectors)
+        ids = ids if ids is not None else [str(uuid.uuid4()) for _ in vectors]
+        if not len(vectors) == len(payloads) == len(ids):
+            raise ValueError("vectors, payloads and ids differ in number")
+        records = [
+            Record(str(memory_id), unit(vector, self._dims), storable(payload))
+            for vector, payload, memory_id in zip(vectors, payloads, ids, strict=True)
+        ]
+        if lesson is not None:
+            self._learn(lesson, records)
+            return
+        by_user: defaultdict[str, dict[str, Record]] = defaultdict(dict)
+        for record in records:
+            by_user[owner(record.payload)][record.memory_id] = record
+        replaced = 0
+        with self._writing() as conn:
+            for user_id in self._in_order(by_user):
+                wanted = by_user[user_id]
+                with self._person(conn, user_id, create=True) as person:
+                    if self._is_anothers(conn, user_id, [*wanted]):
+                        raise ValueError("an id is another person's memory")
+                    replaced += person.erase(person.located([*wanted]))
+                    person.add([*wanted.values()])
+        if replaced:
+            self.scrub()
+
+    def _in_order(self, user_ids: Iterable[str]) -> list[str]:
+        """People in one order, so that two processes wait for each other and never cross."""
+        return sorted(user_ids, key=self._meta.person_key)
+
+    def search(
+        self, query: str, vectors: Sequence[float], top_k: int = 5, filters: Mapping[str, Any] | None = None
+    ) -> Rows:
+        """The person's memories nearest to the query by meaning and keywords together, best first, scored 0 to 1.
+
+        Replaced memories are left out. Inside a lesson, the ids found are written into it. Raises ValueError for
+        filters that don't name one person (`Query.of`).
+        """
+        asked = Query.of(filters, superseded=False)
+        with self._reading() as conn:
+            scored = self._scored(conn, asked, unit(vectors, self._dims), query)
+            found = self._top(conn, scored, hybrid(scored.cosine, scored.bm25), top_k)
+        lesson = current.get()
+        if lesson is not None:
+            lesson.existing[:] = [row.id for row in found]
+        return found
+
+    def list(self, filters: Mapping[str, Any] | None = None, top_k: int | None = None) -> "list[Rows]":
+        """The person's memories, newest first, replaced ones included, as the one item of a list (mem0's form)."""
+        with self._reading() as conn:
+            scored = self._scored(conn, Query.of(filters, superseded=None), None, "")
+            limit = len(scored.rows) if top_k is None else top_k
+            found = self._top(conn, scored, scored.rows["created_at"], limit, later_first=True)
+        for row in found:
+            row.score = None
+        return [found]
+
+    def _top(
+        self, conn: Any, scored: Scored, scores: npt.NDArray[Any], limit: int, *, later_first: bool = False
+    ) -> Rows:
+        """The best memories, with their payloads."""
+        places = best(scores, limit, later_first=later_first)
+        numbers = scored.rows["id"][places].tolist()
+        stored = self._fetched(conn, numbers)
+        found = []
+        for place, number in zip(places, numbers, strict=True):
+            if (row := stored.get(number)) is not None:
+                row.score = float(scores[place])
+                found.append(row)
+        return found
+
+    # Learning
+
+    def settle(self, lesson: Lesson) -> None:
+        """Commit a lesson for which mem0 had nothing to insert: what it repeats gains sources, and it is learned.
+
+        Raises as `insert` does inside the lesson, and Superseded.
+        """
+        if not lesson.committed:
+            self._learn(lesson, [])
+
+    def _learn(self, lesson: Lesson, records: Sequence[Record]) -> None:
+        lesson.attempted = True
+        try:
+            with self._writing() as conn, self._person(conn, lesson.user_id, create=True) as person:
+                added = lessons.write(conn, person, lesson, records)
+        except Exception as exc:
+            lesson.error = exc
+            raise
+        lesson.added = added
+        lesson.committed = True
+
+    # Recall and listing
+
+    def candidates(
+        self, user_id: str, scopes: frozenset[str] | None, query: str, vector: Sequence[float]
+    ) -> Candidates:
+        """A person's live memories whose audience is in `scopes` (None: all), scored for a query and its vector."""
+        asked = Query(user_id, audiences=scopes, superseded=False)
+        with self._reading() as conn:
+            scored = self._scored(conn, asked, unit(vector, self._dims), query)
+        names = ("created_at", "seen_at", "signature", "audience", "conversation", "length")
+        columns = (np.ascontiguousarray(scored.rows[name]) for name in names)
+        return Candidates(np.ascontiguousarray(scored.rows["id"]), scored.cosine, scored.bm25, *columns)
+
+    def fetch(self, wanted: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
+        """The memories with these numbers, in that order; those erased meanwhile are left out."""
+        numbers = [int(number) for number in wanted]
+        with self._reading() as conn:
+            found = self._fetched(conn, numbers)
+        return [found[number] for number in numbers if number in found]
+
+    def find(self, user_id: str, words: str) -> Rows:
+        """The person's memories that hold all the words literally, case and word endings aside, newest first."""
+        sought = Words(words)
+        with self._reading() as conn:
+            numbers = self._holding(conn, user_id, sought)
+            found = self._fetched(conn, numbers)
+        rows = (found[number] for number in numbers if number in found)
+        return [row for row in rows if sought.match(str(row.payload.get("data", "")))]
+
+    # What people may do with their memories
+
+    def amend(
+        self,
+        user_id: str,
+        memory_id: str,
+        change: Callable[[dict[str, Any]], dict[str, Any]],
+        vector: Sequence[float] | None = None,
+    ) -> Row | None:
+        """Change a memory of that person, and its vector where one is given; None where it is gone or another's."""
+        with self._writing(erases=True) as conn:
+            with self._person(conn, user_id) as person:
+                found = person.located([memory_id]) if person is not None else []
+                if not found:
+                    return None
+                number = found[0].number
+                person.replace(number, change(decode(found[0].payload)))
+                if vector is not None:
+                    person.revector(number, unit(vector, self._dims))
+            return self._fetched(conn, [number]).get(number)
+
+    def forget(self, user_id: str, ids: Sequence[str]) -> int:
+        """Erase memories of that person, and nobody else's; return how many there were."""
+        with self._writing(erases=True) as conn, self._person(conn, user_id) as person:
+            return person.erase(person.located([*dict.fromkeys(map(str, ids))])) if person is not None else 0
+
+    def forget_user(self, user_id: str) -> int:
+        """Erase everything about that person; return how many memories there were."""
+        with self._writing(erases=True) as conn, self._person(conn, user_id) as person:
+            return person.erase_all() if person is not None else 0
+
+    def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
+        """Forget that events taught anything, to that person or to anybody; return how many memories were touched."""
+        with self._reading() as conn:
+            concerned = {owner(decode(payload)) for payload in self._taught(conn, event_ids, user_id)}
+        touched = 0
+        for person_id in sorted(concerned):
+            with self._writing(erases=True) as conn, self._person(conn, person_id) as person:
+                if person is not None:
+                    taught = person.taught_by(event_ids)
+                    touched += _reduce(person, taught, lambda payload: sources.without(payload, event_ids), revive=True)
+        return touched
+
+    def sweep(self, judge: Judge) -> int:
+        """Look at everybody's memories; keep the sources that `judge` leaves ([]: erase, None: leave it as it is).
+
+        Returns how many memories were touched.
+        """
+        touched, after = 0, -1
+        while True:
+            with self._reading() as conn:
+                found = self._page(conn, after, BATCH)
+            if not found:
+                break
+            after = found[-1][0]
+            wanted: defaultdict[str, list[int]] = defaultdict(list)
+            for number, stored in found:
+                payload = decode(stored)
+                if judge(payload) is not None:
+                    wanted[owner(payload)].append(number)
+            for user_id, numbers in wanted.items():
+                with self._erasing_later() as conn, self._person(conn, user_id) as person:
+                    if person is not None:
+                        touched += _reduce(person, person.numbered(numbers), judge)
+        if touched:
+            self.scrub()
+        return touched
+
+    def _erasing_later(self) -> AbstractContextManager[Any]:
+        """A connection inside a transaction whose erasures `scrub` takes off the disk, once for many people."""
+        return self._writing()
+
+    def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
+        """Give a person's memories to another: all, or what these accounts taught; return how many.
+
+        `home` is the account that sources without one are of.
+        """
+        if user_id == to:
+            return 0
+        first, second = self._in_order((user_id, to))
+        with (
+            self._writing(erases=True) as conn,
+            self._person(conn, first, create=first == to) as one,
+            self._person(conn, second, create=second == to) as other,
+        ):
+            former, target = (one, other) if first == user_id else (other, one)
+            return _move(former, target, to, accounts, home) if former is not None else 0
+
+
+def _reduce(person: Memories, found: Iterable[Stored], judge: Judge, *, revive: bool = False) -> int:
+    """Leave memories the sources that `judge` says; with `revive`, what an erased one had replaced is in force."""
+    touched = 0
+    gone: list[Stored] = []
+    for stored in found:
+        payload = decode(stored.payload)
+        left = judge(payload)
+        if left is None:
+            continue
+        touched += 1
+        if left:
+            person.replace(stored.number, sources.with_sources(payload, left))
+        else:
+            gone.append(stored)
+    person.erase(gone)
+    if revive:
+        person.revive([stored.memory_id for stored in gone])
+    return touched
+
+
+def _move(former: Memories, target: Memories, to: str, accounts: Collection[str] | None, home: str) -> int:
+    records: list[Record] = []
+    moved: dict[str, str] = {}
+    replaced: dict[str, str | None] = {}
+    gone: list[Stored] = []
+    for stored in former.all():
+        payload = decode(stored.payload)
+        parts = sources.parted(payload, accounts, home)
+        if parts is None:
+            continue
+        going, staying = parts
+        new_id = str(uuid.uuid4()) if staying else stored.memory_id
+        changed = sources.with_sources(payload, going) if going else payload
+        records.append(Record(new_id, former.vector(stored.number), {**changed, "user_id": to}))
+        moved[stored.memory_id], replaced[new_id] = new_id, stored.superseded_by
+        if staying:
+            former.replace(stored.number, sources.with_sources(payload, staying))
+        else:
+            gone.append(stored)
+    if not records:
+        return 0
+    former.erase(gone)
+    if accounts is not None:
+        former.revive([stored.memory_id for stored in gone])
+    target.add(records)
+    # What has replaced a memory counts where both are: parted from it, the memory is in force.
+    target.superseded(
+        {new_id: moved.get(by, by if accounts is None else None) for new_id, by in replaced.items() if by}
+    )
+    return len(records)

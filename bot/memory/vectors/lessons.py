@@ -1,0 +1,78 @@
+"""A lesson's transaction: new facts, their sources, what they replace, and the mark that all this is learned."""
+
+from collections.abc import Sequence
+from dataclasses import replace as changed
+from datetime import UTC
+from typing import Any
+
+from bot.memory.vectors.lesson import Fact, Lesson, source_of, text_hash
+from bot.memory.vectors.memories import Memories
+from bot.memory.vectors.payloads import decode, sources_of, text_of
+from bot.memory.vectors.values import Record
+from bot.model import Source
+from bot.ports import MemoryUnavailable
+
+
+def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]) -> int:
+    """Store a lesson inside the caller's transaction; return how many memories are new.
+
+    A fact that the person already has in this scope, word endings and punctuation aside, adds its sources to that
+    memory. Raises Superseded (from `lesson.commit`), and MemoryUnavailable where a fact has neither a record nor a
+    memory that it repeats: mem0 drops facts that it can't embed, and they must not count as learned.
+    """
+    lesson.commit(conn)
+    facts = dict(lesson.facts)
+    by_hash: dict[str, Record] = {}
+    for record in records:
+        text = text_of(record.payload)
+        by_hash[text_hash(text)] = record
+        facts.setdefault(text_hash(text), Fact(text, tuple(map(source_of, lesson.exchanges))))
+
+    added = 0
+    learned: list[tuple[Fact, str]] = []
+    for key, fact in facts.items():
+        # By the scope that it was learned in, which stays when its owner opens the memory to a wider audience.
+        known = person.same(fact.text, lesson.scope)
+        if known is not None:
+            memory_id = known.memory_id
+            _add_sources(person, known.number, known.payload, fact.sources)
+        elif key in by_hash:
+            memory_id = by_hash[key].memory_id
+            person.add([_record(lesson, fact, by_hash[key])])
+            added += 1
+        else:
+            raise MemoryUnavailable("a fact came without a vector")
+        learned.append((fact, memory_id))
+    for fact, memory_id in learned:
+        person.supersede([former for former in fact.supersedes if former != memory_id], memory_id, lesson.scope)
+    return added
+
+
+def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
+    """The record with what mem0 doesn't carry: sources, audience, conversation, and when it was said."""
+    payload = dict(record.payload)
+    payload["audience"] = payload["run_id"] = lesson.scope  # mem0 takes no white space in the second
+    payload["sources"] = [_stored(source) for source in fact.sources]
+    if fact.sources:
+        first = min(fact.sources, key=lambda source: source.at)
+        payload["created_at"] = payload["updated_at"] = first.at.astimezone(UTC).isoformat()
+        conversations = {exchange.event_id: exchange.conversation for exchange in lesson.exchanges}
+        if conversations.get(first.event_id):
+            payload["conversation"] = conversations[first.event_id]
+    return changed(record, payload=payload)
+
+
+def _stored(source: Source) -> dict[str, Any]:
+    at = source.at.astimezone(UTC).isoformat()
+    stored = {"event_id": source.event_id, "at": at, "place": source.place, "link": source.link}
+    return {**stored, "account": source.account} if source.account else stored
+
+
+def _add_sources(person: Memories, number: int, stored: bytes, sources: Sequence[Source]) -> None:
+    """Write the sources on a memory that a fact repeats."""
+    payload = decode(stored)
+    listed = sources_of(payload)
+    known = {source["event_id"] for source in listed}
+    new = [_stored(source) for source in sources if source.event_id not in known]
+    if new:
+        person.replace(number, {**payload, "sources": [*listed, *new]})
