@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from contextlib import suppress
 
 import discord
@@ -13,14 +12,15 @@ from adapters.discord.intake import CLOSE_SECONDS, Intake
 from adapters.discord.messages import DISCORD_ERRORS, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.reply import Reply
+from bot.aio.backoff import Backoff
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
 from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two tries to connect, at most.
-LONGEST_WAIT = 60.0
+#: Seconds between two attempts to connect, at most; with jitter, a minute.
+LONGEST_WAIT = 40.0
 #: A connection that held for so long (seconds) is a good one: the next loss starts from the shortest wait again.
 HELD_SECONDS = 120.0
 
@@ -53,7 +53,7 @@ class DiscordAdapter:
         if not (self._token.isascii() and self._token.isprintable() and " " not in self._token):
             raise SettingsError(REFUSED)  # no HTTP header can hold it
         self._shards = Shards.of(settings)
-        self._first_wait = first_wait
+        self._backoff = Backoff(first_wait, LONGEST_WAIT)
         self._client: Client | None = None
         self._online = asyncio.Event()
         self._session: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ class DiscordAdapter:
             if self._stopping.is_set():
                 return
             failures = 1 if loop.time() - begun > HELD_SECONDS else failures + 1
-            wait = min(LONGEST_WAIT, self._first_wait * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1)
+            wait = self._backoff.jittered(failures)
             log.warning("discord: connection lost (%s), reconnecting in %.1f s", reason, wait)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)

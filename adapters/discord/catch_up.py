@@ -12,6 +12,7 @@ from adapters.discord.compare import Comparison, KnownMessages
 from adapters.discord.history import Channels
 from adapters.discord.missed_place import Place
 from adapters.discord.text import PLATFORM, message_key, message_number
+from bot.aio.backoff import Backoff
 from bot.events import MessageEvent
 from bot.model import PlaceKey
 from bot.ports import Core, JournalUnavailable
@@ -102,7 +103,7 @@ class CatchUp:
             except JournalUnavailable as exc:
                 log.warning("discord: the journal could not be read for catch-up: %s", type(exc).__name__)
                 if attempt < _JOURNAL_TRIES:
-                    await asyncio.sleep(min(self._pace.retry * 2**attempt, _JOURNAL_PAUSE))
+                    await asyncio.sleep(Backoff(2 * self._pace.retry, _JOURNAL_PAUSE).after(attempt))
                 continue
             places = [Place(*_where(key), message_number(message_id), guilds) for key, message_id, _ in seen]
             known: dict[int, KnownMessages] = {}
@@ -203,11 +204,11 @@ class CatchUp:
 
     async def _rest(self, places: list[Place]) -> None:
         """Go on with what could not be read or admitted so far, place by place, until it can be."""
-        pause = self._pace.retry * 2**_TRIES
+        backoff, rounds = Backoff(self._pace.retry * 2**_TRIES, _LONGEST_PAUSE), 0
         waiting = deque(place for place in places if self._is_open(place))
         while waiting:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            rounds += 1
+            await asyncio.sleep(backoff.after(rounds))
             while waiting:
                 place = waiting.popleft()
                 async with place.lock:
@@ -234,7 +235,7 @@ class CatchUp:
                 log.warning("%s: not admitted: %s", event.id, type(exc).__name__)
                 if attempt == _TRIES:
                     return  # it stays the next one: what is said there now isn't admitted before it
-                await asyncio.sleep(self._pace.retry * 2**attempt)
+                await asyncio.sleep(Backoff(2 * self._pace.retry).after(attempt))
         place.missed.popleft()
         self._forget_if_done(place)
         if new:

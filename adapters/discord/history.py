@@ -11,6 +11,7 @@ import discord
 from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
 from adapters.discord.rates import background
 from adapters.discord.refusals import is_transient, reason
+from bot.aio.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Channels:
                 log.warning("discord: channel %d: reading failed, given up: %s", channel, reason(exc))
                 if attempt == _TRIES:
                     raise Unreadable(gone=False) from exc
-                await asyncio.sleep(self.pace.retry * 2**attempt)
+                await asyncio.sleep(Backoff(2 * self.pace.retry).after(attempt))
             except Unreadable:
                 raise
             except Exception as exc:

@@ -17,6 +17,7 @@ from adapters.discord.refusals import (
     is_transient,
     reason,
 )
+from bot.aio.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -218,5 +219,5 @@ class Messages:
                 if getattr(exc, "status", 0) == 401 or attempt == _TRIES:
                     raise ConnectionError(f"Discord: {reason(exc)}") from exc
                 log.warning("discord:%d: %s failed, retrying: %s", self._question.id, what, reason(exc))
-            await asyncio.sleep(self._pace.retry * 2 ** (attempt - 1))
+            await asyncio.sleep(Backoff(self._pace.retry).after(attempt))
         raise AssertionError("unreachable")

@@ -19,7 +19,8 @@ from adapters.slack.errors import REFUSED, SLACK_ERRORS, code
 from adapters.slack.http import serving
 from adapters.slack.intake import Intake
 from adapters.slack.interactions import Interactions
-from adapters.slack.socket import HEARTBEAT, Backoff, Envelope, Socket
+from adapters.slack.socket import HEARTBEAT, RECONNECT, Envelope, Socket
+from bot.aio.backoff import Pauses
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
 from bot.network import Connector
@@ -89,7 +90,7 @@ class SlackAdapter:
 
     async def _supervise(self) -> None:
         """Serve until stopped, anew where anything breaks that nobody foresaw."""
-        backoff = Backoff()
+        pauses = Pauses(RECONNECT)
         while not self._stopping.is_set():
             try:
                 await self._until_stopped(self._serve())
@@ -100,7 +101,7 @@ class SlackAdapter:
                 log.error("slack: token rejected after it had worked: %s", exc)
             except Exception:  # the supervisor's boundary: Slack's trouble stops no other platform
                 log.warning("slack: connection failed", exc_info=True)
-            await self._until_stopped(backoff.wait())
+            await self._until_stopped(pauses.wait())
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         serving = asyncio.create_task(work)
@@ -168,7 +169,7 @@ class SlackAdapter:
     @staticmethod
     async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:
         """The call's answer, however long Slack can't be reached; SettingsError where it refuses the token."""
-        backoff = Backoff()
+        pauses = Pauses(RECONNECT)
         while True:
             try:
                 return await call()
@@ -180,7 +181,7 @@ class SlackAdapter:
                 log.warning("slack: Slack could not be reached, retrying: %s", code(exc))
             except ValueError:
                 raise SettingsError(f"{variable}: not a token (it holds a character that none has)") from None
-            await backoff.wait()
+            await pauses.wait()
 
     async def _serve_socket(self, app: AsyncApp, app_token: str) -> None:
         async def open_url() -> str:

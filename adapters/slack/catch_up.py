@@ -13,6 +13,7 @@ from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import ParsedMessage, parse_message
 from adapters.slack.intake import Intake, Spawn
 from adapters.slack.places import PLACES, CatchUpPass, KnownPlace, known_places
+from bot.aio.backoff import Backoff
 from bot.events import MessageEvent
 from bot.ports import Core, JournalUnavailable
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 #: Tries at a place, and the longest pause before the next, in seconds: a rate limit or an outage loses nothing.
 TRIES = 8
-LONGEST_PAUSE = 60.0
+BACKOFF = Backoff(first=1.0, longest=60.0)
 #: Seconds after which Slack has given up on a delivery that was not acknowledged: it tries thrice in six minutes.
 GIVEN_UP = 420.0
 
@@ -124,7 +125,7 @@ class CatchUp:
                 if (isinstance(exc, JournalUnavailable) or is_transient(exc)) and place.tries < TRIES:
                     places.again(replace(place, tries=place.tries + 1))
                     log.info("slack: catch-up of a channel failed, retrying: %s", code(exc))
-                    await asyncio.sleep(max(retry_after(exc), min(2.0**place.tries, LONGEST_PAUSE)))
+                    await asyncio.sleep(max(retry_after(exc), BACKOFF.after(place.tries + 1)))
                 else:
                     places.looked(place)
                     log.warning("slack: catch-up of a channel failed, given up: %s", code(exc))

@@ -10,6 +10,7 @@ from adapters.slack.api import TOMBSTONE, History, SlackApi
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import ParsedMessage, former_ids, ts_of
 from adapters.slack.intake import Intake
+from bot.aio.backoff import Backoff
 from bot.model import PlaceKey
 from bot.ports import Core
 
@@ -22,6 +23,7 @@ MARGIN = 60.0
 BULK = 100
 #: Tries at a message that is asked for alone.
 TRIES = 4
+BACKOFF = Backoff(first=2.0)
 
 
 def place_of(key: str) -> tuple[str, str, str | None]:
@@ -115,5 +117,5 @@ class Comparison:
             except SLACK_ERRORS as exc:
                 if not is_transient(exc) or attempt == TRIES:
                     raise
-                await asyncio.sleep(max(retry_after(exc), 2.0**attempt))
+                await asyncio.sleep(max(retry_after(exc), BACKOFF.after(attempt)))
         raise AssertionError("unreachable")

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.common.text import clean
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient
+from bot.aio.backoff import Backoff
 from bot.model import Audience, Place
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ UNKNOWN_TTL = 30.0
 #: What Slack doesn't say now is asked again after this; of a thread so often, each time after twice as long.
 AGAIN = 1.0
 TRIES = 8
-LONGEST_PAUSE = 60.0
+BACKOFF = Backoff(first=AGAIN, longest=60.0)
 #: Questions of one kind that Slack is asked at the same time: a message may name thousands of people.
 AT_ONCE = 8
 ENTRIES = 5_000
@@ -256,13 +257,11 @@ class Directory:
 
     async def joined(self, channel: str, thread: str) -> bool:
         """Whether the bot has written in a thread, however long it takes Slack to say so: some minutes at most."""
-        pause = AGAIN
-        for _ in range(TRIES):
+        for attempt in range(1, TRIES + 1):
             joined = await self._threads.get((channel, thread))
             if joined is not None:
                 return joined
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(BACKOFF.after(attempt))
         log.warning("slack: treating a thread as not ours: Slack doesn't say who began it")
         return False
 

@@ -18,6 +18,7 @@ from adapters.slack.api import SlackApi
 from adapters.slack.directory import Directory
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import Body, team_of
+from bot.aio.backoff import Backoff
 from bot.commands.registry import BY_NAME
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience, Person, Place
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 #: Tries at showing what is for one person alone, with 1, 2, … seconds between them: shown twice it does no harm.
 TRIES = 3
+BACKOFF = Backoff(first=1.0)
 #: Seconds that Slack may ask to wait before another try; where it is more, the next way is taken instead.
 PATIENCE = 15.0
 LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
@@ -221,7 +223,7 @@ class Interactions:
                 if not is_transient(exc) or retry_after(exc) > PATIENCE:
                     return False
                 if attempt < TRIES:
-                    await asyncio.sleep(max(retry_after(exc), 2.0 ** (attempt - 1)))
+                    await asyncio.sleep(max(retry_after(exc), BACKOFF.after(attempt)))
             else:
                 return True
         return False

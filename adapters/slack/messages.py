@@ -20,12 +20,14 @@ from adapters.slack.errors import (
     refusal,
 )
 from adapters.slack.shown_answer import ANSWER, ShownMessage, find_answer
+from bot.aio.backoff import Backoff
 from bot.model import Place
 
 log = logging.getLogger(__name__)
 
 #: Tries at a call that Slack fails in passing, with 1, 2, 4… seconds between them; and at one that it rate-limits.
 TRIES = 4
+BACKOFF = Backoff(first=1.0)
 TRIES_LIMITED = 20
 #: Seconds that a last edit waits for its turn; where that takes longer, what it would have shown is posted instead.
 PATIENCE = 5.0
@@ -253,7 +255,7 @@ class Messages:
             raise failure
         log.warning("%s: %s failed (try %d): %s", self.event_id, method, attempt, code(failure))
         if not is_rate_limited(failure):
-            await asyncio.sleep(2 ** (attempt - 1))
+            await asyncio.sleep(BACKOFF.after(attempt))
 
     async def _delete(self, surplus: ShownMessage) -> None:
         attempt, deleted = 0, False

@@ -7,13 +7,13 @@ an address serves for one connection only; hence these lines, on the same aiohtt
 import asyncio
 import json
 import logging
-import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import aiohttp
 
 from adapters.slack.errors import SLACK_ERRORS, code
+from bot.aio.backoff import Backoff, Pauses
 
 log = logging.getLogger(__name__)
 
@@ -25,28 +25,12 @@ DRAIN = 30.0
 STEADY = 5.0
 #: Seconds for the acknowledgements that are due when the bot stops.
 LAST_WORDS = 2.0
-LONGEST_PAUSE = 60.0
+#: Between attempts to connect: up to a minute.
+RECONNECT = Backoff(first=0.5, longest=40.0)
 
 _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 Envelope = dict[str, Any]
-
-
-class Backoff:
-    """Pauses that double up to a minute, with jitter."""
-
-    def __init__(self, first: float = 0.5) -> None:
-        self._first = first
-        self._next = first
-
-    def reset(self) -> None:
-        """Begin again with the first pause."""
-        self._next = self._first
-
-    async def wait(self) -> None:
-        """Sleep for the next pause."""
-        pause, self._next = self._next, min(self._next * 2, LONGEST_PAUSE)
-        await asyncio.sleep(pause * random.uniform(0.5, 1))
 
 
 class Gaps(Protocol):
@@ -79,7 +63,7 @@ class Socket:
         self._gaps = gaps
         self._gap = True
         self._heartbeat = heartbeat
-        self._backoff = Backoff()
+        self._pauses = Pauses(RECONNECT)
         self._connections: set[aiohttp.ClientWebSocketResponse] = set()
         self._answers: set[asyncio.Task[None]] = set()
         self._drains: set[asyncio.Task[None]] = set()
@@ -111,7 +95,7 @@ class Socket:
         except SLACK_ERRORS as exc:
             log.warning("slack: could not connect, retrying: %s", code(exc))
             await self._lost()
-            await self._backoff.wait()
+            await self._pauses.wait()
             return None
 
     async def _lost(self) -> None:
@@ -136,9 +120,9 @@ class Socket:
             await self._close(connection)
             await self._lost()
         if now() - began >= STEADY:
-            self._backoff.reset()
+            self._pauses.reset()
         if not renewed or now() - began < STEADY:
-            await self._backoff.wait()
+            await self._pauses.wait()
 
     async def _take(self, connection: aiohttp.ClientWebSocketResponse) -> bool:
         """Handle frames; True where Slack is about to close the connection, False where it is closed."""

@@ -10,6 +10,7 @@ import random
 import weakref
 from collections.abc import Callable, Sequence
 
+from bot.aio.backoff import Backoff
 from bot.events import Learned
 from bot.logs import describe
 from bot.model import Exchange
@@ -22,9 +23,8 @@ NAMED = 5
 
 QUIET = 3.0
 LATEST = 10.0
-#: Back-off after a failed attempt: seconds, doubled each time, with jitter of half its length.
-RETRY_FIRST = 5.0
-RETRY_MOST = 600.0
+#: After a failed attempt.
+RETRY = Backoff(first=5.0, longest=600.0)
 #: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried, unless all that
 #: is wrong is an outage.
 ATTEMPTS = 50
@@ -163,7 +163,7 @@ class Learner:
             return
         key = (user_id, scope)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(RETRY_FIRST * 2 ** (failures - 1), RETRY_MOST) * (1 + self._jitter() / 2)
+        delay = RETRY.jittered(failures, self._jitter)
         self._at(key, asyncio.get_running_loop().time() + delay)
 
     async def flush(self) -> None:

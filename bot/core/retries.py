@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from bot.aio.backoff import Backoff
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.ports import ClaimLost, Inbox, JournalUnavailable, PlatformRefused, ReplyHandle
@@ -18,9 +19,8 @@ log = logging.getLogger(__name__)
 
 #: How old a question may be that is still retried.
 ANSWER_WITHIN = timedelta(hours=1)
-#: Seconds before an answer is retried: the first time, doubled each time, and at most.
-FIRST_PAUSE = 4.0
-LONGEST_PAUSE = 50.0
+#: Before an answer is retried.
+BACKOFF = Backoff(first=4.0, longest=50.0)
 #: Unexpected failures of one answer before the person is told.
 FAILURES = 3
 #: What a later attempt may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
@@ -127,9 +127,7 @@ class Retries:
         if len(self._handles) > KEPT:
             self._drop_handle(next(iter(self._handles)))
         try:
-            pause = min(FIRST_PAUSE * 2.0 ** min(attempts, 10), LONGEST_PAUSE)
-            # Jitter: a hundred people whom one outage has hit don't come back all at once.
-            await self._inbox.postpone(event.id, pause * (1 + self._jitter() / 2))
+            await self._inbox.postpone(event.id, BACKOFF.jittered(attempts + 1, self._jitter))
         except JournalUnavailable as exc:
             log.error("%s: the retry could not be scheduled: %s", event.id, describe(exc))
 

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 Store = SqliteStore | PostgresStore
 
-PEOPLE = ("slack:T1:U1", "slack:T2:U1", "discord:1")
+#: Two people on Slack and one on Discord; on Slack one user id is one person in all workspaces.
+PEOPLE = ("slack:T1:U1", "slack:T2:U2", "discord:1")
 #: A channel that all three workspaces of the organisation read, T1, T2 and T3, or another organisation.
 CONNECT = "C5"
 PLACES = tuple(

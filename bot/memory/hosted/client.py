@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
+from bot.aio.backoff import Backoff
 from bot.config import SettingsError
 from bot.memory import mem0_env
 from bot.memory.hosted import guard
@@ -27,8 +28,8 @@ Sleep = Callable[[float], Awaitable[None]]
 TIMEOUT = httpx.Timeout(10, connect=5)
 #: Attempts of one request, the pause before the second in seconds (doubled each time), and the longest pause.
 ATTEMPTS = 5
-PAUSE_FIRST = 0.5
 PAUSE_MOST = 30.0
+BACKOFF = Backoff(first=0.5, longest=PAUSE_MOST)
 #: Pauses between two looks at a queued add, in seconds.
 POLL_FIRST = 0.2
 POLL_MOST = 2.0
@@ -215,8 +216,7 @@ class HostedClient:
 
     async def pause(self, attempt: int, wanted: float | None = None) -> None:
         """Sleep before the attempt after number `attempt` (from 0), at least as long as the service asked for."""
-        backoff = min(PAUSE_FIRST * 2**attempt, PAUSE_MOST) * (0.5 + self._jitter())
-        await self._sleep(max(wanted or 0.0, backoff))
+        await self._sleep(max(wanted or 0.0, BACKOFF.jittered(attempt + 1, self._jitter)))
 
     async def _call(self, ask: Callable[[], Awaitable[Any]], attempts: int = ATTEMPTS) -> Any:
         """One request with its retries. Raises Refused or Lost, without the cause: it may quote what was sent."""
