@@ -9,7 +9,9 @@ from adapters.discord import DISCORD
 from adapters.slack import SLACK
 from adapters.terminal import TERMINAL
 from bot.commands import Commands, kept
+from bot.commands.forgetting import Forgetting
 from bot.commands.interactions import LimitedCommands
+from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
 from bot.core import prompt
 from bot.core.identity import Identities
@@ -19,6 +21,8 @@ from bot.journal import mark_learned, open_journal
 from bot.loop import MemoryBot
 from bot.memory.unused import warn_of_unused
 from bot.ports import Adapter, Chat, Core, MemoryStore, Notify
+from bot.privacy.changes import PlatformChanges
+from bot.privacy.eraser import Eraser
 from bot.privacy.rights import Rights
 from bot.storage.sqlite import database_path
 
@@ -66,13 +70,27 @@ class App:
         self.chat = LaterChat(self._chat)
         self.memory = LaterMemory(self._memory, RECALL_BUDGET)
         self.journal = journal
-        self.identities = Identities(journal, self.memory)
-        self.learner = Learner(journal, self.memory, notify)
-        self.rights = Rights(
-            journal,
+        self.identities = Identities(journal.accounts, self.memory)
+        self.learner = Learner(journal.outbox, self.memory, notify)
+        self.eraser = Eraser(
+            journal.erasures,
+            journal.texts,
+            journal.taught,
+            journal.accounts,
+            self.memory,
+            self.learner if settings.bot_memory else None,
+        )
+        self.identities.follow(self.eraser.joined)
+        self.rights = Rights(journal.texts, journal.erasures, self.memory, self.identities, self.eraser)
+        self.changes = PlatformChanges(
+            journal.changes,
+            journal.taught,
+            journal.accounts,
+            journal.erasures,
             self.memory,
             self.identities,
-            self.learner if settings.bot_memory else None,
+            self.eraser,
+            remember=settings.bot_memory,
             grace=settings.bot_erase_grace_hours * 3600,
             edits_per_minute=settings.bot_messages_per_minute,
         )
@@ -80,11 +98,13 @@ class App:
         allowance = settings.bot_messages_per_minute if later else 0
         told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
         self.messages = MemoryBot(
-            journal,
+            journal.inbox,
+            journal.turns,
+            journal.pauses,
+            self.identities,
             self.memory,
             self.chat,
             self.learner,
-            self.rights,
             persona=persona,
             allowance=allowance,
             notify=notify,
@@ -94,18 +114,18 @@ class App:
         )
         self.interactions = LimitedCommands(
             Commands(
-                journal,
+                journal.pauses,
                 self.memory,
                 self.identities,
                 self.rights,
+                Forgetting(journal.intents, self.memory, self.identities, self.rights),
+                Linking(journal.codes, journal.intents, journal.accounts, self.identities, self.eraser, PLATFORMS),
                 kept=told,
                 remember=settings.bot_memory,
-                platforms=PLATFORMS,
             ),
             allowance,
         )
-        self.changes = self.rights
-        self.history = journal
+        self.history = journal.history
 
     async def build(self) -> None:
         """Wait for the slow parts; raise SettingsError where a setting is wrong."""
@@ -151,7 +171,7 @@ async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStor
         from bot.memory.hosted.memory import HostedMemory
 
         key = settings.mem0_api_key.get_secret_value()
-        return await HostedMemory.open(key, settings.mem0_host, journal, tokens=settings.bot_memory_tokens)
+        return await HostedMemory.open(key, settings.mem0_host, journal.adds, tokens=settings.bot_memory_tokens)
     return await asyncio.to_thread(_open_embedded, settings)
 
 

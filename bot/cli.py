@@ -113,7 +113,7 @@ async def _doctor(settings: Settings) -> int:
 async def _relearn(settings: Settings) -> int:
     journal = await open_journal(settings)
     try:
-        count = await journal.retry_learning()
+        count = await journal.outbox.retry_failed()
     finally:
         await journal.close()
     print(f"{count} exchanges wait to be learned again; the bot takes them up when it runs")  # noqa: T201

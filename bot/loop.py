@@ -12,18 +12,20 @@ from bot.aio.rate_limit import Allowance
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Lacking, failed_with
+from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
 from bot.events import MessageEvent, Recalled
 from bot.logs import describe
 from bot.model import Account, Memory, Turn
-from bot.ports import Chat, ChatError, Journal, MemoryStore, MemoryUnavailable, Notify, ReplyHandle
-from bot.privacy.rights import PAUSED_LINE, Rights
+from bot.ports import Chat, ChatError, Inbox, MemoryStore, MemoryUnavailable, Notify, Pauses, ReplyHandle, Turns
 
 log = logging.getLogger(__name__)
 
 #: Texts of the conversation that help the recall's query.
 CONTEXT = 3
+#: What the first answer after pausing begins with.
+PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
 
 class MemoryBot:
@@ -31,11 +33,13 @@ class MemoryBot:
 
     def __init__(
         self,
-        journal: Journal,
+        inbox: Inbox,
+        turns: Turns,
+        pauses: Pauses,
+        identities: Identities,
         memory: MemoryStore,
         chat: Chat,
         learner: Learner,
-        rights: Rights,
         *,
         persona: str = prompt.PERSONA,
         allowance: int = 0,
@@ -53,7 +57,10 @@ class MemoryBot:
         `later` says that what can't be answered now is retried (by `bot.core.recovery`). With `operator` whoever is
         answered runs the bot, and is told what is wrong.
         """
-        self._journal = journal
+        self._inbox = inbox
+        self._turns = turns
+        self._pauses = pauses
+        self._identities = identities
         self._memory = memory
         self._chat = chat
         self._learner = learner
@@ -64,8 +71,7 @@ class MemoryBot:
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
         self._room = prompt.TURNS_BUDGET
-        self._identities = rights.identities
-        self._retries = Retries(journal, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
+        self._retries = Retries(inbox, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
         self._conversations: dict[str, str] = {}
 
     async def admit(self, event: MessageEvent) -> bool:
@@ -75,7 +81,7 @@ class MemoryBot:
         """
         if event.blank:
             return False
-        conversation = await retry_until_journal_is_back(lambda: self._journal.admit(event), patience=self._patience)
+        conversation = await retry_until_journal_is_back(lambda: self._inbox.admit(event), patience=self._patience)
         if conversation is None:  # already seen, here or in another process
             return False
         self._conversations[event.id] = conversation
@@ -88,7 +94,7 @@ class MemoryBot:
                 return
             conversation = self._conversations.pop(event.id)
             if not self._allowance.take(event.person.key, event.at):
-                await self._journal.dismiss(event.id)
+                await self._inbox.dismiss(event.id)
                 if self._allowance.tell(event.person.key, asyncio.get_running_loop().time()):
                     await whisper(event, reply, TOO_MUCH)
                 return
@@ -113,7 +119,7 @@ class MemoryBot:
 
     async def confirm(self, event_id: str) -> None:
         """Raise ClaimLost where another process gives the answer to an event."""
-        await self._journal.confirm(event_id)
+        await self._inbox.confirm(event_id)
 
     async def _was_shown(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
         """Commit an answer that an earlier attempt has shown; False where there is none."""
@@ -137,8 +143,8 @@ class MemoryBot:
         async with reply.working():
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
-                self._journal.recent(conversation),
-                self._journal.replied(event),
+                self._turns.recent(conversation),
+                self._turns.replied(event),
             )
             if event.opened:  # what was said before stays behind
                 turns, replied, event = [], None, replace(event, quoted="")
@@ -148,7 +154,7 @@ class MemoryBot:
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
             answer = Answer(self._chat, requests, again=again, event_id=event.id, operator=self._operator)
             snapshots = answer.snapshots()
-            if account.paused and not account.told and await self._journal.tell_paused(account.user_id):
+            if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                 snapshots = _behind(PAUSED_LINE, snapshots)
             message_ids = await reply.stream(snapshots)
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
@@ -162,7 +168,7 @@ class MemoryBot:
         """Say what can't be read, with neither memories nor the model; written down like any answer, so said once."""
         message_ids = await reply.stream(_whole(event.notice))
         account = await self._identities.account(event.person)
-        await self._journal.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
+        await self._inbox.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
 
     async def _left_out(self, event: MessageEvent, conversation: str, answer: Answer) -> None:
         """What had to be left out of a request to get an answer is not sent again."""
@@ -174,7 +180,7 @@ class MemoryBot:
             log.warning("%s: the model's window is small: turns may take %d characters", event.id, self._room)
             return
         # One of them is what the model refuses, and the next question would be refused with it.
-        count = await self._journal.drop_turns(conversation)
+        count = await self._turns.drop(conversation)
         log.warning("%s: answered without %d earlier turns, which Claude refuses: they are dropped", event.id, count)
 
     async def _written(
@@ -189,7 +195,7 @@ class MemoryBot:
         """Commit an answer, or that there is none; what the model refuses is neither kept as context nor learned."""
         keep = failure is None or not failure.about_request
         learn = keep and self._remember and not account.paused
-        await self._journal.answered(event, account.user_id, conversation, text, message_ids, learn=learn, keep=keep)
+        await self._inbox.answered(event, account.user_id, conversation, text, message_ids, learn=learn, keep=keep)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
 

@@ -199,13 +199,14 @@ class Account:
 
     Attributes:
         user_id: The mem0 user id whose memories it has: its own key, unless it is linked.
-        paused: Its person wants nothing recalled and nothing learned; `told` says whether an answer has said so.
+        paused: Its person wants nothing recalled and nothing learned.
+        pause_announced: An answer has said so.
         erasing: Something is still being forgotten in the memory store: until then nothing may be recalled.
     """
 
     user_id: str
     paused: bool = False
-    told: bool = False
+    pause_announced: bool = False
     erasing: bool = False
 
 

@@ -101,7 +101,7 @@ async def serve(settings: Settings) -> int:
         adapters = build_adapters(settings, app)
         running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
         learner = app.learner if settings.bot_memory else None
-        recovery = Recovery(app.journal, app.messages, {adapter.name: adapter for adapter in adapters}, learner)
+        recovery = Recovery(app.journal.inbox, app.messages, {adapter.name: adapter for adapter in adapters}, learner)
         work = asyncio.create_task(_begin(adapters, app, recovery), name="start")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -148,7 +148,7 @@ async def _begin(adapters: Sequence[Adapter], app: App, recovery: Recovery) -> N
     # everybody's answers up for a quarter of a second each time.
     gc.freeze()
     log.info("memory is ready")
-    await asyncio.gather(recovery.run(), app.rights.run(), app.identities.run(), _collect())
+    await asyncio.gather(recovery.run(), app.eraser.run(), app.identities.run(), _collect())
 
 
 async def _collect() -> None:

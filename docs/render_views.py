@@ -12,13 +12,13 @@ from typing import Any
 
 from adapters.discord import views as discord_views
 from adapters.slack import views as slack_views
-from bot.commands import Commands
-from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import SHARED_SCOPE, Audience, Memory, Person, Place, Source
 from bot.views import Form, View
 from docs import draw_views
-from tests.stubs import StubJournal, StubMemory
+from tests.parts import make_commands
+from tests.stub_journal import StubJournal
+from tests.stubs import StubMemory
 
 HERE = Path(__file__).parent
 #: Discord's flag of a message whose text is a component as well.
@@ -77,7 +77,7 @@ class Desk:
     def __init__(self, person: Person, count: int) -> None:
         self.person, memory, journal = person, StubMemory(), StubJournal()
         memory.of[person.key] = remembered(count)
-        self.commands = Commands(journal, memory, Identities(journal))
+        self.commands = make_commands(journal, memory)
 
     async def run(self, name: str, argument: str = "") -> View:
         return await self.commands.run(CommandEvent(self.person, DM, name, argument, NOW))

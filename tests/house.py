@@ -10,9 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.commands import Commands
 from bot.config import Settings
-from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
@@ -20,9 +18,9 @@ from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
 from bot.model import Audience, Person, Place
-from bot.privacy.rights import Rights
 from bot.views import View
 from tests.makers import MONDAY
+from tests.parts import Privacy, make_commands, make_privacy
 
 ANN = Person("slack", "T1", "UANN")
 ANN_ON_DISCORD = Person("discord", "", "7")
@@ -45,18 +43,16 @@ class Clock:
 
 
 class Between:
-    """A journal at a step of which something else happens: `then`, after it, or (with `before`) before it."""
+    """A part of a journal at a step of which something else happens: `then`, after it, or (with `before`) before it."""
 
-    def __init__(
-        self, journal: SqlJournal, step: str, then: Callable[[], Awaitable[object]], *, before: bool = False
-    ) -> None:
-        self._journal = journal
+    def __init__(self, part: Any, step: str, then: Callable[[], Awaitable[object]], *, before: bool = False) -> None:
+        self._part = part
         self._step = step
         self._then = then
         self._before = before
 
     def __getattr__(self, name: str) -> Any:
-        step = getattr(self._journal, name)
+        step = getattr(self._part, name)
 
         async def followed(*args: Any, **kwargs: Any) -> Any:
             if self._before:
@@ -77,11 +73,17 @@ class BotHarness:
         self.clock = clock
         self.journal = journal
         self.memory = memory
-        self.identities = Identities(journal)
-        self.learner = Learner(journal, memory, quiet=0, latest=0)
-        self.rights = Rights(journal, memory, self.identities, self.learner, grace=3600)
-        self.commands = Commands(journal, memory, self.identities, self.rights)
+        self.learner = Learner(journal.outbox, memory, quiet=0, latest=0)
+        self.bind(make_privacy(journal, memory, None, self.learner, grace=3600))
         self._numbers = 0
+
+    def bind(self, privacy: Privacy) -> None:
+        """Have people's requests, commands and the platforms' changes go by way of these parts."""
+        self.identities = privacy.identities
+        self.eraser = privacy.eraser
+        self.rights = privacy.rights
+        self.changes = privacy.changes
+        self.commands = make_commands(self.journal, self.memory, privacy)
 
     async def hear(
         self, text: str, person: Person = ANN, place: Place = DM, *, event_id: str = "", answer: str = "Noted."
@@ -92,7 +94,7 @@ class BotHarness:
         prefix = f"slack:{place.workspace}:{place.channel}" if person.platform == "slack" else person.platform
         event = MessageEvent(event_id or f"{prefix}:{self._numbers}", person, place, text, "Ann", at)
         event = replace(event, link=f"https://example.org/{self._numbers}")
-        conversation = await self.journal.admit(event)
+        conversation = await self.journal.inbox.admit(event)
         assert conversation is not None
         await self.answer(event, conversation, answer)
         return event
@@ -102,7 +104,7 @@ class BotHarness:
         account = await self.identities.account(event.person)
         learn = not account.paused
         ids = [f"{event.id}/answer"]
-        await self.journal.answered(event, account.user_id, conversation, answer, ids, learn=learn)
+        await self.journal.inbox.answered(event, account.user_id, conversation, answer, ids, learn=learn)
 
     async def learn(self) -> None:
         """Learn what waits."""
@@ -129,7 +131,7 @@ class BotHarness:
     async def turns(self, event: MessageEvent) -> list[str]:
         """The recent turns of a message's conversation, in a DM or a thread."""
         place = event.place
-        return [turn.text for turn in await self.journal.recent(f"{place.key}#{place.audience}")]
+        return [turn.text for turn in await self.journal.turns.recent(f"{place.key}#{place.audience}")]
 
     async def run(self, name: str, argument: str = "", person: Person = ANN, place: Place = DM) -> View:
         """Run a command."""

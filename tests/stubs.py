@@ -1,132 +1,14 @@
-"""The core's ports in a few lines each, in memory, for tests of what stands between them."""
+"""The core's ports (the journal's apart) in a few lines each, in memory, for tests of what stands between them."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import MessageEvent
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt, Replied, Turn, Usage
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt, Usage
 from bot.text.keywords import Words
-from tests.stub_rights import StubRights
-
-
-class StubJournal(StubRights):
-    """A journal that forgets with the process."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[str] = set()
-        self.turns: dict[str, list[Turn]] = defaultdict(list)
-        self.kept: list[Exchange] = []
-        self.failed: list[tuple[list[int], str, bool]] = []
-        self.set_aside: set[int] = set()
-        self.intents: dict[str, tuple[str, str, list[str]]] = {}
-        self.forgotten: list[str] = []
-        self.log: list[str] = []
-        self.postponed: list[tuple[str, float]] = []
-
-    async def admit(self, event: MessageEvent) -> str | None:
-        if event.id in self.seen:
-            return None
-        self.seen.add(event.id)
-        return event.place.key
-
-    async def user_id(self, person_key: str) -> str:
-        return self.links.get(person_key, person_key)
-
-    async def recent(self, conversation: str) -> list[Turn]:
-        return list(self.turns[conversation])
-
-    async def replied(self, event: MessageEvent) -> Replied | None:
-        return None
-
-    async def answered(
-        self,
-        event: MessageEvent,
-        user_id: str,
-        conversation: str,
-        answer: str,
-        message_ids: Sequence[str],
-        *,
-        learn: bool,
-        keep: bool = True,
-    ) -> None:
-        self.log.append("answered")
-        if not keep:
-            return
-        self.turns[conversation].append(Turn("user", event.name, event.text, event.at, event.person.key))
-        self.turns[conversation].append(Turn("assistant", "", answer, event.at))
-        if learn:
-            scope = event.place.scope
-            row = (len(self.kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
-            self.kept.append(Exchange(*row, event.link, event.place.name, conversation))
-
-    async def drop_turns(self, conversation: str) -> int:
-        return len(self.turns.pop(conversation, []))
-
-    async def dismiss(self, event_id: str) -> bool:
-        self.log.append(f"dismissed {event_id}")
-        return True
-
-    async def confirm(self, event_id: str) -> None:
-        return None
-
-    async def abandon_claim(self, event_id: str) -> None:
-        self.log.append(f"let go {event_id}")
-
-    async def postpone(self, event_id: str, seconds: float) -> None:
-        self.postponed.append((event_id, seconds))
-
-    async def unanswered(self, platforms: Collection[str]) -> list[tuple[MessageEvent, str, int]]:
-        return []
-
-    async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
-        return []
-
-    async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
-        return []
-
-    async def waiting(self) -> list[tuple[str, str]]:
-        return list({(one.user_id, one.scope): None for one in self.kept})
-
-    async def exchanges(self, user_id: str, scope: str) -> list[Exchange]:
-        rows = [one for one in self.kept if (one.user_id, one.scope) == (user_id, scope)]
-        return [one for one in rows if one.id not in self.set_aside]
-
-    async def learned(self, ids: Sequence[int]) -> None:
-        self.kept = [one for one in self.kept if one.id not in ids]
-
-    async def learning_failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
-        self.failed.append((list(ids), reason, final))
-        if final:
-            self.set_aside.update(ids)
-
-    async def keep_intent(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
-        token = f"t{len(self.intents)}"
-        self.intents[token] = (person_key, action, list(ids))
-        return token
-
-    async def take_intent(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
-        owner, action, ids = self.intents.get(token, ("", "", []))
-        if owner != person_key:
-            return None
-        del self.intents[token]
-        return action, ids
-
-    async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
-        self.forgotten += event_ids
-        return len(event_ids)
-
-    async def forget_raw(self, user_id: str, person_keys: Sequence[str]) -> int:
-        self.forgotten += person_keys
-        self.kept = [one for one in self.kept if one.user_id != user_id]
-        return 0
-
-    async def close(self) -> None:
-        self.log.append("closed")
 
 
 class StubMemory:
@@ -244,12 +126,11 @@ class StubChat:
 class StubRespond:
     """Keeps what a person would see."""
 
-    def __init__(self, journal: StubJournal | None = None) -> None:
+    def __init__(self) -> None:
         self.shown: list[str] = []
         self.whispers: list[str] = []
         self.busy: list[bool] = []
         self.failure: Exception | None = None
-        self.journal = journal
         self.there: tuple[str, tuple[str, ...]] | None = None
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:

@@ -224,7 +224,7 @@ WITHIN = {
 OTHERS = {
     *("bot.commands.forgetting:Forgetting.propose", "bot.commands.forgetting:Forgetting._nearest"),
     "bot.network:_tls",
-    *("bot.core.identity:Identities.others", "bot.journal.settings:move", "bot.journal.workers:reap_dead"),
+    *("bot.core.identity:Identities.others", "bot.journal.pauses:move", "bot.journal.workers:reap_dead"),
     *(
         "bot.commands.linking:digest",
         "bot.memory.recall.embedder:Mem0Embedder.embed",

@@ -10,9 +10,10 @@ from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, t
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import Memory, StoredMessage
-from bot.ports import Journal, MemoryStore, MemoryUnavailable
+from bot.ports import Intents, MemoryStore, MemoryUnavailable
 from bot.privacy.eraser import Outcome
-from bot.privacy.rights import Rights, TimeRange
+from bot.privacy.rights import Rights
+from bot.privacy.time_range import TimeRange
 from bot.text import time_expressions
 from bot.text.keywords import Words
 from bot.views import Button, View
@@ -31,8 +32,8 @@ ALSO = ", and the messages that told me"
 class Forgetting:
     """Proposes what to forget, and does it. Raises what the memory and the journal raise."""
 
-    def __init__(self, journal: Journal, memory: MemoryStore, identities: Identities, rights: Rights) -> None:
-        self._journal = journal
+    def __init__(self, intents: Intents, memory: MemoryStore, identities: Identities, rights: Rights) -> None:
+        self._intents = intents
         self._memory = memory
         self._identities = identities
         self._rights = rights
@@ -52,7 +53,9 @@ class Forgetting:
         if not found and not Words(what).empty:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
             taught = {source.event_id for memory in found for source in memory.sources}
-            said = [each for each in await self._rights.mentions(user_id, what) if each.event_id not in taught]
+            said = [
+                each for each in await self._rights.find_stored_messages(user_id, what) if each.event_id not in taught
+            ]
         if not found and not said:
             return await self._nearest(event, user_id, what, numbers)
         shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
@@ -77,7 +80,7 @@ class Forgetting:
                 near = await self._memory.recall(user_id, None, what, (), event.at)
         near = [memory for memory in near if memory.id in numbers][:NEAREST]
         taught = {source.event_id for memory in near for source in memory.sources}
-        said = await self._rights.mentions(user_id, what, nearly=True)
+        said = await self._rights.find_stored_messages(user_id, what, nearly=True)
         said = [each for each in said if each.event_id not in taught]
         if not near and not said:
             return View(f"{nothing} /memories shows what there is.")
@@ -133,9 +136,7 @@ class Forgetting:
         return await self._confirm(event, View(title, shown, footer), *choices)
 
     async def _confirm(self, event: CommandEvent, view: View, *choices: tuple[str, str, list[str]]) -> View:
-        tokens = [
-            await self._journal.keep_intent(event.person.key, action, ids, event.at) for _, action, ids in choices
-        ]
+        tokens = [await self._intents.keep(event.person.key, action, ids, event.at) for _, action, ids in choices]
         buttons = [
             Button(label, str(Decide("forget", token)), danger=True)
             for (label, _, _), token in zip(choices, tokens, strict=True)
@@ -145,7 +146,7 @@ class Forgetting:
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View:
         """Do what a button was shown for, once, for the one it was shown to."""
-        intent = await self._journal.take_intent(token, event.person.key, event.at)
+        intent = await self._intents.take(token, event.person.key, event.at)
         if intent is None:
             return STALE
         if cancel:
@@ -158,7 +159,7 @@ class Forgetting:
         memories = await self._memory.list(user_id)
         if action == "stretch":
             start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
-            outcome = await self._rights.forget_stretch(user_id, TimeRange.of(memories, start, end))
+            outcome = await self._rights.forget_time_range(user_id, TimeRange.of(memories, start, end))
             return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
         # "these" is what the version before this one called memories alone.
         chosen, said, waiting = (ids, [], []) if action == "these" else _read(ids)

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
@@ -18,8 +18,9 @@ from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Memory, Person
-from bot.ports import Journal, MemoryStore, Platform
-from bot.privacy.rights import Rights, TimeRange
+from bot.ports import MemoryStore, Pauses
+from bot.privacy.rights import Rights
+from bot.privacy.time_range import TimeRange
 from bot.text import keywords, time_expressions
 from bot.views import Button, File, Form, View
 
@@ -54,24 +55,25 @@ class Commands:
 
     def __init__(
         self,
-        journal: Journal,
+        pauses: Pauses,
         memory: MemoryStore,
         identities: Identities,
-        rights: Rights | None = None,
+        rights: Rights,
+        forgetting: Forgetting,
+        linking: Linking,
         *,
         kept: str = kept(),
         remember: bool = True,
-        platforms: Sequence[Platform] = (),
     ) -> None:
         """`kept` is the sentence that says what is kept, where and how long; without `remember` memory is off."""
-        self._journal = journal
+        self._pauses = pauses
         self._memory = memory
         self._identities = identities
-        self._rights = rights or Rights(journal, memory, identities)
+        self._rights = rights
         self.kept: str = kept
         self._remember = remember
-        self.forgetting: Forgetting = Forgetting(journal, memory, identities, self._rights)
-        self.linking: Linking = Linking(journal, identities, self._rights, platforms)
+        self.forgetting: Forgetting = forgetting
+        self.linking: Linking = linking
         self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     async def run(self, event: CommandEvent) -> View:
@@ -229,7 +231,7 @@ class Commands:
 
     async def _pause(self, person: Person, *, paused: bool) -> View:
         user_id = await self._identities.user_id(person)
-        await self._journal.pause(user_id, paused)
+        await self._pauses.set(user_id, paused)
         switch = listing.switch(paused=paused)
         footer = PAUSING if paused else ""
         buttons = (switch, Button("Back", str(Page())))

@@ -5,14 +5,13 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from bot.commands.actions import Decide, Page
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import Person
-from bot.ports import Codes, Intents, Platform, TooManyCodes
-from bot.privacy.rights import Rights
+from bot.ports import Accounts, Codes, Intents, Platform, TooManyCodes
+from bot.privacy.eraser import Eraser
 from bot.text.clean import one_line
 from bot.views import Button, Item, View
 
@@ -34,19 +33,24 @@ APART = View("Nothing was joined.")
 ALONE = View("This account isn't linked with another.")
 
 
-class Journal(Codes, Intents, Protocol):
-    """What must outlive a crash, as far as it is about links."""
-
-
 class Linking:
     """Shows codes, takes them, parts accounts. Raises what the journal raises."""
 
     def __init__(
-        self, journal: Journal, identities: Identities, rights: Rights, platforms: Sequence[Platform] = ()
+        self,
+        codes: Codes,
+        intents: Intents,
+        accounts: Accounts,
+        identities: Identities,
+        eraser: Eraser,
+        platforms: Sequence[Platform] = (),
     ) -> None:
-        self._journal = journal
+        """`eraser` moves memories along with accounts."""
+        self._codes = codes
+        self._intents = intents
+        self._accounts = accounts
         self._identities = identities
-        self._rights = rights
+        self._eraser = eraser
         self._platforms = {platform.name: platform for platform in platforms}
 
     async def link(self, event: CommandEvent, code: str) -> View:
@@ -56,7 +60,7 @@ class Linking:
 
     async def _offer(self, event: CommandEvent, user_id: str) -> View:
         person, code = event.person, new_code()
-        await self._journal.offer_code(person.key, await digest(code), one_line(event.caller)[:NAME])
+        await self._codes.offer(person.key, await digest(code), one_line(event.caller)[:NAME])
         items = await self._others(person, user_id)
         footer = (
             f"Within ten minutes, type /link {code} on your other account. It works once. Show it to nobody: whoever "
@@ -69,12 +73,12 @@ class Linking:
         """Say whose account it would be: one may have been talked into entering another's code."""
         person, key = event.person, await digest(code)
         try:
-            found = await self._journal.look_up_code(person.key, key)
+            found = await self._codes.look_up(person.key, key)
         except TooManyCodes:
             return ENOUGH
         if found is None:
             return WRONG
-        token = await self._journal.keep_intent(person.key, LINK, [key], event.at)
+        token = await self._intents.keep(person.key, LINK, [key], event.at)
         return View(
             f"Join this account with {self._account(*found)}?",
             footer="Whoever controls that account then sees everything that I remember about you, and can change and "
@@ -87,19 +91,19 @@ class Linking:
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
         """Join the accounts, once, for the one who was asked; None where the button was used, or is too old."""
-        intent = await self._journal.take_intent(token, event.person.key, event.at)
+        intent = await self._intents.take(token, event.person.key, event.at)
         if intent is None or intent[0] != LINK:
             return None
         return APART if cancel else await self._join(event.person, intent[1][0])
 
     async def _join(self, person: Person, key: str) -> View:
         try:
-            joined = await self._journal.redeem_code(person.key, key)
+            joined = await self._codes.redeem(person.key, key)
         except TooManyCodes:
             return ENOUGH
         if joined is None:
             return WRONG
-        count = await self._rights.joined(joined)
+        count = await self._eraser.joined(joined)
         later = " What this account had taught me follows in a little while." if count is None else ""
         # Where memory was paused for one of them, it is for both.
         paused = (await self._identities.account(person)).paused
@@ -140,10 +144,10 @@ class Linking:
     async def unlink(self, person: Person) -> View:
         """Part this account from those it is linked with."""
         await self._identities.account(person)
-        parted = await self._journal.part(person.key)
+        parted = await self._accounts.part(person.key)
         if parted is None:
             return ALONE
-        count = await self._rights.joined(parted)
+        count = await self._eraser.joined(parted)
         later = " Moving the memories takes a little while." if count is None else ""
         return View(f"Unlinked: each account keeps what was learned there.{later}", changed=True)
 

@@ -43,8 +43,8 @@ class Identities:
     `memory` is where former keys are looked for, None where nobody has any.
     """
 
-    def __init__(self, journal: Accounts, memory: Owners | None = None) -> None:
-        self._journal = journal
+    def __init__(self, accounts: Accounts, memory: Owners | None = None) -> None:
+        self._accounts = accounts
         self._memory = memory
         self._follow: Callable[[Joined], Awaitable[object]] | None = None
         self._keys: dict[str, set[str]] = {}
@@ -58,7 +58,7 @@ class Identities:
     async def user_id(self, person: Person) -> str:
         """The account's own key, unless it is linked to another account's memories. Raises as `account`."""
         await self._unite(person)
-        return await self._journal.user_id(_key(person))
+        return await self._accounts.user_id(_key(person))
 
     async def account(self, person: Person) -> Account:
         """The same, with whether memory is paused or being erased, in one read.
@@ -66,11 +66,11 @@ class Identities:
         Raises ValueError for an account without a user: such an id would name nobody, or everybody.
         """
         await self._unite(person)
-        return await self._journal.account(_key(person))
+        return await self._accounts.account(_key(person))
 
     async def everybody(self, user_id: str) -> list[str]:
         """The keys of all accounts that share a mem0 user's memories, its own first."""
-        return [user_id, *await self._journal.accounts(user_id)]
+        return [user_id, *await self._accounts.linked_to(user_id)]
 
     async def others(self, person: Person, user_id: str) -> list[str]:
         """A person's other accounts, by one key each: those that share the mem0 user's memories."""
@@ -86,7 +86,7 @@ class Identities:
         keys = [key]
         if person.platform == SLACK:
             keys += sorted(each for each in await self._all_keys() if each != key and one_person(each, key))
-        return list(dict.fromkeys([await self._journal.user_id(each) for each in keys]))
+        return list(dict.fromkeys([await self._accounts.user_id(each) for each in keys]))
 
     async def run(self) -> None:
         """Look for former keys now and every hour, for ever."""
@@ -109,7 +109,7 @@ class Identities:
         self._looked.set()
 
     async def _all_keys(self) -> set[str]:
-        keys = set(await self._journal.people(SLACK))
+        keys = set(await self._accounts.people(SLACK))
         return keys | set(await self._memory.people(SLACK)) if self._memory is not None else keys
 
     async def _unite(self, person: Person) -> None:
@@ -123,7 +123,7 @@ class Identities:
             return
         async with self._joining:
             for former in sorted(self._keys.get(person.user, set()) - {person.key}):
-                joined = await self._journal.unite(former, person.key)
+                joined = await self._accounts.unite(former, person.key)
                 if joined is not None:
                     log.info("one person's two keys on Slack are joined")
                     if self._follow is not None:

@@ -39,7 +39,7 @@ class Learner:
 
     def __init__(
         self,
-        journal: Outbox,
+        outbox: Outbox,
         memory: MemoryStore,
         notify: Notify | None = None,
         *,
@@ -47,7 +47,7 @@ class Learner:
         latest: float = LATEST,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._journal = journal
+        self._outbox = outbox
         self._memory = memory
         self._notify = notify
         self._quiet = quiet
@@ -63,7 +63,7 @@ class Learner:
 
     async def resume(self) -> None:
         """Take up what an earlier process left to be learned."""
-        for user_id, scope in await self._journal.waiting():
+        for user_id, scope in await self._outbox.waiting():
             self.noticed(user_id, scope)
 
     def noticed(self, user_id: str, scope: str) -> None:
@@ -97,7 +97,7 @@ class Learner:
                 self._again(user_id, scope)
 
     async def _learn_now(self, user_id: str, scope: str) -> None:
-        exchanges = await self._journal.exchanges(user_id, scope)
+        exchanges = await self._outbox.claim(user_id, scope)
         if not exchanges:
             self._failures.pop((user_id, scope), None)
             return
@@ -106,13 +106,13 @@ class Learner:
             facts = await self._memory.learn(exchanges)
         except LearningFailed as exc:
             await self._failed(exchanges, exc)
-            if await self._journal.exchanges(user_id, scope):
+            if await self._outbox.claim(user_id, scope):
                 self._again(user_id, scope)
             else:
                 self._failures.pop((user_id, scope), None)
             return
         except (MemoryUnavailable, JournalUnavailable) as exc:
-            await self._journal.learning_failed(ids, type(exc).__name__, final=False)
+            await self._outbox.failed(ids, type(exc).__name__, final=False)
             raise
         except Exception as exc:
             if len(exchanges) == 1:
@@ -121,10 +121,10 @@ class Learner:
             # One of them is the reason, and the others shall not suffer from it.
             log.warning("%d exchanges are learned one by one: %s", len(exchanges), describe(exc))
             facts = await self._one_by_one(exchanges)
-            if await self._journal.exchanges(user_id, scope):
+            if await self._outbox.claim(user_id, scope):
                 self._again(user_id, scope)
             return
-        await self._journal.learned(ids)
+        await self._outbox.learned(ids)
         self._failures.pop((user_id, scope), None)
         if self._notify:
             self._notify(Learned(user_id, facts))
@@ -137,12 +137,12 @@ class Learner:
             except LearningFailed as exc:
                 await self._failed([exchange], exc)
             except MemoryUnavailable:
-                await self._journal.learning_failed([exchange.id], "MemoryUnavailable", final=False)
+                await self._outbox.failed([exchange.id], "MemoryUnavailable", final=False)
             except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few tries
                 log.warning("%s can't be learned: %s", exchange.event_id, describe(exc))
                 await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNFORESEEN))
             else:
-                await self._journal.learned([exchange.id])
+                await self._outbox.learned([exchange.id])
         return facts
 
     async def _failed(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
@@ -153,7 +153,7 @@ class Learner:
         again = [exchange for exchange in about if exchange not in over]
         for some, final in ((over, True), (again, False)):
             if some:
-                await self._journal.learning_failed([each.id for each in some], str(exc), final=final)
+                await self._outbox.failed([each.id for each in some], str(exc), final=final)
                 named = ", ".join(each.event_id for each in some[:NAMED])
                 named += f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
                 log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")

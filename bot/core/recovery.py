@@ -48,14 +48,14 @@ class Recovery:
 
     def __init__(
         self,
-        journal: Inbox,
+        inbox: Inbox,
         answers: Answers,
         platforms: Mapping[str, Platform],
         learner: Learner | None,
         *,
         every: float = EVERY,
     ) -> None:
-        self._journal = journal
+        self._inbox = inbox
         self._answers = answers
         self._platforms = platforms
         self._learner = learner
@@ -80,7 +80,7 @@ class Recovery:
         ready = {name: platform for name, platform in self._platforms.items() if platform.ready.is_set()}
         if not ready:
             return
-        for event, conversation, attempts in await self._journal.unanswered(ready):
+        for event, conversation, attempts in await self._inbox.unanswered(ready):
             platform = ready[event.person.platform]
             log.info("%s: resuming", event.id)
             task = asyncio.create_task(self._take_up(platform, event, conversation, attempts))

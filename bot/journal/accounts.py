@@ -1,92 +1,176 @@
-"""What is kept about accounts: links, the intents behind buttons, and the epochs of forgetting."""
+"""Whose memories an account has: linking accounts, parting them, and one account's former keys."""
 
-import json
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
-from bot.journal.tables import adds, epochs, erasures, exchanges, inbox, intents, links, pauses, settings, taught, turns
-from bot.model import one_person
+from bot.journal import erasure_queue, links, outbox, pauses
+from bot.journal.runner import Runner
+from bot.journal.tables import (
+    adds,
+    codes,
+    epochs,
+    erasures,
+    exchanges,
+    forgettings,
+    guesses,
+    inbox,
+    intents,
+    settings,
+    taught,
+    turns,
+)
+from bot.journal.tables import links as links_table
+from bot.journal.tables import pauses as pauses_table
+from bot.model import Account, Erasure, Joined, one_person
 
-#: How long a button acts, in seconds.
-INTENT_TTL = 15 * 60.0
-
-_LINK = sa.select(links.c.user_id).where(links.c.person_key == sa.bindparam("person_key"))
-
-
-def user_id(conn: sa.Connection, person_key: str) -> str:
-    """The mem0 user id of an account: its own key unless it is linked."""
-    found: str | None = conn.execute(_LINK, {"person_key": person_key}).scalar()
-    return found or person_key
-
-
-def link(conn: sa.Connection, person_key: str, to: str, now: float) -> None:
-    """Let an account share the memories of the mem0 user id `to`."""
-    unlink(conn, person_key)
-    conn.execute(sa.insert(links), {"person_key": person_key, "user_id": to, "at": now})
-
-
-def unlink(conn: sa.Connection, person_key: str) -> bool:
-    """Let an account have its own memories again; False where it wasn't linked."""
-    return bool(conn.execute(sa.delete(links).where(links.c.person_key == person_key)).rowcount)
-
-
-def accounts(conn: sa.Connection, to: str) -> list[str]:
-    """The accounts linked to a mem0 user id, that id's own account not among them."""
-    return list(conn.scalars(sa.select(links.c.person_key).where(links.c.user_id == to).order_by(links.c.at)))
-
-
+_ACCOUNT = sa.text(
+    "SELECT found.user_id, settings.told,"
+    " EXISTS (SELECT 1 FROM erasures WHERE erasures.user_id = found.user_id) AS erasing"
+    " FROM (SELECT coalesce((SELECT user_id FROM links WHERE person_key = CAST(:key AS TEXT)), CAST(:key AS TEXT))"
+    " AS user_id) AS found LEFT JOIN settings ON settings.user_id = found.user_id"
+)
 #: Where accounts, and mem0 users, are named.
 _NAMED = (
     *(turns.c.person_key, turns.c.user_id, exchanges.c.person_key, exchanges.c.user_id, inbox.c.person_key),
-    *(links.c.person_key, links.c.user_id, settings.c.user_id, pauses.c.user_id, taught.c.user_id, adds.c.user_id),
+    *(
+        links_table.c.person_key,
+        links_table.c.user_id,
+        settings.c.user_id,
+        pauses_table.c.user_id,
+        taught.c.user_id,
+        adds.c.user_id,
+    ),
     erasures.c.user_id,
 )
 
 
-def known(conn: sa.Connection, platform: str) -> list[str]:
-    """The keys of a platform's accounts, and its mem0 user ids, of which anything is kept."""
+class SqlAccounts:
+    """`bot.ports.Accounts`."""
+
+    def __init__(self, runner: Runner, clock: Callable[[], float]) -> None:
+        self._runner = runner
+        self._clock = clock
+
+    async def user_id(self, person_key: str) -> str:
+        """The mem0 user id of an account: its own key unless it is linked."""
+        return await self._runner.read(links.user_id, person_key)
+
+    async def account(self, person_key: str) -> Account:
+        """Whose memories an account has, and whether they may be used now: one read on each message's path."""
+        return await self._runner.read(account, person_key)
+
+    async def linked_to(self, user_id: str) -> list[str]:
+        """The accounts linked to a mem0 user id, that id's own account not among them."""
+        return await self._runner.read(links.linked_to, user_id)
+
+    async def people(self, platform: str) -> list[str]:
+        """The keys of a platform's accounts, and its mem0 user ids, about which anything is stored here."""
+        return await self._runner.read(people, platform)
+
+    async def unite(self, former: str, key: str) -> Joined | None:
+        """Join an account's former key to its own; None if they share their memories already."""
+        return await self._runner.write(unite, former, key, self._clock())
+
+    async def part(self, person_key: str) -> Joined | None:
+        """Unlink an account from those that it is linked with; None if it isn't linked."""
+        return await self._runner.write(part, person_key, self._clock())
+
+    async def former_keys(self, platform: str, workspace: str) -> list[str]:
+        """The former keys of a workspace's accounts that were joined to their own."""
+        return await self._runner.read(former_keys, platform, workspace)
+
+
+def account(conn: sa.Connection, person_key: str) -> Account:
+    """The account's mem0 user id, whether its memory is paused, and whether an erasure is still in progress."""
+    user_id, announced, erasing = conn.execute(_ACCOUNT, {"key": person_key}).one()
+    return Account(user_id, announced is not None, pause_announced=bool(announced), erasing=bool(erasing))
+
+
+def people(conn: sa.Connection, platform: str) -> list[str]:
+    """The keys of a platform's accounts, and its mem0 user ids, about which anything is stored."""
     named = (sa.select(column).where(column.startswith(f"{platform}:", autoescape=True)) for column in _NAMED)
     return list(conn.scalars(sa.union(*named)))
 
 
-def spelled(conn: sa.Connection, platform: str, workspace: str) -> list[str]:
-    """The former keys, of a workspace's accounts, that share their memories."""
+def former_keys(conn: sa.Connection, platform: str, workspace: str) -> list[str]:
+    """The former keys of a workspace's accounts that share their memories."""
     prefix = f"{platform}:{workspace}:"
-    own = sa.select(links.c.user_id).where(links.c.person_key.startswith(prefix, autoescape=True))
-    with_own = sa.or_(links.c.user_id.startswith(prefix, autoescape=True), links.c.user_id.in_(own))
+    own = sa.select(links_table.c.user_id).where(links_table.c.person_key.startswith(prefix, autoescape=True))
+    with_own = sa.or_(links_table.c.user_id.startswith(prefix, autoescape=True), links_table.c.user_id.in_(own))
     groups: dict[str, set[str]] = {}
-    for key, user in conn.execute(sa.select(links.c.person_key, links.c.user_id).where(with_own)):
+    for key, user in conn.execute(sa.select(links_table.c.person_key, links_table.c.user_id).where(with_own)):
         groups.setdefault(user, {user}).add(key)
     return sorted(
         key
         for keys in groups.values()
         for key in keys
-        if not key.startswith(prefix) and any(each.startswith(prefix) and one_person(each, key) for each in keys)
+        if not key.startswith(prefix) and any(other.startswith(prefix) and one_person(other, key) for other in keys)
     )
 
 
-def keep_intent(conn: sa.Connection, person_key: str, action: str, ids: Sequence[str], now: float) -> str:
-    """Remember what a button will do and return its token, 22 characters that can't be guessed."""
-    token = secrets.token_urlsafe(16)
-    conn.execute(
-        sa.insert(intents),
-        {"token": token, "person_key": person_key, "action": action, "ids": json.dumps(list(ids)), "at": now},
-    )
-    return token
+def unite(conn: sa.Connection, former_key: str, key: str, now: float) -> Joined | None:
+    """Join an account's former key to its own; None if they share their memories already.
+
+    What is stored here goes by the account's own key from now on.
+    """
+    if conn.dialect.name == "postgresql":  # two processes meet a person at once: the second finds it done
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(key))))
+    former, to = links.user_id(conn, former_key), links.user_id(conn, key)
+    joined = None if former == to else join(conn, former, to, now)
+    for table in (inbox, turns, exchanges, intents, codes, guesses, forgettings):
+        conn.execute(sa.update(table).where(table.c.person_key == former_key).values(person_key=key))
+    return joined
 
 
-def take_intent(conn: sa.Connection, token: str, person_key: str, now: float) -> tuple[str, list[str]] | None:
-    """Take (action, ids) of a token once, if it is that person's and not stale; a stranger's try takes nothing."""
-    taken = conn.execute(
-        sa.delete(intents)
-        .where(intents.c.token == token, intents.c.person_key == person_key)
-        .returning(intents.c.action, intents.c.ids, intents.c.at)
-    ).first()
-    if taken is None or taken.at < now - INTENT_TTL:
+def join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
+    """Let a mem0 user's accounts share the memories of another's, and those follow."""
+    keys = [former, *links.linked_to(conn, former)]
+    for key in keys:
+        links.link(conn, key, to, now)
+    _move_texts(conn, former, to, keys, now)
+    pauses.move(conn, former, to, keep=False)
+    (moving,) = erasure_queue.add(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
+    return Joined(to, former, moving)
+
+
+def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
+    """Unlink an account from those that it is linked with; None if it isn't linked. The others stay together.
+
+    If the others share this account's mem0 user, they move to one of their own; `Joined.user_id` is where what moves
+    goes.
+    """
+    user = links.user_id(conn, person_key)
+    together = [user, *links.linked_to(conn, user)]
+    own = [key for key in together if one_person(key, person_key)]  # the account's former keys go with it
+    others = [key for key in together if key not in own]
+    if not others:
         return None
-    return taken.action, json.loads(taken.ids)
+    to, moved = (others[0], others) if user in own else (person_key, own)
+    for key in moved:
+        links.unlink(conn, key)
+        if key != to:
+            links.link(conn, key, to, now)
+    _move_texts(conn, user, to, moved, now)
+    pauses.move(conn, user, to, keep=True)
+    (moving,) = erasure_queue.add(conn, [Erasure("move", {"from": user, "to": to, "accounts": sorted(moved)})], now)
+    return Joined(to, user, moving)
+
+
+def _move_texts(conn: sa.Connection, former: str, to: str, keys: Sequence[str], now: float) -> None:
+    """Give another mem0 user what those accounts said and what waits to be learned of it.
+
+    What waits is rewritten under new ids: a lesson of the former user in progress can't be committed.
+    """
+    # On PostgreSQL this waits for answers that are about to be committed, whose turns are then found; later ones wait.
+    answered = sa.select(inbox.c.event_id).where(inbox.c.person_key.in_(list(keys))).order_by(inbox.c.event_id)
+    conn.execute(answered.with_for_update())
+    for table in (turns, exchanges):
+        theirs = sa.and_(table.c.user_id == former, table.c.person_key.in_(list(keys)))
+        conn.execute(sa.update(table).where(theirs).values(user_id=to))
+    moved = sa.and_(exchanges.c.user_id == to, exchanges.c.person_key.in_(list(keys)))
+    for row in conn.execute(sa.select(exchanges).where(moved).order_by(exchanges.c.id)).mappings().all():
+        outbox.renew(conn, row, now)
 
 
 def epoch(conn: sa.Connection, user: str) -> int:

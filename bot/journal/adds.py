@@ -1,15 +1,15 @@
-"""What hosted mem0 was asked to add: written down before it is asked, so that a crash leaves nothing unknown behind.
+"""What hosted mem0 was asked to add: recorded before it is asked, so that a crash leaves nothing unaccounted for.
 
-An add is void once its exchange was erased or replaced (a tombstone tells), or once it is called so here. What is
-checked and what is written share a transaction, so that a forgetting comes either before an add is written down, and
-then there is none, or after it, and then finds it.
+An add is void once its exchange was erased or replaced (a tombstone says so), or once it is declared so here. What is
+checked and what is written share a transaction, so that a forgetting comes either before an add is recorded, and then
+there is none, or after it, and then finds it.
 """
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import accounts, outbox
+from bot.journal import accounts, links, outbox
 from bot.journal.runner import Runner
 from bot.journal.tables import adds, epochs, exchanges, tombstones
 from bot.model import QueuedAdd
@@ -17,17 +17,56 @@ from bot.model import QueuedAdd
 _VOID = sa.or_(adds.c.void == 1, sa.exists().where(tombstones.c.exchange_id == adds.c.exchange_id)).label("is_void")
 
 
+class SqlAdds:
+    """`bot.memory.hosted.adds.Ledger`. Every method raises JournalUnavailable if the database fails."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
+        """Record an add before it is requested; False if it may not be requested any more."""
+        return await self._runner.write(begin, add, person, epoch)
+
+    async def note(self, token: str, event: str) -> None:
+        """The service has queued it, under this id."""
+        await self._runner.write(note, token, event)
+
+    async def unfinished(self, user_ids: Sequence[str] | None = None) -> list[QueuedAdd]:
+        """What is not known to have ended, for these mem0 users or (None) for anybody, oldest first."""
+        return await self._runner.read(unfinished, user_ids)
+
+    async def void(self, user_ids: Sequence[str], about: Sequence[str] | None = None) -> None:
+        """Nothing may stay of what is about these messages, memories or tokens (None: of everything)."""
+        await self._runner.write(void, user_ids, about)
+
+    async def finish(self, token: str) -> bool:
+        """It has ended and stays, its exchange is learned; False if it is void or no longer recorded."""
+        return await self._runner.write(finish, token)
+
+    async def drop(self, token: str) -> None:
+        """Nothing of it is there, and nothing can come."""
+        await self._runner.write(drop, token)
+
+    async def linked_to(self, user_id: str) -> list[str]:
+        """The accounts linked to a mem0 user id, that id's own not among them."""
+        return await self._runner.read(links.linked_to, user_id)
+
+    async def epoch(self, user_id: str) -> int:
+        """How often that person has had everything forgotten."""
+        return await self._runner.read(accounts.epoch, user_id)
+
+
 def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int) -> bool:
-    """Write an add down. False where its exchange no longer waits, or `person` has forgotten all since `epoch`."""
+    """Record an add. False if its exchange no longer waits, or `person` has had everything forgotten since `epoch`."""
     # Locked (PostgreSQL), so that a forgetting which is about to be committed is waited for, or waits.
     if add.exchange_id:
         waits = sa.select(exchanges.c.id).where(exchanges.c.id == add.exchange_id).with_for_update(read=True)
         if conn.execute(waits).first() is None:
             return False
     else:
-        known = {"user_id": person}
+        row = {"user_id": person}
         conn.execute(
-            sa.text("INSERT INTO epochs (user_id, epoch) VALUES (:user_id, 0) ON CONFLICT (user_id) DO NOTHING"), known
+            sa.text("INSERT INTO epochs (user_id, epoch) VALUES (:user_id, 0) ON CONFLICT (user_id) DO NOTHING"), row
         )
         conn.execute(sa.select(epochs.c.epoch).where(epochs.c.user_id == person).with_for_update(read=True))
         if accounts.epoch(conn, person) != epoch:
@@ -65,7 +104,7 @@ def unfinished(conn: sa.Connection, user_ids: Sequence[str] | None) -> list[Queu
 
 
 def void(conn: sa.Connection, user_ids: Sequence[str], about: Sequence[str] | None) -> None:
-    """Nothing may stay of what is for these mem0 users and about these messages, memories or tokens (None: of all)."""
+    """Nothing may stay of what is for these mem0 users and about these messages, memories or tokens (None: any)."""
     chosen: sa.ColumnElement[bool] = adds.c.user_id.in_(list(user_ids))
     if about is not None:
         named = [column.in_(list(about)) for column in (adds.c.source, adds.c.replaces, adds.c.token)]
@@ -74,7 +113,7 @@ def void(conn: sa.Connection, user_ids: Sequence[str], about: Sequence[str] | No
 
 
 def finish(conn: sa.Connection, token: str) -> bool:
-    """It has ended and stays: its exchange is learned. False where it is void, or no longer written down."""
+    """It has ended and stays: its exchange is learned. False if it is void, or no longer recorded."""
     ours = adds.c.token == token
     exchange_id = conn.execute(sa.select(adds.c.exchange_id).where(ours).with_for_update()).scalar()
     if exchange_id is not None:
@@ -90,35 +129,5 @@ def finish(conn: sa.Connection, token: str) -> bool:
 
 
 def drop(conn: sa.Connection, token: str) -> None:
-    """It has ended, and nothing of it is left, or it was never asked for."""
+    """It has ended, and nothing of it is left, or it was never requested."""
     conn.execute(sa.delete(adds).where(adds.c.token == token))
-
-
-class JournalOfAdds:
-    """Methods of `SqlJournal`, see `bot.memory.hosted.adds.Ledger`. Every one raises JournalUnavailable."""
-
-    _runner: Runner
-
-    async def begin_add(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
-        """Write an add down before it is asked for; False where it may not be any more."""
-        return await self._runner.write(begin, add, person, epoch)
-
-    async def note_add(self, token: str, event: str) -> None:
-        """The service has queued it, under this id."""
-        await self._runner.write(note, token, event)
-
-    async def adds(self, user_ids: Sequence[str] | None = None) -> list[QueuedAdd]:
-        """What is not known to have ended, for these mem0 users or (None) for anybody, oldest first."""
-        return await self._runner.read(unfinished, user_ids)
-
-    async def void_adds(self, user_ids: Sequence[str], about: Sequence[str] | None = None) -> None:
-        """Nothing may stay of what is about these messages, memories or tokens (None: of all)."""
-        await self._runner.write(void, user_ids, about)
-
-    async def finish_add(self, token: str) -> bool:
-        """It has ended and stays, its exchange is learned; False where it is void or no longer written down."""
-        return await self._runner.write(finish, token)
-
-    async def drop_add(self, token: str) -> None:
-        """Nothing of it is there, and nothing can come."""
-        await self._runner.write(drop, token)

@@ -24,15 +24,15 @@ def when(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def due(next_try: sa.ColumnElement[float], now: float, most: float) -> sa.ColumnElement[bool]:
-    """Whether a time has come. One that is farther off than the longest pause was set before the clock was set back."""
-    return sa.or_(next_try <= now, next_try > now + most)
+def due(next_try: sa.ColumnElement[float], now: float, max_pause: float) -> sa.ColumnElement[bool]:
+    """Whether a time has come. One that is further off than the longest pause was set before the clock was set back."""
+    return sa.or_(next_try <= now, next_try > now + max_pause)
 
 
-def home(place: Place) -> str:
-    """The conversation of a place that is one conversation: a DM or a thread.
+def conversation_key(place: Place) -> str:
+    """The key of a place that is one conversation: a DM or a thread.
 
-    The audience is part of it: where a place is opened to more people, what was said before stays behind.
+    The audience is part of it: if a place is opened to more people, what was said before stays behind.
     """
     return f"{place.key}#{place.audience}" + ("+external" if place.external else "")
 
@@ -75,7 +75,7 @@ def from_json(payload: str) -> MessageEvent:
         attachments=tuple(data["attachments"]),
         link=data["link"],
         reply_to=data["reply_to"],
-        # An event that an earlier version wrote down has none of these.
+        # An event that an earlier version recorded has none of these.
         quoted=data.get("quoted", ""),
         forwarded=tuple(data.get("forwarded", ())),
         notice=data.get("notice", ""),

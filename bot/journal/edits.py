@@ -1,4 +1,4 @@
-"""A message whose text was changed on the platform: what is kept of it follows, and it is learned anew."""
+"""Messages that were edited on their platform: stored texts follow, and what they say now is learned."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.events import Edit, Edited, MessageEvent
-from bot.journal import repeated_answers
+from bot.journal import outbox, repeated_answers
 from bot.journal.columns import from_json, storable, to_json
-from bot.journal.erasure import drop_exchanges
-from bot.journal.linking import renew
-from bot.journal.settings import was_paused
-from bot.journal.tables import exchanges, inbox, messages, taught, turns
+from bot.journal.pauses import was_paused
+from bot.journal.tables import exchanges, inbox, messages, turns
 from bot.journal.withdrawn import was_forgotten
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
@@ -22,14 +20,14 @@ _WAITING = sa.select(exchanges).where(exchanges.c.event_id == sa.bindparam("even
 _REOPEN = (
     sa.update(inbox)
     .where(inbox.c.event_id == sa.bindparam("event"))
-    # The answer under way is one to the former text.
+    # The answer in progress is one to the former text.
     .values(payload=sa.bindparam("changed"), unkept=1)
 )
 _RETELL = sa.update(turns).where(turns.c.id == sa.bindparam("turn")).values(text=sa.bindparam("changed"))
 
 
 def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
-    """What an edit is to us."""
+    """What an edit means here."""
     asked = {"event": event.id}
     payload = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if payload is not None:
@@ -41,29 +39,28 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
     return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
 
 
-#: Words that are gone, by the mem0 user whose they were and the conversation, "" where nothing of the former text is
-#: kept: lessons that may have been shown what that taught are void all the same.
+#: Words that are gone, by the mem0 user whose they were and the conversation, "" if nothing of the former text is
+#: stored: lessons that may have been shown what that taught are void all the same.
 _Gone = dict[tuple[str, str], set[str]]
 
 
-def edited(conn: sa.Connection, wanted: Sequence[Edited], now: float) -> int:
-    """Let the kept texts follow edits, each of another message; return how many rows changed.
+def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
+    """Apply edits, each of another message, to stored texts; return how many rows changed.
 
-    A new text that may be learned is held until `release`, when what the old one taught is forgotten. What was said,
-    or is said now, while memory is paused is not.
+    A new text that may be learned is held until it is released, once what the old one taught is forgotten. What was
+    said, or is said now, while memory is paused isn't learned.
     """
     gone: _Gone = {}
-    count = sum([_edited(conn, each, gone, now) for each in sorted(wanted, key=lambda each: each.event.id)])
-    # For each person and conversation once, however many edits: it looks through all answers there.
+    count = sum([_edit(conn, edited, gone, now) for edited in sorted(edits, key=lambda edited: edited.event.id)])
+    # For each person and conversation once, however many edits: it scans all answers there.
     for (user_id, conversation), words in sorted(gone.items()):
-        count += repeated_answers.forget_words(
-            conn, frozenset(words), [conversation] if conversation else [], [user_id], now
-        )
+        conversations = [conversation] if conversation else []
+        count += repeated_answers.forget_words(conn, frozenset(words), conversations, [user_id], now)
     return count
 
 
-def _edited(conn: sa.Connection, wanted: Edited, gone: _Gone, now: float) -> int:
-    event, user_id, learn = wanted.event, wanted.user_id, wanted.learn
+def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
+    event, user_id, learn = edited.event, edited.user_id, edited.learn
     text = storable(event.text)
     # Two processes are told of it at once: the second then finds what the first has written (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
@@ -81,9 +78,9 @@ def _edited(conn: sa.Connection, wanted: Edited, gone: _Gone, now: float) -> int
     waiting = conn.execute(_WAITING.with_for_update(), {"event": event.id}).mappings().one_or_none()
     if waiting is not None:
         if not text.strip() or not learn:
-            count += drop_exchanges(conn, exchanges.c.id == waiting["id"], now)
+            count += outbox.erase(conn, exchanges.c.id == waiting["id"], now)
         else:
-            renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
+            outbox.renew(conn, waiting, now, text=text, state="held", attempts=0, next_try=0.0)
             count += 1
     former = [row for row in (said, waiting) if row is not None]
     for row in former:
@@ -100,9 +97,9 @@ def _edited(conn: sa.Connection, wanted: Edited, gone: _Gone, now: float) -> int
 
 
 def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.RowMapping | None) -> dict[str, Any]:
-    # As when it was answered: the answer to a forwarded text may repeat that.
+    # As when it was answered: the answer to a forwarded text may repeat it.
     answer = sa.select(turns.c.text).where(turns.c.event_id == event.id, turns.c.author == "assistant")
-    told = not (event.forwarded or event.quoted)
+    own = not (event.forwarded or event.quoted)
     return {
         "event_id": event.id,
         "person_key": event.person.key,
@@ -110,17 +107,10 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "scope": event.scope,
         "name": storable(event.name),
         "text": storable(event.text),
-        "answer": (conn.execute(answer).scalar() or "") if told else "",
+        "answer": (conn.execute(answer).scalar() or "") if own else "",
         "at": event.at.timestamp(),
         "link": event.link,
         "place": storable(event.place.name),
         "conversation": said["conversation"] if said is not None else event.id,
         "state": "held",
     }
-
-
-def release(conn: sa.Connection, event_ids: list[str]) -> int:
-    """What these events taught before is forgotten: their new texts may be learned. Returns how many wait now."""
-    conn.execute(sa.delete(taught).where(taught.c.event_id.in_(event_ids)))
-    held = sa.and_(exchanges.c.event_id.in_(event_ids), exchanges.c.state == "held")
-    return conn.execute(sa.update(exchanges).where(held).values(state="waiting")).rowcount

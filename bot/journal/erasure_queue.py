@@ -1,51 +1,73 @@
-"""What is still to be erased from the memory store: written down first, so that it is done though a part fails."""
+"""What is still to be erased from the memory store: recorded first, so that it is done though a part fails."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
+from bot.journal.runner import Runner
 from bot.journal.tables import erasures
 from bot.model import Erasure
 
-#: Seconds that whoever wrote an erasure down has for it before anybody takes it up.
-LEASE = 60.0
+#: For how many seconds an erasure belongs to whoever has recorded or claimed it.
+HOLD = 60.0
 #: Back-off after a failed attempt: seconds, doubled each time.
-RETRY_FIRST = 15.0
-RETRY_MOST = 1800.0
+FIRST_PAUSE = 15.0
+MAX_PAUSE = 1800.0
 
 
-def owe(conn: sa.Connection, wanted: Sequence[Erasure], now: float, delay: float = LEASE) -> list[Erasure]:
-    """Write erasures down, to be taken up in `delay` seconds, and return them with their ids."""
-    return [_write(conn, each, now, now + delay) for each in wanted]
+class SqlErasureQueue:
+    """`bot.ports.ErasureQueue`."""
+
+    def __init__(self, runner: Runner, clock: Callable[[], float]) -> None:
+        self._runner = runner
+        self._clock = clock
+
+    async def add(self, wanted: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
+        """Record erasures, due in `delay` seconds (one minute), and return them with their ids."""
+        return await self._runner.write(add, wanted, self._clock(), HOLD if delay is None else delay)
+
+    async def add_once(self, erasure: Erasure, delay: float) -> bool:
+        """Record an erasure that is due in `delay` seconds; False if the same is queued already."""
+        return await self._runner.write(add_once, erasure, self._clock(), delay)
+
+    async def due(self) -> list[Erasure]:
+        """The erasures that are due, oldest first; nobody else gets them for a minute."""
+        return await self._runner.write(due, self._clock())
+
+    async def done(self, erasure_id: int) -> None:
+        """An erasure has succeeded."""
+        await self._runner.write(done, erasure_id)
+
+    async def retry_later(self, erasure_id: int) -> None:
+        """An erasure has failed: it is due again after a back-off."""
+        await self._runner.write(retry_later, erasure_id, self._clock())
+
+    async def cancel(self, erasure: Erasure) -> int:
+        """Remove a queued erasure; return how many there were."""
+        return await self._runner.write(cancel, erasure)
 
 
-def owe_once(conn: sa.Connection, wanted: Erasure, now: float, delay: float) -> bool:
-    """Write an erasure down unless the same is owed already: told again, it isn't put off. False where it was."""
-    same = sa.and_(erasures.c.kind == wanted.kind, erasures.c.what == _json(wanted))
-    if conn.execute(sa.select(erasures.c.id).where(same)).first() is not None:
+def add(conn: sa.Connection, wanted: Sequence[Erasure], now: float, delay: float = HOLD) -> list[Erasure]:
+    """Record erasures, due in `delay` seconds, and return them with their ids."""
+    return [_insert(conn, erasure, now, now + delay) for erasure in wanted]
+
+
+def add_once(conn: sa.Connection, erasure: Erasure, now: float, delay: float) -> bool:
+    """Record an erasure unless the same is queued already, whose time doesn't change then. False if it was."""
+    if conn.execute(sa.select(erasures.c.id).where(_same(erasure))).first() is not None:
         return False
-    _write(conn, wanted, now, now + delay)
+    _insert(conn, erasure, now, now + delay)
     return True
 
 
-def _write(conn: sa.Connection, wanted: Erasure, now: float, due: float) -> Erasure:
-    values = {"kind": wanted.kind, "user_id": wanted.user_id, "what": _json(wanted), "due": due, "at": now}
-    key = conn.execute(sa.insert(erasures), values).inserted_primary_key
-    return Erasure(wanted.kind, wanted.what, wanted.user_id, int(key[0]) if key else 0)
-
-
-def _json(wanted: Erasure) -> str:
-    return json.dumps(wanted.what, sort_keys=True, separators=(",", ":"))
-
-
-def due(conn: sa.Connection, now: float, most: int = 20) -> list[Erasure]:
-    """Take up what is due, oldest first; it is due again later unless it is settled."""
+def due(conn: sa.Connection, now: float, limit: int = 20) -> list[Erasure]:
+    """What is due, oldest first; it is due again later unless it is done by then."""
     chosen = (
         sa.select(erasures.c.id)
         .where(erasures.c.due <= now)
         .order_by(erasures.c.id)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     ids = list(conn.scalars(chosen))
@@ -54,7 +76,7 @@ def due(conn: sa.Connection, now: float, most: int = 20) -> list[Erasure]:
     rows = conn.execute(
         sa.update(erasures)
         .where(erasures.c.id.in_(ids))
-        .values(due=now + LEASE, attempts=erasures.c.attempts + 1)
+        .values(due=now + HOLD, attempts=erasures.c.attempts + 1)
         .returning(erasures.c.id, erasures.c.kind, erasures.c.what, erasures.c.user_id)
     ).all()
     return [
@@ -62,19 +84,32 @@ def due(conn: sa.Connection, now: float, most: int = 20) -> list[Erasure]:
     ]
 
 
-def settle(conn: sa.Connection, erasure_id: int) -> None:
-    """An erasure is done."""
+def done(conn: sa.Connection, erasure_id: int) -> None:
+    """An erasure has succeeded."""
     conn.execute(sa.delete(erasures).where(erasures.c.id == erasure_id))
 
 
-def put_off(conn: sa.Connection, erasure_id: int, now: float) -> None:
-    """An erasure failed: it is due again later."""
+def retry_later(conn: sa.Connection, erasure_id: int, now: float) -> None:
+    """An erasure has failed: it is due again after a back-off."""
     attempts = conn.execute(sa.select(erasures.c.attempts).where(erasures.c.id == erasure_id)).scalar() or 0
-    pause = min(RETRY_FIRST * 2 ** min(attempts, 20), RETRY_MOST)
+    pause = min(FIRST_PAUSE * 2 ** min(attempts, 20), MAX_PAUSE)
     conn.execute(sa.update(erasures).where(erasures.c.id == erasure_id).values(due=now + pause))
 
 
-def excuse(conn: sa.Connection, wanted: Erasure) -> int:
-    """Let an erasure that was written down be; return how many there were."""
-    same = sa.and_(erasures.c.kind == wanted.kind, erasures.c.what == _json(wanted))
-    return conn.execute(sa.delete(erasures).where(same)).rowcount
+def cancel(conn: sa.Connection, erasure: Erasure) -> int:
+    """Remove a queued erasure; return how many there were."""
+    return conn.execute(sa.delete(erasures).where(_same(erasure))).rowcount
+
+
+def _insert(conn: sa.Connection, erasure: Erasure, now: float, due: float) -> Erasure:
+    values = {"kind": erasure.kind, "user_id": erasure.user_id, "what": _json(erasure), "due": due, "at": now}
+    key = conn.execute(sa.insert(erasures), values).inserted_primary_key
+    return Erasure(erasure.kind, erasure.what, erasure.user_id, int(key[0]) if key else 0)
+
+
+def _same(erasure: Erasure) -> sa.ColumnElement[bool]:
+    return sa.and_(erasures.c.kind == erasure.kind, erasures.c.what == _json(erasure))
+
+
+def _json(erasure: Erasure) -> str:
+    return json.dumps(erasure.what, sort_keys=True, separators=(",", ":"))

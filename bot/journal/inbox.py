@@ -1,42 +1,117 @@
-"""Events: written down before anything else, open until answered, claimed by one worker at a time."""
+"""Events: recorded before anything else, open until answered, claimed by one worker at a time."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import withdrawn
-from bot.journal.columns import due, from_json, home, to_json
-from bot.journal.tables import inbox, messages
-from bot.model import Audience
+from bot.journal import answers, messages, withdrawn
+from bot.journal.answers import Answered
+from bot.journal.claims import CLAIMED, Claims
+from bot.journal.columns import conversation_key, due, from_json, to_json
+from bot.journal.runner import Runner
+from bot.journal.tables import inbox
+from bot.ports import ClaimLost
 
-#: Seconds that an event is put off at most, well above the core's longest pause.
-PAUSE_MOST = 300.0
+#: For how many seconds an event is postponed at most, well above the core's longest pause.
+MAX_PAUSE = 300.0
+
+_OPEN = sa.insert(inbox)
 
 
 class Unanswered(NamedTuple):
-    """An event whose worker died or put it off. `attempts` is how often it was taken up again, this time included."""
+    """An event whose worker died or postponed it. `attempts` is how often it was resumed, this time included."""
 
     event: MessageEvent
     conversation: str
     attempts: int
 
 
-_SEEN = sa.text(
-    "INSERT INTO messages (message_id, event_id, conversation, place, at)"
-    " VALUES (:message_id, :event_id, :conversation, :place, :at) ON CONFLICT (message_id) DO NOTHING"
-)
-_OPEN = sa.insert(inbox)
-_CONVERSATION = sa.select(messages.c.conversation).where(
-    messages.c.message_id == sa.bindparam("message_id"), messages.c.place == sa.bindparam("place")
-)
+class SqlInbox:
+    """`bot.ports.Inbox`."""
+
+    def __init__(self, runner: Runner, claims: Claims, clock: Callable[[], float], *, keep_turns: bool) -> None:
+        """Without `keep_turns` no answer leaves any turns."""
+        self._runner = runner
+        self._claims = claims
+        self._clock = clock
+        self._keep_turns = keep_turns
+
+    async def admit(self, event: MessageEvent) -> str | None:
+        """Record an event and claim it; return its conversation's key, None if it was seen before."""
+        recorded = self._runner.write(admit, event, self._claims.worker, self._clock())
+        return await self._claims.admit(event.id, recorded)
+
+    async def confirm(self, event_id: str) -> None:
+        """Return if an event is still this process's to answer; raise ClaimLost if it isn't any more."""
+        await self._claims.confirm(event_id)
+
+    async def abandon_claim(self, event_id: str) -> None:
+        """An attempt at a lost event has ended: if the event comes back to this process, it starts afresh."""
+        self._claims.end(event_id)
+
+    async def dismiss(self, event_id: str) -> bool:
+        """End an event that gets no answer; False if it isn't this process's to end."""
+        if self._claims.is_lost(event_id):
+            self._claims.end(event_id)
+            return False
+        ended = await self._runner.write(finish, event_id, self._claims.worker)
+        self._claims.end(event_id)
+        return ended
+
+    async def postpone(self, event_id: str, seconds: float) -> None:
+        """Give an event back: `unanswered` offers it, here or in another process, after so many seconds."""
+        if self._claims.is_lost(event_id):
+            self._claims.end(event_id)
+            return
+        try:
+            await self._runner.write(postpone, event_id, self._claims.worker, self._clock() + seconds)
+        finally:
+            # Even if that couldn't be written: `unanswered` then finds it again, still claimed by this process.
+            self._claims.end(event_id)
+
+    async def unanswered(self, platforms: Collection[str] | None = None, limit: int = 100) -> list[Unanswered]:
+        """Claim events that no living process is answering: left by a dead one, or postponed and due. Oldest first.
+
+        Only those of these platforms (None: of all).
+        """
+        in_hand = [*self._claims.in_hand]
+        found = await self._runner.write(unanswered, self._claims.worker, in_hand, self._clock(), limit, platforms)
+        # What was admitted since is in hand too: on PostgreSQL the query may run after its commit.
+        now_in_hand = self._claims.in_hand
+        found = [left for left in found if left.event.id not in now_in_hand]
+        self._claims.hold(left.event.id for left in found)
+        return found
+
+    async def answered(
+        self,
+        event: MessageEvent,
+        user_id: str,
+        conversation: str,
+        answer: str,
+        message_ids: Sequence[str],
+        *,
+        learn: bool,
+        keep: bool = True,
+    ) -> None:
+        """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
+
+        Keeps no text without `keep`, if the person has had everything forgotten since the event was admitted, or if
+        another process has taken it over.
+        """
+        if self._claims.is_lost(event.id):
+            raise ClaimLost(event.id)
+        ids, worker = tuple(message_ids), self._claims.worker
+        done = Answered(event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep)
+        await self._runner.write(answers.commit, done, self._clock())
+        self._claims.end(event.id)
 
 
 def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> str | None:
-    """Write an event down, claimed by `worker`; return its conversation, None where it was seen before."""
-    conversation = conversation_of(conn, event)
-    if not record(conn, event.id, event.id, conversation, home(event.place), now):
+    """Record an event, claimed by `worker`; return its conversation, None if it was seen before."""
+    conversation = messages.conversation_of(conn, event)
+    if not messages.record(conn, event.id, event.id, conversation, conversation_key(event.place), now):
         withdrawn.release_ahead(conn, event, conversation, now)
         return None
     conn.execute(
@@ -53,90 +128,44 @@ def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> 
     return conversation
 
 
-def record(conn: sa.Connection, message_id: str, event_id: str, conversation: str, place: str, now: float) -> bool:
-    """Note that a message was seen or sent; False where it is already noted."""
-    values = {
-        "message_id": message_id,
-        "event_id": event_id,
-        "conversation": conversation,
-        "place": place,
-        "at": now,
-    }
-    return bool(conn.execute(_SEEN, values).rowcount)
-
-
-def conversation_of(conn: sa.Connection, event: MessageEvent) -> str:
-    """The key of the conversation that a message is part of."""
-    place = event.place
-    if place.audience is Audience.PRIVATE or place.thread is not None:
-        return home(place)
-    if event.reply_to is not None:
-        # Only within the place: a reply can't carry one place's turns into another.
-        asked = {"message_id": event.reply_to, "place": home(place)}
-        found: str | None = conn.execute(_CONVERSATION, asked).scalar()
-        if found is not None:
-            return found
-    return event.id
-
-
-#: An event is ended and put off by the worker that claims it alone: one that stood still may have lost it.
-_CLAIMED = sa.and_(inbox.c.event_id == sa.bindparam("event"), inbox.c.claimed_by == sa.bindparam("worker"))
-_DONE = sa.delete(inbox).where(_CLAIMED)
-_TAKE = _DONE.returning(inbox.c.payload, inbox.c.unkept)
-
-
-def take(conn: sa.Connection, event_id: str, worker: str) -> tuple[str, bool] | None:
-    """Drop an event's payload and return it, and whether its answer may be kept.
-
-    None where it isn't that worker's, see `finish`.
-    """
-    found = conn.execute(_TAKE, {"event": event_id, "worker": worker}).first()
-    return (found.payload, not found.unkept) if found is not None else None
-
-
 def finish(conn: sa.Connection, event_id: str, worker: str) -> bool:
-    """Drop an event's payload: it is answered, or there is nothing to answer. False where it isn't that worker's.
+    """Delete an event without an answer. False if it isn't that worker's.
 
-    It isn't any more where another worker has taken it over, or its person has had everything forgotten meanwhile.
+    It isn't any more if another worker has taken it over, or its person has had everything forgotten meanwhile.
     """
-    return bool(conn.execute(_DONE, {"event": event_id, "worker": worker}).rowcount)
+    return bool(conn.execute(sa.delete(inbox).where(CLAIMED), {"event": event_id, "worker": worker}).rowcount)
 
 
 def postpone(conn: sa.Connection, event_id: str, worker: str, until: float) -> None:
-    """Give an event back, to be taken up from `until` on; nothing happens where it isn't that worker's."""
+    """Give an event back, to be resumed from `until` on; nothing happens if it isn't that worker's."""
     given = {"event": event_id, "worker": worker}
-    conn.execute(sa.update(inbox).where(_CLAIMED).values(claimed_by=None, next_try=until), given)
-
-
-def claimed(conn: sa.Connection, worker: str) -> set[str]:
-    """The events that a worker has in hand."""
-    return set(conn.scalars(sa.select(inbox.c.event_id).where(inbox.c.claimed_by == worker)))
+    conn.execute(sa.update(inbox).where(CLAIMED).values(claimed_by=None, next_try=until), given)
 
 
 def unanswered(
     conn: sa.Connection,
     worker: str,
-    busy: list[str],
+    in_hand: list[str],
     now: float,
-    most: int,
+    limit: int,
     platforms: Collection[str] | None = None,
 ) -> list[Unanswered]:
-    """Claim up to `most` events that no living worker answers, oldest first; of these platforms (None: of all).
+    """Claim up to `limit` events that no living worker answers, oldest first; of these platforms (None: of all).
 
-    `busy` are the events that `worker` is answering; others under its name were admitted by a call that failed.
+    `in_hand` are the events that `worker` is answering; others under its name were admitted by a call that failed.
     """
-    free = sa.or_(inbox.c.claimed_by.is_(None), sa.and_(inbox.c.claimed_by == worker, inbox.c.event_id.not_in(busy)))
+    free = sa.or_(inbox.c.claimed_by.is_(None), sa.and_(inbox.c.claimed_by == worker, inbox.c.event_id.not_in(in_hand)))
     theirs = [inbox.c.person_key.startswith(f"{name}:", autoescape=True) for name in platforms or ()]
     chosen = (
         sa.select(inbox.c.event_id)
         .where(
             free,
             inbox.c.ahead == 0,
-            due(inbox.c.next_try, now, PAUSE_MOST),
+            due(inbox.c.next_try, now, MAX_PAUSE),
             sa.true() if platforms is None else sa.or_(sa.false(), *theirs),
         )
         .order_by(inbox.c.at)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     ids = conn.scalars(chosen).all()

@@ -33,8 +33,8 @@ async def _on_sqlite(settings: Settings, worker: str, clock: Callable[[], float]
     try:
         await asyncio.to_thread(_migrate_file, path)
         runner = sqlite.SqliteRunner(path)
-        presence = LockedFile(runner, path.parent, worker)
-        return await _signed_on(settings, runner, presence, clock)
+        lease = LockedFile(runner, path.parent, worker)
+        return await _signed_on(settings, runner, lease, clock)
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, JournalUnavailable) as exc:
         cause = exc.__cause__ or exc
         why = getattr(cause, "sqlite_errorname", None) or getattr(cause, "strerror", None) or type(cause).__name__
@@ -58,14 +58,12 @@ async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callabl
         raise
 
 
-async def _signed_on(
-    settings: Settings, runner: Runner, presence: WorkerLease, clock: Callable[[], float]
-) -> SqlJournal:
-    await presence.beat()
+async def _signed_on(settings: Settings, runner: Runner, lease: WorkerLease, clock: Callable[[], float]) -> SqlJournal:
+    await lease.beat()
     # What may still have to be caught up with must be known.
     seen = max(settings.bot_seen_days * 24, settings.bot_catch_up_hours) * 3600
     ttl = settings.bot_turns_ttl_hours * 3600
-    return SqlJournal(runner, presence=presence, turns=settings.bot_turns, turns_ttl=ttl, seen_ttl=seen, clock=clock)
+    return SqlJournal(runner, lease=lease, turns=settings.bot_turns, turns_ttl=ttl, seen_ttl=seen, clock=clock)
 
 
 def _migrate_file(path: Path) -> None:

@@ -1,22 +1,62 @@
-"""Exchanges that wait to be learned. Their raw text goes with the row, once learned."""
+"""Exchanges that wait to be learned. Their raw text goes with them, once learned."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from bot.journal.columns import due, when
-from bot.journal.tables import erasures, exchanges, taught
+from bot.journal.runner import Runner
+from bot.journal.tables import erasures, exchanges, taught, tombstones
 from bot.model import Exchange
 
 #: Back-off after a failed attempt: seconds, doubled each time.
-RETRY_FIRST = 5.0
-RETRY_MOST = 600.0
+FIRST_PAUSE = 5.0
+MAX_PAUSE = 600.0
 
+_BURY = (
+    "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
+    " ON CONFLICT (exchange_id) DO NOTHING"
+)
 _waiting = exchanges.c.state == "waiting"
 _older = exchanges.alias("older")
-#: While all of a person's is still being erased, nothing is learned: what waits is to go, and the erasure of memories
-#: would take along what is new, or be over before what waits has gone.
-_settled = ~sa.exists().where(erasures.c.user_id == exchanges.c.user_id, erasures.c.kind.in_(("raw", "everything")))
+#: While everything of a person's is still being erased, nothing is learned: what waits is to go, and the erasure of
+#: memories would take along what is new, or be over before what waits has gone.
+_not_being_erased = ~sa.exists().where(
+    erasures.c.user_id == exchanges.c.user_id, erasures.c.kind.in_(("raw", "everything"))
+)
+
+
+class SqlOutbox:
+    """`bot.ports.Outbox`."""
+
+    def __init__(self, runner: Runner, worker: str, clock: Callable[[], float]) -> None:
+        self._runner = runner
+        self._worker = worker
+        self._clock = clock
+
+    async def waiting(self) -> list[tuple[str, str]]:
+        """Each (user_id, scope) with exchanges that are due to be learned, and that no other process is learning."""
+        return await self._runner.read(waiting, self._worker, self._clock())
+
+    async def claim(self, user_id: str, scope: str) -> list[Exchange]:
+        """Claim what waits to be learned for a person in a scope, oldest first; [] if another process has claimed it.
+
+        It is this process's until `learned` or `failed`.
+        """
+        return await self._runner.write(claim, user_id, scope, self._worker)
+
+    async def learned(self, ids: Sequence[int]) -> None:
+        """Delete learned exchanges, their raw text with them. Unknown ids are ignored."""
+        await self._runner.write(learned, ids)
+
+    async def failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
+        """Count a failed attempt; `final` keeps the exchanges for the operator, with no further attempts."""
+        await self._runner.write(failed, ids, self._worker, reason, final, self._clock())
+
+    async def retry_failed(self) -> int:
+        """Have exchanges that were given up retried, by whichever process learns; return how many there are."""
+        return await self._runner.write(retry_failed)
 
 
 def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str]]:
@@ -31,8 +71,8 @@ def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str
         sa.select(exchanges.c.user_id, exchanges.c.scope)
         .where(
             _waiting,
-            _settled,
-            due(exchanges.c.next_try, now, 2 * RETRY_MOST),
+            _not_being_erased,
+            due(exchanges.c.next_try, now, 2 * MAX_PAUSE),
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(others.exists()),
         )
@@ -41,8 +81,8 @@ def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str
     return [(user_id, scope) for user_id, scope in conn.execute(ready)]
 
 
-def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exchange]:
-    """Claim and return all that waits for a person in a scope, oldest first; [] where another worker has it."""
+def claim(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exchange]:
+    """Claim and return all that waits for a person in a scope, oldest first; [] if another worker has claimed it."""
     elsewhere = sa.select(_older.c.id).where(
         _older.c.user_id == user_id,
         _older.c.scope == scope,
@@ -55,8 +95,8 @@ def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exc
             exchanges.c.user_id == user_id,
             exchanges.c.scope == scope,
             _waiting,
-            _settled,
-            # Said twice on purpose: PostgreSQL checks the row itself again after waiting for a rival's claim.
+            _not_being_erased,
+            # Checked twice on purpose: PostgreSQL checks the row itself again after waiting for a rival's claim.
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(elsewhere.exists()),
         )
@@ -82,27 +122,21 @@ def take(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Exc
 
 
 def learned(conn: sa.Connection, ids: Sequence[int]) -> None:
-    """Drop exchanges that are learned; unknown ids are let pass.
+    """Delete learned exchanges; unknown ids are ignored.
 
-    Whom they taught is noted: those of our own stores, which know it by themselves, are gone by now (`mark_learned`).
+    Whom they taught is recorded: our own stores know it by themselves, and have deleted theirs (`mark_learned`).
     """
-    noted = sa.select(exchanges.c.event_id, exchanges.c.user_id, exchanges.c.person_key)
-    for event_id, user_id, account in conn.execute(noted.where(exchanges.c.id.in_(list(ids)))).all():
+    found = sa.select(exchanges.c.event_id, exchanges.c.user_id, exchanges.c.person_key)
+    for event_id, user_id, account in conn.execute(found.where(exchanges.c.id.in_(list(ids)))).all():
         conn.execute(sa.delete(taught).where(taught.c.event_id == event_id))
         conn.execute(sa.insert(taught), {"event_id": event_id, "user_id": account or user_id})
     conn.execute(sa.delete(exchanges).where(exchanges.c.id.in_(list(ids))))
 
 
-def retry(conn: sa.Connection) -> int:
-    """Let exchanges that were given up wait to be learned again; return how many."""
-    given_up = sa.update(exchanges).where(exchanges.c.state == "failed")
-    return conn.execute(given_up.values(state="waiting", attempts=0, next_try=0.0, reason="", claimed_by=None)).rowcount
-
-
 def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, final: bool, now: float) -> None:
-    """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not tried again.
+    """Count a failed attempt and give the exchanges back, with back-off; `final` ones are kept but not retried.
 
-    What another worker has taken over meanwhile is let be.
+    What another worker has taken over meanwhile stays as it is.
     """
     ours = sa.and_(exchanges.c.id.in_(list(ids)), exchanges.c.claimed_by == worker)
     rows = conn.execute(sa.select(exchanges.c.id, exchanges.c.attempts).where(ours)).all()
@@ -114,7 +148,29 @@ def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, fi
                 attempts=attempts + 1,
                 reason=reason[:200],
                 state="failed" if final else "waiting",
-                next_try=now + min(RETRY_FIRST * 2 ** min(attempts, 20), RETRY_MOST),
+                next_try=now + min(FIRST_PAUSE * 2 ** min(attempts, 20), MAX_PAUSE),
                 claimed_by=None,
             )
         )
+
+
+def retry_failed(conn: sa.Connection) -> int:
+    """Let exchanges that were given up wait to be learned again; return how many."""
+    given_up = sa.update(exchanges).where(exchanges.c.state == "failed")
+    return conn.execute(given_up.values(state="waiting", attempts=0, next_try=0.0, reason="", claimed_by=None)).rowcount
+
+
+def erase(conn: sa.Connection, which: sa.ColumnElement[bool], now: float) -> int:
+    """Erase exchanges; what is being learned of them is void. Returns how many there were."""
+    ids = list(conn.scalars(sa.select(exchanges.c.id).where(which)))
+    if ids:
+        conn.execute(sa.text(_BURY), [{"id": exchange_id, "now": now} for exchange_id in ids])
+    return conn.execute(sa.delete(exchanges).where(which)).rowcount
+
+
+def renew(conn: sa.Connection, row: sa.RowMapping, now: float, **changed: Any) -> None:
+    """Give an exchange a new id; what an extraction in progress makes of the old one is void."""
+    conn.execute(sa.delete(exchanges).where(exchanges.c.id == row["id"]))
+    conn.execute(sa.insert(tombstones), {"exchange_id": row["id"], "at": now})
+    kept = {name: value for name, value in row.items() if name != "id"}
+    conn.execute(sa.insert(exchanges), {**kept, "claimed_by": None, **changed})

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from bot.journal.linking import renew
+from bot.journal.outbox import renew
 from bot.journal.tables import exchanges, inbox, links, turns
 from bot.text import keywords
 

@@ -5,38 +5,31 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.journal import withdrawn
-from bot.journal.accounts import INTENT_TTL
-from bot.journal.linking import CODE_TTL
+from bot.journal.codes import CODE_TTL
+from bot.journal.history import by_person
+from bot.journal.intents import INTENT_TTL
 from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
-#: Messages told of by `recently_seen` at most, the newest before the others.
-RECENT_MOST = 50_000
 
+def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int, seen_since: float) -> int:
+    """Delete turns that are too old or too many, records of messages before `seen_since`, and stale intents.
 
-def _event(table: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether a record is of somebody's message, not of the bot's own."""
-    return table.c.message_id == table.c.event_id
-
-
-def prune(conn: sa.Connection, now: float, turns_since: float, most: int, seen_since: float) -> int:
-    """Drop turns that are too old or too many, records of messages before `seen_since`, and stale intents.
-
-    The newest record of each place stays, so that a place is known for as long as it likes to be silent. Returns how
-    many rows went.
+    The newest record of each place stays, so that a place is known however long it is silent. Returns how many rows
+    went.
     """
     ranked = sa.select(
         turns.c.id,
         sa.func.row_number().over(partition_by=turns.c.conversation, order_by=turns.c.id.desc()).label("rank"),
     ).subquery()
     newer = messages.alias("newer")
-    doomed = (
+    stale = (
         sa.delete(turns).where(turns.c.kept_at < turns_since),
-        sa.delete(turns).where(turns.c.id.in_(sa.select(ranked.c.id).where(ranked.c.rank > most))),
+        sa.delete(turns).where(turns.c.id.in_(sa.select(ranked.c.id).where(ranked.c.rank > turns_limit))),
         sa.delete(messages).where(
             messages.c.at < seen_since,
-            sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, _event(newer)),
+            sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, by_person(newer)),
         ),
-        # Nobody waits for such an answer any more; the rule when to close it with a sentence is the core's.
+        # Nobody waits for such an answer any more; when to end it with a sentence is the core's decision.
         sa.delete(inbox).where(inbox.c.at < seen_since),
         sa.delete(intents).where(intents.c.at < now - INTENT_TTL),
         sa.delete(codes).where(codes.c.at < now - CODE_TTL),
@@ -44,42 +37,7 @@ def prune(conn: sa.Connection, now: float, turns_since: float, most: int, seen_s
         sa.delete(tombstones).where(tombstones.c.at < seen_since),
         sa.delete(adds).where(adds.c.at < seen_since),
     )
-    return withdrawn.prune(conn, now, seen_since) + sum(conn.execute(statement).rowcount for statement in doomed)
-
-
-def last_seen(conn: sa.Connection, platform: str) -> list[tuple[str, str, float]]:
-    """Each known place of a platform, its newest message of a person there, and when that came (seconds since 1970)."""
-    newest = (
-        sa.select(messages.c.place, sa.func.max(messages.c.at).label("at"))
-        .where(messages.c.place.startswith(f"{platform}:", autoescape=True), _event(messages))
-        .group_by(messages.c.place)
-        .subquery()
-    )
-    found = (
-        sa.select(messages.c.place, sa.func.max(messages.c.message_id), newest.c.at)
-        .join(newest, sa.and_(newest.c.place == messages.c.place, newest.c.at == messages.c.at))
-        .where(_event(messages))
-        .group_by(messages.c.place, newest.c.at)
-    )
-    return [(place, message_id, at) for place, message_id, at in conn.execute(found)]
-
-
-def recently_seen(conn: sa.Connection, platform: str, span: float, seen_since: float) -> list[tuple[str, str, float]]:
-    """Each message, and each answer of the bot's, of a platform's last `span` seconds: place, id, when; oldest first.
-
-    They are counted back from the newest: the last moment at which the platform is known to have been heard.
-    """
-    there = messages.c.place.startswith(f"{platform}:", autoescape=True)
-    newest: float | None = conn.execute(sa.select(sa.func.max(messages.c.at)).where(there)).scalar()
-    if newest is None:
-        return []
-    recent = (
-        sa.select(messages.c.place, messages.c.message_id, messages.c.at)
-        .where(there, messages.c.at >= max(newest - span, seen_since))
-        .order_by(messages.c.at.desc())
-        .limit(RECENT_MOST)
-    )
-    return [(place, message_id, at) for place, message_id, at in reversed(conn.execute(recent).all())]
+    return withdrawn.prune(conn, now, seen_since) + sum(conn.execute(statement).rowcount for statement in stale)
 
 
 class Backlog(NamedTuple):

@@ -17,7 +17,19 @@ from bot.ports.errors import (
     Superseded,
     TooManyCodes,
 )
-from bot.ports.journal import Accounts, Codes, Erasures, Inbox, Intents, Journal, Outbox, RawText
+from bot.ports.journal import (
+    Accounts,
+    Codes,
+    ErasureQueue,
+    Inbox,
+    Intents,
+    MessageChanges,
+    Outbox,
+    Pauses,
+    Taught,
+    Texts,
+    Turns,
+)
 from bot.ports.memory import MemoryStore, Notify
 from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, Platform, ReplyHandle
 
@@ -37,23 +49,26 @@ __all__ = [
     "ClaimLost",
     "Codes",
     "Core",
-    "Erasures",
+    "ErasureQueue",
     "History",
     "Inbox",
     "Intents",
     "Interactions",
-    "Journal",
     "JournalUnavailable",
     "LearningFailed",
     "MemoryStore",
     "MemoryUnavailable",
+    "MessageChanges",
     "Messages",
     "Notify",
     "Outbox",
+    "Pauses",
     "Platform",
     "PlatformRefused",
-    "RawText",
     "ReplyHandle",
     "Superseded",
+    "Taught",
+    "Texts",
     "TooManyCodes",
+    "Turns",
 ]

@@ -1,75 +1,61 @@
-"""Erasing what is kept of people, until it is done.
+"""Erases what is kept of people, and retries until it is done.
 
-What is to be erased is written down before it is tried, so that neither a crash nor a memory store that is down leaves
-anything behind: `run` tries again what failed. All that is in flight is void from that moment on.
+What is to be erased is recorded before it is tried, so that neither a crash nor a memory store that is down leaves
+anything behind. Everything in flight is void from that moment on.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.logs import describe
 from bot.model import Erasure, Joined
-from bot.ports import Journal, MemoryStore
+from bot.ports import Accounts, ErasureQueue, MemoryStore, Taught, Texts
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is still to be erased.
 EVERY = 20.0
-#: Seconds from an erasure to the look whether all of it has left the disk: two at once are in each other's way.
+#: Seconds from an erasure to the check that all of it has left the disk: two at once are in each other's way.
 SOON = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What went: memories (None where that failed, and is tried again) and entries of conversations."""
+    """What was erased: memories (None if that failed, and is retried) and entries of conversations."""
 
     memories: int | None
     entries: int
 
 
-class Erasing:
-    """Does what is owed (`bot.events.Erasure`), again and again where it fails."""
+class Eraser:
+    """Carries out queued erasures."""
 
     def __init__(
-        self, journal: Journal, memory: MemoryStore, identities: Identities, learner: Learner | None = None
+        self,
+        queue: ErasureQueue,
+        texts: Texts,
+        taught: Taught,
+        accounts: Accounts,
+        memory: MemoryStore,
+        learner: Learner | None = None,
     ) -> None:
-        """`learner` is None where nothing is learned."""
-        self._journal = journal
+        """`learner` is None if nothing is learned."""
+        self._queue = queue
+        self._texts = texts
+        self._taught = taught
+        self._accounts = accounts
         self._memory = memory
-        self._identities = identities
         self._learner = learner
         self._erased = asyncio.Event()
-        identities.follow(self.joined)
-
-    @property
-    def identities(self) -> Identities:
-        """Whose memories are whose."""
-        return self._identities
-
-    async def forget_everything(self, user_id: str) -> Outcome:
-        """Erase all that is kept about a person, on every linked account.
-
-        Raises JournalUnavailable where not even the wish could be written down.
-        """
-        keys = await self._identities.everybody(user_id)
-        # One for each account: parted by this, none of them may use what is still to be erased.
-        everything = [Erasure("everything", {"users": [key]}, key) for key in keys]
-        raw = Erasure("raw", {"user": user_id, "accounts": keys}, user_id)
-        raw, *owed = await self._journal.owe([raw, *everything])
-        entries = await self.attempt(raw)
-        if entries is None:
-            return Outcome(None, 0)
-        counts = [await self.attempt(each) for each in owed]
-        return Outcome(None if None in counts else sum(filter(None, counts)), entries)
 
     async def run(self, every: float = EVERY) -> None:
-        """Try again what failed, erase what has become due, and see that it left the disk, every so many seconds.
+        """Retry what failed, erase what has become due, and see that it leaves the disk; for ever.
 
-        Soon after each erasure, too. For ever.
+        Every so many seconds, and soon after each erasure.
         """
         while True:
             await self.tick()
@@ -82,45 +68,57 @@ class Erasing:
         """Look once. Never raises."""
         try:
             await self._memory.scrub()
-        except Exception as exc:  # noqa: BLE001 - what is out of reach is tried again
-            log.warning("what was erased may still be on the disk: %s", describe(exc))
+        except Exception as exc:  # noqa: BLE001 - a store that is out of reach is retried
+            log.warning("erased data may still be on disk, retrying: %s", describe(exc))
         try:
-            owed = await self._journal.owed()
-        except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is looked at again
-            log.warning("what is to be erased can't be looked at: %s", describe(exc))
+            due = await self._queue.due()
+        except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is asked again
+            log.warning("the queue of erasures could not be read, retrying: %s", describe(exc))
             return
-        for each in owed:
-            await self.attempt(each)
-        if owed:
-            await self._wake()
+        for erasure in due:
+            await self.attempt(erasure)
+        if due:
+            await self.wake_learner()
 
-    async def attempt(self, owed: Erasure) -> int | None:
-        """Do one thing that is owed; how many memories (or entries) it touched, None where it is to be tried again."""
+    async def attempt_all(self, erasures: Sequence[Erasure], entries: int) -> Outcome:
+        """Carry out erasures, memories first; lessons that they made void are begun anew."""
+        counts = [await self.attempt(erasure) for erasure in erasures]
+        await self.wake_learner()
+        return Outcome(None if None in counts else counts[0], entries)
+
+    async def attempt(self, erasure: Erasure) -> int | None:
+        """Carry out one erasure; how many memories (or entries) it touched, None if it failed and is retried."""
         try:
-            count = await self._perform(owed)
-            if owed.id:
-                await self._journal.settle(owed.id)
+            count = await self._perform(erasure)
+            if erasure.id:
+                await self._queue.done(erasure.id)
             self._erased.set()
-        except Exception as exc:  # noqa: BLE001 - the boundary of one erasure: it is logged, kept and tried again
-            log.warning("an erasure (%s) is put off: %s", owed.kind, describe(exc))
-            await self._put_off(owed)
+        except Exception as exc:  # noqa: BLE001 - the boundary of one erasure: logged, kept and retried
+            await self.retry_later(erasure, exc)
             return None
         return count
 
-    async def _put_off(self, owed: Erasure) -> None:
+    async def retry_later(self, erasure: Erasure, failure: Exception) -> None:
+        """Log that an erasure failed, and have it retried. Never raises."""
+        log.warning("an erasure (%s) failed and will be retried: %s", erasure.kind, describe(failure))
         try:
-            if owed.id:
-                await self._journal.put_off(owed.id)
+            if erasure.id:
+                await self._queue.retry_later(erasure.id)
             else:
-                await self._journal.owe([owed])
-        except Exception as exc:  # noqa: BLE001 - what is written down is due again by itself
-            log.error("an erasure (%s) could not be put off: %s", owed.kind, describe(exc))
+                await self._queue.add([erasure])
+        except Exception as exc:  # noqa: BLE001 - what is recorded is due again by itself
+            log.error("the retry of an erasure (%s) could not be scheduled: %s", erasure.kind, describe(exc))
 
-    async def _perform(self, owed: Erasure) -> int:
-        what = owed.what
-        match owed.kind:
+    async def wake_learner(self) -> None:
+        """Have what waits learned now, if anything is learned at all."""
+        if self._learner is not None:
+            await self._learner.resume()
+
+    async def _perform(self, erasure: Erasure) -> int:
+        what = erasure.what
+        match erasure.kind:
             case "raw":
-                return await self._journal.forget_raw(what["user"], what["accounts"])
+                return await self._texts.forget_person(what["user"], what["accounts"])
             case "everything":
                 return sum([await self._memory.forget_all(user) for user in what["users"]])
             case "memories":
@@ -129,8 +127,8 @@ class Erasing:
                 return sum([await self._memory.forget(user, what["ids"]) for user in users])
             case "sources":
                 count = await self._memory.forget_sources(what["events"], what["user"])
-                if owed.id:
-                    await self._journal.release(what["events"])
+                if erasure.id:
+                    await self._taught.release(what["events"])
                 return count
             case "move":
                 return await self._memory.move(what["from"], what["to"], what["accounts"])
@@ -141,30 +139,42 @@ class Erasing:
         raise ValueError("no such erasure")
 
     async def _forget_workspace(self, platform: str, workspace: str) -> int:
-        people = await self._journal.learners()
-        former = await self._journal.spelled(platform, workspace)
+        people = await self._taught.everyone()
+        former = await self._accounts.former_keys(platform, workspace)
         # What the journal forgets in between are the former keys themselves: here first, to be found again after a
-        # failure; and afterwards, when nothing that is in flight can be learned any more.
+        # failure; and afterwards, when nothing in flight can be learned any more.
         count = await self._memory.forget_workspace(platform, workspace, people, former) if former else 0
-        entries = await self._journal.forget_workspace(platform, workspace)
+        entries = await self._texts.forget_workspace(platform, workspace)
         count += await self._memory.forget_workspace(platform, workspace, people, former)
-        log.info("%s: erased what belonged to a workspace alone: %d entries, %d memories", platform, entries, count)
+        log.info("%s: erased what belonged to one workspace alone: %d entries, %d memories", platform, entries, count)
         return count
 
     async def _forget_account(self, account: str) -> int:
-        """Part the account from those it is linked with, then forget everything of it."""
-        if (parted := await self._journal.part(account)) is not None:
+        """Unlink the account, then forget everything of it."""
+        if (parted := await self._accounts.part(account)) is not None:
             await self.attempt(parted.moving)
         outcome = await self.forget_everything(account)
         log.info("erased what belonged to one account that removed the bot")
         return outcome.memories or 0
 
-    async def joined(self, joined: Joined) -> int | None:
-        """Let memories follow accounts that were linked or parted; how many, None where that is tried again."""
-        count = await self.attempt(joined.moving)
-        await self._wake()
-        return count
+    async def forget_everything(self, user_id: str) -> Outcome:
+        """Erase everything that is kept about a person, on every linked account.
 
-    async def _wake(self) -> None:
-        if self._learner is not None:
-            await self._learner.resume()
+        Raises JournalUnavailable if not even the request could be recorded.
+        """
+        keys = [user_id, *await self._accounts.linked_to(user_id)]
+        # One for each account: once they are parted by this, none of them may use what is still to be erased.
+        everything = [Erasure("everything", {"users": [key]}, key) for key in keys]
+        raw = Erasure("raw", {"user": user_id, "accounts": keys}, user_id)
+        raw, *everything = await self._queue.add([raw, *everything])
+        entries = await self.attempt(raw)
+        if entries is None:
+            return Outcome(None, 0)
+        counts = [await self.attempt(erasure) for erasure in everything]
+        return Outcome(None if None in counts else sum(filter(None, counts)), entries)
+
+    async def joined(self, joined: Joined) -> int | None:
+        """Have memories follow accounts that were linked or parted; how many, None if that failed and is retried."""
+        count = await self.attempt(joined.moving)
+        await self.wake_learner()
+        return count

@@ -19,10 +19,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.commands import Commands
 from bot.commands.interactions import LimitedCommands
 from bot.config import Settings
-from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
@@ -30,9 +28,10 @@ from bot.journal.opening import open_journal
 from bot.loop import MemoryBot
 from bot.memory.embedded.memory import open_embedded
 from bot.model import Audience, Person, Place
-from bot.privacy.rights import Rights
+from bot.privacy.changes import PlatformChanges
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude
+from tests.parts import make_bot, make_commands, make_privacy
 from tests.stubs import StubChat, StubRespond
 
 ANN, BEN = Person("slack", "T1", "UANN"), Person("slack", "T1", "UBEN")
@@ -59,10 +58,10 @@ def model(request: fake.Request) -> str:
 class World:
     """One process of the bot; `ben` is how long he waited each time."""
 
-    def __init__(self, bot: MemoryBot, commands: LimitedCommands, rights: Rights, learner: Learner) -> None:
+    def __init__(self, bot: MemoryBot, commands: LimitedCommands, changes: PlatformChanges, learner: Learner) -> None:
         self.bot = bot
         self.commands = commands
-        self.rights = rights
+        self.changes = changes
         self.learner = learner
         self.ben: list[float] = []
         self._numbers = itertools.count()
@@ -116,19 +115,19 @@ async def told(world: World, count: int) -> list[MessageEvent]:
 async def deletions(world: World) -> Flood:
     """150 messages that taught something are deleted one by one, at once."""
     events = await told(world, 150)
-    return lambda: asyncio.gather(*(world.rights.on_deleted([event.id]) for event in events))
+    return lambda: asyncio.gather(*(world.changes.on_deleted([event.id]) for event in events))
 
 
 async def strangers(world: World) -> Flood:
     """500 messages that were never meant for the bot are deleted one by one, at once."""
-    return lambda: asyncio.gather(*(world.rights.on_deleted([f"slack:T1:C9:{number}"]) for number in range(500)))
+    return lambda: asyncio.gather(*(world.changes.on_deleted([f"slack:T1:C9:{number}"]) for number in range(500)))
 
 
 async def edits(world: World) -> Flood:
     """100 messages that taught something are edited, at once."""
     events = await told(world, 100)
     return lambda: asyncio.gather(
-        *(world.rights.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events)
+        *(world.changes.on_edited(replace(event, text=f"{event.text} Or not.")) for event in events)
     )
 
 
@@ -184,13 +183,12 @@ async def opened(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
     )
     journal = await open_journal(settings)
     memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
-    identities = Identities(journal)
-    learner = Learner(journal, memory)
-    rights = Rights(journal, memory, identities, learner)
-    commands = LimitedCommands(Commands(journal, memory, identities, rights))
-    bot = MemoryBot(journal, memory, StubChat(reply=lambda prompt: "Noted."), learner, rights)
+    learner = Learner(journal.outbox, memory)
+    privacy = make_privacy(journal, memory, None, learner)
+    commands = LimitedCommands(make_commands(journal, memory, privacy))
+    bot = make_bot(journal, memory, StubChat(reply=lambda prompt: "Noted."), learner, privacy.identities)
     try:
-        yield World(bot, commands, rights, learner)
+        yield World(bot, commands, privacy.changes, learner)
     finally:
         await learner.stop(5)
         await memory.close()

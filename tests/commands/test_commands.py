@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.commands import CANCELLED, EMPTY, GONE, STALE, UNAVAILABLE, Commands
+from bot.commands import CANCELLED, EMPTY, GONE, STALE, UNAVAILABLE
 from bot.commands.wording import OFF
-from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import SHARED_SCOPE, Person, Source
 from bot.ports import MemoryUnavailable
-from bot.privacy.rights import Rights
 from bot.views import Form, View
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, memory
-from tests.stubs import StubJournal, StubMemory
+from tests.parts import make_commands, make_privacy
+from tests.stub_journal import StubJournal
+from tests.stubs import StubMemory
 
 
 class Desk:
@@ -28,7 +28,7 @@ class Desk:
         self.journal = StubJournal()
         self.memory = StubMemory()
         self.memory.of[ANN.key] = [memory(f"fact {number}", number=number) for number in range(1, count + 1)]
-        self.commands = Commands(self.journal, self.memory, Identities(self.journal))
+        self.commands = make_commands(self.journal, self.memory)
         self.form: Form | None = None
 
     async def run(self, name: str, argument: str = "", person: Person = ANN) -> View:
@@ -142,7 +142,7 @@ async def test_forget_by_words_acts_with_one_click() -> None:
     done = await desk.press(view, "Forget")
     assert done.title.startswith("Forgotten: 1 thing")
     assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1", "fact 3"]
-    assert desk.journal.forgotten == ["e2"]
+    assert desk.journal.texts.forgotten == ["e2"]
 
 
 async def test_forget_everything_asks_first() -> None:
@@ -154,8 +154,8 @@ async def test_forget_everything_asks_first() -> None:
     done = await desk.press(view, "Forget everything")
     assert "3 things" in done.title
     assert desk.memory.of[ANN.key] == []
-    assert desk.journal.forgotten == [ANN.key]
-    assert desk.journal.owing == {}
+    assert desk.journal.texts.forgotten == [ANN.key]
+    assert desk.journal.erasures.queued == {}
 
 
 async def test_forgetting_everything_says_what_becomes_of_a_pause() -> None:
@@ -245,7 +245,7 @@ async def test_what_matches_nothing_is_told(what: str) -> None:
 async def test_memory_that_is_switched_off_promises_nothing() -> None:
     """Where whoever runs the bot keeps no memories, the list says so, and not that it learns."""
     desk = Desk()
-    commands = Commands(desk.journal, desk.memory, Identities(desk.journal), remember=False)
+    commands = make_commands(desk.journal, desk.memory, remember=False)
     assert await commands.run(CommandEvent(ANN, DM, "memories", "", MONDAY)) == OFF
 
 
@@ -348,7 +348,7 @@ async def test_one_memory_is_forgotten_from_its_own_view() -> None:
     done = await desk.press(await desk.choose(await desk.run("memories"), 1), "Forget")
     assert done.title.startswith("Forgotten: 1 thing")
     assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 2"]
-    assert desk.journal.forgotten == ["e1"]
+    assert desk.journal.texts.forgotten == ["e1"]
 
 
 @pytest.mark.parametrize("label", ["Forget", "May be used in channels", "Edit", "Back"])
@@ -373,12 +373,12 @@ async def test_memory_is_paused_and_resumed() -> None:
     """A click pauses, the list says so, and a click resumes; nothing is lost by it."""
     desk = Desk(2)
     assert "paused" in (await desk.press(await desk.run("memories"), "Pause memory")).title
-    assert (await desk.journal.account(ANN.key)).paused
+    assert (await desk.journal.accounts.account(ANN.key)).paused
     listed = await desk.run("memories")
     assert "Memory is paused" in listed.footer
     assert len(listed.items) == 2
     await desk.press(listed, "Resume memory")
-    assert not (await desk.journal.account(ANN.key)).paused
+    assert not (await desk.journal.accounts.account(ANN.key)).paused
 
 
 async def test_everything_can_be_taken_along() -> None:
@@ -411,7 +411,7 @@ async def test_everything_since_a_time_is_forgotten() -> None:
     done = await desk.press(view, "Forget")
     assert done.title.startswith("Forgotten: 4 things")
     assert [row.text for row in desk.memory.of[ANN.key]] == ["fact 1"]
-    ((start, end),) = desk.journal.stretches
+    ((start, end),) = desk.journal.texts.ranges
     assert start.isoformat() == "2026-11-18T00:00:00+00:00"
     assert end >= now
 
@@ -434,9 +434,9 @@ async def test_everything_can_be_forgotten_while_the_memory_is_down() -> None:
     assert "out of reach just now" in view.title
     told = await desk.press(view, "Forget everything")
     assert "not all of it is erased yet" in told.title
-    assert desk.journal.forgotten == [ANN.key]
+    assert desk.journal.texts.forgotten == [ANN.key]
     desk.memory.failure = None
-    await Rights(desk.journal, desk.memory, Identities(desk.journal)).tick()
+    await make_privacy(desk.journal, desk.memory).eraser.tick()
     assert desk.memory.of[ANN.key] == []
 
 
@@ -447,12 +447,12 @@ async def test_a_failed_part_is_told_and_done_later() -> None:
     desk.memory.failure = MemoryUnavailable("down")
     told = await desk.press(view, "Forget everything")
     assert "go on erasing" in told.footer
-    assert desk.journal.forgotten == [ANN.key]
-    assert (await desk.journal.account(ANN.key)).erasing
+    assert desk.journal.texts.forgotten == [ANN.key]
+    assert (await desk.journal.accounts.account(ANN.key)).erasing
     desk.memory.failure = None
-    await Rights(desk.journal, desk.memory, Identities(desk.journal)).tick()
+    await make_privacy(desk.journal, desk.memory).eraser.tick()
     assert desk.memory.of[ANN.key] == []
-    assert not (await desk.journal.account(ANN.key)).erasing
+    assert not (await desk.journal.accounts.account(ANN.key)).erasing
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,10 @@ async def test_what_both_told_stays_with_both(house: BotHarness) -> None:
 async def test_what_waits_follows_the_link(house: BotHarness) -> None:
     """What is waiting, being learned or being answered when accounts are linked is learned for both, once."""
     await house.hear("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
-    under_way = await house.journal.exchanges(ANN_ON_DISCORD.key, "private")
+    under_way = await house.journal.outbox.claim(ANN_ON_DISCORD.key, "private")
     await joined(house)
     await house.memory.learn(under_way)
-    await house.journal.learned([each.id for each in under_way])
+    await house.journal.outbox.learned([each.id for each in under_way])
     await house.learn()
     assert await house.known() == ["I like tea."]
     assert await house.memory.list(ANN_ON_DISCORD.key) == []
@@ -206,10 +206,10 @@ async def test_pausing_counts_for_both(house: BotHarness, paused: Person) -> Non
     """Linked to an account whose memory is paused, the other is paused too, and is told so; parted, both still are."""
     await house.press(await house.run("memories", person=paused), "Pause memory", paused)
     assert "Memory is paused on all of them" in (await joined(house)).title
-    assert (await house.journal.account(ANN.key)).paused
+    assert (await house.journal.accounts.account(ANN.key)).paused
     await house.run("unlink", person=ANN_ON_DISCORD)
-    assert (await house.journal.account(ANN.key)).paused
-    assert (await house.journal.account(ANN_ON_DISCORD.key)).paused
+    assert (await house.journal.accounts.account(ANN.key)).paused
+    assert (await house.journal.accounts.account(ANN_ON_DISCORD.key)).paused
 
 
 async def test_everything_of_linked_accounts_is_forgotten_together(house: BotHarness) -> None:
@@ -236,7 +236,7 @@ async def test_memories_that_cannot_move_now_follow(tmp_path: Path) -> None:
         clock = house.clock
     async with opened(tmp_path / "data", clock) as house:
         clock.now += 120
-        await house.rights.tick()
+        await house.eraser.tick()
         assert await house.known() == ["I like tea.", "I live in Porto."]
 
 
@@ -244,9 +244,9 @@ async def test_a_linked_account_that_removes_the_bot_goes_alone(house: BotHarnes
     """Removed by one account, what that one told goes; the other keeps its own."""
     await both_told(house)
     await joined(house)
-    await house.rights.on_removed("slack", "T1", ANN)
+    await house.changes.on_removed("slack", "T1", ANN)
     house.clock.now += 3700
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known() == []
     assert await house.known(ANN_ON_DISCORD) == ["I live in Porto."]
 
@@ -255,9 +255,9 @@ async def test_a_removed_workspace_leaves_the_other_platforms_memories(house: Bo
     """What a linked person told on Discord outlives the Slack workspace, whoever's mem0 user it is under."""
     await both_told(house)
     await joined(house)
-    await house.rights.on_removed("slack", "T1")
+    await house.changes.on_removed("slack", "T1")
     house.clock.now += 3700
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I live in Porto."]
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands import Commands, actions
+from bot.commands import actions
 from bot.commands.actions import Decide, Export, Handle, Page, Search, Switch
 from bot.commands.registry import BY_NAME, COMMANDS
-from bot.core.identity import Identities
 from bot.events import CommandEvent
 from tests.makers import ANN, DM, GENERAL, MONDAY
-from tests.stubs import StubJournal, StubMemory
+from tests.parts import make_commands
+from tests.stub_journal import StubJournal
+from tests.stubs import StubMemory
 
 MANIFEST = Path(__file__).parents[2] / "slack-manifest.yaml"
 _ENTRY = re.compile(r"- command: /(\w+)\n +description: (.+)\n(?: +usage_hint: \"(.+)\"\n)? +should_escape: false\n")
@@ -73,7 +74,7 @@ def test_a_search_that_is_too_long_is_left_out() -> None:
 async def test_help_says_what_it_does_here(place: object, promised: str) -> None:
     """`/help` lists every command, what is kept, and where what is said here is used."""
     journal = StubJournal()
-    commands = Commands(journal, StubMemory(), Identities(journal), kept="Kept for a day.")
+    commands = make_commands(journal, StubMemory(), kept="Kept for a day.")
     view = await commands.run(CommandEvent(ANN, place, "help", "", MONDAY))  # type: ignore[arg-type]
     lines = list(view.lines())
     assert view.footer == "Kept for a day."
@@ -85,6 +86,6 @@ async def test_help_says_what_it_does_here(place: object, promised: str) -> None
 async def test_an_unknown_command_is_told_which_there_are() -> None:
     """The sentence names the registry's."""
     journal = StubJournal()
-    commands = Commands(journal, StubMemory(), Identities(journal))
+    commands = make_commands(journal, StubMemory())
     view = await commands.run(CommandEvent(ANN, DM, "nonsense", "", MONDAY))
     assert view.title == "I don't know /nonsense. I know /memories, /forget, /link, /unlink and /help."

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands import Commands
 from bot.core.identity import FIRST_LOOK, Identities
 from bot.model import Person
 from bot.ports import MemoryUnavailable
 from bot.privacy.operator import PersonCommands
-from bot.privacy.rights import Rights
 from tests.fakes.mem0 import FakeMem0
 from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, BotHarness, Clock, opened
 from tests.makers import ANN, BOB
 from tests.memory.hosted import world as hosted_world
+from tests.parts import make_privacy
 
 CANARY = "zebrafinch"
 FORMER, OTHER = Person("slack", "T2", ANN.user), Person("slack", "T3", ANN.user)
@@ -36,9 +35,8 @@ async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 async def upgraded(house: BotHarness) -> BotHarness:
     """The next version, on what the one before has left."""
-    house.identities = Identities(house.journal, house.memory)
-    house.rights = Rights(house.journal, house.memory, house.identities, house.learner, grace=0)
-    house.commands = Commands(house.journal, house.memory, house.identities, house.rights)
+    identities = Identities(house.journal.accounts, house.memory)
+    house.bind(make_privacy(house.journal, house.memory, identities, house.learner, grace=0))
     await house.identities.look()
     return house
 
@@ -84,7 +82,7 @@ async def test_what_waits_goes_along(before: BotHarness) -> None:
     event = await before.hear("I play the cello.", FORMER, SECRET)
     house = await upgraded(before)
     await house.identities.account(ANN)
-    turns = await house.journal.recent(f"{event.place.key}#members")
+    turns = await house.journal.turns.recent(f"{event.place.key}#members")
     assert [turn.person_key for turn in turns] == [ANN.key, ""]
     await house.learn()
     assert "I play the cello." in await house.known()
@@ -95,24 +93,24 @@ async def test_killed_in_between(tmp_path: Path) -> None:
     clock = Clock()
     async with opened(tmp_path / "data", clock) as house:
         await house.tell(f"My bird is a {CANARY}.", FORMER)
-        assert await house.journal.unite(FORMER.key, ANN.key) is not None
-        assert await house.journal.unite(FORMER.key, ANN.key) is None
+        assert await house.journal.accounts.unite(FORMER.key, ANN.key) is not None
+        assert await house.journal.accounts.unite(FORMER.key, ANN.key) is None
     clock.now += 120
     async with opened(tmp_path / "data", clock) as house:
         await upgraded(house)
-        await house.rights.tick()
+        await house.eraser.tick()
         assert await house.known() == [f"My bird is a {CANARY}."]
 
 
 async def test_met_by_two_at_once(before: BotHarness) -> None:
     """Messages and commands at the same moment, in two processes, join a person's keys once."""
     house = await upgraded(before)
-    other = Identities(house.journal, house.memory)
-    Rights(house.journal, house.memory, other)
+    other = Identities(house.journal.accounts, house.memory)
+    make_privacy(house.journal, house.memory, other)
     await other.look()
     found = await asyncio.gather(*(each.user_id(ANN) for each in (house.identities, other) for _ in range(5)))
     assert set(found) == {ANN.key}
-    assert sorted(await house.journal.accounts(ANN.key)) == [FORMER.key, OTHER.key]
+    assert sorted(await house.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
     assert await house.known() == ALL
 
 
@@ -129,7 +127,7 @@ async def test_linked_and_unlinked(before: BotHarness) -> None:
     assert "all 2 of your linked accounts" in (await house.run("forget")).title
     await house.run("unlink")
     assert (await house.known(), await house.known(ANN_ON_DISCORD)) == (ALL, ["I like gin."])
-    assert sorted(await house.journal.accounts(ANN.key)) == [FORMER.key, OTHER.key]
+    assert sorted(await house.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
 
 
 @pytest.mark.parametrize("first", [ANN, ANN_ON_DISCORD])
@@ -155,12 +153,12 @@ async def test_the_workspace_leaves(before: BotHarness) -> None:
     house = await upgraded(before)
     await house.identities.account(ANN)
     await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.on_removed("slack", "T1")
-    await house.rights.tick()
+    await house.changes.on_removed("slack", "T1")
+    await house.eraser.tick()
     assert await house.known() == []
     assert left(house) == []
     assert await house.known(ANN_ON_DISCORD) == ["I like gin."]
-    assert await house.journal.accounts(ANN.key) == []
+    assert await house.journal.accounts.linked_to(ANN.key) == []
 
 
 @pytest.mark.parametrize("met", [False, True], ids=["before", "after"])
@@ -191,16 +189,16 @@ async def test_hosted(tmp_path: Path) -> None:
         assert event.person.key == "slack:T2:U7"
         await bot.memory.learn([await bot.hear(event)])
         await bot.tell(2, "I like coffee", "slack:T2:U8")
-        identities = Identities(bot.journal, bot.memory)
-        rights = Rights(bot.journal, bot.memory, identities)
+        identities = Identities(bot.journal.accounts, bot.memory)
+        privacy = make_privacy(bot.journal, bot.memory, identities)
         await identities.look()
         account = await identities.account(Person("slack", "T1", "U7"))
         assert account.user_id == person
         assert await bot.texts(person) == [f"My bird is a {CANARY}"]
-        await rights.on_deleted([event.id])
+        await privacy.changes.on_deleted([event.id])
         assert await bot.texts(person) == []
         await bot.tell(3, "I like tea", "slack:T2:U7")
-        outcome = await rights.forget_everything(person)
+        outcome = await privacy.rights.forget_everything(person)
         assert outcome.memories == 1
         assert await bot.texts("slack:T2:U7") == []
         assert await bot.texts("slack:T2:U8") == ["I like coffee"]
@@ -216,7 +214,7 @@ async def test_a_store_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
             raise MemoryUnavailable("down")
 
     async with opened(tmp_path / "data") as house:
-        identities = Identities(house.journal, Failing())
+        identities = Identities(house.journal.accounts, Failing())
         looking = asyncio.create_task(identities.run())
         try:
             async with asyncio.timeout(FIRST_LOOK / 2):
@@ -231,6 +229,6 @@ async def test_nothing_to_do_where_there_is_one_key(tmp_path: Path) -> None:
         await house.tell("I like tea.", ANN)
         await upgraded(house)
         assert await house.identities.user_id(ANN) == ANN.key == "slack:T1:UANN"
-        assert await house.journal.accounts(ANN.key) == []
+        assert await house.journal.accounts.linked_to(ANN.key) == []
         assert await house.known(ANN) == ["I like tea."]
         assert await house.recalled("tea", place=DM) == ["I like tea."]

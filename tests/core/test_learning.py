@@ -11,7 +11,8 @@ from bot.events import Learned, Recalled
 from bot.model import Exchange
 from bot.ports import LearningFailed, MemoryUnavailable
 from tests.makers import exchange, until
-from tests.stubs import StubJournal, StubMemory
+from tests.stub_journal import StubJournal
+from tests.stubs import StubMemory
 
 
 class Lessons(StubMemory):
@@ -41,11 +42,11 @@ class Lessons(StubMemory):
 
 
 def learner(journal: StubJournal, memory: Lessons, heard: list[Recalled | Learned] | None = None) -> Learner:
-    return Learner(journal, memory, (heard if heard is not None else []).append, quiet=0.02, latest=0.2)
+    return Learner(journal.outbox, memory, (heard if heard is not None else []).append, quiet=0.02, latest=0.2)
 
 
 async def until_learned(journal: StubJournal) -> None:
-    await until(lambda: not journal.kept)
+    await until(lambda: not journal.outbox.kept)
 
 
 async def test_what_waits_is_learned_in_one_call() -> None:
@@ -53,7 +54,7 @@ async def test_what_waits_is_learned_in_one_call() -> None:
     journal, memory, heard = StubJournal(), Lessons(2), list[Recalled | Learned]()
     worker = learner(journal, memory, heard)
     for number, text in enumerate(("one", "two", "three")):
-        journal.kept.append(exchange(number, text))
+        journal.outbox.kept.append(exchange(number, text))
         worker.noticed("slack:T1:UANN", "private")
     await until_learned(journal)
     await worker.flush()
@@ -68,7 +69,7 @@ async def test_a_person_who_never_pauses_is_learned_all_the_same() -> None:
     number = 0
     async with asyncio.timeout(5):
         while not memory.calls:
-            journal.kept.append(exchange(number))
+            journal.outbox.kept.append(exchange(number))
             worker.noticed("slack:T1:UANN", "private")
             number += 1
             await asyncio.sleep(0.005)
@@ -79,7 +80,7 @@ async def test_audiences_are_learned_apart() -> None:
     """What was said in a DM and in a channel never shares an extraction."""
     journal, memory = StubJournal(), Lessons()
     worker = learner(journal, memory)
-    journal.kept += [exchange(1, "secret"), exchange(2, "open", scope="public:slack:T1")]
+    journal.outbox.kept += [exchange(1, "secret"), exchange(2, "open", scope="public:slack:T1")]
     worker.noticed("slack:T1:UANN", "private")
     worker.noticed("slack:T1:UANN", "public:slack:T1")
     await until_learned(journal)
@@ -93,7 +94,7 @@ async def test_another_person_is_not_kept_waiting() -> None:
     memory.gate.clear()
     worker = learner(journal, memory)
     for number, user in enumerate(("a", "b", "c")):
-        journal.kept.append(exchange(number, user_id=user))
+        journal.outbox.kept.append(exchange(number, user_id=user))
         worker.noticed(user, "private")
     await until(lambda: memory.most == 3)
     memory.gate.set()
@@ -104,14 +105,14 @@ async def test_a_failed_extraction_is_kept_and_tried_again() -> None:
     """A lesson that fails drops nothing: it is counted, and learned at the next try."""
     journal, memory = StubJournal(), Lessons(LearningFailed("cut"), MemoryUnavailable("down"))
     worker = learner(journal, memory)
-    journal.kept.append(exchange(1, "keep me"))
+    journal.outbox.kept.append(exchange(1, "keep me"))
     for attempt in (1, 2):
         worker.noticed("slack:T1:UANN", "private")
         await worker.flush()
-        assert [one.text for one in journal.kept] == ["keep me"]
-        assert len(journal.failed) == attempt
+        assert [one.text for one in journal.outbox.kept] == ["keep me"]
+        assert len(journal.outbox.failures) == attempt
     await worker.flush()
-    assert journal.kept == []
+    assert journal.outbox.kept == []
 
 
 @pytest.mark.parametrize("outage", [True, False])
@@ -119,10 +120,10 @@ async def test_an_outage_gives_nothing_up(outage: bool) -> None:
     """However often an exchange was tried while the service was away or unpaid, it is tried again when it is back."""
     journal, memory = StubJournal(), Lessons(LearningFailed("no credit", outage=outage))
     worker = learner(journal, memory)
-    journal.kept.append(dataclasses.replace(exchange(1, "keep me"), attempts=200))
+    journal.outbox.kept.append(dataclasses.replace(exchange(1, "keep me"), attempts=200))
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
-    assert [final for _, _, final in journal.failed] == [not outage]
+    assert [final for _, _, final in journal.outbox.failures] == [not outage]
     await worker.stop(1)
 
 
@@ -130,18 +131,18 @@ async def test_a_final_failure_is_set_aside() -> None:
     """A refused extraction is recorded for the operator and not tried for ever."""
     journal, memory = StubJournal(), Lessons(LearningFailed("refused", final=True))
     worker = learner(journal, memory)
-    journal.kept.append(exchange(1))
+    journal.outbox.kept.append(exchange(1))
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
     await worker.flush()
-    assert journal.failed == [([1], "refused", True)]
+    assert journal.outbox.failures == [([1], "refused", True)]
     assert len(memory.calls) == 1
 
 
 async def test_an_earlier_process_left_something() -> None:
     """What waits in the journal at the start is learned without another word from the person."""
     journal, memory = StubJournal(), Lessons()
-    journal.kept.append(exchange(1, "before the restart"))
+    journal.outbox.kept.append(exchange(1, "before the restart"))
     worker = learner(journal, memory)
     await worker.resume()
     await until_learned(journal)
@@ -153,14 +154,14 @@ async def test_stopping_leaves_what_is_not_done() -> None:
     journal, memory = StubJournal(), Lessons()
     memory.gate.clear()
     worker = learner(journal, memory)
-    journal.kept.append(exchange(1))
+    journal.outbox.kept.append(exchange(1))
     worker.noticed("slack:T1:UANN", "private")
     await until(lambda: bool(memory.calls))
     await worker.stop(0.01)
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
     assert len(memory.calls) == 1
-    assert len(journal.kept) == 1
+    assert len(journal.outbox.kept) == 1
 
 
 class Poisoned(Lessons):
@@ -176,28 +177,28 @@ class Poisoned(Lessons):
 async def test_one_odd_exchange_holds_up_no_other() -> None:
     """What fails for reasons that nobody foresaw is set aside after a few tries, and the others are learned at once."""
     journal, memory = StubJournal(), Poisoned()
-    journal.kept = [exchange(1, "one"), exchange(2, "odd"), exchange(3, "three")]
+    journal.outbox.kept = [exchange(1, "one"), exchange(2, "odd"), exchange(3, "three")]
     worker = learner(journal, memory)
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
-    assert [one.text for one in journal.kept] == ["odd"]
-    assert journal.failed == [([2], "KeyError", False)]
-    journal.kept = [exchange(2, "odd", attempts=UNFORESEEN - 1), exchange(4, "four")]
+    assert [one.text for one in journal.outbox.kept] == ["odd"]
+    assert journal.outbox.failures == [([2], "KeyError", False)]
+    journal.outbox.kept = [exchange(2, "odd", attempts=UNFORESEEN - 1), exchange(4, "four")]
     await worker.flush()
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
-    assert journal.failed[-1] == ([2], "KeyError", True)
-    assert journal.set_aside == {2}
-    assert [one.text for one in journal.kept] == ["odd"]
+    assert journal.outbox.failures[-1] == ([2], "KeyError", True)
+    assert journal.outbox.set_aside == {2}
+    assert [one.text for one in journal.outbox.kept] == ["odd"]
     await worker.stop(1)
 
 
 async def test_only_what_was_tried_often_is_given_up() -> None:
     """Of two that fail together the one that failed often before is given up, though the other is new."""
     journal, memory = StubJournal(), Lessons(LearningFailed("cut", ids=(1, 2)))
-    journal.kept = [exchange(1, "old", attempts=49), exchange(2, "new")]
+    journal.outbox.kept = [exchange(1, "old", attempts=49), exchange(2, "new")]
     worker = learner(journal, memory)
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
-    assert journal.failed == [([1], "cut", True), ([2], "cut", False)]
+    assert journal.outbox.failures == [([1], "cut", True), ([2], "cut", False)]
     await worker.stop(1)

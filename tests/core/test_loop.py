@@ -9,14 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands import Commands
 from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
-from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.core.retries import SORRY
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
-from bot.loop import MemoryBot
+from bot.loop import PAUSED_LINE
 from bot.model import Account, Person, Prompt, Turn, Usage
 from bot.ports import (
     CUT,
@@ -30,9 +28,10 @@ from bot.ports import (
     MemoryUnavailable,
     PlatformRefused,
 )
-from bot.privacy.rights import PAUSED_LINE, Rights
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message, turn
-from tests.stubs import StubChat, StubJournal, StubMemory, StubRespond
+from tests.parts import make_bot, make_commands, make_privacy
+from tests.stub_journal import StubAccounts, StubInbox, StubJournal, StubTurns
+from tests.stubs import StubChat, StubMemory, StubRespond
 
 
 class World:
@@ -51,21 +50,20 @@ class World:
         self.chat = chat or StubChat()
         self.heard: list[Recalled | Learned] = []
         self.now = MONDAY + timedelta(minutes=10)
-        learner = Learner(self.journal, self.memory)
-        identities = Identities(self.journal)
-        rights = Rights(self.journal, self.memory, identities, learner)
-        self.bot = MemoryBot(
+        learner = Learner(self.journal.outbox, self.memory)
+        privacy = make_privacy(self.journal, self.memory, None, learner)
+        self.bot = make_bot(
             self.journal,
             self.memory,
             self.chat,
             learner,
-            rights,
+            privacy.identities,
             allowance=allowance,
             notify=self.heard.append,
             handle_kept=handle_kept,
             clock=lambda: self.now,
         )
-        self.commands = LimitedCommands(Commands(self.journal, self.memory, identities, rights), allowance)
+        self.commands = LimitedCommands(make_commands(self.journal, self.memory, privacy), allowance)
 
     async def again(self, text: str, respond: StubRespond, *, attempts: int = 1) -> None:
         """Take the message up again, as another process would."""
@@ -81,22 +79,21 @@ class World:
 async def test_the_journal_is_asked_once_before_the_answer() -> None:
     """Whose message it is and what was said before are read side by side: over a network each takes its time."""
 
-    class Meeting(StubJournal):
-        """In which each of the two comes back once the other was asked for as well."""
+    both = asyncio.Barrier(2)  # each of the two comes back once the other was asked for as well
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.both = asyncio.Barrier(2)
-
+    class Accounts(StubAccounts):
         async def account(self, person_key: str) -> Account:
-            await asyncio.wait_for(self.both.wait(), 1)
+            await asyncio.wait_for(both.wait(), 1)
             return await super().account(person_key)
 
+    class Turns(StubTurns):
         async def recent(self, conversation: str) -> list[Turn]:
-            await asyncio.wait_for(self.both.wait(), 1)
+            await asyncio.wait_for(both.wait(), 1)
             return await super().recent(conversation)
 
-    assert (await World(journal=Meeting()).say("hello")).shown
+    journal = StubJournal()
+    journal.accounts, journal.turns = Accounts(journal.pauses, journal.erasures), Turns()
+    assert (await World(journal=journal).say("hello")).shown
 
 
 async def test_an_answer_uses_what_is_remembered() -> None:
@@ -107,7 +104,7 @@ async def test_an_answer_uses_what_is_remembered() -> None:
     assert "Prefers Celsius" in world.chat.prompts[0].system
     assert respond.shown == ["21 ", "21 °C"]
     assert respond.busy == [True, False]
-    assert [(one.text, one.answer) for one in world.journal.kept] == [
+    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [
         ("What's a comfortable room temperature?", "21 °C")
     ]
     assert world.heard == [Recalled("slack:T1:D1:1", 1)]
@@ -125,7 +122,7 @@ async def test_nothing_to_answer_is_answered_with_silence() -> None:
     """White space alone asks for nothing."""
     world = World()
     respond = await world.say(" \n\t")
-    assert (respond.shown, world.journal.seen) == ([], set())
+    assert (respond.shown, world.journal.inbox.seen) == ([], set())
 
 
 async def test_a_private_memory_stays_out_of_channels() -> None:
@@ -158,7 +155,7 @@ async def test_failing_memory_leaves_a_plain_answer() -> None:
     world.memory.failure = MemoryUnavailable("down")
     respond = await world.say("hi")
     assert respond.shown == ["ok"]
-    assert len(world.journal.kept) == 1
+    assert len(world.journal.outbox.kept) == 1
 
 
 @pytest.mark.parametrize(
@@ -169,7 +166,7 @@ async def test_what_the_model_refuses_for_good_is_told_and_not_kept(failure: Cha
     world = World(StubChat([failure], ["Paris."]))
     refused = await world.say("something nasty")
     assert refused.shown == [failure.sentence]
-    assert world.journal.kept == []
+    assert world.journal.outbox.kept == []
     assert (await world.say("the capital of France?", number=2)).shown == ["Paris."]
     assert [text for _, text in world.chat.prompts[-1].messages] == ["the capital of France?"]
 
@@ -189,7 +186,7 @@ async def test_an_earlier_turn_that_is_refused_is_dropped() -> None:
         return "Paris."
 
     world = World(StubChat(reply=reply))
-    world.journal.turns[DM.key] = [turn("user", "nasty"), turn("assistant", "Hm.")]
+    world.journal.turns.of[DM.key] = [turn("user", "nasty"), turn("assistant", "Hm.")]
     world.memory.of[ANN.key] = [memory("Likes tea")]
     assert (await world.say("the capital of France?")).shown == ["Paris."]
     assert "Likes tea" in world.chat.prompts[-1].system
@@ -211,10 +208,10 @@ async def test_a_memory_that_is_refused_leaves_a_plain_answer() -> None:
         return "Paris."
 
     world = World(StubChat(reply=reply))
-    world.journal.turns[DM.key] = [turn("user", "hi"), turn("assistant", "Hello.")]
+    world.journal.turns.of[DM.key] = [turn("user", "hi"), turn("assistant", "Hello.")]
     world.memory.of[ANN.key] = [memory("nasty")]
     assert (await world.say("the capital of France?")).shown == ["Paris."]
-    assert len(world.journal.turns[DM.key]) == 4
+    assert len(world.journal.turns.of[DM.key]) == 4
     assert len(world.memory.of[ANN.key]) == 1
 
 
@@ -227,7 +224,7 @@ async def test_a_small_window_takes_fewer_turns() -> None:
         return "ok"
 
     world = World(StubChat(reply=reply))
-    world.journal.turns[DM.key] = [turn("user", "x" * 700), turn("assistant", "y" * 500)]
+    world.journal.turns.of[DM.key] = [turn("user", "x" * 700), turn("assistant", "y" * 500)]
     assert (await world.say("hi")).shown == ["ok"]
     assert (await world.say("and now?", number=2)).shown == ["ok"]
     assert len(world.chat.prompts) == 3
@@ -241,8 +238,8 @@ async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
     respond = StubRespond()
     respond.there = (shown, ("reply:1",))
     await world.again("hi", respond)
-    assert not any(one.answer for one in world.journal.kept)
-    assert not any(each.author == "assistant" and each.text for each in world.journal.turns[DM.key])
+    assert not any(one.answer for one in world.journal.outbox.kept)
+    assert not any(each.author == "assistant" and each.text for each in world.journal.turns.of[DM.key])
     assert world.chat.prompts == []
 
 
@@ -251,8 +248,8 @@ async def test_a_model_that_says_nothing_is_asked_twice_and_no_more() -> None:
     world = World(StubChat([""], [" \n"]))
     respond = await world.say("my cat is called Tom")
     assert respond.shown[-1] == ChatEmpty.sentence
-    assert (len(world.chat.prompts), world.journal.postponed) == (2, [])
-    assert [one.text for one in world.journal.kept] == ["my cat is called Tom"]
+    assert (len(world.chat.prompts), world.journal.inbox.postponed) == (2, [])
+    assert [one.text for one in world.journal.outbox.kept] == ["my cat is called Tom"]
 
 
 async def test_an_answer_has_a_longest_length() -> None:
@@ -271,7 +268,7 @@ async def test_an_answer_has_a_longest_length() -> None:
     assert shown[-1].endswith(CUT)
     assert len(shown[-1]) == LONGEST + len(CUT)
     assert read < LONGEST / 400
-    assert world.journal.kept[0].answer == shown[-1]
+    assert world.journal.outbox.kept[0].answer == shown[-1]
 
 
 @pytest.mark.parametrize("heard", [0, 3])
@@ -330,13 +327,13 @@ async def test_in_an_outage_the_answer_follows_in_place(failure: ChatError) -> N
     world = World(StubChat([failure], [failure] if not isinstance(failure, ChatOverloaded) else ["here"], ["here"]))
     respond = await world.say("hi")
     assert respond.shown == [f"{failure.reason} {FOLLOWS}"]
-    assert [event_id for event_id, _ in world.journal.postponed] == ["slack:T1:D1:1"]
-    assert world.journal.kept == []
+    assert [event_id for event_id, _ in world.journal.inbox.postponed] == ["slack:T1:D1:1"]
+    assert world.journal.outbox.kept == []
     stranger = StubRespond()
     await world.again("hi", stranger)
     assert respond.shown[1:] == ["here"]
     assert stranger.shown == []
-    assert [one.answer for one in world.journal.kept] == ["here"]
+    assert [one.answer for one in world.journal.outbox.kept] == ["here"]
 
 
 async def test_after_an_hour_the_question_is_closed() -> None:
@@ -345,7 +342,7 @@ async def test_after_an_hour_the_question_is_closed() -> None:
     world.now += timedelta(hours=2)
     respond = await world.say("hi")
     assert respond.shown == [ChatOverloaded.sentence]
-    assert len(world.journal.kept) == 1
+    assert len(world.journal.outbox.kept) == 1
 
 
 async def test_a_silent_model_is_excused_until_it_speaks() -> None:
@@ -371,7 +368,7 @@ async def test_an_answer_that_is_there_is_not_given_again() -> None:
     respond.there = ("it was 42", ("reply:7",))
     await world.again("what was it?", respond)
     assert (respond.shown, world.chat.prompts) == ([], [])
-    assert [one.answer for one in world.journal.kept] == ["it was 42"]
+    assert [one.answer for one in world.journal.outbox.kept] == ["it was 42"]
 
 
 async def test_a_word_that_it_will_follow_is_no_answer() -> None:
@@ -388,7 +385,7 @@ async def test_a_cut_stream_is_redone_in_place() -> None:
     world = World(StubChat(["Once upon", ChatError("cut")], ["Once ", "upon a ", "time"]))
     respond = await world.say("a story")
     assert respond.shown == ["Once upon", "Once upon a ", "Once upon a time"]
-    assert world.journal.kept[0].answer == "Once upon a time"
+    assert world.journal.outbox.kept[0].answer == "Once upon a time"
 
 
 async def test_a_stream_cut_for_good_says_so() -> None:
@@ -424,7 +421,7 @@ async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pyt
     await world.bot.on_message(message("canary"), respond)
     for attempt in (1, 2, 3):
         assert respond.whispers == []
-        assert len(world.journal.postponed) == attempt
+        assert len(world.journal.inbox.postponed) == attempt
         await world.again("canary", respond, attempts=attempt)
     assert respond.whispers == [SORRY]
     assert "RuntimeError" in caplog.text
@@ -439,8 +436,8 @@ async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> No
     event = message("hi")
     await world.bot.on_message(event, respond)
     assert respond.whispers == [PlatformRefused.sentence]
-    assert world.journal.log == [f"dismissed {event.id}"]
-    assert world.journal.postponed == []
+    assert world.journal.inbox.log == [f"dismissed {event.id}"]
+    assert world.journal.inbox.postponed == []
 
 
 async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -498,16 +495,16 @@ async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> No
     """While memory is paused nothing is recalled or learned; the first answer tells it in its first line."""
     world = World()
     world.memory.of[ANN.key] = [memory("Prefers Celsius")]
-    await world.journal.pause(ANN.key, True)
+    await world.journal.pauses.set(ANN.key, True)
     first, second = await world.say("hi", number=1), await world.say("hi again", number=2)
     assert first.shown == [f"{PAUSED_LINE}\n\nok"]
     assert second.shown == ["ok"]
     assert "Celsius" not in world.chat.prompts[0].system
-    assert world.journal.kept == []
-    await world.journal.pause(ANN.key, False)
+    assert world.journal.outbox.kept == []
+    await world.journal.pauses.set(ANN.key, False)
     await world.say("hi", number=3)
     assert "Celsius" in world.chat.prompts[-1].system
-    assert len(world.journal.kept) == 1
+    assert len(world.journal.outbox.kept) == 1
 
 
 async def test_a_platform_out_of_reach_is_an_outage() -> None:
@@ -518,12 +515,12 @@ async def test_a_platform_out_of_reach_is_an_outage() -> None:
     await world.bot.on_message(message("hi"), respond)
     for attempt in range(1, 8):
         await world.again("hi", respond, attempts=attempt)
-    assert len(world.journal.postponed) == 8
+    assert len(world.journal.inbox.postponed) == 8
     assert respond.whispers == []
     respond.failure = None
     await world.again("hi", respond, attempts=8)
     assert respond.shown == ["ok"]
-    assert len(world.journal.kept) == 1
+    assert len(world.journal.outbox.kept) == 1
 
 
 @pytest.mark.parametrize(("handle_kept", "same"), [(60.0, True), (0.0, False)])
@@ -539,8 +536,8 @@ async def test_the_reply_handle_is_kept_for_a_while(handle_kept: float, same: bo
     assert (first.shown == ["ok"], second.shown == ["ok"]) == (same, not same)
 
 
-class SometimesFull(StubJournal):
-    """A journal whose disk is full while `full` is set."""
+class SometimesFull(StubInbox):
+    """The inbox of a journal whose disk is full while `full` is set."""
 
     full = True
 
@@ -569,14 +566,15 @@ class SometimesFull(StubJournal):
 
 async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
     """Where the journal fails behind the last send, nobody reads an apology, and the model isn't asked again."""
-    journal = SometimesFull()
+    journal = StubJournal()
+    journal.inbox = inbox = SometimesFull(journal.turns, journal.outbox)
     world = World(StubChat(["here"]), journal=journal)
     respond = await world.say("hi")
     assert (respond.shown, respond.whispers) == (["here"], [])
-    journal.full = False
+    inbox.full = False
     respond.there = ("here", ("reply:1",))
     await world.again("hi", StubRespond())
-    assert [one.answer for one in journal.kept] == ["here"]
+    assert [one.answer for one in journal.outbox.kept] == ["here"]
     assert len(world.chat.prompts) == 1
 
 
@@ -589,5 +587,5 @@ async def test_what_cant_be_read_is_said_without_the_model() -> None:
     await world.bot.on_message(event, second)
     assert (first.shown, second.shown) == ([event.notice], [])
     assert world.chat.prompts == []
-    assert world.journal.log == ["answered"]
-    assert world.journal.kept == []
+    assert world.journal.inbox.log == ["answered"]
+    assert world.journal.outbox.kept == []

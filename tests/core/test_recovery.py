@@ -7,14 +7,15 @@ from bot.core.recovery import Recovery
 from bot.events import MessageEvent
 from bot.ports import JournalUnavailable, ReplyHandle
 from tests.makers import message, until
-from tests.stubs import StubJournal, StubRespond
+from tests.stub_journal import StubInbox, StubOutbox, StubTurns
+from tests.stubs import StubRespond
 
 
-class Left(StubJournal):
-    """A journal with events that nobody answers."""
+class Left(StubInbox):
+    """An inbox with events that nobody answers."""
 
     def __init__(self, *events: MessageEvent) -> None:
-        super().__init__()
+        super().__init__(StubTurns(), StubOutbox())
         self.left = list(events)
         self.broken = 0
 
@@ -58,8 +59,8 @@ class Platform:
 
 async def test_what_was_left_is_taken_up_in_order_and_beside_each_other() -> None:
     """Every event that nobody answers is handed to the core, oldest first, and none waits for another."""
-    journal, takers = Left(message("one", number=1), message("two", number=2)), Takers()
-    recovery = Recovery(journal, takers, {"slack": Platform()}, None, every=0.01)
+    inbox, takers = Left(message("one", number=1), message("two", number=2)), Takers()
+    recovery = Recovery(inbox, takers, {"slack": Platform()}, None, every=0.01)
     work = asyncio.create_task(recovery.run())
     await until(lambda: takers.taken == ["one", "two"])
     work.cancel()
@@ -69,11 +70,11 @@ async def test_what_was_left_is_taken_up_in_order_and_beside_each_other() -> Non
 
 async def test_a_platform_that_is_down_is_waited_for() -> None:
     """An event of a platform that isn't connected here is left to others, and taken up once it is."""
-    journal, takers, platform = Left(message("one")), Takers(), Platform(ready=False)
-    recovery = Recovery(journal, takers, {"slack": platform}, None, every=0.01)
+    inbox, takers, platform = Left(message("one")), Takers(), Platform(ready=False)
+    recovery = Recovery(inbox, takers, {"slack": platform}, None, every=0.01)
     work = asyncio.create_task(recovery.run())
     await asyncio.sleep(0.05)
-    assert (takers.taken, len(journal.left)) == ([], 1)
+    assert (takers.taken, len(inbox.left)) == ([], 1)
     platform.ready.set()
     await until(lambda: takers.taken == ["one"])
     work.cancel()
@@ -82,9 +83,9 @@ async def test_a_platform_that_is_down_is_waited_for() -> None:
 
 async def test_a_journal_that_fails_is_looked_at_again() -> None:
     """A journal out of reach ends nothing: the next look finds what was left."""
-    journal, takers = Left(message("one")), Takers()
-    journal.broken = 3
-    recovery = Recovery(journal, takers, {"slack": Platform()}, None, every=0.01)
+    inbox, takers = Left(message("one")), Takers()
+    inbox.broken = 3
+    recovery = Recovery(inbox, takers, {"slack": Platform()}, None, every=0.01)
     work = asyncio.create_task(recovery.run())
     await until(lambda: takers.taken == ["one"])
     work.cancel()

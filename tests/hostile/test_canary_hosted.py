@@ -43,7 +43,7 @@ async def opened(
 
     settings = Settings(_env_file=None, bot_data_dir=folder)  # type: ignore[call-arg] # pydantic-settings' own
     journal = await open_journal(settings, clock)
-    memory = await HostedMemory.open(KEY, mem0.url, journal, patience=patience, sleep=sleep, clock=clock)
+    memory = await HostedMemory.open(KEY, mem0.url, journal.adds, patience=patience, sleep=sleep, clock=clock)
     world = World(journal, memory, StubChat(reply=lambda _: "Noted."), folder, first)
     try:
         yield world
@@ -71,10 +71,10 @@ async def tell(world: World) -> None:
     await world.say("I like coffee.", BOB, name="Bob")
     await world.say(f"My {CANARY} eats seeds.", ELSEWHERE)
     await world.learn()
-    await world.journal.offer_code(ANN.key, "digest")
-    joined = await world.journal.redeem_code(ELSEWHERE.key, "digest")
+    await world.journal.codes.offer(ANN.key, "digest")
+    joined = await world.journal.codes.redeem(ELSEWHERE.key, "digest")
     assert joined is not None
-    assert await world.rights.joined(joined) is not None
+    assert await world.eraser.joined(joined) is not None
     tea = next(memory for memory in await world.memories() if "tea" in memory.text)
     bird = next(memory for memory in await world.memories() if CANARY in memory.text)
     assert await world.memory.edit(ANN.key, tea.id, f"calls the {CANARY} Zoe", MONDAY)
@@ -114,7 +114,7 @@ async def test_forgotten_means_gone(
         await until(lambda: queued(mem0) > before)
         await world.say(f"The {CANARY} flies.")
         in_hand = message(f"Is my {CANARY} pretty?", number=99)
-        conversation = await world.journal.admit(in_hand)
+        conversation = await world.journal.inbox.admit(in_hand)
         assert conversation is not None
         assert rows(mem0)
         assert world.holding(CANARY)
@@ -130,17 +130,17 @@ async def test_forgotten_means_gone(
         assert (outcome.memories is None) == (when == "afterwards")
         mem0.release.set()
         await learning
-        await world.journal.answered(in_hand, ANN.key, conversation, f"Your {CANARY} is.", ["a99"], learn=True)
+        await world.journal.inbox.answered(in_hand, ANN.key, conversation, f"Your {CANARY} is.", ["a99"], learn=True)
         await world.learn()
         clock.now += 3600
-        await world.rights.tick()
+        await world.eraser.tick()
         await world.learner.resume()
         await world.learn()
         await assert_gone(world, mem0)
     async with opened(folder, mem0, clock, first=50) as world:
         await world.learner.resume()
         await world.learn()
-        await world.rights.tick()
+        await world.eraser.tick()
         await assert_gone(world, mem0)
     assert world.holding(CANARY) == []
     assert CANARY not in caplog.text
@@ -162,13 +162,13 @@ async def test_a_deleted_message_leaves_nothing(
         learning = asyncio.create_task(world.learn())
         await until(lambda: queued(mem0) > before)
         if when == "meanwhile":
-            await world.rights.on_deleted([event.id])
+            await world.changes.on_deleted([event.id])
             mem0.release.set()
         else:
             mem0.release.set()
             await learning
             assert rows(mem0)
-            await world.rights.on_deleted([event.id])
+            await world.changes.on_deleted([event.id])
         await learning
         await world.learner.resume()
         await world.learn()  # what was being learned beside it begins anew
@@ -192,9 +192,9 @@ async def test_an_edit_under_way_is_forgotten_too(tmp_path: Path, mem0: FakeMem0
         assert (await world.rights.forget_everything(ANN.key)).memories is None
         mem0.release.set()
         clock.now += 3600
-        await world.rights.tick()
+        await world.eraser.tick()
         await assert_gone(world, mem0)
-        assert not (await world.journal.account(ANN.key)).erasing
+        assert not (await world.journal.accounts.account(ANN.key)).erasing
         assert all(event["status"] == "SUCCEEDED" for event in mem0.events.values())
 
 

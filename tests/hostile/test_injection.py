@@ -202,7 +202,7 @@ async def test_a_hostile_extraction_does_no_harm(world: World, claude: FakeClaud
     assert (lisbon.text, lisbon.scope) == ("Lives in Lisbon", GENERAL.scope)
     assert {source.event_id for source in lisbon.sources} == {first.id, second.id}
     assert {source.account for source in lisbon.sources} == {ANN.key}
-    assert await world.journal.waiting() == []
+    assert await world.journal.outbox.waiting() == []
 
 
 @pytest.mark.parametrize("answer", ['{"memory": [{"text": 7}]}', '{"memory": {"text": "x"}}', '["x"]', "null", "Sure!"])
@@ -212,7 +212,9 @@ async def test_an_extraction_of_another_form_is_none(world: World, claude: FakeC
     claude.script.append(answer)
     await world.learn()
     assert await world.memories() == []
-    assert [waiting.text for waiting in await world.journal.exchanges(ANN.key, PRIVATE_SCOPE)] == ["I live in Porto."]
+    assert [waiting.text for waiting in await world.journal.outbox.claim(ANN.key, PRIVATE_SCOPE)] == [
+        "I live in Porto."
+    ]
 
 
 PEOPLE = ("ann", "ann b", "ann%20b", "ann\u2028b", "*", "%", "' OR 1=1 --", "ann:b", "{}")

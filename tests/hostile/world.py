@@ -11,24 +11,21 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.chat.claude import ClaudeChat
-from bot.commands import Commands
 from bot.config import Settings
-from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.events import CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.loop import MemoryBot
 from bot.memory.embedded.memory import open_embedded
 from bot.model import Memory, Person, Place
 from bot.ports import Chat, MemoryStore
-from bot.privacy.rights import Rights
 from bot.storage.sqlite import connect
 from bot.views import View
 from tests.fakes.claude import FakeClaude, Request
 from tests.house import Clock
 from tests.makers import ANN, DM, MONDAY, message
+from tests.parts import make_bot, make_commands, make_privacy
 from tests.stubs import StubRespond
 
 
@@ -40,12 +37,15 @@ class World:
         self.memory = memory
         self.chat = chat
         self.folder = folder
-        self.identities = Identities(journal)
-        self.learner = Learner(journal, memory, quiet=3600, latest=3600)
-        self.rights = Rights(journal, memory, self.identities, self.learner)
-        self.commands = Commands(journal, memory, self.identities, self.rights)
+        self.learner = Learner(journal.outbox, memory, quiet=3600, latest=3600)
+        privacy = make_privacy(journal, memory, None, self.learner)
+        self.identities = privacy.identities
+        self.eraser = privacy.eraser
+        self.rights = privacy.rights
+        self.changes = privacy.changes
+        self.commands = make_commands(journal, memory, privacy)
         now = MONDAY + timedelta(hours=1)
-        self.bot = MemoryBot(journal, memory, chat, self.learner, self.rights, later=False, clock=lambda: now)
+        self.bot = make_bot(journal, memory, chat, self.learner, self.identities, later=False, clock=lambda: now)
         self._numbers = first - 1
 
     async def say(

@@ -34,7 +34,7 @@ async def run(mode: str, database: Database) -> None:
             await told(journal, f"told {number}", number)
             print(number, flush=True)
     elif mode in ("hold", "stuck"):
-        await journal.admit(message("hold on", number=1))
+        await journal.inbox.admit(message("hold on", number=1))
         print("held", flush=True)
         if mode == "stuck":
             await journal._runner.write(stand_still)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
+from bot.journal import links
 from bot.journal.journal import SqlJournal
 from bot.journal.tables import tombstones
 from bot.model import Audience, Person, Place
-from tests.makers import ANN, DM, message
+from tests.makers import ANN, DM, MONDAY, message
 
 CHANNEL = Place("discord", "G1", "C9", None, Audience.PUBLIC, "#general")
 OTHER_CHANNEL = Place("discord", "G1", "C8", None, Audience.PUBLIC, "#random")
@@ -37,11 +38,21 @@ async def told(
 
 async def heard(journal: SqlJournal, event: MessageEvent, answer: str = "I see.", *, learn: bool = True) -> str:
     """Admit and answer an event; the answer's message is called `<event>/answer`. Return the conversation."""
-    conversation = await journal.admit(event)
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
-    user_id = await journal.user_id(event.person.key)
-    await journal.answered(event, user_id, conversation, answer, [f"{event.id}/answer"], learn=learn)
+    user_id = await journal.accounts.user_id(event.person.key)
+    await journal.inbox.answered(event, user_id, conversation, answer, [f"{event.id}/answer"], learn=learn)
     return conversation
+
+
+async def link(journal: SqlJournal, person_key: str, user_id: str) -> None:
+    """Let an account share the memories of a mem0 user id."""
+    await journal._runner.write(links.link, person_key, user_id, MONDAY.timestamp())
+
+
+async def unlink(journal: SqlJournal, person_key: str) -> bool:
+    """Let an account have its own memories again; False if it wasn't linked."""
+    return await journal._runner.write(links.unlink, person_key)
 
 
 async def buried(journal: SqlJournal, exchange_id: int) -> bool:

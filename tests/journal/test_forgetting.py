@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from tests.journal.conftest import Clock, Database, Open
-from tests.journal.makers import told
+from tests.journal.makers import link, told
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, message
 
 CANARY = "zebrafinch"
@@ -21,34 +21,34 @@ async def test_forgetting_everything_takes_one_person_only(journal: SqlJournal) 
     thread = await told(journal, "mine", 1, place=GENERAL, answer="to Ann")
     await told(journal, "theirs", 2, place=GENERAL, person=BOB, answer="to Bob")
     await told(journal, "mine too", 3)
-    token = await journal.keep_intent(ANN.key, "these", ["m1"], MONDAY)
-    assert await journal.forget_raw(ANN.key, [ANN.key]) == 7
-    assert [turn.text for turn in await journal.recent(thread)] == ["theirs", "to Bob"]
-    assert await journal.waiting() == [(BOB.key, "public:slack:T1")]
-    assert await journal.take_intent(token, ANN.key, MONDAY) is None
-    assert (await journal.epoch(ANN.key), await journal.epoch(BOB.key)) == (1, 0)
-    assert await journal.forget_raw(ANN.key, [ANN.key]) == 0
+    token = await journal.intents.keep(ANN.key, "these", ["m1"], MONDAY)
+    assert await journal.texts.forget_person(ANN.key, [ANN.key]) == 7
+    assert [turn.text for turn in await journal.turns.recent(thread)] == ["theirs", "to Bob"]
+    assert await journal.outbox.waiting() == [(BOB.key, "public:slack:T1")]
+    assert await journal.intents.take(token, ANN.key, MONDAY) is None
+    assert (await journal.adds.epoch(ANN.key), await journal.adds.epoch(BOB.key)) == (1, 0)
+    assert await journal.texts.forget_person(ANN.key, [ANN.key]) == 0
 
 
 async def test_linked_accounts_are_forgotten_together(journal: SqlJournal) -> None:
     """All that was said by the accounts of one mem0 user goes, before and after they were linked."""
     await told(journal, "before", 1, person=BOB)
-    await journal.link(BOB.key, ANN.key)
+    await link(journal, BOB.key, ANN.key)
     await told(journal, "after", 2, person=BOB)
-    assert await journal.forget_raw(ANN.key, [ANN.key, BOB.key]) == 6
+    assert await journal.texts.forget_person(ANN.key, [ANN.key, BOB.key]) == 6
     assert await journal.backlog() == (0, 0, 0)
 
 
 async def test_an_answer_in_flight_brings_nothing_back(journal: SqlJournal) -> None:
     """A message that is being answered while its person forgets everything leaves neither turns nor an exchange."""
     event = message("remember the zebrafinch")
-    conversation = await journal.admit(event)
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
-    await journal.forget_raw(ANN.key, [ANN.key])
-    await journal.answered(event, ANN.key, conversation, "I will", ["a1"], learn=True)
-    assert await journal.recent(conversation) == []
+    await journal.texts.forget_person(ANN.key, [ANN.key])
+    await journal.inbox.answered(event, ANN.key, conversation, "I will", ["a1"], learn=True)
+    assert await journal.turns.recent(conversation) == []
     assert await journal.backlog() == (0, 0, 0)
-    assert await journal.admit(event) is None
+    assert await journal.inbox.admit(event) is None
 
 
 async def test_single_messages_are_forgotten_for_their_person(journal: SqlJournal) -> None:
@@ -57,18 +57,18 @@ async def test_single_messages_are_forgotten_for_their_person(journal: SqlJourna
     await told(journal, "two", 2)
     await told(journal, "three", 3, person=BOB)
     events = [f"slack:T1:{DM.channel}:{number}" for number in (1, 3)]
-    assert await journal.forget_events(ANN.key, events) == 3
-    assert [turn.text for turn in await journal.recent(conversation) if turn.author == "user"] == ["two", "three"]
+    assert await journal.texts.forget_events(ANN.key, events) == 3
+    assert [turn.text for turn in await journal.turns.recent(conversation) if turn.author == "user"] == ["two", "three"]
 
 
 async def test_deleted_messages_are_forgotten_whosever_they_are(journal: SqlJournal) -> None:
     """A message deleted on the platform goes with its answer's turn, its exchange, and its place in the inbox."""
     conversation = await told(journal, "one", 1)
     event = message("two", number=2, person=BOB)
-    await journal.admit(event)
-    assert await journal.forget_messages(["slack:T1:D1:1", "slack:T1:D1:2", "unknown"]) == 4
-    await journal.answered(event, BOB.key, conversation, "hi", ["a2"], learn=True)
-    assert await journal.recent(conversation) == []
+    await journal.inbox.admit(event)
+    assert await journal.changes.forget(["slack:T1:D1:1", "slack:T1:D1:2", "unknown"]) == 4
+    await journal.inbox.answered(event, BOB.key, conversation, "hi", ["a2"], learn=True)
+    assert await journal.turns.recent(conversation) == []
     assert await journal.backlog() == (0, 0, 0)
 
 
@@ -96,11 +96,11 @@ async def fill(journal: SqlJournal, database: Database, seed: int) -> list[str]:
     )
     conn.commit()
     conn.close()
-    learned = [exchange.id for exchange in await journal.exchanges(BOB.key, "private")]
+    learned = [exchange.id for exchange in await journal.outbox.claim(BOB.key, "private")]
     rnd.shuffle(learned)
-    await journal.learned(learned[:800])
+    await journal.outbox.learned(learned[:800])
     await told(journal, f"{CANARY} said", 2000, answer=f"{CANARY} answered")
-    await journal.admit(message(f"{CANARY} in hand", number=2001))
+    await journal.inbox.admit(message(f"{CANARY} in hand", number=2001))
     return [*events, "slack:T1:D1:2000", "slack:T1:D1:2001"]
 
 
@@ -114,9 +114,9 @@ async def test_no_byte_is_left_on_disk(
     events = await fill(journal, database, seed)
     assert CANARY.encode() in database.everything()
     if how == "everything":
-        await journal.forget_raw(ANN.key, [ANN.key])
+        await journal.texts.forget_person(ANN.key, [ANN.key])
     else:
-        await journal.forget_messages(events)
+        await journal.changes.forget(events)
     left = database.everything()
     assert CANARY.encode() not in left
     assert b"harmless" in left
@@ -131,7 +131,7 @@ async def test_pruning_keeps_what_is_in_use(open_: Open, clock: Clock) -> None:
     for number in range(5):
         conversation = await told(journal, f"q{number}", number)
     assert await journal.prune() == 6
-    assert len(await journal.recent(conversation)) == 4
+    assert len(await journal.turns.recent(conversation)) == 4
     clock.now += 25 * 3600
     assert await journal.prune() == 4
     assert (await journal.backlog()).waiting == 5
@@ -151,12 +151,12 @@ async def test_seen_messages_are_forgotten_in_time(
     await told(journal, "newest", 2)
     clock.now += days * 24 * 3600 - 60
     await journal.prune()
-    assert await journal.admit(message("old", number=1)) is None
+    assert await journal.inbox.admit(message("old", number=1)) is None
     clock.now += 120
     await journal.prune()
-    assert [message_id for _, message_id, _ in await journal.last_seen("slack")] == ["slack:T1:D1:2"]
-    assert await journal.admit(message("newest", number=2)) is None
-    assert await journal.admit(message("old", number=1)) is not None
+    assert [message_id for _, message_id, _ in await journal.history.last_seen("slack")] == ["slack:T1:D1:2"]
+    assert await journal.inbox.admit(message("newest", number=2)) is None
+    assert await journal.inbox.admit(message("old", number=1)) is not None
 
 
 async def test_forgetting_amid_traffic(journal: SqlJournal) -> None:
@@ -166,9 +166,9 @@ async def test_forgetting_amid_traffic(journal: SqlJournal) -> None:
         return await told(journal, f"hello {number}", number, person=BOB)
 
     conversation, *_ = await asyncio.gather(told(journal, CANARY, 99), *(talk(number) for number in range(7)))
-    erasing = [journal.forget_raw(ANN.key, [ANN.key]), journal.prune()]
+    erasing = [journal.texts.forget_person(ANN.key, [ANN.key]), journal.prune()]
     await asyncio.gather(*(talk(number) for number in range(7, 9)), *erasing)
-    texts = {turn.text for turn in await journal.recent(conversation) if turn.author == "user"}
+    texts = {turn.text for turn in await journal.turns.recent(conversation) if turn.author == "user"}
     assert texts == {f"hello {number}" for number in range(9)}
 
 
@@ -185,7 +185,7 @@ async def test_forgettings_that_come_at_once_share_their_cost(sqlite_only: Datab
 
     sa.event.listen(sa.Engine, "before_cursor_execute", ran)
     try:
-        await asyncio.gather(*(journal.forget_messages([message("", number=number).id]) for number in range(50)))
+        await asyncio.gather(*(journal.changes.forget([message("", number=number).id]) for number in range(50)))
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", ran)
     # A transaction ends after a tenth of a second, so that others wait no longer: a busy machine needs more of them.

@@ -17,7 +17,7 @@ from tests.makers import ANN, BOB, DM, GENERAL, MONDAY
 
 async def waiting(journal: SqlJournal) -> list[Exchange]:
     """Ann's exchanges from direct messages."""
-    return await journal.exchanges(ANN.key, "private")
+    return await journal.outbox.claim(ANN.key, "private")
 
 
 async def test_an_exchange_waits_until_it_is_learned(journal: SqlJournal) -> None:
@@ -27,9 +27,9 @@ async def test_an_exchange_waits_until_it_is_learned(journal: SqlJournal) -> Non
     said = (found.event_id, found.user_id, found.scope, found.name, found.text, found.answer, found.at, found.place)
     at = MONDAY + timedelta(minutes=1)
     assert said == ("slack:T1:D1:1", ANN.key, "private", "Ann", "I have 2 cats", "Nice!", at, "DM")
-    await journal.learned([found.id, 404])
+    await journal.outbox.learned([found.id, 404])
     assert await waiting(journal) == []
-    assert await journal.waiting() == []
+    assert await journal.outbox.waiting() == []
 
 
 async def test_exchanges_wait_per_person_and_scope(journal: SqlJournal) -> None:
@@ -38,15 +38,15 @@ async def test_exchanges_wait_per_person_and_scope(journal: SqlJournal) -> None:
     await told(journal, "two", 2, place=GENERAL)
     await told(journal, "three", 3, person=BOB)
     await told(journal, "four", 4)
-    assert await journal.waiting() == [(ANN.key, "private"), (ANN.key, "public:slack:T1"), (BOB.key, "private")]
+    assert await journal.outbox.waiting() == [(ANN.key, "private"), (ANN.key, "public:slack:T1"), (BOB.key, "private")]
     assert [exchange.text for exchange in await waiting(journal)] == ["one", "four"]
 
 
 async def test_nothing_is_learned_where_it_is_not_wanted(journal: SqlJournal) -> None:
     """An answer committed with `learn=False` keeps its turns alone."""
     conversation = await told(journal, "hello", 1, learn=False)
-    assert await journal.waiting() == []
-    assert len(await journal.recent(conversation)) == 2
+    assert await journal.outbox.waiting() == []
+    assert len(await journal.turns.recent(conversation)) == 2
 
 
 async def test_a_failed_attempt_is_put_off(journal: SqlJournal, clock: Clock) -> None:
@@ -54,26 +54,26 @@ async def test_a_failed_attempt_is_put_off(journal: SqlJournal, clock: Clock) ->
     await told(journal, "one", 1)
     for attempt, delay in enumerate([5, 10, 20, 40, 80, 160, 320, 600, 600], start=1):
         (found,) = await waiting(journal)
-        await journal.learning_failed([found.id], "overloaded", final=False)
+        await journal.outbox.failed([found.id], "overloaded", final=False)
         clock.now += delay - 1
-        assert await journal.waiting() == []
+        assert await journal.outbox.waiting() == []
         clock.now += 1
-        assert await journal.waiting() == [(ANN.key, "private")]
+        assert await journal.outbox.waiting() == [(ANN.key, "private")]
         assert [exchange.attempts for exchange in await waiting(journal)] == [attempt]
 
 
 async def test_later_exchanges_wait_behind_a_failed_one(journal: SqlJournal) -> None:
     """What is said after a failure doesn't overtake it: the person's exchanges stay in order."""
     await told(journal, "one", 1)
-    await journal.learning_failed([one.id for one in await waiting(journal)], "overloaded", final=False)
+    await journal.outbox.failed([one.id for one in await waiting(journal)], "overloaded", final=False)
     await told(journal, "two", 2)
-    assert await journal.waiting() == []
+    assert await journal.outbox.waiting() == []
 
 
 async def test_what_is_given_up_is_kept_for_the_operator(journal: SqlJournal) -> None:
     """After the last attempt an exchange is neither tried nor dropped, but counted."""
     await told(journal, "one", 1)
-    await journal.learning_failed([one.id for one in await waiting(journal)], "refused", final=True)
+    await journal.outbox.failed([one.id for one in await waiting(journal)], "refused", final=True)
     await told(journal, "two", 2)
     assert [exchange.text for exchange in await waiting(journal)] == ["two"]
     assert await journal.backlog() == (0, 1, 1)
@@ -86,7 +86,7 @@ async def test_an_exchange_is_learned_by_one_process(open_: Open) -> None:
     assert len(await waiting(first)) == 1
     await told(second, "two", 2)
     assert await waiting(second) == []
-    assert await second.waiting() == []
+    assert await second.outbox.waiting() == []
     await first.close()
     assert [exchange.text for exchange in await waiting(second)] == ["one", "two"]
 
@@ -147,11 +147,11 @@ async def test_a_lesson_in_flight_is_not_committed_after_forgetting(
     await asyncio.to_thread(mark, database, [])
     exchanges = await waiting(journal)
     if forget == "everything":
-        await journal.forget_raw(ANN.key, [ANN.key])
+        await journal.texts.forget_person(ANN.key, [ANN.key])
     elif forget == "the message":
-        await journal.forget_events(ANN.key, [exchanges[1].event_id])
+        await journal.texts.forget_events(ANN.key, [exchanges[1].event_id])
     else:
-        await journal.forget_messages([exchanges[1].event_id])
+        await journal.changes.forget([exchanges[1].event_id])
     await told(journal, "hello again", 3, place=DM)
     with pytest.raises(Superseded):
         await asyncio.to_thread(mark, database, exchanges)

@@ -76,7 +76,7 @@ async def test_data_of_the_version_before_is_kept(database: Database, open_: Ope
     """A journal of revision 0002 is brought up in place: a memory that was paused there stays so, and is resumed."""
     first = await open_()
     await told(first, "hello", 1)
-    await first.pause(ANN.key, True)
+    await first.pauses.set(ANN.key, True)
     await first.close()
     conn = database.connect()
     for later in LATER:
@@ -86,9 +86,9 @@ async def test_data_of_the_version_before_is_kept(database: Database, open_: Ope
     conn.close()
     journal = await open_()
     assert (await journal.backlog()).waiting == 1
-    assert (await journal.account(ANN.key)).paused
-    await journal.pause(ANN.key, False)
-    assert len((await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]) == 1
+    assert (await journal.accounts.account(ANN.key)).paused
+    await journal.pauses.set(ANN.key, False)
+    assert len((await journal.texts.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]) == 1
 
 
 @pytest.mark.slow
@@ -230,7 +230,7 @@ async def test_data_of_the_first_revision_is_kept(database: Database, open_: Ope
         assert conn.execute(sa.text("SELECT version_num FROM journal_version")).all() == [(migrate.HEAD,)]
     engine.dispose()
     assert {await journal.backlog() for journal in journals} == {(1, 1, 0)}
-    assert {await journal.user_id("slack:T1:UBOB") for journal in journals} == {"slack:T1:UANN"}
+    assert {await journal.accounts.user_id("slack:T1:UBOB") for journal in journals} == {"slack:T1:UANN"}
 
 
 def test_sqlite_needs_no_postgresql(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ async def test_a_database_away_is_an_error_and_no_end(
     await told(journal, "one", 1)
     drop_connections(postgres_server, postgres_only, refuse=True)
     with pytest.raises(JournalUnavailable):
-        await journal.admit(message("two", number=2))
+        await journal.inbox.admit(message("two", number=2))
     drop_connections(postgres_server, postgres_only)
     await told(journal, "two", 2)
     assert (await journal.backlog()).waiting == 2
@@ -62,7 +62,7 @@ async def test_an_erasure_that_a_backup_sees_is_finished_later(journal: SqlJourn
     with psycopg.connect(postgres_only.url or "") as backup:
         backup.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         backup.execute("SELECT 1 FROM turns").fetchall()
-        assert await journal.forget_raw(ANN.key, [ANN.key])
+        assert await journal.texts.forget_person(ANN.key, [ANN.key])
         assert CANARY.encode() in postgres_only.everything()
     await until(lambda: CANARY.encode() not in postgres_only.everything(), 20)
 
@@ -70,7 +70,7 @@ async def test_an_erasure_that_a_backup_sees_is_finished_later(journal: SqlJourn
 async def test_statistics_hold_no_texts(journal: SqlJournal, postgres_only: Database) -> None:
     """The samples that PostgreSQL takes of its tables hold nothing of what was said, so that they outlive nothing."""
     await told(journal, f"My bird is a {CANARY}.", 1, answer=f"A {CANARY}, nice.")
-    await journal.admit(message(f"Is my {CANARY} pretty?", number=2))
+    await journal.inbox.admit(message(f"Is my {CANARY} pretty?", number=2))
     with psycopg.connect(postgres_only.url or "", autocommit=True) as conn:
         conn.execute("ANALYZE")
         (samples,) = conn.execute("SELECT string_agg(stats::text, '') FROM pg_stats AS stats").fetchone() or ("",)

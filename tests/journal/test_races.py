@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from bot.events import Edited, MessageEvent
-from bot.journal import erasure, outbox, turns
+from bot.journal import answers, deletions, outbox
+from bot.journal.answers import Answered
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from bot.journal.postgres import PostgresRunner
 from bot.journal.tables import inbox
-from bot.journal.turns import Answered
 from bot.model import QueuedAdd
 from bot.storage.engine import parse_url, postgres_engine
 from tests.journal.conftest import Database
@@ -61,11 +61,11 @@ async def answering(
     first: sa.Connection, journal: SqlJournal, event: MessageEvent, answer: str = "I see.", user_id: str = ANN.key
 ) -> str:
     """Have an event admitted and its answer about to be committed; return the conversation."""
-    conversation = await journal.admit(event)
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
     worker = first.execute(sa.select(inbox.c.claimed_by).where(inbox.c.event_id == event.id)).scalar_one()
     done = Answered(event, user_id, conversation, answer, (f"{event.id}/answer",), True, True, worker)
-    assert turns.answered(first, done, time.time())
+    assert answers.commit(first, done, time.time())
     return conversation
 
 
@@ -75,13 +75,13 @@ EVENT = message(f"My bird is a {CANARY}.")
 @pytest.mark.parametrize(
     "forget",
     [
-        lambda journal: journal.forget_raw(ANN.key, [ANN.key]),
-        lambda journal: journal.forget_since(
+        lambda journal: journal.texts.forget_person(ANN.key, [ANN.key]),
+        lambda journal: journal.texts.forget_since(
             ANN.key, [ANN.key], MONDAY - timedelta(days=9999), MONDAY + timedelta(days=9999)
         ),
-        lambda journal: journal.forget_events(ANN.key, [EVENT.id]),
-        lambda journal: journal.forget_messages([EVENT.id]),
-        lambda journal: journal.forget_workspace("slack", "T1"),
+        lambda journal: journal.texts.forget_events(ANN.key, [EVENT.id]),
+        lambda journal: journal.changes.forget([EVENT.id]),
+        lambda journal: journal.texts.forget_workspace("slack", "T1"),
     ],
     ids=["everything", "since", "events", "messages", "workspace"],
 )
@@ -91,7 +91,7 @@ async def test_an_answer_that_is_just_being_committed_is_forgotten_too(
     """Whoever has a message forgotten while its answer is written down finds neither its turns nor its exchange."""
     conversation = await answering(first, journal, EVENT)
     await behind(first, postgres_only, forget(journal))  # type: ignore[arg-type]
-    assert await journal.recent(conversation) == []
+    assert await journal.turns.recent(conversation) == []
     assert (await journal.backlog()).waiting == 0
 
 
@@ -100,13 +100,13 @@ async def test_an_answer_that_repeats_what_is_being_forgotten_goes_too(
 ) -> None:
     """Another's answer in the same conversation, committed at that very moment, doesn't keep what is forgotten."""
     event = in_channel(f"My bird is a {CANARY}.", 1)
-    conversation = await journal.admit(event)
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
-    await journal.answered(event, ANN.key, conversation, "I see.", ["discord:2"], learn=True)
+    await journal.inbox.answered(event, ANN.key, conversation, "I see.", ["discord:2"], learn=True)
     asked = replace(in_channel("What has Ann?", 3, reply_to="discord:2"), person=replace(BOB, platform="discord"))
     assert await answering(first, journal, asked, f"Ann has a {CANARY}.", asked.person.key) == conversation
-    await behind(first, postgres_only, journal.forget_events(ANN.key, [event.id]))
-    assert [turn.text for turn in await journal.recent(conversation)] == ["What has Ann?"]
+    await behind(first, postgres_only, journal.texts.forget_events(ANN.key, [event.id]))
+    assert [turn.text for turn in await journal.turns.recent(conversation)] == ["What has Ann?"]
 
 
 async def test_what_is_learned_at_that_very_moment_is_not_learned_again(
@@ -115,9 +115,9 @@ async def test_what_is_learned_at_that_very_moment_is_not_learned_again(
     """A lesson that is about to be committed while something else is forgotten leaves nothing to be learned anew."""
     await told(journal, f"My bird is a {CANARY}.", 1)
     await told(journal, "I like tea.", 2, answer=f"With your {CANARY}?")
-    exchanges = await journal.exchanges(ANN.key, "private")
+    exchanges = await journal.outbox.claim(ANN.key, "private")
     outbox.learned(first, [exchanges[1].id])
-    await behind(first, postgres_only, journal.forget_events(ANN.key, [exchanges[0].event_id]))
+    await behind(first, postgres_only, journal.texts.forget_events(ANN.key, [exchanges[0].event_id]))
     assert (await journal.backlog()).waiting == 0
 
 
@@ -125,10 +125,10 @@ async def test_an_edit_meets_the_answer(journal: SqlJournal, first: sa.Connectio
     """A message that is edited while its answer is being committed is kept, and learned, as it says now."""
     conversation = await answering(first, journal, message("I like tea."))
     edited = message("I like coffee.")
-    await behind(first, postgres_only, journal.edited([Edited(edited, ANN.key, learn=True)]))
-    await journal.release([edited.id])
-    assert [turn.text for turn in await journal.recent(conversation)] == ["I like coffee.", "I see."]
-    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["I like coffee."]
+    await behind(first, postgres_only, journal.changes.edit([Edited(edited, ANN.key, learn=True)]))
+    await journal.taught.release([edited.id])
+    assert [turn.text for turn in await journal.turns.recent(conversation)] == ["I like coffee.", "I see."]
+    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
 
 
 async def test_accounts_are_joined_amid_an_answer(
@@ -136,9 +136,9 @@ async def test_accounts_are_joined_amid_an_answer(
 ) -> None:
     """What is being answered while its account is linked is kept, and learned, for both accounts."""
     await answering(first, journal, message("I like tea.", person=BOB), user_id=BOB.key)
-    await journal.offer_code(ANN.key, "digest")
-    assert await behind(first, postgres_only, journal.redeem_code(BOB.key, "digest"))
-    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["I like tea."]
+    await journal.codes.offer(ANN.key, "digest")
+    assert await behind(first, postgres_only, journal.codes.redeem(BOB.key, "digest"))
+    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["I like tea."]
 
 
 async def test_an_add_that_ends_amid_a_forgetting_is_void(
@@ -146,12 +146,12 @@ async def test_an_add_that_ends_amid_a_forgetting_is_void(
 ) -> None:
     """What hosted mem0 has learned of a message stays not, where its deletion is about to be committed."""
     await told(journal, f"My bird is a {CANARY}.", 1)
-    (exchange,) = await journal.exchanges(ANN.key, "private")
+    (exchange,) = await journal.outbox.claim(ANN.key, "private")
     add = QueuedAdd("token", ANN.key, exchange.event_id, exchange_id=exchange.id, at=NOW)
-    assert await journal.begin_add(add)
-    erasure.forget_messages(first, [exchange.event_id], NOW)
-    assert not await behind(first, postgres_only, journal.finish_add("token"))
-    assert [each.void for each in await journal.adds()] == [True]
+    assert await journal.adds.begin(add)
+    deletions.forget(first, [exchange.event_id], NOW)
+    assert not await behind(first, postgres_only, journal.adds.finish("token"))
+    assert [each.void for each in await journal.adds.unfinished()] == [True]
 
 
 async def test_of_two_that_wait_for_each_other_one_goes_first(
@@ -160,7 +160,7 @@ async def test_of_two_that_wait_for_each_other_one_goes_first(
     """A step that PostgreSQL ends, since two had locked what the other one wants, is done anew and fails nobody."""
     one, two = message("hello", number=1), message("hello", number=2)
     for event in (one, two):
-        await journal.admit(event)
+        await journal.inbox.admit(event)
     runner = PostgresRunner(postgres_engine(parse_url(postgres_only.url or "")))
 
     def touch(conn: sa.Connection, *events: MessageEvent) -> int:

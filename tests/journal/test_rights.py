@@ -12,7 +12,7 @@ from bot.journal.journal import SqlJournal
 from bot.model import Account, Erasure
 from bot.ports import TooManyCodes
 from tests.journal.conftest import Clock, Database, Open
-from tests.journal.makers import CHANNEL, buried, heard, in_channel, told
+from tests.journal.makers import CHANNEL, buried, heard, in_channel, link, told
 from tests.makers import ANN, BOB, MONDAY, message
 
 CANARY = "zebrafinch"
@@ -21,80 +21,80 @@ OTHER = "discord:7"
 
 async def test_an_account_is_read_in_one_go(journal: SqlJournal) -> None:
     """Whose memories it has, and whether they are paused or being erased, is told for linked accounts too."""
-    assert await journal.account(ANN.key) == Account(ANN.key)
-    await journal.link(OTHER, ANN.key)
-    await journal.pause(ANN.key, True)
-    await journal.pause(ANN.key, True)
-    assert await journal.account(OTHER) == Account(ANN.key, paused=True, told=False)
-    (owed,) = await journal.owe([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
-    assert (await journal.account(OTHER)).erasing
-    await journal.settle(owed.id)
-    await journal.pause(ANN.key, False)
-    assert await journal.account(OTHER) == Account(ANN.key)
+    assert await journal.accounts.account(ANN.key) == Account(ANN.key)
+    await link(journal, OTHER, ANN.key)
+    await journal.pauses.set(ANN.key, True)
+    await journal.pauses.set(ANN.key, True)
+    assert await journal.accounts.account(OTHER) == Account(ANN.key, paused=True, pause_announced=False)
+    (owed,) = await journal.erasures.add([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    assert (await journal.accounts.account(OTHER)).erasing
+    await journal.erasures.done(owed.id)
+    await journal.pauses.set(ANN.key, False)
+    assert await journal.accounts.account(OTHER) == Account(ANN.key)
 
 
 async def test_pausing_is_told_once_over_all_processes(open_: Open) -> None:
     """However many answers are on their way, one of them says that memory is paused."""
     journals = [await open_(), await open_()]
-    await journals[0].pause(ANN.key, True)
-    told_by = await asyncio.gather(*(journal.tell_paused(ANN.key) for journal in journals * 3))
+    await journals[0].pauses.set(ANN.key, True)
+    told_by = await asyncio.gather(*(journal.pauses.announce(ANN.key) for journal in journals * 3))
     assert told_by.count(True) == 1
-    assert not await journals[0].tell_paused(BOB.key)
+    assert not await journals[0].pauses.announce(BOB.key)
 
 
 async def test_what_was_said_in_a_pause_waits_for_no_lesson(journal: SqlJournal, clock: Clock) -> None:
     """Not within a pause that is over, nor in one that is on; the moments before and after are another matter."""
     clock.now = MONDAY.timestamp() + 150  # message `number` is written so many minutes after MONDAY
-    await journal.pause(ANN.key, True)
+    await journal.pauses.set(ANN.key, True)
     clock.now += 180
-    await journal.pause(ANN.key, False)
+    await journal.pauses.set(ANN.key, False)
     clock.now += 180
-    await journal.pause(ANN.key, True)
+    await journal.pauses.set(ANN.key, True)
     for number in range(1, 11):
         await told(journal, f"text {number}", number)
-    waiting = [each.text for each in await journal.exchanges(ANN.key, "private")]
+    waiting = [each.text for each in await journal.outbox.claim(ANN.key, "private")]
     assert waiting == ["text 1", "text 2", "text 6", "text 7", "text 8"]
-    (over,) = (await journal.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]
+    (over,) = (await journal.texts.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]
     assert (over["from"], over["to"]) == ("2026-11-16T09:02:30+00:00", "2026-11-16T09:05:30+00:00")
     await heard(journal, replace(message("Bob's", number=4, person=BOB), id="slack:T1:D1:99"))
-    assert len(await journal.exchanges(BOB.key, "private")) == 1
+    assert len(await journal.outbox.claim(BOB.key, "private")) == 1
 
 
 async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: Clock) -> None:
     """Whoever wrote an erasure down has a minute; then it is offered, again and again at growing intervals."""
     wanted = Erasure("memories", {"user": ANN.key, "ids": ["m1"]}, ANN.key)
-    (owed,) = await journal.owe([wanted])
-    assert await journal.owed() == []
+    (owed,) = await journal.erasures.add([wanted])
+    assert await journal.erasures.due() == []
     clock.now += 61
-    assert await journal.owed() == [owed]
-    assert await journal.owed() == []  # taken up
-    await journal.put_off(owed.id)
+    assert await journal.erasures.due() == [owed]
+    assert await journal.erasures.due() == []  # taken up
+    await journal.erasures.retry_later(owed.id)
     clock.now += 31
-    assert await journal.owed() == [owed]
-    await journal.settle(owed.id)
+    assert await journal.erasures.due() == [owed]
+    await journal.erasures.done(owed.id)
     clock.now += 10_000
-    assert await journal.owed() == []
+    assert await journal.erasures.due() == []
 
 
 async def test_an_erasure_that_is_not_due_can_be_excused(journal: SqlJournal, clock: Clock) -> None:
     """What returns within its grace is not erased, and only that."""
     one, two = (Erasure("workspace", {"platform": "slack", "workspace": name}) for name in ("T1", "T2"))
-    await journal.owe([one, two], 3600)
-    assert await journal.excuse(one) == 1
-    assert await journal.excuse(one) == 0
+    await journal.erasures.add([one, two], 3600)
+    assert await journal.erasures.cancel(one) == 1
+    assert await journal.erasures.cancel(one) == 0
     clock.now += 3601
-    assert [each.what["workspace"] for each in await journal.owed()] == ["T2"]
+    assert [each.what["workspace"] for each in await journal.erasures.due()] == ["T2"]
 
 
 async def test_nothing_is_learned_while_everything_is_being_erased(journal: SqlJournal) -> None:
     """Until the memories are gone, what is told waits: the erasure would take it along."""
-    (owed,) = await journal.owe([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    (owed,) = await journal.erasures.add([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
     await told(journal, "new", 1)
     await told(journal, "Bob's", 2, person=BOB)
-    assert await journal.waiting() == [(BOB.key, "private")]
-    assert await journal.exchanges(ANN.key, "private") == []
-    await journal.settle(owed.id)
-    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["new"]
+    assert await journal.outbox.waiting() == [(BOB.key, "private")]
+    assert await journal.outbox.claim(ANN.key, "private") == []
+    await journal.erasures.done(owed.id)
+    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["new"]
 
 
 async def test_a_stretch_of_time_goes_with_its_answers(journal: SqlJournal) -> None:
@@ -103,61 +103,61 @@ async def test_a_stretch_of_time_goes_with_its_answers(journal: SqlJournal) -> N
         conversation = await told(journal, f"q{number}", number, answer=f"a{number}")
     await told(journal, "Bob's", 2_000, person=BOB)
     start, end = MONDAY + timedelta(minutes=2), MONDAY + timedelta(minutes=3)
-    assert await journal.forget_since(ANN.key, [ANN.key], start, end) == 3
-    texts = [turn.text for turn in await journal.recent(conversation)]
+    assert await journal.texts.forget_since(ANN.key, [ANN.key], start, end) == 3
+    texts = [turn.text for turn in await journal.turns.recent(conversation)]
     assert texts == ["q1", "a1", "q3", "a3", "Bob's", "I see."]
-    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["q1", "q3"]
+    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["q1", "q3"]
 
 
 async def test_an_answers_deletion_is_no_more_than_that(journal: SqlJournal) -> None:
     """The turn of the bot's own message goes, also from what is still to be learned; the person's stays."""
     conversation = await told(journal, "q", 1, answer="a")
-    assert await journal.known(["slack:T1:D1:1/answer"])
-    assert not await journal.known(["slack:T1:D1:2"])
-    assert await journal.forget_messages(["slack:T1:D1:1/answer"]) == 2
-    assert [turn.text for turn in await journal.recent(conversation)] == ["q"]
-    assert [(each.text, each.answer) for each in await journal.exchanges(ANN.key, "private")] == [("q", "")]
+    assert await journal.changes.any_stored(["slack:T1:D1:1/answer"])
+    assert not await journal.changes.any_stored(["slack:T1:D1:2"])
+    assert await journal.changes.forget(["slack:T1:D1:1/answer"]) == 2
+    assert [turn.text for turn in await journal.turns.recent(conversation)] == ["q"]
+    assert [(each.text, each.answer) for each in await journal.outbox.claim(ANN.key, "private")] == [("q", "")]
 
 
 async def test_what_is_erased_while_it_is_learned_is_void(journal: SqlJournal) -> None:
     """A tombstone stands for each exchange that went: for stores that can't share our transaction."""
     await told(journal, "one", 1)
     await told(journal, "two", 2)
-    first, second = await journal.exchanges(ANN.key, "private")
-    await journal.forget_messages([first.event_id])
+    first, second = await journal.outbox.claim(ANN.key, "private")
+    await journal.changes.forget([first.event_id])
     # The lesson of the second is void too, since it may have been shown what the first had taught: it begins anew.
     assert (await buried(journal, first.id), await buried(journal, second.id)) == (True, True)
-    (again,) = await journal.exchanges(ANN.key, "private")
+    (again,) = await journal.outbox.claim(ANN.key, "private")
     assert (again.event_id, await buried(journal, again.id)) == (second.event_id, False)
-    await journal.learned([again.id])
+    await journal.outbox.learned([again.id])
     assert not await buried(journal, again.id)
-    assert await journal.taught([first.event_id, second.event_id]) == {second.event_id: ANN.key}
-    assert await journal.learners() == [ANN.key]
+    assert await journal.taught.accounts_of([first.event_id, second.event_id]) == {second.event_id: ANN.key}
+    assert await journal.taught.everyone() == [ANN.key]
 
 
 async def test_an_edit_is_known_for_what_it_is(journal: SqlJournal) -> None:
     """Unknown, unchanged, still open or changed: each is told apart."""
     event = message("one")
-    assert await journal.compare(event) is Edit.UNKNOWN
-    conversation = await journal.admit(event)
+    assert await journal.changes.compare(event) is Edit.UNKNOWN
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
-    assert await journal.compare(event) is Edit.SAME
-    assert await journal.compare(replace(event, text="two")) is Edit.OPEN
-    await journal.answered(event, ANN.key, conversation, "a", [], learn=True)
-    assert await journal.compare(event) is Edit.SAME
-    assert await journal.compare(replace(event, text="two")) is Edit.CHANGED
+    assert await journal.changes.compare(event) is Edit.SAME
+    assert await journal.changes.compare(replace(event, text="two")) is Edit.OPEN
+    await journal.inbox.answered(event, ANN.key, conversation, "a", [], learn=True)
+    assert await journal.changes.compare(event) is Edit.SAME
+    assert await journal.changes.compare(replace(event, text="two")) is Edit.CHANGED
 
 
 async def test_an_edited_message_waits_for_what_it_taught_to_go(journal: SqlJournal, database: Database) -> None:
     """The new text is held until `release`, under a new id, with its answer; the old one is on no page."""
     conversation = await told(journal, f"a {CANARY}", 1, answer="ok")
-    (old,) = await journal.exchanges(ANN.key, "private")
+    (old,) = await journal.outbox.claim(ANN.key, "private")
     edited = message("a wren")
-    await journal.edited([Edited(edited, ANN.key, learn=True)])
-    assert [turn.text for turn in await journal.recent(conversation)] == ["a wren", "ok"]
-    assert await journal.exchanges(ANN.key, "private") == []
-    await journal.release([edited.id])
-    (new,) = await journal.exchanges(ANN.key, "private")
+    await journal.changes.edit([Edited(edited, ANN.key, learn=True)])
+    assert [turn.text for turn in await journal.turns.recent(conversation)] == ["a wren", "ok"]
+    assert await journal.outbox.claim(ANN.key, "private") == []
+    await journal.taught.release([edited.id])
+    (new,) = await journal.outbox.claim(ANN.key, "private")
     assert (new.text, new.answer, new.id > old.id) == ("a wren", "ok", True)
     assert await buried(journal, old.id)
     assert CANARY.encode() not in database.everything()
@@ -169,24 +169,24 @@ async def test_a_workspace_goes_whole_and_alone(journal: SqlJournal) -> None:
     await heard(journal, in_channel("guild", 2))
     elsewhere = replace(CHANNEL, workspace="G11")
     await heard(journal, in_channel("other guild", 3, place=elsewhere))
-    await journal.forget_workspace("discord", "G1")
-    exported = await journal.export(ANN.key, [ANN.key])
+    await journal.texts.forget_workspace("discord", "G1")
+    exported = await journal.texts.export(ANN.key, [ANN.key])
     assert [turn["text"] for turn in exported["turns"] if turn["by"] == "user"] == ["slack dm", "other guild"]
     assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["slack dm", "other guild"]
-    await journal.forget_workspace("slack", "T1")
-    assert (await journal.export(ANN.key, [ANN.key]))["turns"] == []
+    await journal.texts.forget_workspace("slack", "T1")
+    assert (await journal.texts.export(ANN.key, [ANN.key]))["turns"] == []
     with pytest.raises(ValueError, match="workspace"):
-        await journal.forget_workspace("discord", "")
+        await journal.texts.forget_workspace("discord", "")
 
 
 async def test_the_export_is_one_persons(journal: SqlJournal) -> None:
     """It holds turns, what waits, open messages, links and settings of one person, as JSON can hold them."""
     await told(journal, "mine", 1)
     await told(journal, "Bob's", 2, person=BOB)
-    await journal.admit(message("open", number=3))
-    await journal.link(OTHER, ANN.key)
-    await journal.pause(ANN.key, True)
-    exported = json.loads(json.dumps(await journal.export(ANN.key, [ANN.key, OTHER])))
+    await journal.inbox.admit(message("open", number=3))
+    await link(journal, OTHER, ANN.key)
+    await journal.pauses.set(ANN.key, True)
+    exported = json.loads(json.dumps(await journal.texts.export(ANN.key, [ANN.key, OTHER])))
     assert [turn["text"] for turn in exported["turns"]] == ["mine", "I see."]
     assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["mine"]
     assert [each["text"] for each in exported["waiting_to_be_answered"]] == ["open"]
@@ -197,69 +197,69 @@ async def test_the_export_is_one_persons(journal: SqlJournal) -> None:
 
 async def test_forgetting_everything_takes_links_settings_and_codes(journal: SqlJournal) -> None:
     """Afterwards the accounts are parted, memory is on, and no code of theirs joins anybody."""
-    await journal.link(OTHER, ANN.key)
-    await journal.pause(ANN.key, True)
-    await journal.offer_code(OTHER, "digest")
-    await journal.forget_raw(ANN.key, [ANN.key, OTHER])
-    assert await journal.account(OTHER) == Account(OTHER)
-    assert await journal.account(ANN.key) == Account(ANN.key)
-    assert await journal.redeem_code(BOB.key, "digest") is None
+    await link(journal, OTHER, ANN.key)
+    await journal.pauses.set(ANN.key, True)
+    await journal.codes.offer(OTHER, "digest")
+    await journal.texts.forget_person(ANN.key, [ANN.key, OTHER])
+    assert await journal.accounts.account(OTHER) == Account(OTHER)
+    assert await journal.accounts.account(ANN.key) == Account(ANN.key)
+    assert await journal.codes.redeem(BOB.key, "digest") is None
 
 
 async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     """A link moves what waits under new ids, an unlink moves back what that account said."""
     await told(journal, "Bob's", 1, person=BOB)
     await told(journal, "mine", 2)
-    (before,) = await journal.exchanges(BOB.key, "private")
-    await journal.offer_code(ANN.key, "digest")
-    joined = await journal.redeem_code(BOB.key, "digest")
+    (before,) = await journal.outbox.claim(BOB.key, "private")
+    await journal.codes.offer(ANN.key, "digest")
+    joined = await journal.codes.redeem(BOB.key, "digest")
     assert joined is not None
     assert (joined.user_id, joined.former) == (ANN.key, BOB.key)
     assert joined.moving.what == {"from": BOB.key, "to": ANN.key, "accounts": None}
     assert await buried(journal, before.id)
-    assert [(each.text, each.person_key) for each in await journal.exchanges(ANN.key, "private")] == [
+    assert [(each.text, each.person_key) for each in await journal.outbox.claim(ANN.key, "private")] == [
         ("mine", ANN.key),
         ("Bob's", BOB.key),
     ]
-    assert await journal.redeem_code("discord:9", "digest") is None
-    parted = await journal.part(BOB.key)
+    assert await journal.codes.redeem("discord:9", "digest") is None
+    parted = await journal.accounts.part(BOB.key)
     assert parted is not None
     assert parted.moving.what == {"from": ANN.key, "to": BOB.key, "accounts": [BOB.key]}
-    assert [each.text for each in await journal.exchanges(BOB.key, "private")] == ["Bob's"]
-    assert await journal.part(BOB.key) is None
+    assert [each.text for each in await journal.outbox.claim(BOB.key, "private")] == ["Bob's"]
+    assert await journal.accounts.part(BOB.key) is None
 
 
 async def test_wrong_codes_are_counted_per_account(journal: SqlJournal, clock: Clock) -> None:
     """Five wrong ones close the account's door for ten minutes, whatever it enters; others' stay open."""
     for number in range(5):
-        assert await journal.redeem_code(BOB.key, f"wrong {number}") is None
-    await journal.offer_code(ANN.key, "digest")
+        assert await journal.codes.redeem(BOB.key, f"wrong {number}") is None
+    await journal.codes.offer(ANN.key, "digest")
     with pytest.raises(TooManyCodes):
-        await journal.redeem_code(BOB.key, "digest")
+        await journal.codes.redeem(BOB.key, "digest")
     clock.now += 601
-    assert await journal.redeem_code(BOB.key, "digest") is None  # too old by now
-    await journal.offer_code(ANN.key, "digest")
-    assert await journal.redeem_code(BOB.key, "digest") is not None
+    assert await journal.codes.redeem(BOB.key, "digest") is None  # too old by now
+    await journal.codes.offer(ANN.key, "digest")
+    assert await journal.codes.redeem(BOB.key, "digest") is not None
 
 
 async def test_one_of_many_processes_redeems_a_code(open_: Open) -> None:
     """Entered at the same moment in two processes, a code joins one account."""
     first, second = await open_(), await open_()
-    await first.offer_code(ANN.key, "digest")
-    tries = [journal.redeem_code(f"discord:{number}", "digest") for number, journal in enumerate([first, second] * 3)]
+    await first.codes.offer(ANN.key, "digest")
+    tries = [journal.codes.redeem(f"discord:{number}", "digest") for number, journal in enumerate([first, second] * 3)]
     found = [joined for joined in await asyncio.gather(*tries) if joined is not None]
     assert len(found) == 1
-    assert await first.accounts(ANN.key) == [found[0].former]
+    assert await first.accounts.linked_to(ANN.key) == [found[0].former]
 
 
 async def test_an_answer_counts_for_whom_it_is_then(journal: SqlJournal) -> None:
     """A message that is being answered while its account is linked is kept, and learned, for both accounts."""
     event = message("Bob's", person=BOB)
-    conversation = await journal.admit(event)
+    conversation = await journal.inbox.admit(event)
     assert conversation is not None
-    await journal.link(BOB.key, ANN.key)
-    await journal.answered(event, BOB.key, conversation, "a", [], learn=True)
-    assert [each.text for each in await journal.exchanges(ANN.key, "private")] == ["Bob's"]
+    await link(journal, BOB.key, ANN.key)
+    await journal.inbox.answered(event, BOB.key, conversation, "a", [], learn=True)
+    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["Bob's"]
 
 
 async def test_processes_that_are_told_of_one_edit_at_once(open_: Open) -> None:
@@ -269,6 +269,6 @@ async def test_processes_that_are_told_of_one_edit_at_once(open_: Open) -> None:
         conversation = await told(journals[0], "I like tea", number, learn=False)
         assert conversation
         edited = message("I like coffee", number=number)
-        await asyncio.gather(*(journal.edited([Edited(edited, ANN.key, learn=True)]) for journal in journals))
-        await journals[0].release([edited.id])
-    assert len(await journals[0].exchanges(ANN.key, "private")) == 20
+        await asyncio.gather(*(journal.changes.edit([Edited(edited, ANN.key, learn=True)]) for journal in journals))
+        await journals[0].taught.release([edited.id])
+    assert len(await journals[0].outbox.claim(ANN.key, "private")) == 20

@@ -50,9 +50,9 @@ async def test_a_kill_loses_nothing_that_was_committed(database: Database, open_
     assert backlog.waiting >= number + 1
     assert backlog.unanswered <= 1
     for known in range(number + 1):
-        assert await journal.admit(message(f"told {known}", number=known)) is None
+        assert await journal.inbox.admit(message(f"told {known}", number=known)) is None
     conversation = await told(journal, "told again", 10_001)
-    said = [turn.text for turn in await journal.recent(conversation) if turn.author == "user"]
+    said = [turn.text for turn in await journal.turns.recent(conversation) if turn.author == "user"]
     assert said == [*(f"told {known}" for known in range(backlog.waiting)), "told again"]
 
 
@@ -62,10 +62,13 @@ async def test_what_is_being_taken_in_is_in_hand(open_: Open) -> None:
     for number in range(100):
         event = message("hello", number=number)
         first, found, second, again = await asyncio.gather(
-            journal.admit(event), journal.unanswered(), journal.admit(event), journal.unanswered()
+            journal.inbox.admit(event),
+            journal.inbox.unanswered(),
+            journal.inbox.admit(event),
+            journal.inbox.unanswered(),
         )
         assert [first, second].count(None) == 1
-        assert (found, again, await journal.unanswered()) == ([], [], [])
+        assert (found, again, await journal.inbox.unanswered()) == ([], [], [])
 
 
 async def test_what_is_put_off_is_offered_when_it_is_due(open_: Open, clock: Clock) -> None:
@@ -73,25 +76,25 @@ async def test_what_is_put_off_is_offered_when_it_is_due(open_: Open, clock: Clo
     journal = await open_()
     for number in range(100):
         event = message("hello", number=number)
-        await journal.admit(event)
-        _, found = await asyncio.gather(journal.postpone(event.id, 60), journal.unanswered())
-        assert (found, await journal.unanswered()) == ([], [])
+        await journal.inbox.admit(event)
+        _, found = await asyncio.gather(journal.inbox.postpone(event.id, 60), journal.inbox.unanswered())
+        assert (found, await journal.inbox.unanswered()) == ([], [])
     clock.now += 61
-    assert len(await journal.unanswered()) == 100
+    assert len(await journal.inbox.unanswered()) == 100
 
 
 async def test_a_clock_that_is_set_back_delays_nothing(open_: Open, clock: Clock) -> None:
     """What was put off before the clock was set back by days is offered at once, not after days."""
     journal = await open_()
-    await journal.admit(message("hello", number=1))
-    await journal.postpone(message("hello", number=1).id, 60)
+    await journal.inbox.admit(message("hello", number=1))
+    await journal.inbox.postpone(message("hello", number=1).id, 60)
     await told(journal, "I like tea", 2)
-    (exchange,) = await journal.exchanges(ANN.key, "private")
-    await journal.learning_failed([exchange.id], "down", final=False)
-    assert (await journal.unanswered(), await journal.waiting()) == ([], [])
+    (exchange,) = await journal.outbox.claim(ANN.key, "private")
+    await journal.outbox.failed([exchange.id], "down", final=False)
+    assert (await journal.inbox.unanswered(), await journal.outbox.waiting()) == ([], [])
     clock.now -= 3 * 24 * 3600
-    assert [left.event.text for left in await journal.unanswered()] == ["hello"]
-    assert await journal.waiting() == [(ANN.key, "private")]
+    assert [left.event.text for left in await journal.inbox.unanswered()] == ["hello"]
+    assert await journal.outbox.waiting() == [(ANN.key, "private")]
 
 
 async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -> None:
@@ -99,17 +102,17 @@ async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -
     process = await child("hold", database)
     assert await line(process) == "held"
     first, second = await open_(), await open_()
-    assert await first.unanswered() == []
+    assert await first.inbox.unanswered() == []
     process.kill()
     await process.wait()
     found: list[Unanswered] = []
     async with asyncio.timeout(15):
         while not found:
-            found = [taken for one in (first, second) for taken in await one.unanswered()]
+            found = [taken for one in (first, second) for taken in await one.inbox.unanswered()]
             await asyncio.sleep(0.1)
     assert [taken.event.text for taken in found] == ["hold on"]
     await asyncio.sleep(workers.BEAT * 2)
-    assert [taken for one in (first, second) for taken in await one.unanswered()] == []
+    assert [taken for one in (first, second) for taken in await one.inbox.unanswered()] == []
 
 
 async def test_a_worker_that_stands_still_amid_a_transaction(postgres_only: Database) -> None:
@@ -121,7 +124,7 @@ async def test_a_worker_that_stands_still_amid_a_transaction(postgres_only: Data
         found: list[Unanswered] = []
         async with asyncio.timeout(15):
             while not found:
-                found = await journal.unanswered()
+                found = await journal.inbox.unanswered()
                 await asyncio.sleep(0.2)
         assert [taken.event.text for taken in found] == ["hold on"]
     finally:
@@ -137,7 +140,7 @@ async def test_a_start_finds_what_a_killed_process_left(sqlite_only: Database) -
     process.kill()
     await process.wait()
     journal = await open_journal(sqlite_only.settings)
-    assert [taken.event.text for taken in await journal.unanswered()] == ["hold on"]
+    assert [taken.event.text for taken in await journal.inbox.unanswered()] == ["hold on"]
     assert len(list(sqlite_only.folder.glob("worker-*.lock"))) == 1
     await journal.close()
 
@@ -153,32 +156,32 @@ async def test_a_worker_taken_for_dead_has_no_say(postgres_only: Database) -> No
     """What others have taken over it can't end, put off or answer any more; what is left to it, it can."""
     first = await open_journal(postgres_only.settings)
     events = [message(f"m{number}", number=number) for number in range(4)]
-    conversations = [await first.admit(event) for event in events]
+    conversations = [await first.inbox.admit(event) for event in events]
     second = await open_journal(postgres_only.settings)
     with postgres_only.connect() as conn:  # as a third would, after the first has been silent for too long
         conn.execute("DELETE FROM workers WHERE id = (SELECT min(claimed_by) FROM inbox)")
         conn.execute("UPDATE inbox SET claimed_by = NULL")
-    assert len(await second.unanswered()) == 4
-    await first.postpone(events[0].id, 0)
-    assert not await first.dismiss(events[1].id)
+    assert len(await second.inbox.unanswered()) == 4
+    await first.inbox.postpone(events[0].id, 0)
+    assert not await first.inbox.dismiss(events[1].id)
     with suppress(ClaimLost):  # it has noticed by now, or it hasn't
-        await first.answered(events[2], ANN.key, str(conversations[2]), "stale", [], learn=True)
+        await first.inbox.answered(events[2], ANN.key, str(conversations[2]), "stale", [], learn=True)
     await asyncio.sleep(workers.BEAT + 0.5)
     with pytest.raises(ClaimLost):
-        await first.confirm(events[3].id)
+        await first.inbox.confirm(events[3].id)
     with pytest.raises(ClaimLost):
-        await first.answered(events[3], ANN.key, str(conversations[3]), "stale", [], learn=True)
-    assert await first.unanswered() == []
+        await first.inbox.answered(events[3], ANN.key, str(conversations[3]), "stale", [], learn=True)
+    assert await first.inbox.unanswered() == []
     for event, conversation in zip(events, conversations, strict=True):
-        await second.confirm(event.id)
-        await second.answered(event, ANN.key, str(conversation), f"fresh {event.text}", [], learn=True)
-    said = [turn.text for turn in await first.recent(str(conversations[0])) if turn.author == "assistant"]
+        await second.inbox.confirm(event.id)
+        await second.inbox.answered(event, ANN.key, str(conversation), f"fresh {event.text}", [], learn=True)
+    said = [turn.text for turn in await first.turns.recent(str(conversations[0])) if turn.author == "assistant"]
     assert said == ["fresh m0", "fresh m1", "fresh m2", "fresh m3"]
     # The first is a worker as before.
-    await first.abandon_claim(events[3].id)
-    await first.admit(message("again", number=9))
-    await first.confirm(message("again", number=9).id)
-    assert await first.dismiss(message("again", number=9).id)
+    await first.inbox.abandon_claim(events[3].id)
+    await first.inbox.admit(message("again", number=9))
+    await first.inbox.confirm(message("again", number=9).id)
+    assert await first.inbox.dismiss(message("again", number=9).id)
     await first.close()
     await second.close()
 
@@ -188,24 +191,24 @@ async def test_a_database_away_makes_nobody_dead(postgres_server: str, postgres_
     journals = [await open_journal(postgres_only.settings) for _ in range(2)]
     held = [message(f"m{number}", number=number) for number in range(2)]
     for journal, event in zip(journals, held, strict=True):
-        await journal.admit(event)
+        await journal.inbox.admit(event)
     drop_connections(postgres_server, postgres_only, refuse=True)
     await asyncio.sleep(workers.LEASE + workers.BEAT)
     for journal, event in zip(journals, held, strict=True):
         with pytest.raises(JournalUnavailable):
-            await journal.confirm(event.id)
+            await journal.inbox.confirm(event.id)
     drop_connections(postgres_server, postgres_only)
     for _ in range(8):
         await asyncio.sleep(workers.BEAT / 4)
         for journal, event in zip(journals, held, strict=True):
-            await journal.confirm(event.id)
-            assert await journal.unanswered() == []
+            await journal.inbox.confirm(event.id)
+            assert await journal.inbox.unanswered() == []
     for journal in journals:
         await journal.close()
 
 
 class Beats:
-    """A presence of which nobody is sure: each heartbeat takes a while, and then fails, or says what it is told to."""
+    """A lease of which nobody is sure: each heartbeat takes a while, and then fails, or says what it is told to."""
 
     worker = "w"
     sure = False
@@ -238,21 +241,21 @@ class Slow(SqliteRunner):
 async def test_what_is_put_off_amid_a_look_is_not_taken_for_lost(sqlite_only: Database) -> None:
     """An event that is given back while the process finds out what it has lost is offered to it again, when due."""
     await (await open_journal(sqlite_only.settings)).close()
-    journal = SqlJournal(Slow(database_path(sqlite_only.settings)), presence=Beats(known=False))
-    await journal.admit(message("one", number=1))
-    await journal.admit(message("two", number=2))
+    journal = SqlJournal(Slow(database_path(sqlite_only.settings)), lease=Beats(known=False))
+    await journal.inbox.admit(message("one", number=1))
+    await journal.inbox.admit(message("two", number=2))
     one, two = (message(text, number=number).id for number, text in ((1, "one"), (2, "two")))
-    await asyncio.gather(journal.postpone(one, -1), journal.confirm(two))
-    assert [left.event.id for left in await journal.unanswered()] == [one]
+    await asyncio.gather(journal.inbox.postpone(one, -1), journal.inbox.confirm(two))
+    assert [left.event.id for left in await journal.inbox.unanswered()] == [one]
     await journal.close()
 
 
 async def test_those_who_ask_while_the_database_is_away_share_the_waiting(sqlite_only: Database) -> None:
     """A hundred answers that ask at once whether they may be shown don't wait for each other's failures."""
     await (await open_journal(sqlite_only.settings)).close()
-    presence = Beats(known=None)
-    journal = SqlJournal(SqliteRunner(database_path(sqlite_only.settings)), presence=presence)
-    asked = await asyncio.gather(*(journal.confirm(str(number)) for number in range(100)), return_exceptions=True)
+    lease = Beats(known=None)
+    journal = SqlJournal(SqliteRunner(database_path(sqlite_only.settings)), lease=lease)
+    asked = await asyncio.gather(*(journal.inbox.confirm(str(number)) for number in range(100)), return_exceptions=True)
     assert {type(answer) for answer in asked} == {JournalUnavailable}
-    assert presence.sent == 1
+    assert lease.sent == 1
     await journal.close()

@@ -16,13 +16,14 @@ from bot.aio.batches import Batches
 from bot.app import PLATFORMS
 from bot.core.platforms import parse_person
 from bot.events import MessageEvent
-from bot.journal.journal import SqlJournal
 from bot.model import Audience, Person, Place
 from bot.ports import JournalUnavailable
-from bot.privacy.rights import TOGETHER, Rights, TimeRange
+from bot.privacy.changes import TOGETHER
+from bot.privacy.time_range import TimeRange
 from bot.storage.sqlite import BUSY_TIMEOUT_MS, connect
 from tests.house import ANN, ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, GUILD, SECRET, Between, BotHarness, Clock, opened
 from tests.makers import BOB, message
+from tests.parts import make_privacy
 
 CANARY = "zebrafinch"
 
@@ -79,9 +80,9 @@ async def test_forgotten_means_gone(tmp_path: Path) -> None:
         (memory, _) = await house.memory.list(ANN.key)
         await house.memory.edit(ANN.key, memory.id, f"Zoe is a {CANARY}", event.at)
         await house.hear(f"The {CANARY} sings.")
-        waiting = await house.journal.exchanges(ANN.key, "private")
+        waiting = await house.journal.outbox.claim(ANN.key, "private")
         open_ = replace(event, id="slack:T1:D1:99", text=f"Is my {CANARY} pretty?")
-        conversation = await house.journal.admit(open_)
+        conversation = await house.journal.inbox.admit(open_)
         assert conversation is not None
         assert house.holding(CANARY)
 
@@ -114,19 +115,19 @@ async def test_what_waits_is_not_learned_though_its_erasing_fails(house: BotHarn
     async def away() -> None:
         raise JournalUnavailable("away")
 
-    journal: Any = Between(house.journal, "forget_raw", away, before=True)
-    rights = Rights(journal, house.memory, house.identities)
-    assert (await rights.forget_everything(ANN.key)).memories is None
+    texts: Any = Between(house.journal.texts, "forget_person", away, before=True)
+    privacy = make_privacy(house.journal, house.memory, house.identities, texts=texts)
+    assert (await privacy.rights.forget_everything(ANN.key)).memories is None
     house.clock.now += 120
-    await rights.tick()
+    await privacy.eraser.tick()
     await house.learn()
     assert await house.known() == []
     house.clock.now += 120
-    await house.rights.tick()
+    await house.eraser.tick()
     await house.learn()
     assert await house.known() == []
     assert house.holding(CANARY) == []
-    assert not (await house.journal.account(ANN.key)).erasing
+    assert not (await house.journal.accounts.account(ANN.key)).erasing
 
 
 async def test_what_failed_is_tried_again_until_it_is_gone(tmp_path: Path) -> None:
@@ -139,18 +140,18 @@ async def test_what_failed_is_tried_again_until_it_is_gone(tmp_path: Path) -> No
         told = await house.press(view, "Forget everything")
         assert "go on erasing" in told.footer
     async with opened(tmp_path / "data", clock) as house:
-        account = await house.journal.account(ANN.key)
+        account = await house.journal.accounts.account(ANN.key)
         assert account.erasing
         await house.hear("My bird is a wren now.", event_id="slack:T1:D1:50")
         await house.learn()
         assert await house.known() == [f"My bird is a {CANARY}."]  # learning waits for the erasure
-        await house.rights.tick()
+        await house.eraser.tick()
         assert await house.known() == [f"My bird is a {CANARY}."]  # it is not due yet
         clock.now += 120
-        await house.rights.tick()
+        await house.eraser.tick()
         await house.learn()
         assert await house.known() == ["My bird is a wren now."]
-        assert not (await house.journal.account(ANN.key)).erasing
+        assert not (await house.journal.accounts.account(ANN.key)).erasing
         assert house.holding(CANARY) == []
 
 
@@ -158,9 +159,9 @@ async def test_a_batch_under_way_keeps_what_was_not_forgotten(house: BotHarness)
     """Of two messages that are being learned together, the deleted one leaves nothing and the other is learned."""
     first = await house.hear("I like tea.")
     await house.hear("I like coffee.")
-    waiting = await house.journal.exchanges(ANN.key, "private")
+    waiting = await house.journal.outbox.claim(ANN.key, "private")
     assert len(waiting) == 2
-    await house.rights.on_deleted([first.id])
+    await house.changes.on_deleted([first.id])
     await house.memory.learn(waiting)
     await house.learn()
     assert await house.known() == ["I like coffee."]
@@ -177,7 +178,7 @@ async def test_everything_since_a_time(house: BotHarness) -> None:
     last = await house.hear("I like coffee.")
     await house.learn()
     memories = await house.memory.list(ANN.key)
-    outcome = await house.rights.forget_stretch(ANN.key, TimeRange.of(memories, again.at, last.at.replace(hour=23)))
+    outcome = await house.rights.forget_time_range(ANN.key, TimeRange.of(memories, again.at, last.at.replace(hour=23)))
     assert outcome.memories == 1
     assert await house.known() == ["I like tea.", "I live in Porto."]
     (tea,) = await house.memory.list(ANN.key, "tea")
@@ -188,9 +189,9 @@ async def test_everything_since_a_time(house: BotHarness) -> None:
 async def test_what_is_learned_while_a_stretch_is_being_forgotten_goes_too(house: BotHarness) -> None:
     """A lesson that ends between the listing of what is remembered and the forgetting leaves nothing behind."""
     event = await house.hear(f"My bird is a {CANARY}.")
-    journal: Any = Between(house.journal, "owe", house.learn)
-    rights = Rights(journal, house.memory, house.identities, house.learner)
-    outcome = await rights.forget_stretch(ANN.key, TimeRange.of([], event.at, event.at.replace(hour=23)))
+    erasures: Any = Between(house.journal.erasures, "add", house.learn)
+    rights = make_privacy(house.journal, house.memory, house.identities, house.learner, erasures=erasures).rights
+    outcome = await rights.forget_time_range(ANN.key, TimeRange.of([], event.at, event.at.replace(hour=23)))
     assert outcome.memories == 1
     assert await house.known() == []
     assert house.holding(CANARY) == []
@@ -259,12 +260,12 @@ async def test_words_reach_what_is_under_way(house: BotHarness) -> None:
     """Neither an extraction nor an answer that is under way brings back what words have forgotten."""
     await house.tell(f"My bird is a {CANARY}.")
     await house.hear(f"The {CANARY} sings.")
-    lesson = await house.journal.exchanges(ANN.key, "private")
+    lesson = await house.journal.outbox.claim(ANN.key, "private")
     events = [
         replace(await house.hear("Hello."), id=f"slack:T1:D1:9{number}", text=text)
         for number, text in enumerate((f"Is my {CANARY} pretty?", "What was my bird again?"))
     ]
-    conversations = [await house.journal.admit(event) for event in events]
+    conversations = [await house.journal.inbox.admit(event) for event in events]
     await house.press(await house.run("forget", CANARY), "Forget")
     assert await house.memory.learn(lesson) == 0
     for event, conversation in zip(events, conversations, strict=True):
@@ -308,7 +309,7 @@ async def test_a_deleted_message_stays_in_no_answer(house: BotHarness) -> None:
     event = await house.tell(f"My bird is a {CANARY}.")
     await house.tell("Which bird is it?")
     await house.hear("And what is it called?", answer=f"The {CANARY}? Zoe.")
-    await house.rights.on_deleted([event.id])
+    await house.changes.on_deleted([event.id])
     assert await house.turns(event) == ["Which bird is it?", "Noted.", "And what is it called?"]
     await house.learn()
     assert house.holding(CANARY) == []
@@ -319,10 +320,10 @@ async def test_an_edited_message_stays_in_no_answer(house: BotHarness) -> None:
     event = await house.hear(f"My bird is a {CANARY}.", answer=f"A {CANARY}, nice.")
     await house.hear("Does my bird sing?", answer="Your bird does.")
     open_ = replace(event, id="slack:T1:D1:77", text=f"Feed the {CANARY}.")
-    conversation = await house.journal.admit(open_)
+    conversation = await house.journal.inbox.admit(open_)
     assert conversation is not None
-    await house.rights.on_edited(replace(event, text="My bird is a wren."))
-    await house.rights.on_edited(replace(open_, text="Feed the wren."))
+    await house.changes.on_edited(replace(event, text="My bird is a wren."))
+    await house.changes.on_edited(replace(open_, text="Feed the wren."))
     await house.answer(open_, conversation, f"The {CANARY} is fed.")
     kept = ["My bird is a wren.", "Does my bird sing?", "Your bird does.", "Feed the wren."]
     assert await house.turns(event) == kept
@@ -338,12 +339,12 @@ async def test_a_deleted_message_takes_along_what_it_alone_taught(house: BotHarn
     first = await house.tell("I like tea.")
     second = await house.tell("I like tea.")
     third = await house.tell("I live in Porto.")
-    await house.rights.on_deleted([first.id, third.id])
+    await house.changes.on_deleted([first.id, third.id])
     assert await house.known() == ["I like tea."]
     (tea,) = await house.memory.list(ANN.key)
     assert [source.event_id for source in tea.sources] == [second.id]
     assert await house.turns(second) == ["I like tea.", "Noted."]
-    await house.rights.on_deleted([second.id, "slack:T1:D1:never-seen"])
+    await house.changes.on_deleted([second.id, "slack:T1:D1:never-seen"])
     assert await house.known() == []
 
 
@@ -354,7 +355,7 @@ async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
         event = await house.tell("My bird is a zebrafinch.")
         with contextlib.closing(connect(tmp_path / "data" / "bot.db")) as other:
             other.execute("BEGIN IMMEDIATE")
-            deleting = asyncio.create_task(house.rights.on_deleted([event.id]))
+            deleting = asyncio.create_task(house.changes.on_deleted([event.id]))
             await asyncio.sleep(BUSY_TIMEOUT_MS / 1000 + 1)
             assert not deleting.done()
             other.execute("ROLLBACK")
@@ -365,9 +366,9 @@ async def test_a_deletion_outlasts_a_journal_that_fails(tmp_path: Path) -> None:
 async def test_a_deleted_message_is_not_answered_into_memory(house: BotHarness) -> None:
     """A message deleted while it is being answered leaves no turn, and nothing to be learned."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
-    conversation = await house.journal.admit(event)
+    conversation = await house.journal.inbox.admit(event)
     assert conversation is not None
-    await house.rights.on_deleted([event.id])
+    await house.changes.on_deleted([event.id])
     await house.answer(event, conversation)
     await house.learn()
     assert house.holding(CANARY) == []
@@ -376,7 +377,7 @@ async def test_a_deleted_message_is_not_answered_into_memory(house: BotHarness) 
 async def test_the_bots_own_answer_deleted_is_no_more_than_that(house: BotHarness) -> None:
     """Deleting an answer drops its turn; what the person said and taught stays."""
     event = await house.tell("I like tea.")
-    await house.rights.on_deleted([f"{event.id}/answer"])
+    await house.changes.on_deleted([f"{event.id}/answer"])
     assert await house.turns(event) == ["I like tea."]
     assert await house.known() == ["I like tea."]
 
@@ -389,7 +390,7 @@ async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: BotH
     with house.memory._store._writing() as conn:  # type: ignore[attr-defined] # the notebook itself replaces nothing
         conn.execute("UPDATE memories SET superseded_by = ? WHERE memory_id = ?", (lisbon.id, porto.id))
     assert await house.known() == ["I live in Lisbon."]
-    await house.rights.on_deleted([moved.id])
+    await house.changes.on_deleted([moved.id])
     assert await house.known() == ["I live in Porto."]
 
 
@@ -400,7 +401,7 @@ async def test_an_edited_message_is_learned_anew(house: BotHarness, learned: boo
     event = await house.hear(f"My bird is a {CANARY}.")
     if learned:
         await house.learn()
-    await house.rights.on_edited(replace(event, text="My bird is a wren."))
+    await house.changes.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == ["I like tea.", "My bird is a wren."]
     assert await house.turns(other) == ["I like tea.", "Noted.", "My bird is a wren.", "Noted."]
@@ -414,7 +415,7 @@ async def test_an_edit_of_long_ago_counts_too(house: BotHarness) -> None:
     house.clock.now += 30 * 24 * 3600
     await house.tell("I like tea.")
     await house.journal.prune()
-    await house.rights.on_edited(replace(event, text="My bird is a wren."))
+    await house.changes.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == ["Hello there, friend.", "I like tea.", "My bird is a wren."]
 
@@ -423,8 +424,8 @@ async def test_an_edit_of_nothing_is_none(house: BotHarness) -> None:
     """The same text (a preview was added), or a message that was never ours, changes nothing."""
     event = await house.tell("I like tea.")
     (before,) = await house.memory.list(ANN.key)
-    await house.rights.on_edited(event)
-    await house.rights.on_edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
+    await house.changes.on_edited(event)
+    await house.changes.on_edited(replace(event, id="slack:T1:D1:foreign", text="I like rum."))
     await house.learn()
     assert await house.memory.list(ANN.key) == [before]
 
@@ -432,10 +433,11 @@ async def test_an_edit_of_nothing_is_none(house: BotHarness) -> None:
 async def test_an_edit_that_meets_the_answer_is_learned(house: BotHarness) -> None:
     """A message that is answered while its edit is looked into is kept, and learned, as it reads now."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
-    conversation = await house.journal.admit(event)
+    conversation = await house.journal.inbox.admit(event)
     assert conversation is not None
-    journal: Any = Between(house.journal, "compare", lambda: house.answer(event, conversation))
-    await Rights(journal, house.memory, house.identities, house.learner).on_edited(replace(event, text="It is a wren."))
+    changes: Any = Between(house.journal.changes, "compare", lambda: house.answer(event, conversation))
+    privacy = make_privacy(house.journal, house.memory, house.identities, house.learner, changes=changes)
+    await privacy.changes.on_edited(replace(event, text="It is a wren."))
     await house.learn()
     assert "It is a wren." in await house.known()
     assert house.holding(CANARY) == []
@@ -444,9 +446,9 @@ async def test_an_edit_that_meets_the_answer_is_learned(house: BotHarness) -> No
 async def test_an_edit_while_it_is_answered_is_what_is_kept(house: BotHarness) -> None:
     """A message edited before its answer is out is kept, and learned, as it reads now."""
     event = replace(await house.hear("Hello."), id="slack:T1:D1:77", text=f"My bird is a {CANARY}.")
-    conversation = await house.journal.admit(event)
+    conversation = await house.journal.inbox.admit(event)
     assert conversation is not None
-    await house.rights.on_edited(replace(event, text="My bird is a wren."))
+    await house.changes.on_edited(replace(event, text="My bird is a wren."))
     await house.answer(event, conversation)
     await house.learn()
     assert "My bird is a wren." in await house.known()
@@ -456,8 +458,8 @@ async def test_an_edit_while_it_is_answered_is_what_is_kept(house: BotHarness) -
 async def test_an_edit_while_paused_teaches_nothing(house: BotHarness) -> None:
     """Memory paused, an edit still takes away what the old text taught, and learns nothing new."""
     event = await house.tell("My bird is a finch.")
-    await house.journal.pause(ANN.key, True)
-    await house.rights.on_edited(replace(event, text="My bird is a wren."))
+    await house.journal.pauses.set(ANN.key, True)
+    await house.changes.on_edited(replace(event, text="My bird is a wren."))
     await house.learn()
     assert await house.known() == []
 
@@ -470,20 +472,20 @@ async def test_paused_learns_nothing_and_says_so_once(house: BotHarness) -> None
     await house.press(await house.run("memories"), "Pause memory")
     await house.tell("I like tea.")
     assert await house.known() == []
-    assert [await house.journal.tell_paused(ANN.key) for _ in range(3)] == [True, False, False]
-    account = await house.journal.account(ANN.key)
-    assert (account.paused, account.told) == (True, True)
+    assert [await house.journal.pauses.announce(ANN.key) for _ in range(3)] == [True, False, False]
+    account = await house.journal.accounts.account(ANN.key)
+    assert (account.paused, account.pause_announced) == (True, True)
     await house.press(await house.run("memories"), "Resume memory")
     await house.tell("I like coffee.")
     assert await house.known() == ["I like coffee."]
-    assert not (await house.journal.account(ANN.key)).paused
+    assert not (await house.journal.accounts.account(ANN.key)).paused
 
 
 async def said(house: BotHarness, text: str, number: int, **about: Any) -> tuple[MessageEvent, str]:
     """A message that is written at this moment, and its conversation; its answer is still to come."""
     at = datetime.fromtimestamp(house.clock.now, UTC)
     event = replace(message(text, number=number, person=ANN), at=at, **about)
-    conversation = await house.journal.admit(event)
+    conversation = await house.journal.inbox.admit(event)
     assert conversation is not None
     return event, conversation
 
@@ -505,11 +507,11 @@ async def test_what_is_said_while_paused_is_never_learned(house: BotHarness) -> 
     after = await said(house, "I like coffee.", 3)
     await house.answer(*during)
     await house.answer(*after)
-    assert [each.text for each in await house.journal.exchanges(ANN.key, "private")] == ["I like coffee."]
+    assert [each.text for each in await house.journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
     await house.learn()
     assert await house.known() == ["I like coffee."]
     # Nor is it by an edit that comes later: a mistake put right is no leave to keep it.
-    await house.rights.on_edited(replace(during[0], text=f"My bird is a blue {CANARY}."))
+    await house.changes.on_edited(replace(during[0], text=f"My bird is a blue {CANARY}."))
     await house.learn()
     assert await house.known() == ["I like coffee."]
 
@@ -519,9 +521,9 @@ async def test_what_waited_when_memory_was_paused_may_be_learned(house: BotHarne
     first = await house.hear("I like tea.")
     second = await house.hear("I like coffee.")
     await set_paused(house, True)
-    await house.rights.on_edited(replace(second, text=f"My bird is a {CANARY}."))
+    await house.changes.on_edited(replace(second, text=f"My bird is a {CANARY}."))
     await house.learn()
-    await house.rights.tick()
+    await house.eraser.tick()
     await house.learn()
     assert await house.known() == ["I like tea."]
     assert await house.turns(first) == ["I like tea.", "Noted.", f"My bird is a {CANARY}.", "Noted."]
@@ -552,15 +554,15 @@ async def test_a_removed_workspace_is_erased_after_the_grace(house: BotHarness) 
     await house.tell(f"My bird is a {CANARY}.")
     await house.tell(f"The {CANARY} is blue.", place=GENERAL)
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.on_removed("slack", "T1")
+    await house.changes.on_removed("slack", "T1")
     house.clock.now += 3500
-    await house.rights.on_removed(
+    await house.changes.on_removed(
         "slack", "T1"
     )  # platforms tell it more than once: the grace is counted from the first
-    await house.rights.tick()
+    await house.eraser.tick()
     assert len(await house.known()) == 2
     house.clock.now += 200
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known() == []
     assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
     assert house.holding(CANARY) == []
@@ -569,10 +571,10 @@ async def test_a_removed_workspace_is_erased_after_the_grace(house: BotHarness) 
 async def test_a_workspace_that_returns_keeps_everything(house: BotHarness) -> None:
     """Added again within the grace, nothing is erased."""
     await house.tell("I like tea.")
-    await house.rights.on_removed("slack", "T1")
-    await house.rights.on_returned("slack", "T1")
+    await house.changes.on_removed("slack", "T1")
+    await house.changes.on_returned("slack", "T1")
     house.clock.now += 10_000
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known() == ["I like tea."]
 
 
@@ -586,9 +588,9 @@ async def test_a_guild_takes_along_its_channels_and_no_direct_messages(house: Bo
         (replace(GUILD, workspace="G11"), "Other tea."),
     ):
         await house.tell(text, ANN_ON_DISCORD, place)
-    await house.rights.on_removed("discord", "G1")
+    await house.changes.on_removed("discord", "G1")
     house.clock.now += 3700
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I like tea.", "Other tea."]
 
 
@@ -596,18 +598,18 @@ async def test_a_person_who_removes_the_bot_is_forgotten_alone(house: BotHarness
     """One person's removal erases that account, and nobody else's."""
     await house.tell("I like tea.")
     await house.tell("I like coffee.", BOB)
-    await house.rights.on_removed("slack", "T1", ANN)
+    await house.changes.on_removed("slack", "T1", ANN)
     house.clock.now += 3700
-    await house.rights.tick()
+    await house.eraser.tick()
     assert (await house.known(), await house.known(BOB)) == ([], ["I like coffee."])
 
 
 async def test_a_removal_without_a_workspace_erases_nothing(house: BotHarness) -> None:
     """An event that names no workspace can't mean everybody."""
     await house.tell("I like tea.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.rights.on_removed("discord", "")
+    await house.changes.on_removed("discord", "")
     house.clock.now += 10_000
-    await house.rights.tick()
+    await house.eraser.tick()
     assert await house.known(ANN_ON_DISCORD) == ["I like tea."]
 
 
@@ -617,7 +619,7 @@ async def test_a_removal_without_a_workspace_erases_nothing(house: BotHarness) -
 async def test_an_edited_memory_is_found_by_its_new_text_alone(house: BotHarness) -> None:
     """After an edit the new words are recalled and dated, and no file holds the old ones."""
     event = await house.tell(f"My bird is a {CANARY}.")
-    await house.journal.forget_events(ANN.key, [event.id])
+    await house.journal.texts.forget_events(ANN.key, [event.id])
     (memory,) = await house.memory.list(ANN.key)
     changed = await house.memory.edit(ANN.key, memory.id, "I play the theremin", event.at)
     assert changed is not None
@@ -676,7 +678,7 @@ async def test_the_export_holds_everything(house: BotHarness) -> None:
     """Memories with their messages, recent turns, what waits, and settings are all in it, as plain JSON."""
     await house.tell("I like tea.")
     await house.hear("I like coffee.")
-    await house.journal.pause(ANN.key, True)
+    await house.journal.pauses.set(ANN.key, True)
     exported = json.loads(json.dumps(await house.rights.export(ANN.key)))
     assert [memory["text"] for memory in exported["memories"]] == ["I like tea."]
     assert exported["memories"][0]["sources"][0]["link"] == "https://example.org/1"
@@ -689,15 +691,15 @@ async def test_the_export_holds_everything(house: BotHarness) -> None:
 
 
 class Counting:
-    """A journal that counts how often it is asked to erase."""
+    """A part of a journal that counts how often it is asked to erase."""
 
-    def __init__(self, journal: SqlJournal) -> None:
-        self._journal = journal
+    def __init__(self, part: object) -> None:
+        self._part = part
         self.calls: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1
-        return getattr(self._journal, name)
+        return getattr(self._part, name)
 
 
 async def test_many_deletions_are_followed_together(house: BotHarness) -> None:
@@ -705,42 +707,42 @@ async def test_many_deletions_are_followed_together(house: BotHarness) -> None:
     events = [await house.hear(f"Note {number} of mine.") for number in range(60)]
     await house.tell("I like tea.", BOB, replace(DM, channel="D2"))
     await house.learn()
-    journal: Any = Counting(house.journal)
-    rights = Rights(journal, house.memory, house.identities, house.learner)
-    await asyncio.gather(*(rights.on_deleted([event.id]) for event in events))
+    counting: Any = Counting(house.journal.changes)
+    privacy = make_privacy(house.journal, house.memory, house.identities, house.learner, changes=counting)
+    await asyncio.gather(*(privacy.changes.on_deleted([event.id]) for event in events))
     assert await house.known() == []
     assert await house.known(BOB) == ["I like tea."]
     assert await house.turns(events[0]) == []
-    assert journal.calls["forget_messages"] <= 60 / TOGETHER + 2
+    assert counting.calls["forget"] <= 60 / TOGETHER + 2
 
 
 async def test_many_edits_are_followed_together(house: BotHarness) -> None:
     """Messages that are edited in a flood are learned as they are in the end, in a few transactions."""
     events = [await house.hear(f"Note {number} of mine.") for number in range(40)]
     await house.learn()
-    journal: Any = Counting(house.journal)
-    rights = Rights(journal, house.memory, house.identities, house.learner)
+    counting: Any = Counting(house.journal.changes)
+    privacy = make_privacy(house.journal, house.memory, house.identities, house.learner, changes=counting)
     edits = [
         replace(event, text=f"Word {number}, {version}.")
         for version in ("draft", "final")
         for number, event in enumerate(events)
     ]
-    await asyncio.gather(*map(rights.on_edited, edits))
+    await asyncio.gather(*map(privacy.changes.on_edited, edits))
     await house.learn()
     assert await house.known() == sorted(f"Word {number}, final." for number in range(40))
-    assert journal.calls["edited"] <= 80 / TOGETHER + 2
+    assert counting.calls["edit"] <= 80 / TOGETHER + 2
 
 
 async def test_edits_past_the_allowance_are_learned_later(house: BotHarness) -> None:
     """Who edits more than a minute's allowance has the former texts forgotten at once, the new ones learned later."""
     events = [await house.tell(f"Note {number} of mine.") for number in range(3)]
-    rights = Rights(house.journal, house.memory, house.identities, house.learner, edits_per_minute=2)
+    privacy = make_privacy(house.journal, house.memory, house.identities, house.learner, edits_per_minute=2)
     for event in events:
-        await rights.on_edited(replace(event, text=event.text.replace("Note", "Word")))
+        await privacy.changes.on_edited(replace(event, text=event.text.replace("Note", "Word")))
     await house.learn()
     assert await house.known() == ["Word 0 of mine.", "Word 1 of mine."]
     house.clock.now += 61
-    await rights.tick()
+    await privacy.eraser.tick()
     await house.learn()
     assert await house.known() == ["Word 0 of mine.", "Word 1 of mine.", "Word 2 of mine."]
 
@@ -751,7 +753,7 @@ async def test_one_that_fails_takes_none_along(house: BotHarness) -> None:
     work: Batches[int] = Batches(_odd_fails, 2)
     outcomes = await asyncio.gather(*(work.add(number) for number in (0, 2, 3, 5, 4)), return_exceptions=True)
     assert [isinstance(outcome, ValueError) for outcome in outcomes] == [False, False, True, True, False]
-    await house.rights.on_deleted([event.id])
+    await house.changes.on_deleted([event.id])
     assert await house.known() == []
 
 

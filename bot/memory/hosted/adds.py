@@ -43,34 +43,34 @@ Answer = TypeVar("Answer")
 class Ledger(Protocol):
     """Where adds are written down, and what the store must know of accounts. In the journal."""
 
-    async def begin_add(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
+    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
         """Write an add down before it is asked for.
 
         False where its exchange no longer waits, or (it has none) `person` has forgotten everything since `epoch`.
         """
         ...
 
-    async def note_add(self, token: str, event: str) -> None:
+    async def note(self, token: str, event: str) -> None:
         """mem0 has queued it, under this id."""
         ...
 
-    async def adds(self, user_ids: Sequence[str] | None = None) -> list[QueuedAdd]:
+    async def unfinished(self, user_ids: Sequence[str] | None = None) -> list[QueuedAdd]:
         """What is not known to have ended, for these mem0 users or (None) for anybody, oldest first."""
         ...
 
-    async def void_adds(self, user_ids: Sequence[str], about: Sequence[str] | None = None) -> None:
+    async def void(self, user_ids: Sequence[str], about: Sequence[str] | None = None) -> None:
         """Nothing may stay of what is about these messages, memories or tokens (None: of all)."""
         ...
 
-    async def finish_add(self, token: str) -> bool:
+    async def finish(self, token: str) -> bool:
         """It has ended and stays, its exchange is learned; False where it is void or no longer written down."""
         ...
 
-    async def drop_add(self, token: str) -> None:
+    async def drop(self, token: str) -> None:
         """Nothing of it is there, and nothing can come."""
         ...
 
-    async def accounts(self, user_id: str) -> list[str]:
+    async def linked_to(self, user_id: str) -> list[str]:
         """The accounts linked to a mem0 user id, that id's own not among them."""
         ...
 
@@ -125,16 +125,16 @@ class Adds:
                 event, _ = await self._client.add(messages, **fields)
                 break
             except Refused:
-                await self._ledger.drop_add(add.token)
+                await self._ledger.drop(add.token)
                 raise
             except Lost as exc:
                 if exc.done:
                     raise
                 if attempt + 1 == ATTEMPTS or (exc.after or 0) > PAUSE_MOST:
-                    await self._ledger.drop_add(add.token)
+                    await self._ledger.drop(add.token)
                     raise
                 await self._client.pause(attempt, exc.after)
-        await self._ledger.note_add(add.token, event or AT_ONCE_DONE)
+        await self._ledger.note(add.token, event or AT_ONCE_DONE)
         return replace(add, event=event or AT_ONCE_DONE)
 
     async def standing(self, add: QueuedAdd, patience: float | None = None) -> Standing:
@@ -168,13 +168,13 @@ class Adds:
         for add, standing in standings:
             if standing.state is State.FAILED:
                 await self._remove(add, standing)
-                await self._ledger.drop_add(add.token)
+                await self._ledger.drop(add.token)
         done = [(add, standing) for add, standing in standings if standing.state is State.DONE]
         if done:
             stays, standing = done[0]
             others = [add.token for add in adds if add != stays]
             if others:
-                await self._ledger.void_adds([stays.user_id], others)
+                await self._ledger.void([stays.user_id], others)
             return stays, len(standing.ids)
         if any(standing.state is State.OPEN for _, standing in standings):
             raise LearningFailed("mem0 has not worked on it yet")
@@ -187,7 +187,7 @@ class Adds:
         age = self._clock() - add.at
         ended = bool(add.event) and standing.state in (State.DONE, State.FAILED)
         if ended or (age >= WATCHED and standing.state is not State.OPEN):
-            await self._ledger.drop_add(add.token)
+            await self._ledger.drop(add.token)
         return ended or (age >= COMING and standing.state is not State.OPEN)
 
     async def clear_void(self, accounts: Sequence[str], about: Collection[str] | None, patience: float) -> None:
@@ -195,14 +195,14 @@ class Adds:
 
         Raises MemoryUnavailable where more may come.
         """
-        void = [add for add in await self._ledger.adds(accounts) if add.void]
+        void = [add for add in await self._ledger.unfinished(accounts) if add.void]
         chosen = [add for add in void if about is None or add.source in about or add.replaces in about]
         if not all(await at_once(lambda add: self.clear(add, patience), chosen)):
             raise MemoryUnavailable("mem0 is still working on what was said")
 
     async def void_tokens(self, accounts: Sequence[str]) -> frozenset[str]:
         """The tokens whose memories must not be shown."""
-        return frozenset(add.token for add in await self._ledger.adds(accounts) if add.void)
+        return frozenset(add.token for add in await self._ledger.unfinished(accounts) if add.void)
 
     async def _remove(self, add: QueuedAdd, standing: Standing) -> None:
         ids = {*standing.ids, *(str(row["id"]) for row in await self.rows(add))}

@@ -142,7 +142,7 @@ class HostedMemory(HostedRights):
     async def _learn(self, exchange: Exchange) -> int:
         """Learn one, whatever earlier tries (of a process that died, with an answer that got lost) have come to."""
         account = account_of(exchange)
-        about = [add for add in await self._ledger.adds([account]) if add.source == exchange.event_id]
+        about = [add for add in await self._ledger.unfinished([account]) if add.source == exchange.event_id]
         earlier = [add for add in about if add.exchange_id]
         if not all([await self._adds.clear(add) for add in earlier if add.void]):
             # Its extraction would read what is still to be deleted, and take the same for known.
@@ -151,7 +151,7 @@ class HostedMemory(HostedRights):
         settled = await self._adds.settle(tries)
         if settled is None:
             add = QueuedAdd(new_token(), account, exchange.event_id, exchange_id=exchange.id, at=self._adds.now())
-            if not await self._ledger.begin_add(add):
+            if not await self._ledger.begin(add):
                 return 0  # erased, or learned by another process
             try:
                 asked = await self._adds.ask(add, messages(exchange), fields(add.token, exchange))
@@ -161,7 +161,7 @@ class HostedMemory(HostedRights):
         if settled is None:
             raise LearningFailed("mem0 reports FAILED")
         stays, count = settled
-        if await self._ledger.finish_add(stays.token):
+        if await self._ledger.finish(stays.token):
             return count
         await self._clear_if_void(stays)
         return 0
@@ -172,13 +172,13 @@ class HostedMemory(HostedRights):
         Raises MemoryUnavailable where something is left, or may still be coming.
         """
         accounts = await self._accounts(user_id)
-        await self._ledger.void_adds(accounts)
+        await self._ledger.void(accounts)
         before = await self._own(accounts)
         for account in accounts:
             await self._client.delete_user(account, FORGET_PATIENCE)
         # With mem0's null scoping that leaves what carries a `run_id`, which is all that this bot has added.
         await at_once(self._client.delete, [str(row["id"]) for row in await self._own(accounts)])
-        await self._ledger.void_adds(accounts)  # an edit that was begun meanwhile, too
+        await self._ledger.void(accounts)  # an edit that was begun meanwhile, too
         await self._adds.clear_void(accounts, None, FORGET_PATIENCE)
         if left := await self._own(accounts):
             raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")

@@ -120,7 +120,7 @@ class HostedRights:
     async def _accounts(self, user_id: str) -> Sequence[str]:
         """The mem0 users under which a person's memories lie. Raises ValueError for nobody's id."""
         person = person_id(user_id)
-        return [person, *(person_id(account) for account in await self._ledger.accounts(user_id))]
+        return [person, *(person_id(account) for account in await self._ledger.linked_to(user_id))]
 
     async def _own(self, accounts: Sequence[str]) -> Sequence[Row]:
         return [row for row in await self._client.all(filters(accounts), hidden=True) if owned(row, accounts)]
@@ -138,9 +138,9 @@ class HostedRights:
     async def _erase(self, accounts: Sequence[str], ids: Sequence[str], about: Sequence[str]) -> int:
         """Delete these memories, and what is queued about them or these messages; return how many there were."""
         # Before and after: a change that is begun in between finds its memory gone, or is found here.
-        await self._ledger.void_adds(accounts, about)
+        await self._ledger.void(accounts, about)
         count = sum(await at_once(self._client.delete, ids))
-        await self._ledger.void_adds(accounts, about)
+        await self._ledger.void(accounts, about)
         if left := [row for row in await at_once(self._client.get, ids) if row is not None]:
             raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
         await self._adds.clear_void(accounts, about, FORGET_PATIENCE)
@@ -156,16 +156,18 @@ class HostedRights:
         former = str(row["id"])
         own = str(metadata.get("own") or metadata.get("audience") or PRIVATE_SCOPE)
         add = QueuedAdd(new_token(), account, str(metadata.get("source") or ""), former, at=self._adds.now())
-        if not await self._ledger.begin_add(add, person, epoch):
+        if not await self._ledger.begin(add, person, epoch):
             return None
         # Looked at again now that this change is written down: from here on, who forgets the memory finds the change.
         if await self._client.get(former) is None:
-            await self._ledger.drop_add(add.token)
+            await self._ledger.drop(add.token)
             return None
         earlier = [
-            each for each in await self._ledger.adds([account]) if each.replaces == former and each.token != add.token
+            each
+            for each in await self._ledger.unfinished([account])
+            if each.replaces == former and each.token != add.token
         ]
-        await self._ledger.void_adds([account], [each.token for each in earlier])
+        await self._ledger.void([account], [each.token for each in earlier])
         asked = await self._adds.ask(
             add,
             [{"role": "user", "content": clean(text)}],
@@ -179,32 +181,32 @@ class HostedRights:
         standing = await self._adds.standing(asked)
         if standing.state is not State.DONE:
             if standing.state is State.FAILED:
-                await self._ledger.drop_add(add.token)
+                await self._ledger.drop(add.token)
             raise MemoryUnavailable(f"mem0 says of a change that it is {standing.state.value}")
         return await self._finish(asked)
 
     async def _finish(self, add: QueuedAdd) -> Memory | None:
         """A change has come through: it stays, and the former memory goes; None where it was forgotten meanwhile."""
-        written = [each for each in await self._ledger.adds([add.user_id]) if each.token == add.token]
+        written = [each for each in await self._ledger.unfinished([add.user_id]) if each.token == add.token]
         rows = await self._adds.rows(add)
         if written and not written[0].void:
             if not rows:
                 raise MemoryUnavailable("mem0 doesn't show what it was given")
             await self._client.delete(add.replaces)
-            if await self._ledger.finish_add(add.token):
+            if await self._ledger.finish(add.token):
                 return memory_of(rows[0], [add.user_id])
         await self._clear_if_void(add)
         # Not void and no longer written down: another process has finished it.
         return next((memory for row in await self._adds.rows(add) if (memory := memory_of(row, [add.user_id]))), None)
 
     async def _clear_if_void(self, add: QueuedAdd) -> None:
-        written = [each for each in await self._ledger.adds([add.user_id]) if each.token == add.token]
+        written = [each for each in await self._ledger.unfinished([add.user_id]) if each.token == add.token]
         if any(each.void for each in written):
             await self._adds.clear(add)
 
     async def tidy(self) -> None:
         """Finish what was left unfinished, and delete what has become void. Raises JournalUnavailable alone."""
-        for add in await self._ledger.adds():
+        for add in await self._ledger.unfinished():
             try:
                 await self._tidy(add)
             except MemoryUnavailable as exc:
@@ -219,9 +221,9 @@ class HostedRights:
             if standing.state is State.DONE and (standing.ids or not old):
                 await self._finish(add)
             elif standing.state is State.FAILED:
-                await self._ledger.drop_add(add.token)
+                await self._ledger.drop(add.token)
             elif old and standing.state is not State.OPEN:
-                await self._ledger.void_adds([add.user_id], [add.token])
+                await self._ledger.void([add.user_id], [add.token])
 
 
 def _payload(row: Row, user_id: str) -> dict[str, Any]:

@@ -32,12 +32,12 @@ async def test_what_was_told_is_recalled_by_another_process_and_learned_once(tmp
     event = message("I prefer all temperatures in Celsius.")
     user = event.person.key
     async with process(tmp_path, postgres_url) as (journal, memory):
-        conversation = await journal.admit(event)
+        conversation = await journal.inbox.admit(event)
         assert conversation is not None
-        await journal.answered(event, user, conversation, "Noted.", ["discord:2"], learn=True)
-        waiting = await journal.exchanges(user, event.place.scope)
+        await journal.inbox.answered(event, user, conversation, "Noted.", ["discord:2"], learn=True)
+        waiting = await journal.outbox.claim(user, event.place.scope)
         assert await memory.learn(waiting) == 1
-        assert await journal.exchanges(user, event.place.scope) == []
+        assert await journal.outbox.claim(user, event.place.scope) == []
     async with process(tmp_path, postgres_url) as (_, memory):
         assert await memory.learn(waiting) == 0
         (found,) = await memory.recall(user, None, "Which temperature scale do I like?", [], MONDAY)
@@ -53,9 +53,9 @@ async def test_listing_searches_words(tmp_path: Path, postgres_url: str, words: 
     event = message("I prefer all temperatures in Celsius.")
     user = event.person.key
     async with process(tmp_path, postgres_url) as (journal, memory):
-        conversation = await journal.admit(event)
+        conversation = await journal.inbox.admit(event)
         assert conversation is not None
-        await journal.answered(event, user, conversation, "Noted.", ["discord:2"], learn=True)
-        await memory.learn(await journal.exchanges(user, event.place.scope))
+        await journal.inbox.answered(event, user, conversation, "Noted.", ["discord:2"], learn=True)
+        await memory.learn(await journal.outbox.claim(user, event.place.scope))
         assert len(await memory.list(user, words)) == 1
         assert await memory.list(user, "tea") == []

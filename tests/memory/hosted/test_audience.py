@@ -10,13 +10,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.app import PLATFORMS
-from bot.core.identity import Identities
 from bot.core.platforms import parse_person
 from bot.events import MessageEvent
-from bot.privacy.rights import Rights
 from tests.core.test_audience import PEOPLE, PLACES, Fact, step
 from tests.fakes.mem0 import FakeMem0
 from tests.memory.hosted.world import NOW, Process, process
+from tests.parts import make_privacy
 
 pytestmark = pytest.mark.slow
 
@@ -47,12 +46,12 @@ class Both:
 
     def __init__(self, bot: Process) -> None:
         self._bot = bot
-        self._rights = Rights(bot.journal, bot.memory, Identities(bot.journal))
+        self._privacy = make_privacy(bot.journal, bot.memory)
         self.model = Model()
 
     async def found(self, account: str, here: int) -> set[str]:
         """What the bot recalls there."""
-        user = await self._bot.journal.user_id(account)
+        user = await self._bot.journal.accounts.user_id(account)
         memories = await self._bot.memory.recall(user, PLACES[here].recallable, "fact", (), NOW)
         return {memory.text.split(": ")[-1] for memory in memories}
 
@@ -72,36 +71,38 @@ class Both:
             facts[one].open = two
         elif kind == "edit" and one in facts:  # by anybody: only the owner's counts, and it changes no audience
             _, memory_id = await self._at(facts[one].told_by, one)
-            edited = await bot.memory.edit(await bot.journal.user_id(two), memory_id, f"fact {one}", NOW)
+            edited = await bot.memory.edit(await bot.journal.accounts.user_id(two), memory_id, f"fact {one}", NOW)
             assert (edited is not None) == self.model.same(facts[one].told_by, two)
         elif kind == "forget" and one in facts:
             _, memory_id = await self._at(facts[one].told_by, one)
-            count = await bot.memory.forget(await bot.journal.user_id(two), [memory_id])
+            count = await bot.memory.forget(await bot.journal.accounts.user_id(two), [memory_id])
             assert count == self.model.same(facts[one].told_by, two)
             if count:
                 del facts[one]
         elif kind == "delete":
-            await self._rights.on_deleted([f"e{one}"])
+            await self._privacy.changes.on_deleted([f"e{one}"])
             facts.pop(one, None)
         elif kind == "everything":
-            assert (await self._rights.forget_everything(await bot.journal.user_id(one))).memories is not None
+            assert (
+                await self._privacy.rights.forget_everything(await bot.journal.accounts.user_id(one))
+            ).memories is not None
             for gone in [each for each, fact in facts.items() if self.model.same(fact.told_by, one)]:
                 del facts[gone]
             for account in [each for each in PEOPLE if self.model.same(each, one)]:
                 self._part(account)
         elif kind == "link":
             await self._link(one, two, f"digest {number}")
-        elif kind == "part" and (parted := await bot.journal.part(two)) is not None:
-            assert await self._rights.joined(parted) is not None
+        elif kind == "part" and (parted := await bot.journal.accounts.part(two)) is not None:
+            assert await self._privacy.eraser.joined(parted) is not None
             self._part(two)
 
     async def _link(self, one: str, two: str, digest: str) -> None:
         if self.model.same(one, two):
             return
-        await self._bot.journal.offer_code(two, digest)
-        joined = await self._bot.journal.redeem_code(one, digest)
+        await self._bot.journal.codes.offer(two, digest)
+        joined = await self._bot.journal.codes.redeem(one, digest)
         assert joined is not None
-        assert await self._rights.joined(joined) is not None
+        assert await self._privacy.eraser.joined(joined) is not None
         moved = self.model.person[one]
         for account in [each for each in PEOPLE if self.model.person[each] == moved]:
             self.model.person[account] = self.model.person[two]
@@ -111,7 +112,7 @@ class Both:
 
     async def _at(self, account: str, number: int) -> tuple[str, str]:
         """Whose a fact is, and its memory's id."""
-        user = await self._bot.journal.user_id(account)
+        user = await self._bot.journal.accounts.user_id(account)
         memories = await self._bot.memory.list(user)
         (found,) = [each.id for each in memories if each.text.split(": ")[-1] == f"fact {number}"]
         return user, found

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.identity import Identities
 from bot.events import Edited
 from bot.ports import LearningFailed, MemoryUnavailable
-from bot.privacy.rights import Rights, TimeRange
+from bot.privacy.time_range import TimeRange
 from tests.fakes.mem0 import FakeMem0, Fault
 from tests.faults.gate import Gate, Seen, Trap
 from tests.house import Clock
 from tests.makers import until
 from tests.memory.hosted.world import ANN, NOW, Process, adds, process, said
+from tests.parts import Privacy, make_privacy
 
 ADD = "/v3/memories/add/"
 #: Where the process ends: (which side of the service, method, path of the request that is under way).
@@ -101,9 +101,9 @@ async def learn_all(bot: Process, clock: Clock) -> None:
     raise AssertionError("still not learned")
 
 
-def rights(bot: Process) -> Rights:
+def privacy(bot: Process) -> Privacy:
     """What people may ask of that process."""
-    return Rights(bot.journal, bot.memory, Identities(bot.journal))
+    return make_privacy(bot.journal, bot.memory)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -120,8 +120,8 @@ async def test_learned_once_after_a_crash(tmp_path: Path, mem0: FakeMem0, clock:
         assert [row["memory"] for row in mem0.rows] == ["Ann system: x: I live in Porto"]
         assert len(await bot.texts()) == 1
         assert len(adds(mem0)) == max(asked, 1)
-        assert await bot.journal.taught(["discord:1"]) == {"discord:1": ANN}
-        assert [add for add in await bot.journal.adds() if not add.void] == []
+        assert await bot.journal.taught.accounts_of(["discord:1"]) == {"discord:1": ANN}
+        assert [add for add in await bot.journal.adds.unfinished() if not add.void] == []
 
 
 @pytest.mark.parametrize("wish", ["everything", "since", "deleted"])
@@ -133,16 +133,16 @@ async def test_what_was_queued_before_a_crash_is_forgotten_after_it(
     await crash_learning(tmp_path, mem0, clock, step)
     async with process(tmp_path, mem0.url, clock=clock, patience=1) as bot:
         if wish == "everything":
-            outcome = await rights(bot).forget_everything(ANN)
+            outcome = await privacy(bot).rights.forget_everything(ANN)
             surely_gone = step.startswith("done")
             assert (outcome.memories is not None) == surely_gone, "it isn't called gone while it may yet come"
-            assert (await bot.journal.account(ANN)).erasing == (not surely_gone)
+            assert (await bot.journal.accounts.account(ANN)).erasing == (not surely_gone)
         elif wish == "since":
             start = datetime.fromtimestamp(0, UTC)
             stretch = TimeRange.of(await bot.memory.list(ANN), start, NOW + timedelta(days=1))
-            await rights(bot).forget_stretch(ANN, stretch)
+            await privacy(bot).rights.forget_time_range(ANN, stretch)
         else:
-            await rights(bot).on_deleted(["discord:1"])
+            await privacy(bot).changes.on_deleted(["discord:1"])
         assert await bot.texts() == []
         release(mem0)
         await asyncio.sleep(0.05)
@@ -152,11 +152,11 @@ async def test_what_was_queued_before_a_crash_is_forgotten_after_it(
         await bot.memory.tidy()
         assert mem0.rows == []
         clock.now += 3600
-        await rights(bot).tick()
+        await privacy(bot).eraser.tick()
         await bot.memory.tidy()
         assert await bot.waiting() == []
-        assert not (await bot.journal.account(ANN)).erasing
-        assert await bot.journal.adds() == []
+        assert not (await bot.journal.accounts.account(ANN)).erasing
+        assert await bot.journal.adds.unfinished() == []
         assert mem0.rows == []
 
 
@@ -164,15 +164,15 @@ async def test_what_nobody_has_heard_of_is_waited_for(tmp_path: Path, mem0: Fake
     """Whether an unanswered add reached mem0 shows in time alone: until then nobody is told that all is forgotten."""
     await crash_learning(tmp_path, mem0, clock, "queued, not answered")
     async with process(tmp_path, mem0.url, clock=clock) as bot:
-        await rights(bot).forget_everything(ANN)
+        await privacy(bot).rights.forget_everything(ANN)
         clock.now += 300
-        await rights(bot).tick()
-        assert (await bot.journal.account(ANN)).erasing
+        await privacy(bot).eraser.tick()
+        assert (await bot.journal.accounts.account(ANN)).erasing
         release(mem0)
         await asyncio.sleep(0.05)
         clock.now += 400
-        await rights(bot).tick()
-        assert not (await bot.journal.account(ANN)).erasing
+        await privacy(bot).eraser.tick()
+        assert not (await bot.journal.accounts.account(ANN)).erasing
         assert mem0.rows == []
 
 
@@ -190,7 +190,7 @@ async def test_an_edit_is_made_once_or_not_at_all(tmp_path: Path, mem0: FakeMem0
         await bot.memory.tidy()
         clock.now += 3600
         await bot.memory.tidy()
-        assert await bot.journal.adds() == []
+        assert await bot.journal.adds.unfinished() == []
         assert len(mem0.rows) == 1
 
 
@@ -204,21 +204,21 @@ async def test_an_edit_under_way_at_a_crash_is_forgotten_after_it(
     async with process(tmp_path, mem0.url, clock=clock, patience=1) as bot:
         if wish == "it":
             memories = [memory for memory in await bot.memory.list(ANN) if memory.id == memory_id]
-            await rights(bot).forget_memories(ANN, memories)
+            await privacy(bot).rights.forget_memories(ANN, memories)
         elif wish == "everything":
-            await rights(bot).forget_everything(ANN)
+            await privacy(bot).rights.forget_everything(ANN)
         else:
-            await rights(bot).on_deleted(["discord:1"])
+            await privacy(bot).changes.on_deleted(["discord:1"])
         release(mem0)
         await asyncio.sleep(0.05)
         assert await bot.texts() == []
         await bot.memory.tidy()
         assert mem0.rows == []
         clock.now += 3600
-        await rights(bot).tick()
+        await privacy(bot).eraser.tick()
         await bot.memory.tidy()
-        assert not (await bot.journal.account(ANN)).erasing
-        assert (mem0.rows, await bot.journal.adds()) == ([], [])
+        assert not (await bot.journal.accounts.account(ANN)).erasing
+        assert (mem0.rows, await bot.journal.adds.unfinished()) == ([], [])
 
 
 async def test_a_worker_that_stood_still_adds_nothing_that_was_forgotten(
@@ -227,7 +227,7 @@ async def test_a_worker_that_stood_still_adds_nothing_that_was_forgotten(
     """What was taken up to be learned, and forgotten before it was sent, isn't sent."""
     async with process(tmp_path, mem0.url, clock=clock) as bot:
         exchange = await bot.say(1, "I live in Porto")
-        await rights(bot).forget_everything(ANN)
+        await privacy(bot).rights.forget_everything(ANN)
         assert await bot.memory.learn([exchange]) == 0
         assert adds(mem0) == []
 
@@ -240,8 +240,8 @@ async def test_an_edited_message_is_learned_anew_after_what_it_taught(
     async with process(tmp_path, mem0.url, clock=clock, patience=1) as bot:
         (old,) = await bot.waiting()
         edited = said(1, "I live in Faro")
-        await bot.journal.edited([Edited(edited, ANN, learn=True)])
-        await bot.journal.release([edited.id])
+        await bot.journal.changes.edit([Edited(edited, ANN, learn=True)])
+        await bot.journal.taught.release([edited.id])
         with pytest.raises(LearningFailed, match="earlier version"):
             await bot.memory.learn(await bot.waiting())
         release(mem0)
@@ -271,7 +271,7 @@ async def test_an_edit_that_comes_too_late_adds_nothing(tmp_path: Path, mem0: Fa
         go_on.set()
         assert await editing is None
         assert len(adds(mem0)) == 1
-        assert (mem0.rows, await bot.journal.adds()) == ([], [])
+        assert (mem0.rows, await bot.journal.adds.unfinished()) == ([], [])
 
 
 @pytest.mark.parametrize("wish", ["it", "everything"])
@@ -314,13 +314,13 @@ async def test_one_add_that_fails_holds_up_no_other(tmp_path: Path, mem0: FakeMe
             with pytest.raises(LearningFailed):
                 await bot.tell(number, f"fact {number}")
             clock.now += 1
-        await bot.journal.forget_raw(ANN, [ANN])
+        await bot.journal.texts.forget_person(ANN, [ANN])
         mem0.release.set()
         await until(lambda: len(mem0.rows) == 2)
-        first, second = await bot.journal.adds()
+        first, second = await bot.journal.adds.unfinished()
         mem0.faults.append(Fault("GET", f"/v1/event/{first.event}", 400))
         await bot.memory.tidy()
         assert [row["memory"] for row in mem0.rows] == ["Ann system: x: fact 1"]
-        assert await bot.journal.adds() == [first]
+        assert await bot.journal.adds.unfinished() == [first]
         await bot.memory.tidy()
         assert (mem0.rows, second.void) == ([], True)

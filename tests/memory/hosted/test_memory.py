@@ -119,7 +119,7 @@ async def test_a_lost_answer_neither_loses_nor_doubles_a_fact(
     assert await bot.texts() == ["I live in Porto"]
     assert len(adds(mem0)) == (1 if after else 2)
     assert await bot.waiting() == []
-    assert all(add.void for add in await bot.journal.adds())
+    assert all(add.void for add in await bot.journal.adds.unfinished())
 
 
 async def test_what_comes_late_after_all_is_no_second_memory(mem0: FakeMem0, bot: Process, clock: Clock) -> None:
@@ -146,7 +146,7 @@ async def test_what_comes_late_after_all_is_no_second_memory(mem0: FakeMem0, bot
     assert len(mem0.rows) == 1
     clock.now += 3600
     await bot.memory.tidy()
-    assert await bot.journal.adds() == []
+    assert await bot.journal.adds.unfinished() == []
 
 
 async def test_a_rate_limit_is_waited_out_as_long_as_it_asks(mem0: FakeMem0, bot: Process, sleep: Sleep) -> None:
@@ -182,7 +182,7 @@ async def test_a_refused_message_is_given_up_for_good(mem0: FakeMem0, bot: Proce
         await bot.memory.learn([first, await bot.say(2, "I like tea")])
     assert failed.value.final
     assert await bot.waiting() == [first]
-    assert await bot.journal.adds() == []
+    assert await bot.journal.adds.unfinished() == []
 
 
 async def test_recall_gives_a_place_only_its_audiences(mem0: FakeMem0, bot: Process) -> None:
@@ -309,7 +309,7 @@ async def test_what_is_queued_when_everything_is_forgotten_does_not_come_back(
         said = [await bot.say(1, "a secret"), await bot.say(2, "another")]
         learning = asyncio.create_task(bot.memory.learn(said))
         await sleep.polled.wait()
-        await bot.journal.forget_raw(ANN, [ANN])
+        await bot.journal.texts.forget_person(ANN, [ANN])
         forgetting = asyncio.create_task(bot.memory.forget_all(ANN))
         await asyncio.sleep(0)
         mem0.release.set()
@@ -460,7 +460,7 @@ async def test_a_service_that_is_down_does_not_keep_the_bot_from_starting(tmp_pa
             await bot.memory.list(ANN)
         with pytest.raises(MemoryUnavailable):
             await bot.tell(1, "I like tea")
-        assert await bot.journal.adds() == []
+        assert await bot.journal.adds.unfinished() == []
 
 
 async def test_texts_and_keys_stay_out_of_logs(mem0: FakeMem0, bot: Process, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.core.identity import Identities
 from bot.model import SHARED_SCOPE
 from bot.ports import MemoryUnavailable
-from bot.privacy.rights import Rights
 from tests.fakes.mem0 import FakeMem0, Fault
 from tests.house import Between, Clock
 from tests.makers import until
 from tests.memory.hosted.world import ANN, BEN, NOW, PUBLIC, Process, adds, process
+from tests.parts import make_privacy
 
 ELSEWHERE = "terminal:ann"
 
@@ -38,17 +37,17 @@ async def bot(tmp_path: Path, mem0: FakeMem0, clock: Clock) -> AsyncIterator[Pro
 
 async def link(bot: Process, person: str, to: str) -> None:
     """Join an account to another, as `/link` does."""
-    await bot.journal.offer_code(to, "digest")
-    joined = await bot.journal.redeem_code(person, "digest")
+    await bot.journal.codes.offer(to, "digest")
+    joined = await bot.journal.codes.redeem(person, "digest")
     assert joined is not None
-    assert await Rights(bot.journal, bot.memory, Identities(bot.journal)).joined(joined) is not None
+    assert await make_privacy(bot.journal, bot.memory).eraser.joined(joined) is not None
 
 
 async def unlink(bot: Process, person: str) -> None:
     """Part an account from the others, as `/unlink` does."""
-    parted = await bot.journal.part(person)
+    parted = await bot.journal.accounts.part(person)
     assert parted is not None
-    assert await Rights(bot.journal, bot.memory, Identities(bot.journal)).joined(parted) is not None
+    assert await make_privacy(bot.journal, bot.memory).eraser.joined(parted) is not None
 
 
 async def test_an_edit_takes_the_memorys_place(mem0: FakeMem0, bot: Process) -> None:
@@ -105,7 +104,7 @@ async def test_a_memory_that_is_forgotten_while_it_is_edited_leaves_nothing(mem0
     await asyncio.gather(editing, return_exceptions=True)
     assert await bot.texts() == []
     await bot.memory.forget(ANN, [before.id])
-    assert (mem0.rows, await bot.journal.adds()) == ([], [])
+    assert (mem0.rows, await bot.journal.adds.unfinished()) == ([], [])
 
 
 async def test_what_took_a_memorys_place_is_forgotten_in_its_stead(mem0: FakeMem0, bot: Process) -> None:
@@ -202,7 +201,7 @@ async def test_what_is_queued_when_accounts_are_linked_is_learned_once(
         await asyncio.gather(learning, again)
         assert await bot.texts() == ["I like rum"]
         assert len(mem0.rows) == 1
-        assert (await bot.waiting(), await bot.journal.adds()) == ([], [])
+        assert (await bot.waiting(), await bot.journal.adds.unfinished()) == ([], [])
 
 
 async def test_a_deleted_message_is_found_after_accounts_parted(mem0: FakeMem0, bot: Process) -> None:
@@ -210,20 +209,20 @@ async def test_a_deleted_message_is_found_after_accounts_parted(mem0: FakeMem0, 
     await link(bot, ELSEWHERE, ANN)
     await bot.tell(1, "I like gin", ELSEWHERE)
     await bot.tell(2, "I like rum", ELSEWHERE)
-    rights = Rights(bot.journal, bot.memory, Identities(bot.journal))
-    await rights.on_deleted(["discord:1"])
+    privacy = make_privacy(bot.journal, bot.memory)
+    await privacy.changes.on_deleted(["discord:1"])
     assert await bot.texts() == ["I like rum"]
-    assert await bot.journal.taught(["discord:1", "discord:2"]) == {"discord:2": ELSEWHERE}
+    assert await bot.journal.taught.accounts_of(["discord:1", "discord:2"]) == {"discord:2": ELSEWHERE}
     await unlink(bot, ELSEWHERE)
-    await rights.on_deleted(["discord:2"])
+    await privacy.changes.on_deleted(["discord:2"])
     assert mem0.rows == []
 
 
 async def test_a_message_deleted_while_its_lesson_ends_leaves_nothing(mem0: FakeMem0, bot: Process) -> None:
     """Whom it taught is noted after the deletion has looked for that, and before it has the exchange erased."""
     exchange = await bot.say(1, "I like gin")
-    journal: Any = Between(bot.journal, "taught", lambda: bot.memory.learn([exchange]))
-    await Rights(journal, bot.memory, Identities(journal)).on_deleted(["discord:1"])
+    taught: Any = Between(bot.journal.taught, "accounts_of", lambda: bot.memory.learn([exchange]))
+    await make_privacy(bot.journal, bot.memory, taught=taught).changes.on_deleted(["discord:1"])
     assert mem0.rows == []
 
 
@@ -234,19 +233,20 @@ async def test_what_could_not_be_forgotten_is_found_after_accounts_parted(
     """With mem0 down when it is asked for, and the accounts parted since, a forgetting still ends with nothing left."""
     await link(bot, ELSEWHERE, ANN)
     await bot.tell(1, "I like gin", ELSEWHERE)
-    rights = Rights(bot.journal, bot.memory, Identities(bot.journal))
+    privacy = make_privacy(bot.journal, bot.memory)
     (gin,) = await bot.memory.list(ANN)
     mem0.faults.append(Fault("DELETE", "/v1/memories/", 503, times=10))
+    rights = privacy.rights
     asked = rights.forget_everything(ANN) if wish == "everything" else rights.forget_memories(ANN, [gin])
     assert (await asked).memories is None
     if wish == "one":
         await unlink(bot, ELSEWHERE)
     else:
         for account in (ANN, ELSEWHERE):
-            assert (await bot.journal.account(account)).erasing, "until it is gone, neither account uses it"
+            assert (await bot.journal.accounts.account(account)).erasing, "until it is gone, neither account uses it"
     mem0.faults.clear()
     clock.now += 3600
-    await rights.tick()
+    await privacy.eraser.tick()
     assert mem0.rows == []
 
 

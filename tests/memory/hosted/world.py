@@ -65,10 +65,10 @@ class Process:
 
     async def hear(self, event: MessageEvent) -> Exchange:
         """Have something said and answered; what it is waits to be learned."""
-        conversation = await self.journal.admit(event)
+        conversation = await self.journal.inbox.admit(event)
         assert conversation is not None
-        user_id = await self.journal.user_id(event.person.key)
-        await self.journal.answered(event, user_id, conversation, "Noted.", [], learn=True)
+        user_id = await self.journal.accounts.user_id(event.person.key)
+        await self.journal.inbox.answered(event, user_id, conversation, "Noted.", [], learn=True)
         waiting = await self.waiting(user_id, event.place.scope)
         return next(exchange for exchange in waiting if exchange.event_id == event.id)
 
@@ -78,7 +78,7 @@ class Process:
 
     async def waiting(self, user_id: str = ANN, scope: str = "private") -> list[Exchange]:
         """What is not learned yet."""
-        return await self.journal.exchanges(user_id, scope)
+        return await self.journal.outbox.claim(user_id, scope)
 
     async def tell(self, number: int, text: str, user: str = ANN, scope: str = "private") -> Exchange:
         """Have something said, answered and learned."""
@@ -108,7 +108,7 @@ async def process(
     journal = await open_journal(settings, clock)
     try:
         memory = await HostedMemory.open(
-            key, url, journal, tokens=tokens, patience=patience, sleep=sleep or Sleep(), clock=clock
+            key, url, journal.adds, tokens=tokens, patience=patience, sleep=sleep or Sleep(), clock=clock
         )
         try:
             yield Process(journal, memory)

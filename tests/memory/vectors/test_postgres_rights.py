@@ -20,9 +20,9 @@ async def test_forgotten_means_gone_from_every_page(postgres_url: str, tmp_path:
         memory = (await house.memory.list(ANN.key))[0]
         await house.memory.edit(ANN.key, memory.id, f"Zoe is a {CANARY}", event.at)
         await house.hear(f"The {CANARY} sings.")
-        waiting = await house.journal.exchanges(ANN.key, "private")
+        waiting = await house.journal.outbox.claim(ANN.key, "private")
         open_ = replace(event, id="discord:99", text=f"Is my {CANARY} pretty?")
-        conversation = await house.journal.admit(open_)
+        conversation = await house.journal.inbox.admit(open_)
         assert conversation is not None
         assert CANARY.encode() in heap(postgres_url)
         await house.press(await house.run("forget"), "Forget everything")
@@ -44,11 +44,11 @@ async def test_platforms_are_followed(postgres_url: str, tmp_path: Path) -> None
         first = await house.tell("I like tea.")
         second = await house.tell("My bird is a finch.")
         await house.tell("I ski.", ANN_ON_DISCORD, DISCORD_DM)
-        await house.rights.on_deleted([first.id])
-        await house.rights.on_edited(replace(second, text="My bird is a wren."))
+        await house.changes.on_deleted([first.id])
+        await house.changes.on_edited(replace(second, text="My bird is a wren."))
         await house.learn()
         assert await left(house) == ["My bird is a wren.", "I ski."]
-        await house.rights.on_removed("slack", "T1")
+        await house.changes.on_removed("slack", "T1")
         house.clock.now += 3700
-        await house.rights.tick()
+        await house.eraser.tick()
         assert await left(house) == ["I ski."]

@@ -1,0 +1,48 @@
+"""Messages that were deleted on their platform: everything that is stored of them goes."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.journal import outbox, repeated_answers, withdrawn
+from bot.journal.forgetting import close_events
+from bot.journal.tables import exchanges, inbox, messages, turns
+
+
+def any_stored(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
+    """Whether anything may be stored here of any of these messages."""
+    ids = list(message_ids)
+    seen = sa.and_(messages.c.message_id.in_(ids), messages.c.event_id != "")
+    ahead = sa.and_(inbox.c.event_id.in_(ids), inbox.c.ahead == 1)
+    found = (seen, ahead, turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids))
+    return any(conn.execute(sa.select(sa.literal(1)).where(which).limit(1)).first() for which in found)
+
+
+def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) -> int:
+    """Erase everything stored of deleted messages, and the answers that may repeat it; return the rows deleted.
+
+    For an answer of the bot's own, that answer alone goes: what its person said stays.
+    """
+    ids = list(message_ids)
+    withdrawn.withdraw(conn, ids, now)
+    count = close_events(conn, inbox.c.event_id.in_(ids))
+    said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
+    gone: dict[tuple[str, str], list[str]] = {}
+    for table, which in ((turns, sa.and_(said, turns.c.author == "user")), (exchanges, waiting)):
+        for row in conn.execute(sa.select(table.c.user_id, table.c.conversation, table.c.text).where(which)):
+            gone.setdefault((row.user_id, row.conversation), []).append(row.text)
+    answers = sa.and_(
+        messages.c.message_id.in_(ids), messages.c.message_id != messages.c.event_id, messages.c.event_id != ""
+    )
+    answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
+    count += outbox.erase(conn, waiting, now)
+    count += conn.execute(sa.delete(turns).where(said)).rowcount
+    if answered:
+        replies = sa.and_(turns.c.event_id.in_(answered), turns.c.author == "assistant")
+        count += conn.execute(sa.delete(turns).where(replies)).rowcount
+        with_answer = sa.and_(exchanges.c.event_id.in_(answered), exchanges.c.answer != "")
+        count += conn.execute(sa.update(exchanges).where(with_answer).values(answer="")).rowcount
+    # For each person and conversation once, however many messages: it scans all answers there.
+    for (user, conversation), texts in sorted(gone.items()):
+        count += repeated_answers.forget(conn, repeated_answers.Erased(texts, [conversation]), [user], now)
+    return count
