@@ -13,6 +13,7 @@ from adapters.discord.history import Channels
 from adapters.discord.missed_place import Place
 from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.aio.backoff import Backoff
+from bot.aio.tasks import TaskSet
 from bot.events import MessageEvent
 from bot.model import PlaceKey
 from bot.ports import Core, JournalUnavailable
@@ -58,8 +59,8 @@ class CatchUp:
         self._places: dict[int, Place] = {}
         self._guilds: dict[int, asyncio.Event] = {}
         self._runs: dict[int, asyncio.Task[None]] = {}
-        self._waiting: set[asyncio.Task[None]] = set()
-        self._comparing: set[asyncio.Task[None]] = set()
+        self._waiting: TaskSet[None] = TaskSet()
+        self._comparing: TaskSet[None] = TaskSet()
         self._slots = asyncio.Semaphore(ANSWERS)
         self._asking = 0
         self._asked = asyncio.Event()
@@ -177,9 +178,7 @@ class CatchUp:
             reading.cancel()
             raise
         # Past that, a new session no longer ends this run: what it admits it must have answered.
-        run = self._runs.pop(shard)
-        self._waiting.add(run)
-        run.add_done_callback(self._waiting.discard)
+        self._waiting.add(self._runs.pop(shard))
         comparing = self._compare({place.channel for _, place in found})
         await asyncio.wait({comparing}, timeout=_COMPARING_SECONDS)
         try:
@@ -197,10 +196,7 @@ class CatchUp:
         await self._rest(places)
 
     def _compare(self, first: set[int]) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._comparison.look(first))
-        self._comparing.add(task)
-        task.add_done_callback(self._comparing.discard)
-        return task
+        return self._comparing.spawn(self._comparison.look(first))
 
     async def _rest(self, places: list[Place]) -> None:
         """Go on with what could not be read or admitted so far, place by place, until it can be."""
@@ -240,9 +236,7 @@ class CatchUp:
         self._forget_if_done(place)
         if new:
             # Tasks begin in order, and locks and semaphores are fair: the oldest goes first, in a place and over all.
-            task = asyncio.create_task(self._next(place, event))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._waiting.spawn(self._next(place, event))
 
     async def _next(self, place: Place, event: MessageEvent) -> None:
         if event.id in place.live:

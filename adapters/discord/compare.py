@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import discord
+from cachetools import FIFOCache
 
 from adapters.discord.history import Channels, Unreadable
 
@@ -55,7 +55,7 @@ class Comparison:
         self._deleted = deleted
         self._waiting: dict[int, KnownMessages] = {}
         self._readers = asyncio.Semaphore(READERS)
-        self._gone: OrderedDict[int, None] = OrderedDict()
+        self._gone: FIFOCache[int, None] = FIFOCache(_GONE)
 
     def expect(self, known: Iterable[KnownMessages]) -> None:
         """Have channels looked through; what an earlier session has left to look at is not lost."""
@@ -67,9 +67,7 @@ class Comparison:
 
     def told(self, message_ids: Iterable[int]) -> None:
         """Note messages that are known to be deleted."""
-        self._gone |= dict.fromkeys(message_ids)
-        while len(self._gone) > _GONE:
-            self._gone.popitem(last=False)
+        self._gone.update(dict.fromkeys(message_ids))
 
     async def look(self, first: Collection[int]) -> None:
         """Look through the channels that wait for it, these before the others."""

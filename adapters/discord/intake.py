@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
+from cachetools import LRUCache
 
 from adapters.discord import paste
 from adapters.discord.catch_up import CatchUp
@@ -61,7 +61,7 @@ class Intake:
         self._stopping = False
         self._synced = False
         self._guilds: set[int] = set()
-        self._edits: OrderedDict[int, datetime] = OrderedDict()
+        self._edits: LRUCache[int, datetime] = LRUCache(_EDITS)
         #: Messages of a channel whose text is being fetched: what is said behind them isn't written down before them.
         self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
         self.ready = asyncio.Event()
@@ -183,9 +183,6 @@ class Intake:
         if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
             return
         self._edits[message.id] = at
-        self._edits.move_to_end(message.id)
-        if len(self._edits) > _EDITS:
-            self._edits.popitem(last=False)
         await self.catch_up.turn(message.channel.id)
         event = await self._read(message, me)
         if event is not None and not known and await self._is_new(event):

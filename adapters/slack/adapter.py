@@ -21,6 +21,7 @@ from adapters.slack.intake import Intake
 from adapters.slack.interactions import Interactions
 from adapters.slack.socket import HEARTBEAT, RECONNECT, Envelope, Socket
 from bot.aio.backoff import Pauses
+from bot.aio.tasks import TaskSet
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
 from bot.network import Connector
@@ -48,7 +49,7 @@ class SlackAdapter:
         self._stopping = asyncio.Event()
         self._done = asyncio.Event()
         self._running = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: TaskSet[None] = TaskSet()
         self._api: SlackApi
         self._directory: Directory
         self._intake: Intake
@@ -120,14 +121,8 @@ class SlackAdapter:
             await self._intake.close()
         if self._tasks:
             log.info("slack: waiting for %d answers in flight", len(self._tasks))
-            _, late = await asyncio.wait(self._tasks, timeout=GRACE)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-            if late:
-                log.error(
-                    "slack: %d answers unfinished after %d s; they resume at the next start", len(late), int(GRACE)
-                )
+            if late := await self._tasks.finish(GRACE):
+                log.error("slack: %d answers unfinished after %d s; they resume at the next start", late, int(GRACE))
         if self.ready.is_set():
             await self._directory.close()
 
@@ -225,9 +220,7 @@ class SlackAdapter:
         self.ready.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._guarded(work))
 
     @staticmethod
     async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+from cachetools import FIFOCache, LRUCache
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
@@ -18,6 +19,7 @@ from adapters.slack.events import Body, Change, ParsedMessage, parse_change, par
 from adapters.slack.interactions import Interactions
 from adapters.slack.reply import SlackReply
 from bot.aio.rate_limit import Allowance
+from bot.aio.tasks import TaskSet
 from bot.commands.spoken import Spoken, command
 from bot.events import CommandEvent, MessageEvent
 from bot.logs import describe
@@ -67,9 +69,9 @@ class Intake:
         self._spawn = spawn
         self.before = _at_once
         self._naming = Allowance(NAMED_A_MINUTE)
-        self._unsure: set[asyncio.Task[None]] = set()
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._changes: OrderedDict[str, Change] = OrderedDict()
+        self._unsure: TaskSet[None] = TaskSet()
+        self._seen: FIFOCache[str, None] = FIFOCache(SEEN)
+        self._changes: LRUCache[str, Change] = LRUCache(CHANGES)
 
     async def take(self, body: Body) -> None:
         """Take in a message event. Where this returns, it may be acknowledged: nothing of it can be lost any more.
@@ -126,9 +128,6 @@ class Intake:
 
     async def _change(self, found: Change) -> None:
         self._changes[found.id] = found
-        self._changes.move_to_end(found.id)
-        if len(self._changes) > CHANGES:
-            self._changes.popitem(last=False)
         if found.new is None:
             await self._core.changes.on_deleted([found.id, *found.former])
             return
@@ -173,9 +172,7 @@ class Intake:
             if await self._directory.joined(found.channel, found.thread or ""):
                 self._spawn(then(found))
 
-        task = asyncio.create_task(wait())
-        self._unsure.add(task)
-        task.add_done_callback(self._unsure.discard)
+        self._unsure.spawn(wait())
 
     async def _follow_up(self, found: ParsedMessage) -> None:
         latest = self.latest(found)
@@ -318,8 +315,6 @@ class Intake:
         if message in self._seen:
             return False
         self._seen[message] = None
-        if len(self._seen) > SEEN:
-            self._seen.popitem(last=False)
         return True
 
     def _link(self, found: ParsedMessage) -> str:

@@ -8,10 +8,10 @@ between.
 
 import asyncio
 from bisect import insort
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cachetools import LRUCache
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -65,7 +65,7 @@ class Pace:
         self._sleep = sleep
         self._made: dict[str, list[float]] = {}
         self._held: dict[str, float] = {}
-        self._posts: OrderedDict[str, float] = OrderedDict()
+        self._posts: LRUCache[str, float] = LRUCache(CHANNELS)
         self._growing = 0
 
     def delay(self, method: str, channel: str = "", *, spare: int = 0) -> float:
@@ -93,8 +93,6 @@ class Pace:
             insort(self._made.setdefault(method, []), at)
         if method == _POST:
             self._posts[channel] = max(self._posts.pop(channel, at), at) + POST_EVERY
-            if len(self._posts) > CHANNELS:
-                self._posts.popitem(last=False)
         while (left := max(at, self._held.get(method, at)) - self._clock()) > 0:
             await self._sleep(max(left, 0.001))
 

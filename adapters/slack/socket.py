@@ -7,13 +7,14 @@ an address serves for one connection only; hence these lines, on the same aiohtt
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import aiohttp
 
 from adapters.slack.errors import SLACK_ERRORS, code
 from bot.aio.backoff import Backoff, Pauses
+from bot.aio.tasks import TaskSet
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ class Socket:
         self._heartbeat = heartbeat
         self._pauses = Pauses(RECONNECT)
         self._connections: set[aiohttp.ClientWebSocketResponse] = set()
-        self._answers: set[asyncio.Task[None]] = set()
-        self._drains: set[asyncio.Task[None]] = set()
+        self._answers: TaskSet[None] = TaskSet()
+        self._drains: TaskSet[None] = TaskSet()
         self.greeted = asyncio.Event()
 
     async def run(self, url: str) -> None:
@@ -80,8 +81,7 @@ class Socket:
                     self._connections.add(connection)
                     await self._read(connection)
         finally:
-            if self._answers:
-                await asyncio.wait(self._answers, timeout=LAST_WORDS)
+            await self._answers.wait(LAST_WORDS)
             for task in (*self._answers, *self._drains):
                 task.cancel()
             await asyncio.gather(*self._answers, *self._drains, return_exceptions=True)
@@ -114,7 +114,7 @@ class Socket:
             renewed = False
         if renewed:
             log.info("slack: renewing the connection")
-            self._spawn(self._drain(connection), self._drains)
+            self._drains.spawn(self._drain(connection))
         else:
             log.warning("slack: connection lost, reconnecting")
             await self._close(connection)
@@ -144,7 +144,7 @@ class Socket:
         elif message.get("type") == "disconnect":
             return True
         elif "envelope_id" in message:
-            self._spawn(self._answer(connection, message), self._answers)
+            self._answers.spawn(self._answer(connection, message))
         return None
 
     async def _drain(self, connection: aiohttp.ClientWebSocketResponse) -> None:
@@ -159,12 +159,6 @@ class Socket:
     async def _close(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         self._connections.discard(connection)
         await connection.close()
-
-    @staticmethod
-    def _spawn(work: Coroutine[None, None, None], group: set[asyncio.Task[None]]) -> None:
-        task = asyncio.create_task(work)
-        group.add(task)
-        task.add_done_callback(group.discard)
 
     async def _answer(self, connection: aiohttp.ClientWebSocketResponse, message: Envelope) -> None:
         try:

@@ -1,8 +1,9 @@
 """What a person may send within a minute."""
 
 from bisect import bisect_right, insort
-from collections import OrderedDict
 from datetime import datetime
+
+from cachetools import LRUCache
 
 #: People remembered at once; the one heard longest ago gives way.
 PEOPLE = 10_000
@@ -19,17 +20,14 @@ class Allowance:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._sent: OrderedDict[str, list[float]] = OrderedDict()
-        self._told: OrderedDict[str, float] = OrderedDict()
+        self._sent: LRUCache[str, list[float]] = LRUCache(PEOPLE)
+        self._told: LRUCache[str, float] = LRUCache(PEOPLE)
 
     def take(self, person_key: str, at: datetime) -> bool:
         """Whether what that person sent at that time is within the allowance; then it counts."""
         if self._per_minute == 0:
             return True
         sent = self._sent.setdefault(person_key, [])
-        self._sent.move_to_end(person_key)
-        if len(self._sent) > PEOPLE:
-            self._sent.popitem(last=False)
         when = at.timestamp()
         if bisect_right(sent, when) - bisect_right(sent, when - WINDOW) >= self._per_minute:
             return False
@@ -43,7 +41,4 @@ class Allowance:
         if now - self._told.get(person_key, -WINDOW) < WINDOW:
             return False
         self._told[person_key] = now
-        self._told.move_to_end(person_key)
-        if len(self._told) > PEOPLE:
-            self._told.popitem(last=False)
         return True

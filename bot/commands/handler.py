@@ -2,11 +2,12 @@
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
+
+from cachetools import FIFOCache
 
 from bot.commands import actions, listing
 from bot.commands.actions import Decide, Export, Handle, Page, Search, Switch
@@ -74,7 +75,7 @@ class Commands:
         self._remember = remember
         self.forgetting: Forgetting = forgetting
         self.linking: Linking = linking
-        self._outcomes: OrderedDict[tuple[str, str], View] = OrderedDict()
+        self._outcomes: FIFOCache[tuple[str, str], View] = FIFOCache(OUTCOMES)
 
     async def run(self, event: CommandEvent) -> View:
         """Answer a command of the registry."""
@@ -124,8 +125,6 @@ class Commands:
         if view == STALE:
             return self._outcomes.get(pressed, STALE)
         self._outcomes[pressed] = view
-        if len(self._outcomes) > OUTCOMES:
-            self._outcomes.popitem(last=False)
         return view
 
     async def open_form(self, event: PressEvent) -> Form | View:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from bot.aio.backoff import Backoff
+from bot.aio.tasks import TaskSet
 from bot.events import Learned
 from bot.logs import describe
 from bot.model import Exchange
@@ -56,7 +57,7 @@ class Learner:
         self._first: dict[tuple[str, str], float] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._failures: dict[tuple[str, str], int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: TaskSet[None] = TaskSet()
         self._persons: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._stopping = False
@@ -83,9 +84,7 @@ class Learner:
     def _due(self, key: tuple[str, str]) -> None:
         self._timers.pop(key, None)
         self._first.pop(key, None)
-        task = asyncio.create_task(self._learn(*key), name="learning")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._learn(*key), name="learning")
 
     async def _learn(self, user_id: str, scope: str) -> None:
         lock = self._persons.setdefault(user_id, asyncio.Lock())
@@ -172,7 +171,7 @@ class Learner:
             self._timers.pop(key).cancel()
             self._due(key)
         while self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await self._tasks.wait()
 
     async def stop(self, grace: float) -> None:
         """Begin nothing new; give what is in flight `grace` seconds. What is not done stays in the journal."""
@@ -180,8 +179,4 @@ class Learner:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._tasks.finish(grace)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from bot.aio.tasks import TaskSet
 from bot.core.learning import Learner
 from bot.events import MessageEvent
 from bot.logs import describe
@@ -60,7 +61,7 @@ class Recovery:
         self._platforms = platforms
         self._learner = learner
         self._every = every
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: TaskSet[None] = TaskSet()
 
     async def run(self) -> None:
         """Look, take up, wait; for ever."""
@@ -83,9 +84,7 @@ class Recovery:
         for event, conversation, attempts in await self._inbox.unanswered(ready):
             platform = ready[event.person.platform]
             log.info("%s: resuming", event.id)
-            task = asyncio.create_task(self._take_up(platform, event, conversation, attempts))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._take_up(platform, event, conversation, attempts))
 
     async def _take_up(self, platform: Platform, event: MessageEvent, conversation: str, attempts: int) -> None:
         try:
@@ -97,8 +96,4 @@ class Recovery:
 
     async def finish(self, grace: float) -> None:
         """Give what is being answered `grace` seconds; what isn't done stays in the journal."""
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._tasks.finish(grace)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from cachetools import FIFOCache
+
 from bot.aio.backoff import Backoff
 from bot.events import MessageEvent
 from bot.logs import describe
@@ -72,7 +74,7 @@ class Retries:
         self._clock = clock
         self._jitter = jitter
         self._handles: OrderedDict[str, tuple[ReplyHandle, asyncio.TimerHandle, MessageEvent]] = OrderedDict()
-        self._failures: OrderedDict[str, int] = OrderedDict()
+        self._failures: FIFOCache[str, int] = FIFOCache(KEPT)
 
     def allowed(self, event: MessageEvent) -> bool:
         """Whether an answer that fails in an outage is retried."""
@@ -138,8 +140,6 @@ class Retries:
             await self._retry_later(event, attempts, reply)
             return
         failures = self._failures[event.id] = self._failures.pop(event.id, 0) + 1
-        if len(self._failures) > KEPT:
-            self._failures.popitem(last=False)
         if self._enabled and failures <= FAILURES:
             await self._retry_later(event, attempts, reply)
             return
