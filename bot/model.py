@@ -1,10 +1,9 @@
 """What the core speaks of: people, places, turns, memories and their sources. All values are frozen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Audience(StrEnum):
@@ -211,19 +210,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
-    """Something to be erased from (or moved in) the memory store. `what` holds ids, never text.
-
-    `user_id` is set where that person's memories may not be recalled meanwhile; `id` once it is written down.
-    """
-
-    kind: str
-    what: Mapping[str, Any]
-    user_id: str = ""
-    id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class QueuedAdd:
     """What a memory service that works behind a queue is asked to add, from before it is asked until it has ended.
 
@@ -246,15 +232,6 @@ class QueuedAdd:
     event: str = ""
     void: bool = False
     at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Accounts were linked or parted: their memories go from `former` to `user_id`, by `moving`."""
-
-    user_id: str
-    former: str
-    moving: Erasure
 
 
 @dataclass(frozen=True, slots=True)

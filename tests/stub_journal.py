@@ -1,14 +1,14 @@
 """The journal's roles in memory, for tests of what stands on them."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Erasure, Exchange, Joined, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Replied, StoredMessage, Turn
 
 
 class StubTurns:
@@ -149,13 +149,12 @@ class StubErasures:
         added = []
         for erasure in wanted:
             self._numbers += 1
-            json.dumps(erasure.what)  # as the database takes it
             added.append(replace(erasure, id=self._numbers))
             self.queued[self._numbers] = added[-1]
         return added
 
     async def add_once(self, erasure: Erasure, delay: float) -> bool:
-        if any(self._same(queued, erasure) for queued in self.queued.values()):
+        if any(queued.what == erasure.what for queued in self.queued.values()):
             return False
         await self.add([erasure], delay)
         return True
@@ -166,17 +165,14 @@ class StubErasures:
     async def done(self, erasure_id: int) -> None:
         del self.queued[erasure_id]
 
-    async def retry_later(self, erasure_id: int) -> None:
-        """It stays queued."""
+    async def retry_later(self, erasure_id: int) -> float:
+        return 30.0  # it stays queued
 
     async def cancel(self, erasure: Erasure) -> int:
-        same = [number for number, queued in self.queued.items() if self._same(queued, erasure)]
+        same = [number for number, queued in self.queued.items() if queued.what == erasure.what]
         for number in same:
             del self.queued[number]
         return len(same)
-
-    def _same(self, erasure: Erasure, other: Erasure) -> bool:
-        return (erasure.kind, erasure.what) == (other.kind, other.what)
 
 
 class StubAccounts:

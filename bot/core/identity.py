@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from bot.erasures import Joined
 from bot.logs import describe
-from bot.model import Account, Joined, Person, one_person
+from bot.model import Account, Person, one_person
 from bot.ports import Accounts
 
 log = logging.getLogger(__name__)

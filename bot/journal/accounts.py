@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
+from bot.erasures import Erasure, Joined, MoveMemories
 from bot.journal import erasure_queue, links, outbox, pauses
 from bot.journal.runner import Runner
 from bot.journal.tables import (
@@ -22,7 +23,7 @@ from bot.journal.tables import (
 )
 from bot.journal.tables import links as links_table
 from bot.journal.tables import pauses as pauses_table
-from bot.model import Account, Erasure, Joined, one_person
+from bot.model import Account, one_person
 
 _ACCOUNT = sa.text(
     "SELECT found.user_id, settings.told,"
@@ -130,7 +131,7 @@ def join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
         links.link(conn, key, to, now)
     _move_texts(conn, former, to, keys, now)
     pauses.move(conn, former, to, keep=False)
-    (moving,) = erasure_queue.add(conn, [Erasure("move", {"from": former, "to": to, "accounts": None})], now)
+    (moving,) = erasure_queue.add(conn, [Erasure(MoveMemories(former, to))], now)
     return Joined(to, former, moving)
 
 
@@ -153,7 +154,7 @@ def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
             links.link(conn, key, to, now)
     _move_texts(conn, user, to, moved, now)
     pauses.move(conn, user, to, keep=True)
-    (moving,) = erasure_queue.add(conn, [Erasure("move", {"from": user, "to": to, "accounts": sorted(moved)})], now)
+    (moving,) = erasure_queue.add(conn, [Erasure(MoveMemories(user, to, tuple(sorted(moved))))], now)
     return Joined(to, user, moving)
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.erasures import Joined
 from bot.journal import accounts, links
 from bot.journal.columns import storable
 from bot.journal.runner import Runner
 from bot.journal.tables import codes, guesses
-from bot.model import Joined
 from bot.ports import TooManyCodes
 
 #: How long a code is valid, in seconds, and how often it may be entered by accounts that can't use it.

@@ -2,18 +2,34 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
+from bot.aio.backoff import Backoff
+from bot.erasures import (
+    Erasure,
+    ForgetAccount,
+    ForgetAll,
+    ForgetMemories,
+    ForgetSources,
+    ForgetTexts,
+    ForgetWorkspace,
+    MoveMemories,
+    What,
+)
 from bot.journal.runner import Runner
 from bot.journal.tables import erasures
-from bot.model import Erasure
 
 #: For how many seconds an erasure belongs to whoever has recorded or claimed it.
 HOLD = 60.0
-#: Back-off after a failed attempt: seconds, doubled each time.
-FIRST_PAUSE = 15.0
-MAX_PAUSE = 1800.0
+#: After a failed attempt.
+BACKOFF = Backoff(first=15.0, longest=1800.0)
+#: Kinds as the database has them: other versions of the bot may be at work on the same rows.
+KINDS = ("raw", "everything", "memories", "sources", "move", "workspace", "account")
+#: Those that leave nothing of a person.
+OF_A_PERSON = ("raw", "everything")
 
 
 class SqlErasureQueue:
@@ -39,9 +55,9 @@ class SqlErasureQueue:
         """An erasure has succeeded."""
         await self._runner.write(done, erasure_id)
 
-    async def retry_later(self, erasure_id: int) -> None:
-        """An erasure has failed: it is due again after a back-off."""
-        await self._runner.write(retry_later, erasure_id, self._clock())
+    async def retry_later(self, erasure_id: int) -> float:
+        """An erasure has failed: it is due again in so many seconds as this returns."""
+        return await self._runner.write(retry_later, erasure_id, self._clock())
 
     async def cancel(self, erasure: Erasure) -> int:
         """Remove a queued erasure; return how many there were."""
@@ -62,10 +78,13 @@ def add_once(conn: sa.Connection, erasure: Erasure, now: float, delay: float) ->
 
 
 def due(conn: sa.Connection, now: float, limit: int = 20) -> list[Erasure]:
-    """What is due, oldest first; it is due again later unless it is done by then."""
+    """What is due, oldest first; it is due again later unless it is done by then.
+
+    Kinds that only a newer version knows are left to it.
+    """
     chosen = (
         sa.select(erasures.c.id)
-        .where(erasures.c.due <= now)
+        .where(erasures.c.due <= now, erasures.c.kind.in_(KINDS))
         .order_by(erasures.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -80,7 +99,8 @@ def due(conn: sa.Connection, now: float, limit: int = 20) -> list[Erasure]:
         .returning(erasures.c.id, erasures.c.kind, erasures.c.what, erasures.c.user_id)
     ).all()
     return [
-        Erasure(row.kind, json.loads(row.what), row.user_id, row.id) for row in sorted(rows, key=lambda row: row.id)
+        Erasure(_decoded(row.kind, json.loads(row.what)), row.user_id, row.id)
+        for row in sorted(rows, key=lambda row: row.id)
     ]
 
 
@@ -89,11 +109,12 @@ def done(conn: sa.Connection, erasure_id: int) -> None:
     conn.execute(sa.delete(erasures).where(erasures.c.id == erasure_id))
 
 
-def retry_later(conn: sa.Connection, erasure_id: int, now: float) -> None:
-    """An erasure has failed: it is due again after a back-off."""
+def retry_later(conn: sa.Connection, erasure_id: int, now: float) -> float:
+    """An erasure has failed: it is due again in so many seconds as this returns."""
     attempts = conn.execute(sa.select(erasures.c.attempts).where(erasures.c.id == erasure_id)).scalar() or 0
-    pause = min(FIRST_PAUSE * 2 ** min(attempts, 20), MAX_PAUSE)
+    pause = BACKOFF.after(attempts + 1)
     conn.execute(sa.update(erasures).where(erasures.c.id == erasure_id).values(due=now + pause))
+    return pause
 
 
 def cancel(conn: sa.Connection, erasure: Erasure) -> int:
@@ -102,14 +123,55 @@ def cancel(conn: sa.Connection, erasure: Erasure) -> int:
 
 
 def _insert(conn: sa.Connection, erasure: Erasure, now: float, due: float) -> Erasure:
-    values = {"kind": erasure.kind, "user_id": erasure.user_id, "what": _json(erasure), "due": due, "at": now}
+    values = {**_encoded(erasure.what), "user_id": erasure.user_id, "due": due, "at": now}
     key = conn.execute(sa.insert(erasures), values).inserted_primary_key
-    return Erasure(erasure.kind, erasure.what, erasure.user_id, int(key[0]) if key else 0)
+    return replace(erasure, id=int(key[0]) if key else 0)
 
 
 def _same(erasure: Erasure) -> sa.ColumnElement[bool]:
-    return sa.and_(erasures.c.kind == erasure.kind, erasures.c.what == _json(erasure))
+    encoded = _encoded(erasure.what)
+    return sa.and_(erasures.c.kind == encoded["kind"], erasures.c.what == encoded["what"])
 
 
-def _json(erasure: Erasure) -> str:
-    return json.dumps(erasure.what, sort_keys=True, separators=(",", ":"))
+def _encoded(what: What) -> dict[str, str]:
+    """The columns `kind` and `what`. Two that are equal have equal columns, whichever version has written them."""
+    kind, data = _columns(what)
+    return {"kind": kind, "what": json.dumps(data, sort_keys=True, separators=(",", ":"))}
+
+
+def _columns(what: What) -> tuple[str, dict[str, Any]]:
+    match what:
+        case ForgetTexts(user_id, accounts):
+            return "raw", {"user": user_id, "accounts": accounts}
+        case ForgetAll(users):
+            return "everything", {"users": users}
+        case ForgetMemories(users, ids):
+            return "memories", {"users": users, "ids": ids}
+        case ForgetSources(events, source_user):
+            return "sources", {"events": events, "user": source_user}
+        case MoveMemories(former, to, moved):
+            return "move", {"from": former, "to": to, "accounts": moved}
+        case ForgetWorkspace(platform, workspace):
+            return "workspace", {"platform": platform, "workspace": workspace}
+        case ForgetAccount(account):
+            return "account", {"account": account}
+
+
+def _decoded(kind: str, data: dict[str, Any]) -> What:
+    data = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    match kind:
+        case "raw":
+            return ForgetTexts(data["user"], data["accounts"])
+        case "everything":
+            return ForgetAll(data["users"])
+        case "memories":  # the first versions have written one user
+            return ForgetMemories(data["users"] if "users" in data else (data["user"],), data["ids"])
+        case "sources":
+            return ForgetSources(data["events"], data["user"])
+        case "move":
+            return MoveMemories(data["from"], data["to"], data["accounts"])
+        case "workspace":
+            return ForgetWorkspace(data["platform"], data["workspace"])
+        case "account":
+            return ForgetAccount(data["account"])
+    raise ValueError(f"no such kind of erasure: {kind}")

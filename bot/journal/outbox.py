@@ -5,14 +5,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.aio.backoff import Backoff
+from bot.journal import erasure_queue
 from bot.journal.columns import due, when
 from bot.journal.runner import Runner
 from bot.journal.tables import erasures, exchanges, taught, tombstones
 from bot.model import Exchange
 
-#: Back-off after a failed attempt: seconds, doubled each time.
-FIRST_PAUSE = 5.0
-MAX_PAUSE = 600.0
+#: After a failed attempt.
+BACKOFF = Backoff(first=5.0, longest=600.0)
 
 _BURY = (
     "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
@@ -23,7 +24,7 @@ _older = exchanges.alias("older")
 #: While everything of a person's is still being erased, nothing is learned: what waits is to go, and the erasure of
 #: memories would take along what is new, or be over before what waits has gone.
 _not_being_erased = ~sa.exists().where(
-    erasures.c.user_id == exchanges.c.user_id, erasures.c.kind.in_(("raw", "everything"))
+    erasures.c.user_id == exchanges.c.user_id, erasures.c.kind.in_(erasure_queue.OF_A_PERSON)
 )
 
 
@@ -72,7 +73,7 @@ def waiting(conn: sa.Connection, worker: str, now: float) -> list[tuple[str, str
         .where(
             _waiting,
             _not_being_erased,
-            due(exchanges.c.next_try, now, 2 * MAX_PAUSE),
+            due(exchanges.c.next_try, now, 2 * BACKOFF.longest),
             sa.or_(exchanges.c.claimed_by.is_(None), exchanges.c.claimed_by == worker),
             sa.not_(others.exists()),
         )
@@ -148,7 +149,7 @@ def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, fi
                 attempts=attempts + 1,
                 reason=reason[:200],
                 state="failed" if final else "waiting",
-                next_try=now + min(FIRST_PAUSE * 2 ** min(attempts, 20), MAX_PAUSE),
+                next_try=now + BACKOFF.after(attempts + 1),
                 claimed_by=None,
             )
         )

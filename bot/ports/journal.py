@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Erasure, Exchange, Joined, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Replied, StoredMessage, Turn
 
 
 class Inbox(Protocol):
@@ -291,8 +292,8 @@ class ErasureQueue(Protocol):
         """An erasure has succeeded."""
         ...
 
-    async def retry_later(self, erasure_id: int) -> None:
-        """An erasure has failed: it is due again after a back-off."""
+    async def retry_later(self, erasure_id: int) -> float:
+        """An erasure has failed: it is due again in so many seconds as this returns."""
         ...
 
     async def cancel(self, erasure: Erasure) -> int:

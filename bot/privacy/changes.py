@@ -9,9 +9,10 @@ from bot.aio.batches import Batches
 from bot.aio.rate_limit import WINDOW, Allowance
 from bot.core.identity import Identities
 from bot.core.retries import retry_until_journal_is_back
+from bot.erasures import Erasure, ForgetAccount, ForgetSources, ForgetWorkspace
 from bot.events import Edit, Edited, MessageEvent
 from bot.logs import describe
-from bot.model import Erasure, Person
+from bot.model import Person
 from bot.ports import Accounts, ErasureQueue, MemoryStore, MessageChanges, Taught
 from bot.privacy.eraser import Eraser
 
@@ -71,7 +72,7 @@ class PlatformChanges:
         whom = await self._taught.accounts_of(ids)
         erasures = await self._of_those_taught(whom)
         if others := [event_id for event_id in ids if event_id not in whom]:
-            erasures.append(Erasure("sources", {"events": others, "user": None}))
+            erasures.append(Erasure(ForgetSources(tuple(others), None)))
         if await self._changes.any_stored(ids) or not await self._changes.withdraw(ids):
             erasures = await self._queue.add(erasures)
             await self._changes.forget(ids)
@@ -83,7 +84,7 @@ class PlatformChanges:
 
     async def _of_those_taught(self, whom: Mapping[str, str]) -> list[Erasure]:
         return [
-            Erasure("sources", {"events": [event_id], "user": account}, await self._accounts.user_id(account))
+            Erasure(ForgetSources((event_id,), account), await self._accounts.user_id(account))
             for event_id, account in whom.items()
         ]
 
@@ -109,23 +110,23 @@ class PlatformChanges:
         for edited in changed:
             soon = self._allowance.take(edited.event.person.key, datetime.now(UTC))
             by_user.setdefault((edited.user_id, soon), []).append(edited.event.id)
-        erasures = [Erasure("sources", {"events": ids, "user": user}, user) for (user, _), ids in by_user.items()]
+        erasures = [Erasure(ForgetSources(tuple(ids), user), user) for (user, _), ids in by_user.items()]
         erasures = await self._queue.add(erasures) if erasures else []
         if unanswered or changed:
             await self._changes.edit([*unanswered, *changed])
         if unanswered:
             # Answered between that look and this: then the new text is what is to be learned.
             await self._taught.release([edited.event.id for edited in unanswered])
-        for erasure, (_, soon) in zip(erasures, by_user, strict=True):
-            await (self._eraser.attempt(erasure) if soon else self._learn_later(erasure))
+        for erasure, ((user, soon), ids) in zip(erasures, by_user.items(), strict=True):
+            await (self._eraser.attempt(erasure) if soon else self._learn_later(erasure, user, ids))
         if erasures:
             await self._eraser.wake_learner()
 
-    async def _learn_later(self, erasure: Erasure) -> None:
+    async def _learn_later(self, erasure: Erasure, user_id: str, event_ids: Sequence[str]) -> None:
         """Forget what edited messages had taught now, and have their new texts learned after a minute."""
         try:
-            await self._memory.forget_sources(erasure.what["events"], erasure.what["user"])
-            await self._queue.add([Erasure(erasure.kind, erasure.what)], WINDOW)
+            await self._memory.forget_sources(event_ids, user_id)
+            await self._queue.add([Erasure(erasure.what)], WINDOW)
             await self._queue.done(erasure.id)
         except Exception as exc:  # noqa: BLE001 - the boundary of one erasure, as in `Eraser.attempt`
             await self._eraser.retry_later(erasure, exc)
@@ -172,8 +173,8 @@ class PlatformChanges:
 
 def _removal(platform: str, workspace: str, person: Person | None) -> Erasure | None:
     if person is not None:
-        return Erasure("account", {"account": person.key})
+        return Erasure(ForgetAccount(person.key))
     if not workspace:
         log.warning("%s: a removal without a workspace is ignored", platform)
         return None
-    return Erasure("workspace", {"platform": platform, "workspace": workspace})
+    return Erasure(ForgetWorkspace(platform, workspace))

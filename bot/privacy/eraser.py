@@ -11,8 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.core.learning import Learner
+from bot.erasures import (
+    Erasure,
+    ForgetAccount,
+    ForgetAll,
+    ForgetMemories,
+    ForgetSources,
+    ForgetTexts,
+    ForgetWorkspace,
+    Joined,
+    MoveMemories,
+)
 from bot.logs import describe
-from bot.model import Erasure, Joined
 from bot.ports import Accounts, ErasureQueue, MemoryStore, Taught, Texts
 
 log = logging.getLogger(__name__)
@@ -21,6 +31,8 @@ log = logging.getLogger(__name__)
 EVERY = 20.0
 #: Seconds from an erasure to the check that all of it has left the disk: two at once are in each other's way.
 SOON = 3.0
+#: Seconds to the retry of an erasure that was not recorded before it was tried.
+FIRST_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +112,16 @@ class Eraser:
 
     async def retry_later(self, erasure: Erasure, failure: Exception) -> None:
         """Log that an erasure failed, and have it retried. Never raises."""
-        log.warning("an erasure (%s) failed and will be retried: %s", erasure.kind, describe(failure))
         try:
             if erasure.id:
-                await self._queue.retry_later(erasure.id)
+                pause = await self._queue.retry_later(erasure.id)
             else:
-                await self._queue.add([erasure])
+                pause = FIRST_RETRY
+                await self._queue.add([erasure], pause)
         except Exception as exc:  # noqa: BLE001 - what is recorded is due again by itself
-            log.error("the retry of an erasure (%s) could not be scheduled: %s", erasure.kind, describe(exc))
+            log.error("could not be erased (%s), nor a retry scheduled: %s", erasure.kind, describe(exc))
+        else:
+            log.warning("could not be erased (%s), retrying in %.0f s: %s", erasure.kind, pause, describe(failure))
 
     async def wake_learner(self) -> None:
         """Have what waits learned now, if anything is learned at all."""
@@ -115,28 +129,24 @@ class Eraser:
             await self._learner.resume()
 
     async def _perform(self, erasure: Erasure) -> int:
-        what = erasure.what
-        match erasure.kind:
-            case "raw":
-                return await self._texts.forget_person(what["user"], what["accounts"])
-            case "everything":
-                return sum([await self._memory.forget_all(user) for user in what["users"]])
-            case "memories":
-                # Under each of the accounts that were linked then: they may have been parted since.
-                users = what["users"] if "users" in what else [what["user"]]
-                return sum([await self._memory.forget(user, what["ids"]) for user in users])
-            case "sources":
-                count = await self._memory.forget_sources(what["events"], what["user"])
+        match erasure.what:
+            case ForgetTexts(user_id, accounts):
+                return await self._texts.forget_person(user_id, accounts)
+            case ForgetAll(users):
+                return sum([await self._memory.forget_all(user) for user in users])
+            case ForgetMemories(users, ids):
+                return sum([await self._memory.forget(user, ids) for user in users])
+            case ForgetSources(events, user_id):
+                count = await self._memory.forget_sources(events, user_id)
                 if erasure.id:
-                    await self._taught.release(what["events"])
+                    await self._taught.release(events)
                 return count
-            case "move":
-                return await self._memory.move(what["from"], what["to"], what["accounts"])
-            case "workspace":
-                return await self._forget_workspace(what["platform"], what["workspace"])
-            case "account":
-                return await self._forget_account(what["account"])
-        raise ValueError("no such erasure")
+            case MoveMemories(former, to, accounts):
+                return await self._memory.move(former, to, accounts)
+            case ForgetWorkspace(platform, workspace):
+                return await self._forget_workspace(platform, workspace)
+            case ForgetAccount(account):
+                return await self._forget_account(account)
 
     async def _forget_workspace(self, platform: str, workspace: str) -> int:
         people = await self._taught.everyone()
@@ -162,15 +172,14 @@ class Eraser:
 
         Raises JournalUnavailable if not even the request could be recorded.
         """
-        keys = [user_id, *await self._accounts.linked_to(user_id)]
+        keys = (user_id, *await self._accounts.linked_to(user_id))
         # One for each account: once they are parted by this, none of them may use what is still to be erased.
-        everything = [Erasure("everything", {"users": [key]}, key) for key in keys]
-        raw = Erasure("raw", {"user": user_id, "accounts": keys}, user_id)
-        raw, *everything = await self._queue.add([raw, *everything])
-        entries = await self.attempt(raw)
+        memories = [Erasure(ForgetAll((key,)), key) for key in keys]
+        texts, *memories = await self._queue.add([Erasure(ForgetTexts(user_id, keys), user_id), *memories])
+        entries = await self.attempt(texts)
         if entries is None:
             return Outcome(None, 0)
-        counts = [await self.attempt(erasure) for erasure in everything]
+        counts = [await self.attempt(erasure) for erasure in memories]
         return Outcome(None if None in counts else sum(filter(None, counts)), entries)
 
     async def joined(self, joined: Joined) -> int | None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.core.identity import Identities
-from bot.model import Erasure, Memory, StoredMessage
+from bot.erasures import Erasure, ForgetMemories, ForgetSources
+from bot.model import Memory, StoredMessage
 from bot.ports import ErasureQueue, MemoryStore, Texts
 from bot.privacy.eraser import Eraser, Outcome
 from bot.privacy.export import exported
@@ -80,10 +81,10 @@ class Rights:
 
     async def _record(self, user_id: str, memories: Sequence[Memory], events: Sequence[str]) -> list[Erasure]:
         """Record the erasure of memories, and of what these events taught."""
-        keys = await self._identities.everybody(user_id)
-        wanted = [Erasure("memories", {"users": keys, "ids": [memory.id for memory in memories]}, user_id)]
+        keys = tuple(await self._identities.everybody(user_id))
+        wanted = [Erasure(ForgetMemories(keys, tuple(memory.id for memory in memories)), user_id)]
         if events:
-            wanted.append(Erasure("sources", {"events": list(events), "user": user_id}, user_id))
+            wanted.append(Erasure(ForgetSources(tuple(events), user_id), user_id))
         return await self._queue.add(wanted)
 
     async def forget_everything(self, user_id: str) -> Outcome:

@@ -2,14 +2,26 @@
 
 import asyncio
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.erasures import (
+    Erasure,
+    ForgetAccount,
+    ForgetAll,
+    ForgetMemories,
+    ForgetSources,
+    ForgetTexts,
+    ForgetWorkspace,
+    MoveMemories,
+    What,
+)
 from bot.events import Edit, Edited
 from bot.journal.journal import SqlJournal
-from bot.model import Account, Erasure
+from bot.model import Account
 from bot.ports import TooManyCodes
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import CHANNEL, buried, heard, in_channel, link, told
@@ -26,7 +38,7 @@ async def test_an_account_is_read_in_one_go(journal: SqlJournal) -> None:
     await journal.pauses.set(ANN.key, True)
     await journal.pauses.set(ANN.key, True)
     assert await journal.accounts.account(OTHER) == Account(ANN.key, paused=True, pause_announced=False)
-    (owed,) = await journal.erasures.add([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    (owed,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
     assert (await journal.accounts.account(OTHER)).erasing
     await journal.erasures.done(owed.id)
     await journal.pauses.set(ANN.key, False)
@@ -62,7 +74,7 @@ async def test_what_was_said_in_a_pause_waits_for_no_lesson(journal: SqlJournal,
 
 async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: Clock) -> None:
     """Whoever wrote an erasure down has a minute; then it is offered, again and again at growing intervals."""
-    wanted = Erasure("memories", {"user": ANN.key, "ids": ["m1"]}, ANN.key)
+    wanted = Erasure(ForgetMemories((ANN.key,), ("m1",)), ANN.key)
     (owed,) = await journal.erasures.add([wanted])
     assert await journal.erasures.due() == []
     clock.now += 61
@@ -78,17 +90,60 @@ async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: 
 
 async def test_an_erasure_that_is_not_due_can_be_excused(journal: SqlJournal, clock: Clock) -> None:
     """What returns within its grace is not erased, and only that."""
-    one, two = (Erasure("workspace", {"platform": "slack", "workspace": name}) for name in ("T1", "T2"))
+    one, two = (Erasure(ForgetWorkspace("slack", name)) for name in ("T1", "T2"))
     await journal.erasures.add([one, two], 3600)
     assert await journal.erasures.cancel(one) == 1
     assert await journal.erasures.cancel(one) == 0
     clock.now += 3601
-    assert [each.what["workspace"] for each in await journal.erasures.due()] == ["T2"]
+    assert [erasure.what for erasure in await journal.erasures.due()] == [ForgetWorkspace("slack", "T2")]
+
+
+#: Every kind of erasure as every version has written it to the database.
+WRITTEN: list[tuple[str, str, What]] = [
+    ("raw", '{"accounts":["a","b"],"user":"a"}', ForgetTexts("a", ("a", "b"))),
+    ("everything", '{"users":["a"]}', ForgetAll(("a",))),
+    ("memories", '{"ids":["m1","m2"],"users":["a","b"]}', ForgetMemories(("a", "b"), ("m1", "m2"))),
+    ("sources", '{"events":["e1"],"user":"a"}', ForgetSources(("e1",), "a")),
+    ("sources", '{"events":["e1","e2"],"user":null}', ForgetSources(("e1", "e2"), None)),
+    ("move", '{"accounts":null,"from":"a","to":"b"}', MoveMemories("a", "b")),
+    ("move", '{"accounts":["a","c"],"from":"a","to":"b"}', MoveMemories("a", "b", ("a", "c"))),
+    ("workspace", '{"platform":"slack","workspace":"T1"}', ForgetWorkspace("slack", "T1")),
+    ("account", '{"account":"discord:7"}', ForgetAccount("discord:7")),
+]
+
+
+async def test_erasures_keep_their_form_in_the_database(journal: SqlJournal, database: Database) -> None:
+    """Other versions read what is written here, and the same erasure is written the same way."""
+    await journal.erasures.add([Erasure(what) for _, _, what in WRITTEN], 0)
+    with closing(database.connect()) as conn:
+        rows = conn.execute("SELECT kind, what FROM erasures ORDER BY id").fetchall()
+    assert [tuple(row) for row in rows] == [(kind, what) for kind, what, _ in WRITTEN]
+
+
+async def test_erasures_of_other_versions_are_read(journal: SqlJournal, database: Database, clock: Clock) -> None:
+    """What earlier versions have queued is due here; what a newer one has queued is left to it."""
+    earliest = ("memories", '{"ids":["m1"],"user":"a"}', ForgetMemories(("a",), ("m1",)))
+    newer = ("thoughts", '{"of":"a"}')
+    mark = "?" if database.url is None else "%s"
+    insert = f"INSERT INTO erasures (kind, user_id, what, due, at) VALUES ({mark}, 'a', {mark}, 0, 0)"
+    with closing(database.connect()) as conn:
+        for kind, what, *_ in (newer, *WRITTEN, earliest):
+            conn.execute(insert, (kind, what))
+        conn.commit()
+    found = await journal.erasures.due()
+    assert [erasure.what for erasure in found] == [*(what for _, _, what in WRITTEN), earliest[2]]
+    assert {erasure.user_id for erasure in found} == {"a"}
+    for erasure in found:
+        await journal.erasures.done(erasure.id)
+    clock.now += 10_000
+    assert await journal.erasures.due() == []
+    with closing(database.connect()) as conn:
+        assert [tuple(row) for row in conn.execute("SELECT kind, what FROM erasures")] == [newer]
 
 
 async def test_nothing_is_learned_while_everything_is_being_erased(journal: SqlJournal) -> None:
     """Until the memories are gone, what is told waits: the erasure would take it along."""
-    (owed,) = await journal.erasures.add([Erasure("everything", {"users": [ANN.key]}, ANN.key)])
+    (owed,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
     await told(journal, "new", 1)
     await told(journal, "Bob's", 2, person=BOB)
     assert await journal.outbox.waiting() == [(BOB.key, "private")]
@@ -215,7 +270,7 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     joined = await journal.codes.redeem(BOB.key, "digest")
     assert joined is not None
     assert (joined.user_id, joined.former) == (ANN.key, BOB.key)
-    assert joined.moving.what == {"from": BOB.key, "to": ANN.key, "accounts": None}
+    assert joined.moving.what == MoveMemories(BOB.key, ANN.key, accounts=None)
     assert await buried(journal, before.id)
     assert [(each.text, each.person_key) for each in await journal.outbox.claim(ANN.key, "private")] == [
         ("mine", ANN.key),
@@ -224,7 +279,7 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     assert await journal.codes.redeem("discord:9", "digest") is None
     parted = await journal.accounts.part(BOB.key)
     assert parted is not None
-    assert parted.moving.what == {"from": ANN.key, "to": BOB.key, "accounts": [BOB.key]}
+    assert parted.moving.what == MoveMemories(ANN.key, BOB.key, (BOB.key,))
     assert [each.text for each in await journal.outbox.claim(BOB.key, "private")] == ["Bob's"]
     assert await journal.accounts.part(BOB.key) is None
 
