@@ -11,12 +11,6 @@ from tests.adapters.discord.support import StubCore, last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
 async def known(fake: FakeDiscord, channel: Channel, core: StubCore) -> Channel:
     """Make a place known to the core by a message long answered."""
     seen = await fake.post(channel, fake.user("Ana"), f"<@{fake.bot.id}> long answered", hours_ago=48)

@@ -1,6 +1,5 @@
 """Catching up on Discord when things are in its way: deletions, outages, busy channels, and many places."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -9,12 +8,6 @@ from tests.adapters.discord.support import QUICK, StubCore, last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
 
 
 async def known(fake: FakeDiscord, channel: Channel, core: StubCore) -> Channel:

@@ -1,7 +1,6 @@
 """Slash commands and buttons on Discord: private, about the caller alone, and known after a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -19,12 +18,6 @@ LIST = View(
     "Use /forget to remove any.",
     (Button("Forget", "act:token", danger=True), Button("Cancel", "no:token")),
 )
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
 
 
 def answer(event: CommandEvent | PressEvent | SubmitEvent) -> View:

@@ -10,12 +10,6 @@ from tests.adapters.discord.support import StubCore, echo, last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
 def heard(core: StubCore, channel: Channel, *message_ids: str, at: datetime | None = None) -> None:
     """Let the journal know these messages of a channel, the last of them as the newest."""
     at = at or datetime.now(UTC)

@@ -1,7 +1,5 @@
 """Commands, buttons and forms whose answer Discord refuses: shown in another form, or logged with id and reason."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bot.events import CommandEvent, PressEvent, SubmitEvent
@@ -15,12 +13,6 @@ MEMORIES = View(
     buttons=(Button("Forget", "forget"),),
     footer="Only you see this.",
 )
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
 
 
 def memories(event: CommandEvent | PressEvent | SubmitEvent) -> View:

@@ -1,18 +1,10 @@
 """Where Discord takes no replies, the history being closed: answers in plain messages that say whose they are."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters.discord.answer import CURSOR
 from tests.adapters.discord.support import StubCore, running, saying, shown, text_snapshots
 from tests.fakes.discord import Channel, FakeDiscord, until
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from tests.fakes.discord import Channel, FakeDiscord, until
 QUICK_TYPING = replace(QUICK, typing=0.3)
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
 def tried(fake: FakeDiscord, channel: Channel, method: str = "POST") -> int:
     """How often the bot has tried to write there."""
     path = f"/channels/{channel.id}/messages"

@@ -14,12 +14,6 @@ from tests.adapters.discord.support import QUICK, StubCore, running
 from tests.fakes.discord import FakeDiscord, until
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
 def posts(fake: FakeDiscord, method: str = "POST") -> list[dict[str, object]]:
     """The bodies of the bot's requests to channels' messages."""
     return [body for used, path, body in fake.requests if used == method and "/messages" in path]

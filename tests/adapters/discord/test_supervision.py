@@ -14,12 +14,6 @@ from tests.fakes.discord import FakeDiscord, until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
 async def answers(fake: FakeDiscord) -> None:
     """Check that the bot is there again."""
     await until(lambda: fake.gateway.live, "no session", 15)

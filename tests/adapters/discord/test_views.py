@@ -29,12 +29,6 @@ def answer(event: CommandEvent | PressEvent | SubmitEvent) -> View:
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
-        yield server
-
-
-@pytest.fixture
 async def core(fake: FakeDiscord) -> AsyncIterator[StubCore]:
     stub = StubCore(view=answer, asked=FORM)
     async with running(fake, stub):

@@ -1,7 +1,6 @@
 """Slack: what was written while the bot was away is answered once it is back."""
 
 import socket
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,13 +11,6 @@ from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
 
 
 def _seen(core: StubCore, channel: str, ts: str, thread: str = "") -> None:

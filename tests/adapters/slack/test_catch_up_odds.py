@@ -1,7 +1,6 @@
 """Catching up on Slack when things are in its way: rate limits, a full disk, deletions, an end amid it, many places."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,13 +15,6 @@ pytestmark = pytest.mark.slow
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
 
 
 def _heard(core: StubCore, channel: str, *stamps: str, thread: str = "", age: timedelta = timedelta()) -> None:

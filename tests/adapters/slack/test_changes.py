@@ -13,13 +13,6 @@ GENERAL = "C0GENERAL"
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
-
-
-@pytest.fixture
 async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
     """A core behind an adapter that listens."""
     core = StubCore()

@@ -1,6 +1,5 @@
 """What was deleted and edited on Slack while the bot was away is told as if it were now; and nothing else is."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,13 +10,6 @@ from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
 
 
 def _heard(core: StubCore, channel: str, *stamps: str, thread: str = "", at: datetime | None = None) -> None:

@@ -23,13 +23,6 @@ ANSWER = "\n\n".join(PARAGRAPHS)
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
-
-
-@pytest.fixture
 async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
     """A core behind an adapter that listens, whose answer of twenty paragraphs grows one by one."""
     core = StubCore()

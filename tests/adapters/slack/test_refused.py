@@ -21,13 +21,6 @@ FOR_GOOD = sorted(name for name, kind in REFUSALS.items() if kind is not Refusal
 PASSING = sorted(name for name, kind in REFUSALS.items() if kind is Refusal.PASSING)
 
 
-@pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
-
-
 class Telling(StubCore):
     """A core that tells the person once where an answer is refused for good, as the real one does."""
 

@@ -16,13 +16,6 @@ ANN = "U0ANN"
 GENERAL = "C0GENERAL"
 
 
-@pytest.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    """A Slack."""
-    async with FakeSlack() as slack:
-        yield slack
-
-
 async def _broken_off(slack: FakeSlack, place: str, *pieces: str) -> MessageEvent:
     """A message in a direct message or a thread whose answer broke off after these pieces."""
     core = StubCore()
