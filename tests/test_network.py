@@ -24,6 +24,7 @@ from bot.memory.hosted.client import HostedClient
 from bot.model import Prompt
 from bot.network import MAX_EVENT, MAX_RESPONSE, Connector, proxy_for, tls
 from bot.ports import ChatError, MemoryUnavailable
+from tests.adapters.core import StubCore
 from tests.adapters.discord import support as discord_support
 from tests.adapters.slack import core as slack_core
 from tests.fakes.claude import FakeClaude
@@ -123,7 +124,7 @@ async def _discord(proxy: FakeProxy, known: Callable[..., Awaitable[str]]) -> No
         discord.url = await known("discord.test", discord.url)
         scheme = "wss" if discord.url.startswith("https") else "ws"
         discord.gateway.url = f"{scheme}://discord.test/gateway"
-        core = discord_support.StubCore()
+        core = StubCore()
         async with discord_support.running(discord, core):
             message = await discord.dm("Ann", "hi")
             assert await discord.answer_to(message) == "You said: hi"

@@ -7,7 +7,8 @@ import pytest
 from adapters.common.unread import HELLO, NOTHING
 from adapters.discord.events import WITHHELD
 from bot.model import Audience
-from tests.adapters.discord.support import StubCore, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import running
 from tests.fakes.discord import Channel, FakeDiscord, User
 
 

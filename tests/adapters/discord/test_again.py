@@ -8,7 +8,8 @@ import pytest
 from adapters.discord.adapter import DiscordAdapter
 from adapters.discord.answer import CURSOR, growing, grows
 from bot.events import MessageEvent
-from tests.adapters.discord.support import StubCore, running, text_snapshots
+from tests.adapters.core import StubCore, text_snapshots
+from tests.adapters.discord.support import running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from bot.events import MessageEvent
 from bot.model import Audience
-from tests.adapters.discord.support import StubCore, last_seen, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 
@@ -119,16 +120,6 @@ async def test_a_session_that_can_be_resumed_needs_no_look_back(fake: FakeDiscor
         assert (fake.gateway.resumes, looks()) == (1, 1)
         await fake.gateway.invalidate()
         await until(lambda: looks() == 2, "a look after the new session")
-
-
-async def test_missed_while_the_session_was_lost(fake: FakeDiscord) -> None:
-    """What is said between a lost session and the next is answered."""
-    core = StubCore()
-    channel = await known(fake, fake.dm_with("Ana"), core)
-    async with running(fake, core):
-        await fake.gateway.drop(resumable=False)
-        missed = await fake.post(channel, fake.user("Ana"), "hello?")
-        assert await fake.answer_to(missed) == "You said: hello?"
 
 
 async def test_a_channel_that_cant_be_read_stops_no_other(fake: FakeDiscord) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.adapters.discord.support import QUICK, StubCore, last_seen, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import QUICK, last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.adapters.discord.support import StubCore, last_seen, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import FakeDiscord, Guild, User, until
 
 

@@ -9,7 +9,8 @@ from adapters.discord.views import render
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience
 from bot.views import Button, Item, Option, View
-from tests.adapters.discord.support import StubCore, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import running
 from tests.fakes.discord import FakeDiscord, until
 
 LIST = View(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.events import MessageEvent
-from tests.adapters.discord.support import StubCore, echo, last_seen, running
+from tests.adapters.core import StubCore, echo
+from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 

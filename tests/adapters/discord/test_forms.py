@@ -9,7 +9,8 @@ from adapters.common.unread import HELLO, NOTHING
 from adapters.discord import paste as discord_paste
 from adapters.discord.events import WITHHELD
 from bot.model import Audience
-from tests.adapters.discord.support import StubCore, last_seen, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import FakeDiscord, until
 
 STICKER = {"id": "749054660769218631", "name": "Wave", "format_type": 3}

@@ -5,7 +5,8 @@ import pytest
 from adapters.discord.lengths import shorten, split, units
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.views import Button, Form, Item, Option, View
-from tests.adapters.discord.support import StubCore, running, saying
+from tests.adapters.core import StubCore, saying
+from tests.adapters.discord.support import running
 from tests.fakes.discord import FakeDiscord, until
 
 EMOJI = "\U0001f600"

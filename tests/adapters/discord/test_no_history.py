@@ -3,7 +3,8 @@
 import pytest
 
 from adapters.discord.answer import CURSOR
-from tests.adapters.discord.support import StubCore, running, saying, shown, text_snapshots
+from tests.adapters.core import StubCore, saying, text_snapshots
+from tests.adapters.discord.support import running, shown
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 

@@ -12,7 +12,8 @@ from discord.http import Route
 from adapters.discord.rates import Rates
 from bot.events import MessageEvent
 from bot.views import View
-from tests.adapters.discord.support import QUICK, Speech, StubCore, running
+from tests.adapters.core import Speech, StubCore
+from tests.adapters.discord.support import QUICK, running
 from tests.fakes.discord import FakeDiscord, Limits, until
 
 pytestmark = pytest.mark.slow

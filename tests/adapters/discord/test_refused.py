@@ -9,7 +9,8 @@ import pytest
 from adapters.discord.answer import CURSOR, CUT_OFF
 from bot.events import MessageEvent
 from bot.ports import PlatformRefused
-from tests.adapters.discord.support import QUICK, StubCore, running, saying, shown
+from tests.adapters.core import StubCore, saying
+from tests.adapters.discord.support import QUICK, running, shown
 from tests.fakes.discord import Channel, FakeDiscord, until
 
 QUICK_TYPING = replace(QUICK, typing=0.3)

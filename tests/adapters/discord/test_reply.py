@@ -10,7 +10,8 @@ from adapters.discord.messages import Pace
 from adapters.discord.reply import Reply
 from bot.events import MessageEvent
 from bot.ports import ClaimLost
-from tests.adapters.discord.support import QUICK, StubCore, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import QUICK, running
 from tests.fakes.discord import FakeDiscord, until
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from adapters.discord.adapter import DiscordAdapter
 from bot.config import Settings, SettingsError
-from tests.adapters.discord.support import StubCore, last_seen, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import FakeDiscord
 
 

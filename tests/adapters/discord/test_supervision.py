@@ -8,7 +8,8 @@ import pytest
 from adapters.discord.adapter import DiscordAdapter
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
-from tests.adapters.discord.support import StubCore, adapter_for, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import adapter_for, running
 from tests.fakes.discord import FakeDiscord, until
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,8 @@ import pytest
 
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.views import Button, File, Form, Item, Option, View
-from tests.adapters.discord.support import StubCore, running
+from tests.adapters.core import StubCore
+from tests.adapters.discord.support import running
 from tests.fakes.discord import FakeDiscord, Interaction, until
 
 LIST = View(

@@ -134,17 +134,6 @@ async def test_places_that_are_gone(slack: FakeSlack) -> None:
         assert await slack.answer(channel) == "You said: missed"
 
 
-async def test_no_room(slack: FakeSlack) -> None:
-    """Where what was missed can't be written down, the bot goes on with what comes, and looks again a little later."""
-    core = StubCore()
-    core.full = 1
-    channel = slack.dm_channel(ANN)
-    _seen(core, channel, slack.unheard(channel, ANN, "seen"))
-    slack.unheard(channel, ANN, "missed")
-    async with running(SlackAdapter(settings(slack), core)):
-        assert await slack.answer(channel) == "You said: missed"
-
-
 async def test_http(slack: FakeSlack) -> None:
     """Over HTTP the bot catches up when it starts."""
     with socket.socket() as free:
