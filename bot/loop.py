@@ -200,7 +200,7 @@ class MemoryBot:
             self._learner.noticed(account.user_id, event.scope)
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
-        query = prompt.said(event)
+        query = prompt.message_text(event)
         context = [turn.text for turn in turns[-CONTEXT:]]
         try:
             memories = await self._memory.recall(user_id, event.recallable, query, context, event.at)

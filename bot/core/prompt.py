@@ -55,7 +55,7 @@ def system(persona: str, event: MessageEvent, memories: Sequence[Memory], *, oth
     return "\n\n".join(parts)
 
 
-def said(event: MessageEvent) -> str:
+def message_text(event: MessageEvent) -> str:
     """The message as the model reads it: its text, what it forwards, and the names of what can't be opened."""
     parts = [event.text] if event.text else []
     parts += [f"(Forwarded, in somebody else's words:)\n{quote(text)}" for text in event.forwarded]
@@ -75,11 +75,11 @@ def _asked(event: MessageEvent, last: Turn | None, replied: Replied | None) -> s
     turn = replied.turn if replied else None
     text, mine = (turn.text, turn.author == "assistant") if turn else (event.quoted, None)
     if not text or (turn is not None and turn == last):
-        return said(event)
+        return message_text(event)
     whose = {True: "your earlier message", False: "their own earlier message", None: "an earlier message"}[mine]
     if len(text) > QUOTED:
         text = f"{text[:QUOTED]}…"
-    return f"(In reply to {whose}:)\n{quote(text)}\n\n{said(event)}"
+    return f"(In reply to {whose}:)\n{quote(text)}\n\n{message_text(event)}"
 
 
 def _quoted(turn: Turn, event: MessageEvent) -> tuple[str, str]:

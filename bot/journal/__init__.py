@@ -1,7 +1,7 @@
-"""What must outlive a crash, in SQLite or PostgreSQL.
+"""What must outlive a crash, in SQLite or PostgreSQL: one object per role, put together in `bot.journal.journal`.
 
-`open_journal` is the way in; `mark_learned` is the journal's part in the memory store's own transaction. SQLAlchemy is
-imported with the first journal that is opened.
+`open_journal` is the entry point; `mark_learned` is the journal's part in the memory store's own transaction.
+SQLAlchemy is imported when the first journal is opened.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ __all__ = ["mark_learned", "open_journal"]
 async def open_journal(settings: "Settings") -> "SqlJournal":
     """Open the journal in DATABASE_URL, or in BOT_DATA_DIR, migrated to the newest revision.
 
-    Raises SettingsError, with one line that names the variable, where that can't be done.
+    Raises SettingsError, with one line that names the variable, if that can't be done.
     """
     from bot.journal.opening import open_journal
 

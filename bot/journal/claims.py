@@ -82,7 +82,7 @@ class Claims:
 
         While the heartbeat is recent nobody can have taken it over, and nothing is asked of the database.
         """
-        if self._suspect or not self._lease.sure:
+        if self._suspect or not self._lease.valid:
             await self.renew()
         if event_id in self._lost:
             raise ClaimLost(event_id)
@@ -91,7 +91,7 @@ class Claims:
         """Renew the lease. Those who call meanwhile share the renewal and its failure, which may take seconds."""
         if self._renewal is not None:
             await asyncio.shield(self._renewal)
-            if self._lease.sure and not self._suspect:
+            if self._lease.valid and not self._suspect:
                 return
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="heartbeat")
@@ -105,7 +105,7 @@ class Claims:
 
     async def _renew(self) -> None:
         """Renew the lease; if it had expired, find out which claims other processes have now."""
-        self._suspect |= not await self._lease.beat()
+        self._suspect |= not await self._lease.renew()
         if self._suspect:
             self._expiries += 1
             held = set(self._held)
@@ -116,7 +116,7 @@ class Claims:
             self._lost |= lost
             self._suspect = False
             if lost:
-                log.warning("%d claims taken over by other processes", len(lost))
+                log.warning("%d claims taken over by another process", len(lost))
 
     async def close(self) -> None:
         """Give up the lease: other processes may claim at once what this one had in hand."""

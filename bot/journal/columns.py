@@ -1,4 +1,4 @@
-"""Between the journal's values and its columns."""
+"""Conversions between the journal's values and its columns."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def to_json(event: MessageEvent) -> str:
             "quoted": event.quoted,
             "forwarded": event.forwarded,
             "notice": event.notice,
-            # Apart from the place, so that versions before this one can read the event.
+            # Apart from the place, so that earlier versions can read the event.
             **({"external": True} if place.external else {}),
         },
         separators=(",", ":"),

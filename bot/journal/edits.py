@@ -62,7 +62,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
     event, user_id, learn = edited.event, edited.user_id, edited.learn
     text = storable(event.text)
-    # Two processes are told of it at once: the second then finds what the first has written (PostgreSQL).
+    # Two processes may be notified of it at once: the second then finds what the first has written (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:

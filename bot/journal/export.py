@@ -1,4 +1,4 @@
-"""What the journal holds about a person, for that person."""
+"""What the journal stores about a person, for that person."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     """Recent turns, what waits to be learned, open messages, linked accounts and settings; times in ISO form."""
     keys = list(person_keys)
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
-    said = conn.execute(sa.select(turns).where(theirs).order_by(turns.c.id)).all()
+    recent = conn.execute(sa.select(turns).where(theirs).order_by(turns.c.id)).all()
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     waiting = conn.execute(sa.select(exchanges).where(owned).order_by(exchanges.c.id)).all()
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
@@ -23,7 +23,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     return {
         "turns": [
             {"event": row.event_id, "by": row.author, "name": row.name, "at": _iso(row.at), "text": row.text}
-            for row in said
+            for row in recent
         ],
         "waiting_to_be_learned": [
             {"event": row.event_id, "at": _iso(row.at), "place": row.place, "text": row.text, "answer": row.answer}

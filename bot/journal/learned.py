@@ -9,14 +9,14 @@ from bot.ports import Superseded
 
 
 def mark_learned(connection: Any, exchanges: Iterable[Exchange]) -> None:
-    """Drop learned exchanges within the transaction of `connection`, a raw sqlite3 or psycopg connection.
+    """Delete learned exchanges within the transaction of `connection`, a raw sqlite3 or psycopg connection.
 
-    Commits nothing by itself. Raises Superseded where any of them is gone: another process has learned it, or its
-    person has had it forgotten. Committed together with the facts, each exchange is learned exactly once.
+    Commits nothing by itself. Raises Superseded if any of them is gone: another process has learned it, or its person
+    has had it forgotten. Committed together with the facts, each exchange is learned exactly once.
     """
     mark = "?" if isinstance(connection, sqlite3.Connection) else "%s"
-    drop = f"DELETE FROM exchanges WHERE id = {mark} AND event_id = {mark}"
-    # In the order of their ids, so that two processes wait for each other and never cross.
+    delete = f"DELETE FROM exchanges WHERE id = {mark} AND event_id = {mark}"
+    # In the order of their ids, so that two processes wait for each other and never deadlock.
     for exchange in sorted(exchanges, key=lambda exchange: exchange.id):
-        if connection.execute(drop, (exchange.id, exchange.event_id)).rowcount != 1:
+        if connection.execute(delete, (exchange.id, exchange.event_id)).rowcount != 1:
             raise Superseded(f"exchange {exchange.id} is no longer waiting")

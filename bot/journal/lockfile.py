@@ -1,4 +1,4 @@
-"""A lock on a file that lives as long as its process: how workers on one machine tell who is alive."""
+"""A file lock that lasts as long as its process: how workers on one machine know who is alive."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ class WorkerLock:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
 
     def dead(self, other: str) -> bool:
-        """Whether that worker's process has ended; its file goes then."""
+        """Whether that worker's process has ended; its file is deleted then."""
         path = _path(self._folder, other)
         try:
             handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -37,7 +37,7 @@ class WorkerLock:
         return True
 
     def close(self) -> None:
-        """Give the lock up and remove the file."""
+        """Release the lock and delete the file."""
         self._path.unlink(missing_ok=True)
         os.close(self._handle)
 

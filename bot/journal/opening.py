@@ -1,4 +1,4 @@
-"""Opening the journal: which database, migrated, with this process signed on as a worker."""
+"""Opening the journal: which database, migrated, with this process registered as a worker."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ from bot.storage.sqlite import database_path, write_lock
 
 
 async def open_journal(settings: Settings, clock: Callable[[], float] = time.time) -> SqlJournal:
-    """The journal in DATABASE_URL, or in BOT_DATA_DIR; raise SettingsError, naming the variable, where it can't be."""
+    """The journal in DATABASE_URL or BOT_DATA_DIR. Raises SettingsError, naming the variable, if it can't be opened."""
     worker = secrets.token_hex(8)
     if settings.database_url is None:
         return await _on_sqlite(settings, worker, clock)
@@ -42,7 +42,7 @@ async def _on_sqlite(settings: Settings, worker: str, clock: Callable[[], float]
 
 
 async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callable[[], float]) -> SqlJournal:
-    from bot.journal import postgres  # with it comes the driver
+    from bot.journal import postgres  # imports the driver
 
     engine = await asyncio.to_thread(postgres_engine, parse_url(url))
     runner = postgres.PostgresRunner(engine)
@@ -59,8 +59,8 @@ async def _on_postgres(settings: Settings, url: str, worker: str, clock: Callabl
 
 
 async def _signed_on(settings: Settings, runner: Runner, lease: WorkerLease, clock: Callable[[], float]) -> SqlJournal:
-    await lease.beat()
-    # What may still have to be caught up with must be known.
+    await lease.renew()
+    # What catch-up may still read must be known as seen.
     seen = max(settings.bot_seen_days * 24, settings.bot_catch_up_hours) * 3600
     ttl = settings.bot_turns_ttl_hours * 3600
     return SqlJournal(runner, lease=lease, turns=settings.bot_turns, turns_ttl=ttl, seen_ttl=seen, clock=clock)

@@ -1,7 +1,7 @@
 """The journal on PostgreSQL, for many processes at once: a few threads, each operation in its own transaction.
 
-SQLAlchemy's synchronous engine in threads takes half the processor time of its asynchronous one (measured with psycopg,
-50 people at once: 2.1 ms instead of 4.2 ms for the four operations of a message).
+SQLAlchemy's synchronous engine in threads takes half the CPU time of its asynchronous one (measured with psycopg, 50
+people at once: 2.1 ms instead of 4.2 ms for the four operations of a message).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Concatenate
 import psycopg
 import sqlalchemy as sa
 
+from bot.aio.backoff import Backoff
 from bot.journal.runner import P, T
 from bot.journal.tables import TEXTS
 from bot.ports import JournalUnavailable
@@ -22,9 +23,8 @@ from bot.storage.postgres import rewrite
 
 log = logging.getLogger(__name__)
 
-#: Seconds until the tables of texts are rewritten again, where deleted rows were still seen: doubled each time.
-SCRUB_FIRST = 2.0
-SCRUB_MOST = 60.0
+#: Until the tables of texts are rewritten again, if older transactions still saw deleted rows.
+BACKOFF = Backoff(first=2.0, longest=60.0)
 
 
 class PostgresRunner:
@@ -35,12 +35,12 @@ class PostgresRunner:
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closing = False
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="journal")
-        #: Erasures so far, and how many of them are off the disk. The first is one of an earlier process's, perhaps.
+        #: Erasures so far, and how many of them are off the disk. The first may be an earlier process's.
         self._erasures = 1
         self._scrubbed = 0
         self._scrubbing = asyncio.Lock()
         self._next_try = 0.0
-        self._pause = SCRUB_FIRST
+        self._failures = 0
 
     async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in one transaction and commit."""
@@ -56,12 +56,12 @@ class PostgresRunner:
         """Delete, then rewrite the tables that hold text."""
         count = await self.write(function, *args, **kwargs)
         self._erasures += 1
-        self._next_try, self._pause = 0.0, SCRUB_FIRST
+        self._next_try, self._failures = 0.0, 0
         await self.scrub()
         return count
 
     async def scrub(self) -> None:
-        """Rewrite the tables that hold text, where an older transaction was in the way until now."""
+        """Rewrite the tables that hold text, if an older transaction prevented that until now."""
         wanted = self._erasures
         async with self._scrubbing:
             if self._scrubbed >= wanted or time.monotonic() < self._next_try:
@@ -70,12 +70,12 @@ class PostgresRunner:
             try:
                 clean = await self._threaded(self._single, _rewrite)
             except JournalUnavailable as exc:
-                log.warning("what was deleted is not yet off the disk: %s", exc)
+                log.warning("erased data is still on disk: %s", exc)
             if clean:
                 self._scrubbed = wanted
             elif wanted == self._erasures:
-                self._next_try = time.monotonic() + self._pause
-                self._pause = min(2 * self._pause, SCRUB_MOST)
+                self._failures += 1
+                self._next_try = time.monotonic() + BACKOFF.after(self._failures)
 
     async def _threaded(self, engine: sa.Engine, function: Callable[[sa.Connection], T]) -> T:
         if self._closing:
@@ -84,7 +84,7 @@ class PostgresRunner:
             return await asyncio.get_running_loop().run_in_executor(self._threads, _run, engine, function)
         except (sa.exc.SQLAlchemyError, OSError) as exc:
             name = type(exc.__cause__ or exc).__name__
-            log.error("the journal can't be reached: %s", name)
+            log.error("the journal's database can't be reached: %s", name)
             raise JournalUnavailable(name) from exc
 
     async def close(self) -> None:
@@ -94,19 +94,19 @@ class PostgresRunner:
         self._engine.dispose()
 
 
-def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, again: bool = True) -> T:
+def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, retry: bool = True) -> T:
     with engine.connect() as connection:
         try:
             result = function(connection)
         except sa.exc.DBAPIError as exc:
-            if not (again and (exc.connection_invalidated or isinstance(exc.orig, psycopg.errors.DeadlockDetected))):
+            if not (retry and (exc.connection_invalidated or isinstance(exc.orig, psycopg.errors.DeadlockDetected))):
                 raise
         else:
-            connection.commit()  # what fails here may be committed all the same, and isn't tried again
+            connection.commit()  # what fails here may be committed all the same, and isn't retried
             return result
-    # The server had closed this connection while it lay idle, and the pool has dropped it and its like; or two
-    # transactions, both of which changed several rows, waited for each other: the other one goes first then.
-    return _run(engine, function, again=False)
+    # The server had closed this connection while it was idle, and the pool has dropped it and its like; or it was a
+    # deadlock of two transactions that changed several rows each: the other one goes first then.
+    return _run(engine, function, retry=False)
 
 
 def _rewrite(conn: sa.Connection) -> bool:
@@ -118,5 +118,5 @@ def _rewrite(conn: sa.Connection) -> bool:
             clean &= rewrite(raw, table.name)
         return clean
     except psycopg.Error as exc:
-        log.warning("a table of texts can't be rewritten now: %s", type(exc).__name__)
+        log.warning("a table of texts can't be rewritten now, retrying: %s", type(exc).__name__)
         return False

@@ -1,7 +1,7 @@
-"""Answers that may repeat what is being forgotten: known by the words that they share with it.
+"""Answers that may repeat what is being forgotten: recognised by the words that they share with it.
 
-Each answer is given with memories and recent turns at hand, so that what is erased may stand in answers to other
-messages, too: of the same person anywhere, and of anybody in the same conversation.
+Each answer is given with memories and recent turns in the prompt, so that what is erased may be in answers to other
+messages, too: to the same person anywhere, and to anybody in the same conversation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,11 +25,13 @@ def erased(
     conn: sa.Connection, said: sa.ColumnElement[bool], waiting: sa.ColumnElement[bool], *, answers: bool = False
 ) -> Erased:
     """What people said in these turns and exchanges (and with `answers`, what they were answered), before they go."""
-    rows = conn.execute(sa.select(turns.c.text, turns.c.author, turns.c.conversation).where(said)).all()
-    kept = conn.execute(sa.select(exchanges.c.text, exchanges.c.answer, exchanges.c.conversation).where(waiting)).all()
-    texts = [row.text for row in rows if answers or row.author == "user"] + [row.text for row in kept]
-    texts += [row.answer for row in kept if answers]
-    return Erased(texts, sorted({row.conversation for row in (*rows, *kept)}))
+    columns = (exchanges.c.text, exchanges.c.answer, exchanges.c.conversation)
+    recent = conn.execute(sa.select(turns.c.text, turns.c.author, turns.c.conversation).where(said)).all()
+    unlearned = conn.execute(sa.select(*columns).where(waiting)).all()
+    texts = [turn.text for turn in recent if answers or turn.author == "user"]
+    texts += [exchange.text for exchange in unlearned]
+    texts += [exchange.answer for exchange in unlearned if answers]
+    return Erased(texts, sorted({row.conversation for row in (*recent, *unlearned)}))
 
 
 def owned(column: sa.ColumnElement[str], user_id: str) -> sa.ColumnElement[bool]:
@@ -42,13 +44,13 @@ def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float) 
     """Erase the answers that may repeat what is gone; return how many rows were touched.
 
     `users` are the mem0 users whose it was. An answer that is still being given is not kept, and a lesson of theirs
-    that is under way, which may have been shown what is gone, is void and begun anew.
+    in progress, which may have been shown what is gone, is void and begun anew.
     """
     return forget_words(conn, _words(gone.texts), gone.conversations, users, now)
 
 
 def forget_words(
-    conn: sa.Connection, told: frozenset[str], conversations: Sequence[str], users: Sequence[str], now: float
+    conn: sa.Connection, gone: frozenset[str], conversations: Sequence[str], users: Sequence[str], now: float
 ) -> int:
     """As `forget`, for the words of what is gone."""
     # First of all: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
@@ -57,18 +59,18 @@ def forget_words(
     conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
 
     def repeats(text: str) -> bool:
-        return not told.isdisjoint(keywords.telling(text))
+        return not gone.isdisjoint(keywords.telling(text))
 
     def near(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.or_(table.c.conversation.in_(conversations), table.c.user_id.in_(users))
 
     answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
-    doomed = [number for number, text in conn.execute(answers).all() if repeats(text)]
-    count = conn.execute(sa.delete(turns).where(turns.c.id.in_(doomed))).rowcount if doomed else 0
-    # Locked (PostgreSQL): one that is learned, or forgotten, at this very moment must not be written anew.
+    repeated = [turn_id for turn_id, text in conn.execute(answers).all() if repeats(text)]
+    count = conn.execute(sa.delete(turns).where(turns.c.id.in_(repeated))).rowcount if repeated else 0
+    # Locked (PostgreSQL): one that is learned, or forgotten, at this very moment must not be rewritten.
     waiting = sa.select(exchanges).where(near(exchanges)).order_by(exchanges.c.id).with_for_update()
     for row in conn.execute(waiting).mappings().all():
-        # It stays with the process that is learning it: another would begin before that one has cleared up.
+        # It stays claimed by the process that is learning it: another would begin before that one has cleaned up.
         if repeats(row["answer"]):
             renew(conn, row, now, claimed_by=row["claimed_by"], answer="")
             count += 1

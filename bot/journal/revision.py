@@ -1,4 +1,4 @@
-"""The journal's revision, and the way to its newest one."""
+"""The journal's revision, and the migration to its newest one."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ import sqlalchemy as sa
 
 from bot.storage import migrations
 
-#: The newest revision under `migrations/versions`: alembic is imported only where the database has another.
+#: The newest revision under `migrations/versions`: alembic is imported only if the database has another.
 HEAD = "0006"
-#: Where the database keeps its revision; the memory store has its own elsewhere.
+#: The table that holds the revision; the memory store has one of its own.
 VERSION_TABLE = "journal_version"
 #: PostgreSQL's advisory lock for migrations: any number, but always the same.
 _LOCK = 0x6D656D626F74
 
 
 def revision(conn: sa.Connection) -> str | None:
-    """The database's revision, None where it has no journal yet."""
+    """The database's revision, None if it has no journal yet."""
     return migrations.revision(conn, VERSION_TABLE)
 
 

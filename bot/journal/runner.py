@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Runner(Protocol):
-    """Runs functions over a connection. Both methods raise JournalUnavailable where the database fails."""
+    """Runs functions over a connection. Methods raise JournalUnavailable if the database fails."""
 
     async def write(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in a transaction of its own and return once it is on disk. The function may be run again on failure."""
@@ -23,14 +23,14 @@ class Runner(Protocol):
     async def erase(
         self, function: Callable[Concatenate[sa.Connection, P], int], *args: P.args, **kwargs: P.kwargs
     ) -> int:
-        """Like `write`, for a function that deletes texts: they are off the disk then, unless something is in the way.
+        """Like `write`, for a function that deletes texts: they are off the disk then, unless that is blocked.
 
-        The tables of texts are rewritten even where no row went: copies of earlier ones may lie in their pages.
+        The tables of texts are rewritten even if no row went: their pages may hold copies of earlier ones.
         """
         ...
 
     async def scrub(self) -> None:
-        """Take off the disk what an erasure could not; nothing happens where all is done, or was tried just now."""
+        """Take off the disk what an erasure could not; nothing happens if that is done, or was tried just now."""
         ...
 
     async def close(self) -> None:

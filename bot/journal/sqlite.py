@@ -1,6 +1,6 @@
 """The journal on SQLite: a writer thread that commits many operations at once, and reads beside it.
 
-A commit waits for the disk. Whatever is queued while one commit runs shares the next, so that a hundred people cost a
+A commit waits for the disk. What is queued while one commit runs shares the next, so that a hundred people cost a
 hundred times the work but not a hundred times the waiting.
 """
 
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 #: Operations in one transaction at most, so that the memory store gets its turn at the file.
 BATCH = 256
-#: Seconds for which one transaction goes on to take erasures in, which are many rows each: then others have their turn,
-#: and the next erasures go after them.
-TURN = 0.1
-#: Where somebody holds the write-ahead log: milliseconds to wait for them, seconds until the next try, and milliseconds
-#: that it waits: they may be there for hours (a backup, a replica), and all that is written waits behind it.
+#: Seconds for which one transaction goes on running erasures, which are many rows each: then other operations have
+#: their turn, and the next erasures come after them.
+ERASING_TIME = 0.1
+#: While somebody reads the write-ahead log: milliseconds to wait for them, seconds until the next attempt, and the
+#: milliseconds that one waits. They may take hours (a backup, a replica), and all writes wait behind an attempt.
 LOG_WAIT_MS = 300
 LOG_PAUSE = 5.0
-LOG_AGAIN_MS = 50
+LOG_RETRY_MS = 50
 
 
 class _Job(NamedTuple):
@@ -46,19 +46,19 @@ class _Job(NamedTuple):
 class SqliteRunner:
     """Runs the journal's functions on one SQLite file. Made and used on one event loop."""
 
-    def __init__(self, path: Path, *, turn: float = TURN) -> None:
+    def __init__(self, path: Path, *, erasing_time: float = ERASING_TIME) -> None:
         self._path = path
-        self._turn = turn
+        self._erasing_time = erasing_time
         self._lock = write_lock(path)
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._reader = sqlite_engine(path).connect()
         self._writer = sqlite_engine(path).connect()
         self._closing = False
-        #: Erasures that wait for their turn, in the writer's thread.
+        #: Erasures that wait for their turn; used by the writer thread alone.
         self._erasing: deque[_Job] = deque()
-        #: Whether pages of the write-ahead log may hold what was erased: at the start, an earlier process's erasures.
-        self._stained = True
+        #: Whether pages of the write-ahead log may hold what was erased: at the start, by an earlier process.
+        self._log_dirty = True
         self._next_try = 0.0
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -74,8 +74,8 @@ class SqliteRunner:
         return await self._queued(lambda conn: function(conn, *args, **kwargs), erases=True)
 
     async def scrub(self) -> None:
-        """Empty the write-ahead log, where somebody read it until now."""
-        if self._stained and time.monotonic() >= self._next_try:
+        """Empty the write-ahead log, if somebody was reading it until now."""
+        if self._log_dirty and time.monotonic() >= self._next_try:
             await self._queued(lambda conn: None)
 
     async def _queued(self, run: Callable[[sa.Connection], T], *, erases: bool = False) -> T:
@@ -88,7 +88,7 @@ class SqliteRunner:
     async def read(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read at once, on the event loop: some 0.1 ms from SQLite's cache, less than a thread would take.
 
-        In WAL mode no writer makes a reader wait.
+        In WAL mode readers never wait for a writer.
         """
         try:
             return function(self._reader, *args, **kwargs)
@@ -107,7 +107,7 @@ class SqliteRunner:
             connection.engine.dispose()
 
     def _work(self) -> None:
-        # Nothing of a batch is held here while the next one is waited for: it may be forgotten meanwhile.
+        # No reference to a batch is kept while waiting for the next one: its texts may be forgotten meanwhile.
         while self._work_once():
             pass
 
@@ -117,16 +117,16 @@ class SqliteRunner:
             return False
         outcomes = self._commit(batch)
         erased = any(job.erases and error is None for job, _, error in outcomes)
-        if erased or (self._stained and time.monotonic() >= self._next_try):
-            self._empty_log(LOG_WAIT_MS if erased else LOG_AGAIN_MS)
+        if erased or (self._log_dirty and time.monotonic() >= self._next_try):
+            self._empty_log(LOG_WAIT_MS if erased else LOG_RETRY_MS)
         try:
             self._loop.call_soon_threadsafe(_resolve, [(job.future, *rest) for job, *rest in outcomes])
         except RuntimeError:  # the loop is closed: nobody waits any more, and the work is on disk
-            log.warning("the event loop ended before %d journal operations were told of", len(batch))
+            log.warning("the event loop ended before the results of %d journal operations were delivered", len(batch))
         return True
 
     def _batch(self) -> list[_Job] | None:
-        """What is next: erasures behind everything else. Waits where there is nothing; None at the end."""
+        """What is next: erasures after everything else. Waits if there is nothing; None at the end."""
         batch: list[_Job] = []
         while len(batch) < BATCH:
             try:
@@ -144,13 +144,13 @@ class SqliteRunner:
         return batch
 
     def _commit(self, batch: list[_Job]) -> list[tuple[_Job, Any, Exception | None]]:
-        """Run a batch in one transaction; where any of it fails, each in its own, so that one harms no other.
+        """Run a batch in one transaction; if any of it fails, each in its own, so that one doesn't fail the others.
 
-        Erasures that are too many for one turn wait for the next.
+        Erasures that don't fit into the time of one transaction wait for the next.
         """
         try:
             results = self._transaction(batch)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is handed to the one whose operation it was
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is handed to the caller of that operation
             if len(batch) > 1:
                 return [outcome for job in batch for outcome in self._commit([job])]
             if isinstance(exc, sa.exc.SQLAlchemyError):
@@ -163,24 +163,24 @@ class SqliteRunner:
         return [(job, result, None) for job, result in zip(batch, results, strict=False)]
 
     def _empty_log(self, wait_ms: int) -> None:
-        """Move the write-ahead log into the file, where what was deleted is overwritten; tried again if in use."""
+        """Move the write-ahead log into the file, where what was deleted is overwritten; retried if it is in use."""
         raw = self._writer.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         try:
             with self._lock:
-                self._stained = not checkpoint(raw, wait_ms=wait_ms)
+                self._log_dirty = not checkpoint(raw, wait_ms=wait_ms)
         except sqlite3.Error as exc:
-            self._stained = True
-            log.warning("%s-wal can't be emptied: %s", self._path, type(exc).__name__)
-        if self._stained:
+            self._log_dirty = True
+            log.warning("%s-wal can't be checkpointed: %s", self._path, type(exc).__name__)
+        if self._log_dirty:
             self._next_try = time.monotonic() + LOG_PAUSE
-            log.warning("what was erased is still in the write-ahead log; it is emptied as soon as nobody reads it")
+            log.warning("erased data is still in the write-ahead log: it is in use, retrying in %.0f s", LOG_PAUSE)
 
     def _transaction(self, batch: list[_Job]) -> list[Any]:
-        """Run the operations, those that erase for one turn; return the results of as many as were run."""
+        """Run the operations, those that erase for a limited time; return the results of as many as were run."""
         with self._lock, self._writer.begin():
             self._writer.exec_driver_sql("BEGIN IMMEDIATE")
-            results, erased, end = [], False, time.monotonic() + self._turn
+            results, erased, end = [], False, time.monotonic() + self._erasing_time
             for job in batch:
                 if erased and time.monotonic() > end:
                     break
@@ -192,7 +192,7 @@ class SqliteRunner:
 
 
 def _rewrite(conn: sa.Connection) -> None:
-    """Write the tables of texts anew, in order: the freed pages are overwritten, and no row has moved in new ones."""
+    """Rewrite the tables of texts, in order: the freed pages are overwritten, and in the new ones no row has moved."""
     for table in TEXTS:
         conn.exec_driver_sql(f"CREATE TEMP TABLE rewritten AS SELECT * FROM main.{table.name}")
         conn.exec_driver_sql(f"DELETE FROM main.{table.name}")

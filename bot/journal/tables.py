@@ -1,6 +1,6 @@
 """The journal's tables. Times are seconds since 1970 as floats; texts are plain, without null characters.
 
-They are ordinary rowid tables on SQLite, whose deleted rows `secure_delete` overwrites. Raw text is in the tables of
+On SQLite they are ordinary rowid tables, whose deleted rows `secure_delete` overwrites. Raw text is in the tables of
 `TEXTS` alone, whose rows are short-lived.
 """
 
@@ -10,9 +10,9 @@ metadata = sa.MetaData()
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-#: Every message seen or sent, by the platform's own identity: the record that answers a second copy with silence.
-#: `event_id` is the message itself, or for the bot's own messages the event that they answer; it is empty (as place and
-#: conversation are) where the message was deleted or edited before it was seen.
+#: Every message seen or sent, by the platform's own id: the record by which a second copy is ignored. `event_id` is the
+#: message itself, or for the bot's own messages the event that they answer; it is empty (as place and conversation are)
+#: if the message was deleted or edited before it was seen.
 messages = sa.Table(
     "messages",
     metadata,
@@ -24,9 +24,9 @@ messages = sa.Table(
     sa.Index("messages_by_place", "place", "at"),
 )
 
-#: Events written down and not yet answered. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1
-#: where the answer under way may repeat what has been forgotten meanwhile: then it is not kept. `ahead` is 1 where the
-#: edit of a message came before the message itself: its new text waits for that, and for nobody's answer.
+#: Admitted events without an answer. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1 if the
+#: answer in progress may repeat what has been forgotten meanwhile: then it is not kept. `ahead` is 1 if the edit of a
+#: message came before the message itself: its new text waits for that, and is not to be answered before.
 inbox = sa.Table(
     "inbox",
     metadata,
@@ -42,7 +42,7 @@ inbox = sa.Table(
     sa.Column("ahead", sa.Integer, nullable=False, server_default="0"),
 )
 
-#: Recent turns. `at` is when it was said, `kept_at` when it was written here. Both turns are the asker's.
+#: Recent turns. `at` is when it was said, `kept_at` when it was stored. Both turns of an exchange are the asker's.
 turns = sa.Table(
     "turns",
     metadata,
@@ -62,9 +62,9 @@ turns = sa.Table(
     sa.Index("turns_by_user", "user_id"),
 )
 
-#: The outbox: what was said and answered, waiting to be learned. `state` is `waiting`, `failed`, or `held` while
-#: what an earlier version of the message taught is being forgotten.
-#: Ids are never used twice (AUTOINCREMENT): a lesson in flight must not mark a later exchange as learned.
+#: The outbox: exchanges that wait to be learned. `state` is `waiting`, `failed`, or `held` while what was learned
+#: before an edit is being forgotten. Ids are never reused (AUTOINCREMENT): a lesson in flight must not mark a later
+#: exchange as learned.
 exchanges = sa.Table(
     "exchanges",
     metadata,
@@ -110,7 +110,8 @@ intents = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 
-#: Stretches of time of which an account has had forgotten what it said: what of that comes in later is not kept.
+#: Ranges of time of which an account has had forgotten what it said: what was said then and is admitted later isn't
+#: kept.
 forgettings = sa.Table(
     "forgettings",
     metadata,
@@ -122,7 +123,7 @@ forgettings = sa.Table(
     sa.Index("forgettings_by_person", "person_key"),
 )
 
-#: How often a person has had everything forgotten: a lesson of an earlier epoch may not be kept.
+#: How often a person has had everything forgotten: a lesson of an earlier epoch may not be committed.
 epochs = sa.Table(
     "epochs",
     metadata,
@@ -130,7 +131,7 @@ epochs = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
 )
 
-#: What people have set, per mem0 user; a row stands for `paused`. `told` is 1 once an answer has said so.
+#: Whose memory is paused, per mem0 user. `told` is 1 once an answer has said so.
 settings = sa.Table(
     "settings",
     metadata,
@@ -139,7 +140,7 @@ settings = sa.Table(
     sa.Column("told", sa.Integer, nullable=False, server_default="0"),
 )
 
-#: Stretches of time in which a mem0 user's memory was paused, once they are over.
+#: Ranges of time in which a mem0 user's memory was paused, once they are over.
 pauses = sa.Table(
     "pauses",
     metadata,
@@ -148,8 +149,8 @@ pauses = sa.Table(
     sa.Column("ended", sa.Double, nullable=False),
 )
 
-#: What is still to be erased from (or moved in) the memory store: written before it is tried, dropped once it is done.
-#: `what` is JSON of ids, never text; `user_id` is set where that person's memories may not be used meanwhile.
+#: What is still to be erased (`bot.erasures`): recorded before it is tried, deleted once it is done. `what` is JSON of
+#: ids, never text; `user_id` is set if that person's memories may not be used meanwhile.
 erasures = sa.Table(
     "erasures",
     metadata,
@@ -163,8 +164,8 @@ erasures = sa.Table(
     sa.Index("erasures_by_user", "user_id"),
 )
 
-#: Codes that join accounts, as digests; `tries` counts those that found it and could not use it. `name` is how the
-#: person who shows it is called.
+#: Codes that link accounts, as digests; `tries` counts the accounts that entered it and couldn't use it. `name` is what
+#: the person who shows it is called.
 codes = sa.Table(
     "codes",
     metadata,
@@ -175,7 +176,7 @@ codes = sa.Table(
     sa.Column("name", sa.Text, nullable=False, server_default=""),
 )
 
-#: Wrong codes, by whom and when.
+#: Wrong codes: who entered them, and when.
 guesses = sa.Table(
     "guesses",
     metadata,
@@ -194,7 +195,7 @@ taught = sa.Table(
     sa.Index("taught_by_user", "user_id"),
 )
 
-#: Exchanges that were erased or replaced while they waited: what an extraction under way makes of them is void.
+#: Exchanges that were erased or replaced while they waited: what an extraction in progress makes of them is void.
 tombstones = sa.Table(
     "tombstones",
     metadata,
@@ -202,8 +203,8 @@ tombstones = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 
-#: What hosted mem0 was asked to add: written before it is asked, dropped once it is known how that ended. See
-#: `bot.events.QueuedAdd`.
+#: What hosted mem0 was asked to add: recorded before it is asked, deleted once the outcome is known. See
+#: `bot.model.QueuedAdd`.
 adds = sa.Table(
     "adds",
     metadata,
@@ -218,7 +219,7 @@ adds = sa.Table(
     sa.Index("adds_by_user", "user_id"),
 )
 
-#: Processes at work. A claim whose worker isn't here is void. `seen` is the database's clock (PostgreSQL).
+#: Processes at work. A claim whose worker isn't here is void. `seen` is by the database's clock (PostgreSQL).
 workers = sa.Table(
     "workers",
     metadata,
@@ -226,6 +227,6 @@ workers = sa.Table(
     sa.Column("seen", sa.Double, nullable=False),
 )
 
-#: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies of a
-#: row that it left behind when it moved the row within or between pages.
+#: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies that it
+#: leaves behind when it moves a row within or between pages.
 TEXTS = (inbox, turns, exchanges)

@@ -1,7 +1,7 @@
-"""Processes at work: who lives, and whose claims are void.
+"""Processes at work: who is alive, and whose claims are void.
 
-On PostgreSQL a worker lives while its heartbeat is young, by the database's own clock. On SQLite all workers are on one
-machine, so a lock on a file tells it at once, whatever the clock does (`bot.journal.lockfile`).
+On PostgreSQL a worker is alive while its heartbeat is recent, by the database's own clock. On SQLite all workers are on
+one machine, so a lock on a file shows it at once, whatever the clock does (`bot.journal.lockfile`).
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.journal.tables import exchanges, inbox, workers
 
-#: A worker that hasn't been seen for so long is dead (seconds, PostgreSQL).
+#: A worker without a heartbeat for so many seconds is dead (PostgreSQL).
 LEASE = 9.0
 #: Seconds between heartbeats; a dead worker's events are free again LEASE + BEAT after its death at the latest.
 BEAT = 2.0
@@ -24,8 +24,8 @@ def _now(conn: sa.Connection) -> float:
     return 0.0
 
 
-def beat(conn: sa.Connection, worker: str) -> bool:
-    """Show that a worker lives; False where it wasn't registered: newly started, or taken for dead meanwhile."""
+def renew(conn: sa.Connection, worker: str) -> bool:
+    """Record a heartbeat; False if the worker wasn't registered: newly started, or its lease had expired."""
     seen = _now(conn)
     if conn.execute(sa.update(workers).where(workers.c.id == worker).values(seen=seen)).rowcount:
         return True
@@ -34,9 +34,9 @@ def beat(conn: sa.Connection, worker: str) -> bool:
 
 
 def reap_silent(conn: sa.Connection, worker: str) -> int:
-    """Void the claims of workers whose heartbeat stopped; return how many rows are free again (PostgreSQL)."""
+    """Void the claims of workers whose lease has expired; return how many were released (PostgreSQL)."""
     silent = sa.and_(workers.c.id != worker, workers.c.seen < _now(conn) - LEASE)
-    # A reaper at work elsewhere does it for us: no waiting for each other.
+    # Another process that is reaping just now does it for us: no waiting for each other.
     dead = conn.scalars(sa.select(workers.c.id).where(silent).with_for_update(skip_locked=True)).all()
     if dead:
         conn.execute(sa.delete(workers).where(workers.c.id.in_(dead)))
@@ -44,20 +44,20 @@ def reap_silent(conn: sa.Connection, worker: str) -> int:
 
 
 def others(conn: sa.Connection, worker: str) -> list[str]:
-    """The workers beside this one."""
+    """The workers besides this one."""
     return list(conn.scalars(_OTHERS, {"worker": worker}))
 
 
 def reap_dead(conn: sa.Connection, worker: str, dead: Callable[[str], bool]) -> int:
-    """Void the claims of workers that `dead` tells are; return how many rows are free again (SQLite)."""
+    """Void the claims of workers that are `dead`; return how many were released (SQLite)."""
     for other in others(conn, worker):
         if dead(other):
             conn.execute(sa.delete(workers).where(workers.c.id == other))
     return _void(conn)
 
 
-def release(conn: sa.Connection, worker: str) -> None:
-    """Sign a worker off; what it leaves is free for others at once."""
+def sign_off(conn: sa.Connection, worker: str) -> None:
+    """Remove a worker; its claims are released at once."""
     conn.execute(sa.delete(workers).where(workers.c.id == worker))
     for table in (inbox, exchanges):
         conn.execute(sa.update(table).where(table.c.claimed_by == worker).values(claimed_by=None))

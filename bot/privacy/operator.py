@@ -11,7 +11,7 @@ from bot.ports import JournalUnavailable, MemoryUnavailable
 from bot.privacy.eraser import Outcome
 from bot.privacy.rights import Rights
 
-#: Exit codes besides 0: something is still to be done (or was not wanted after all); nothing is kept about that person.
+#: Exit codes besides 0: something is still to be done (or was declined); nothing is kept about that person.
 INCOMPLETE = 1
 NOTHING_KEPT = 3
 
@@ -20,7 +20,7 @@ Confirm = Callable[[str], bool]
 
 
 def confirm_on(terminal: TextIO) -> Confirm | None:
-    """Asks on a terminal; None where standard input is none, so that nobody could answer."""
+    """Asks on a terminal; None if standard input isn't one, so that nobody could answer."""
     if not terminal.isatty():
         return None
 
@@ -39,7 +39,7 @@ class PersonCommands:
         self._rights = rights
 
     async def export(self, person: Person) -> int:
-        """Print all of it as JSON. Raises BrokenPipeError where nobody reads that to its end."""
+        """Print all of it as JSON. Raises BrokenPipeError if nobody reads it to the end."""
         try:
             users = await self._identities.named(person)
             kept = _together([await self._rights.export(user_id) for user_id in users])
@@ -57,7 +57,7 @@ class PersonCommands:
             users = await self._identities.named(person)
             accounts = await self._accounts(users)
             if confirm is not None:
-                memories = _memories(sum([len((await self._rights.export(each))["memories"]) for each in users]))
+                memories = _memories(sum([len((await self._rights.export(user_id))["memories"]) for user_id in users]))
                 if not confirm(f"Erase everything that is kept about {accounts} ({memories}) for good? [y/N]"):
                     _note("nothing was erased")
                     return INCOMPLETE
@@ -79,7 +79,7 @@ class PersonCommands:
 
 
 def _together(exports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What is kept of one person under several keys, in one: the lists one after the other, the rest as the first."""
+    """One person's exports under several keys as one: the lists are concatenated, the rest is the first's."""
     first, *others = exports
     return {
         name: [*value, *(item for other in others for item in other[name])] if isinstance(value, list) else value

@@ -1,1 +1,1 @@
-"""How a database is opened, bounded, scrubbed and migrated; what it holds is its users' business."""
+"""How a database is opened, limited, scrubbed and migrated; what it holds is up to its users."""

@@ -1,4 +1,4 @@
-"""The doctor's checks of where things are kept."""
+"""The doctor's checks of the data folder and the database."""
 
 import asyncio
 import os
@@ -31,12 +31,12 @@ def check_folder(settings: Settings) -> Finding:
 
 
 async def check_database(settings: Settings) -> list[Finding]:
-    """Whether DATABASE_URL, where it is set, leads to a PostgreSQL with pgvector."""
+    """Whether DATABASE_URL, if it is set, leads to a PostgreSQL with pgvector."""
     if settings.database_url is None:
         return []
     import psycopg
 
-    # SQLAlchemy's way of naming a driver is not libpq's.
+    # SQLAlchemy's URLs may name a driver, libpq's don't.
     url = _DRIVER.sub(r"\1://", secret(settings.database_url))
     try:
         async with asyncio.timeout(TIMEOUT):

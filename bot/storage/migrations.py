@@ -1,4 +1,4 @@
-"""Brings tables to their newest revision, in place, by alembic; once, also where several processes start together."""
+"""Migrates tables to their newest revision, in place, with Alembic; once, even if several processes start together."""
 
 import logging
 import time
@@ -12,15 +12,15 @@ from bot.storage.postgres import UNLIMITED
 
 log = logging.getLogger(__name__)
 
-#: How long a migration waits for those who use a table (milliseconds), and how long it then lets others go before it
-#: tries again (seconds): all who come later wait behind it, and the version before is still at work.
+#: How long a migration waits for those who use a table (milliseconds), and how long it then lets others go first before
+#: it retries (seconds): everybody who comes later waits behind it, and the earlier version is still at work.
 TABLE_WAIT_MS = 1000
 TABLE_PAUSE = 2.0
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def revision(conn: sa.Connection, version_table: str) -> str | None:
-    """The revision that a version table tells, None where there is none yet."""
+    """The revision in a version table, None if there is none yet."""
     if not sa.inspect(conn).has_table(version_table):
         return None
     found: str | None = conn.execute(sa.text(f"SELECT version_num FROM {version_table}")).scalar()
@@ -28,11 +28,11 @@ def revision(conn: sa.Connection, version_table: str) -> str | None:
 
 
 def upgrade(conn: sa.Connection, folder: Path, version_table: str, head: str, lock: int) -> None:
-    """Upgrade by the migrations in `folder`, within the transaction that `conn` is in, which is to be committed then.
+    """Run the migrations in `folder` within the transaction that `conn` is in, which the caller commits.
 
     On SQLite the transaction must have begun with BEGIN IMMEDIATE, so that a second process waits before it looks; on
-    PostgreSQL `lock` is the number of the advisory lock that it waits for. alembic is imported only where there is
-    something to do. Raises SettingsError where the database was made by a newer version.
+    PostgreSQL `lock` is the number of the advisory lock that it waits for. Alembic is imported only if there is
+    something to do. Raises SettingsError if the database was made by a newer version.
     """
     on_postgres = conn.dialect.name == "postgresql"
     if on_postgres:
@@ -59,7 +59,7 @@ def upgrade(conn: sa.Connection, folder: Path, version_table: str, head: str, lo
 
 
 def _between_others(conn: sa.Connection, work: Callable[[], object]) -> None:
-    """Do what locks tables once nobody uses them, and let later ones wait for a moment at most (PostgreSQL)."""
+    """Do what locks tables once nobody uses them, and make others wait only for a moment (PostgreSQL)."""
     while True:
         try:
             with conn.begin_nested():
@@ -69,5 +69,5 @@ def _between_others(conn: sa.Connection, work: Callable[[], object]) -> None:
         except sa.exc.OperationalError as exc:
             if getattr(exc.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
-            log.warning("the tables can't be migrated while somebody reads them (a backup?); trying again")
+            log.warning("the tables are in use (a backup?), retrying the migration in %.0f s", TABLE_PAUSE)
         time.sleep(TABLE_PAUSE)

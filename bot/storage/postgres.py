@@ -1,7 +1,7 @@
 """What every connection to PostgreSQL has in common: none waits for ever, none makes others wait for ever.
 
-And taking what was deleted off its pages, for whatever keeps texts there: a plain VACUUM leaves a deleted row's bytes
-in its page until another row happens to be written over them; VACUUM FULL writes the table anew.
+And how deleted texts leave the disk: a plain VACUUM leaves a deleted row's bytes in its page until another row happens
+to be written over them; VACUUM FULL rewrites the table.
 """
 
 import logging
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: For libpq. Seconds for a connection to be made; a server that vanished is noticed within 25 s, whether something was
-#: sent to it (milliseconds) or is waited for.
+#: For libpq. Seconds for a connection to be made; a server that vanished is noticed within 25 s, both while sending
+#: (milliseconds) and while waiting.
 CONNECT: dict[str, Any] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
@@ -24,12 +24,12 @@ CONNECT: dict[str, Any] = {
 }
 #: How long a statement waits for a lock, in milliseconds.
 LOCK_WAIT_MS = 8000
-#: For each session, first of all. A process that stands still amid a transaction holds its locks until the server ends
-#: it: well before others take it for dead and want its rows.
+#: The first statement of each session. A process that is suspended during a transaction holds its locks until the
+#: server ends it: well before others treat it as dead and want its rows.
 LIMITS = (
     f"SET statement_timeout = '60s'; SET lock_timeout = {LOCK_WAIT_MS}; SET idle_in_transaction_session_timeout = '5s'"
 )
-#: For a transaction that may take as long as it does: a migration.
+#: For a transaction that may take any time: a migration.
 UNLIMITED = (
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
@@ -39,15 +39,15 @@ _STILL_SEEN = re.compile(r"(\d{1,20}) dead row versions cannot be removed")
 
 
 def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:
-    """Write a table anew without its deleted rows, over a connection in autocommit mode.
+    """Rewrite a table without its deleted rows, over a connection in autocommit mode.
 
-    False where an older transaction (of another process, or a backup) still sees some of them, which then stay. Raises
-    psycopg.Error, also where the table is in use for too long.
+    False if an older transaction (of another process, or a backup) still sees some of them, which then stay. Raises
+    psycopg.Error, also if the table is in use for too long.
     """
-    said: list[str] = []
+    details: list[str] = []
 
     def listen(notice: "psycopg.errors.Diagnostic") -> None:
-        said.append(notice.message_detail or "")
+        details.append(notice.message_detail or "")
 
     conn.add_notice_handler(listen)
     try:
@@ -57,7 +57,7 @@ def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:
         conn.remove_notice_handler(listen)
         if not conn.closed:
             conn.execute(f"SET lock_timeout = {LOCK_WAIT_MS}".encode())
-    kept = sum(int(found) for text in said for found in _STILL_SEEN.findall(text))
+    kept = sum(int(count) for detail in details for count in _STILL_SEEN.findall(detail))
     if kept:
-        log.warning("%d deleted rows are still seen by an older transaction; %s is rewritten again later", kept, table)
+        log.warning("%d deleted rows are still seen by an older transaction, %s will be rewritten again", kept, table)
     return not kept

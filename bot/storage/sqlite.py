@@ -3,8 +3,8 @@
 The memory store and the journal share the file. Each opens connections of its own with `connect`, and holds
 `write_lock` while it writes, so that two writers of one process queue instead of meeting in SQLite's busy handler.
 
-What is erased must be in no file, and SQLite's `secure_delete` alone doesn't do that: where a b-tree is rebalanced,
-copies of moved rows stay in a page's unallocated part (ran: 1 to 17 of 2,300 deleted rows of a plain rowid table).
+What is erased must be in no file, and SQLite's `secure_delete` alone doesn't ensure that: when a b-tree is rebalanced,
+copies of moved rows stay in a page's unallocated part (measured: 1 to 17 of 2,300 deleted rows of a plain rowid table).
 Only rows that never move are safe: append to a table, overwrite a row with NULL (an UPDATE that shrinks a row moves no
 other), and never DELETE there. Then `checkpoint`, so that the write-ahead log holds no older page.
 """
@@ -29,7 +29,7 @@ _locks_guard = threading.Lock()
 
 
 def write_lock(path: Path) -> threading.Lock:
-    """The lock of this process for writing to that file; the same object for every spelling of the path."""
+    """This process's lock for writing to that file; the same object for every spelling of the path."""
     with _locks_guard:
         return _locks.setdefault(path.resolve(), threading.Lock())
 
@@ -41,20 +41,20 @@ def database_path(settings: Settings) -> Path:
 
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for the bot's own user alone (0700). Raises OSError."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
         # Another process may be first.
-        each.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def prepare(path: Path) -> None:
-    """Make the folder (0700, where it is new) and the file (0600), so that only the bot's own user reads them.
+    """Make the folder (0700, if it is new) and the file (0600), so that only the bot's own user can read them.
 
-    SQLite gives `-wal` and `-shm` the mode of the file. Raises OSError where that can't be done.
+    SQLite gives `-wal` and `-shm` the mode of the file. Raises OSError if that can't be done.
 
-    A file that is there is never opened: to close it again would drop every lock of this process on it (POSIX, see
-    https://www.sqlite.org/howtocorrupt.html), and another process that closes its last connection would then take
-    itself for the only one, and delete the write-ahead log that is in use here.
+    A file that exists is never opened: closing it again would drop every lock of this process on it (POSIX, see
+    https://www.sqlite.org/howtocorrupt.html). Another process that closes its last connection would then believe itself
+    to be the only one, and delete the write-ahead log that is in use here.
     """
     make_folder(path.parent)
     if not path.exists():
@@ -69,15 +69,15 @@ def connect(
 ) -> sqlite3.Connection:
     """Open a connection in autocommit mode (begin and commit by statement), usable from any one thread at a time.
 
-    With FULL a commit survives a power cut; with NORMAL it survives the process's death, and is in order after a power
-    cut. `cache_kib` bounds this connection's page cache. Raises sqlite3.Error and OSError.
+    With FULL a commit survives a power cut; with NORMAL it survives the process's death, and the file is consistent
+    after a power cut. `cache_kib` limits this connection's page cache. Raises sqlite3.Error and OSError.
     """
     prepare(path)
     conn = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
-        # The busy handler doesn't serve the switch to WAL of a new file: two processes starting together need it.
+        # The busy handler doesn't cover the switch of a new file to WAL, which two processes may do at once.
         conn.execute("PRAGMA page_size=4096")
         _wal(conn)
         conn.execute("PRAGMA secure_delete=ON")
@@ -108,9 +108,9 @@ def _wal(conn: sqlite3.Connection) -> None:
 
 
 def checkpoint(conn: sqlite3.Connection, *, wait_ms: int = 2000) -> bool:
-    """Move the write-ahead log into the file and empty it; whether that was possible in the time.
+    """Move the write-ahead log into the file and empty it; False if that wasn't possible in time.
 
-    Hold `write_lock`, outside a transaction. Readers of an older state, here or in another process, are waited for.
+    Hold `write_lock`, outside a transaction. Waits for readers of an older state, here or in another process.
     """
     conn.execute(f"PRAGMA busy_timeout={wait_ms}")
     try:

@@ -68,7 +68,7 @@ def test_attachments_are_named() -> None:
     """A file that can't be read is spoken of by its name, on one line."""
     event = message("")
     event = MessageEvent(event.id, event.person, DM, "", "Ann", event.at, ("a\nb.png",))
-    assert prompt.said(event) == "(Attached, but not readable to you: a b.png)"
+    assert prompt.message_text(event) == "(Attached, but not readable to you: a b.png)"
 
 
 def test_a_forwarded_text_is_quoted_as_somebody_elses() -> None:

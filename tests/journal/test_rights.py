@@ -38,9 +38,9 @@ async def test_an_account_is_read_in_one_go(journal: SqlJournal) -> None:
     await journal.pauses.set(ANN.key, True)
     await journal.pauses.set(ANN.key, True)
     assert await journal.accounts.account(OTHER) == Account(ANN.key, paused=True, pause_announced=False)
-    (owed,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
+    (queued,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
     assert (await journal.accounts.account(OTHER)).erasing
-    await journal.erasures.done(owed.id)
+    await journal.erasures.done(queued.id)
     await journal.pauses.set(ANN.key, False)
     assert await journal.accounts.account(OTHER) == Account(ANN.key)
 
@@ -72,24 +72,24 @@ async def test_what_was_said_in_a_pause_waits_for_no_lesson(journal: SqlJournal,
     assert len(await journal.outbox.claim(BOB.key, "private")) == 1
 
 
-async def test_erasures_wait_until_they_are_settled(journal: SqlJournal, clock: Clock) -> None:
-    """Whoever wrote an erasure down has a minute; then it is offered, again and again at growing intervals."""
+async def test_erasures_wait_until_they_are_done(journal: SqlJournal, clock: Clock) -> None:
+    """Whoever recorded an erasure has a minute; then it is due for anybody, again and again at growing intervals."""
     wanted = Erasure(ForgetMemories((ANN.key,), ("m1",)), ANN.key)
-    (owed,) = await journal.erasures.add([wanted])
+    (queued,) = await journal.erasures.add([wanted])
     assert await journal.erasures.due() == []
     clock.now += 61
-    assert await journal.erasures.due() == [owed]
-    assert await journal.erasures.due() == []  # taken up
-    await journal.erasures.retry_later(owed.id)
+    assert await journal.erasures.due() == [queued]
+    assert await journal.erasures.due() == []  # claimed
+    await journal.erasures.retry_later(queued.id)
     clock.now += 31
-    assert await journal.erasures.due() == [owed]
-    await journal.erasures.done(owed.id)
+    assert await journal.erasures.due() == [queued]
+    await journal.erasures.done(queued.id)
     clock.now += 10_000
     assert await journal.erasures.due() == []
 
 
-async def test_an_erasure_that_is_not_due_can_be_excused(journal: SqlJournal, clock: Clock) -> None:
-    """What returns within its grace is not erased, and only that."""
+async def test_an_erasure_that_is_not_due_can_be_cancelled(journal: SqlJournal, clock: Clock) -> None:
+    """What returns within the grace period is not erased, and only that."""
     one, two = (Erasure(ForgetWorkspace("slack", name)) for name in ("T1", "T2"))
     await journal.erasures.add([one, two], 3600)
     assert await journal.erasures.cancel(one) == 1
@@ -143,12 +143,12 @@ async def test_erasures_of_other_versions_are_read(journal: SqlJournal, database
 
 async def test_nothing_is_learned_while_everything_is_being_erased(journal: SqlJournal) -> None:
     """Until the memories are gone, what is told waits: the erasure would take it along."""
-    (owed,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
+    (queued,) = await journal.erasures.add([Erasure(ForgetAll((ANN.key,)), ANN.key)])
     await told(journal, "new", 1)
     await told(journal, "Bob's", 2, person=BOB)
     assert await journal.outbox.waiting() == [(BOB.key, "private")]
     assert await journal.outbox.claim(ANN.key, "private") == []
-    await journal.erasures.done(owed.id)
+    await journal.erasures.done(queued.id)
     assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["new"]
 
 

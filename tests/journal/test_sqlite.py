@@ -204,7 +204,7 @@ async def test_erasures_take_turns_with_others(path: Path) -> None:
     """However many erasures wait, what is written after them doesn't wait for all of them."""
     with sqlite_engine(path).begin() as conn:
         metadata.create_all(conn)
-    runner = SqliteRunner(path, turn=0.0)
+    runner = SqliteRunner(path, erasing_time=0.0)
     done: list[str] = []
 
     async def noted(name: str, work: Awaitable[object]) -> None:

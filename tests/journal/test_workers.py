@@ -211,13 +211,13 @@ class Beats:
     """A lease of which nobody is sure: each heartbeat takes a while, and then fails, or says what it is told to."""
 
     worker = "w"
-    sure = False
+    valid = False
 
     def __init__(self, known: bool | None) -> None:
         self.known = known
         self.sent = 0
 
-    async def beat(self) -> bool:
+    async def renew(self) -> bool:
         self.sent += 1
         await asyncio.sleep(0.2)
         if self.known is None:
