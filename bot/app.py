@@ -176,6 +176,6 @@ async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStor
 
 
 def _open_embedded(settings: Settings) -> MemoryStore:
-    from bot.memory.embedded.memory import open_embedded
+    from bot.memory.embedded.opening import open_embedded
 
     return open_embedded(settings, mark_learned)

@@ -1,6 +1,6 @@
 """What tests of several packages share: one PostgreSQL a session, and which packages are slow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,22 @@ TESTS = Path(__file__).parent
 SLOW = frozenset({"faults", "hostile", "whole"})
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark the slow packages; slow modules and tests elsewhere say so themselves."""
-    for item in items:
-        if item.path.relative_to(TESTS).parts[0] in SLOW:
-            item.add_marker(pytest.mark.slow)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow packages (slow modules and tests elsewhere say so themselves), and spread their tests evenly.
+
+    Each of them starts processes: where all workers are at them at once, none has the processor that it needs in time.
+    """
+    slow = [item for item in items if item.path.relative_to(TESTS).parts[0] in SLOW]
+    for item in slow:
+        item.add_marker(pytest.mark.slow)
+    others = [item for item in items if item.path.relative_to(TESTS).parts[0] not in SLOW]
+    every = len(others) // (len(slow) + 1) + 1
+    items[:] = []
+    for start in range(0, max(len(others), 1), every):
+        items += others[start : start + every]
+        if slow:
+            items.append(slow.pop())
+    items += slow
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
+from bot.memory.embedded.memory import EmbeddedMemory
+from bot.memory.embedded.opening import open_embedded
 from bot.model import Audience, Person, Place
 from bot.views import View
 from tests.makers import MONDAY

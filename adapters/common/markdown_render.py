@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from markdown_it.token import Token
 
 from adapters.common.markdown import attribute, parse
+from adapters.common.markdown_inline import BREAK, Style, inline, plain_text
 
 #: Columns and characters of a table that is shown as a block of aligned text: what fits a phone held sideways, and
 #: stays in one message. Larger ones are lists.
@@ -18,96 +18,14 @@ TABLE_CHARACTERS = 1000
 #: Characters that are read at once, and the most that one block may have: what is behind it is shown as it stands.
 LONGEST = 12_000
 
-_BREAK = "\u200b"
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+.#-]{1,20}")
 _TASK = re.compile(r"\[([ xX])\][ \t]")
-_TAG = re.compile(r"<(/?)(b|strong|i|em|s|del|strike|code|kbd)>", re.IGNORECASE)
-_LINE_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
-#: What a tag of HTML, or a token of markdown-it, does to the text in it.
-_FORMATS = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "s": "strike", "del": "strike"}
-_FORMATS |= {"strike": "strike", "code": "code", "kbd": "code"}
-
-
-class Style(Protocol):
-    """How a platform writes what it shows."""
-
-    #: Bold, italic, struck.
-    bold: str
-    italic: str
-    strike: str
-    bullet: str
-    rule: str
-    #: The boxes of tasks.
-    open: str
-    done: str
-    #: Whether a heading of the platform's own has so many levels; the others are bold.
-    headings: int
-    #: Whether it shows tables of Markdown, languages of code, and code within lists and quotations.
-    tables: bool
-    languages: bool
-    inner_code: bool
-    #: Whether a sign of formatting needs the edge of a word beside it.
-    edges: bool
-
-    def text(self, text: str, before: str, after: str) -> str:
-        """Plain text, of which nothing is to be formatted, between these two characters."""
-        ...
-
-    def start(self, line: str) -> str:
-        """A paragraph's line, whose beginning is to form nothing."""
-        ...
-
-    def code(self, content: str) -> str:
-        """What code holds, so that nothing in it lives."""
-        ...
-
-    def link(self, label: str, plain: str, target: str) -> str:
-        """A link: its label as formatted and as plain text, and where it goes."""
-        ...
-
-    def address(self, target: str, *, bracketed: bool) -> str:
-        """An address that stands for itself; `bracketed`: written as `<…>`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     text: str
     code: bool = False
-
-
-@dataclass(slots=True)
-class _Inline:
-    """Inline tokens being written: pieces, and how deep in each format the text is."""
-
-    style: Style
-    pieces: list[str] = field(default_factory=list)
-    closed: bool = False
-    depth: dict[str, int] = field(default_factory=dict)
-
-    def last(self) -> str:
-        return self.pieces[-1][-1:] if self.pieces else ""
-
-    def put(self, piece: str) -> None:
-        if piece:
-            self.pieces.append(piece)
-            self.closed = False
-
-    def toggle(self, name: str, *, opens: bool, after: str) -> None:
-        """Begin or end a format, unless the text is in it anyhow."""
-        marker: str = {"bold": self.style.bold, "italic": self.style.italic, "strike": self.style.strike}[name]
-        depth: int = self.depth.get(name, 0) + (1 if opens else -1)
-        self.depth[name] = depth
-        if depth != (1 if opens else 0):
-            return
-        before = self.last()
-        # Two markers side by side would be read as one.
-        if opens and ((self.closed and before == marker[0]) or (self.style.edges and before.isalnum())):
-            self.put(_BREAK)
-        self.put(marker)
-        self.closed = not opens
-        if not opens and self.style.edges and after.isalnum():
-            self.put(_BREAK)
 
 
 def render(text: str, style: Style) -> str:
@@ -232,12 +150,12 @@ def _block(tokens: Sequence[Token], first: int, end: int, style: Style) -> list[
 
 
 def _paragraph(token: Token, style: Style) -> list[_Line]:
-    return [_Line(style.start(line)) for line in _inline(token.children or (), style).split("\n")]
+    return [_Line(style.start(line)) for line in inline(token.children or (), style).split("\n")]
 
 
 def _heading(level: int, token: Token, style: Style) -> list[_Line]:
     bold = level > style.headings
-    text = " ".join(_inline(token.children or (), style, bold=bold).split("\n"))
+    text = " ".join(inline(token.children or (), style, bold=bold).split("\n"))
     if not text:
         return []
     return [_Line(f"{style.bold}{text}{style.bold}" if bold else f"{'#' * level} {text}")]
@@ -248,7 +166,7 @@ def _code(content: str, info: str, style: Style) -> list[_Line]:
         return []
     language = _LANGUAGE.fullmatch(info.split(maxsplit=1)[0]) if style.languages and info.strip() else None
     # No platform knows longer fences than these.
-    lines = style.code(content.removesuffix("\n")).replace("```", f"`{_BREAK}`{_BREAK}`").split("\n")
+    lines = style.code(content.removesuffix("\n")).replace("```", f"`{BREAK}`{BREAK}`").split("\n")
     fenced = [f"```{language.group() if language else ''}", *lines, "```"]
     return [_Line(line, code=True) for line in fenced]
 
@@ -303,12 +221,12 @@ def _table(tokens: Sequence[Token], style: Style) -> list[_Line]:
         elif token.type == "inline":
             rows[-1].append(token.children or ())
     aligned = [attribute(token, "style") for token in tokens if token.type == "th_open"]
-    written = [[" ".join(_inline(cell, style).split("\n")) for cell in row] for row in rows]
+    written = [[" ".join(inline(cell, style).split("\n")) for cell in row] for row in rows]
     if style.tables:
         marks = [{"text-align:right": "--:", "text-align:center": ":-:"}.get(each, "---") for each in aligned]
         lines = [[cell.replace("|", "\\|") for cell in row] for row in written]
         return [_Line(f"| {' | '.join(line)} |") for line in (lines[0], marks, *lines[1:])]
-    plain = [[_plain(cell) for cell in row] for row in rows]
+    plain = [[plain_text(cell) for cell in row] for row in rows]
     linked = any(token.type in ("link_open", "image", "address") for row in rows for cell in row for token in cell)
     block = None if linked else _aligned(plain, [each == "text-align:right" for each in aligned])
     return _code(block, "", style) if block else _listed(written, style)
@@ -347,94 +265,3 @@ def _listed(rows: Sequence[Sequence[str]], style: Style) -> list[_Line]:
         first = f"{style.bold}{row[0]}{style.bold}" if row[0] and style.bold not in row[0] else row[0]
         written.append(_Line(style.bullet + " · ".join(each for each in (first, *named) if each)))
     return written or [_Line(" · ".join(head))]
-
-
-def _plain(tokens: Sequence[Token]) -> str:
-    """What is read of inline tokens, without any formatting."""
-    found = []
-    for token in tokens:
-        if token.type in ("softbreak", "hardbreak") or (
-            token.type == "html_inline" and _LINE_BREAK.fullmatch(token.content)
-        ):
-            found.append(" ")
-        elif token.type != "html_inline" or not _TAG.fullmatch(token.content):
-            found.append(token.content)
-    return " ".join("".join(found).split())
-
-
-def _inline(tokens: Sequence[Token], style: Style, *, bold: bool = False) -> str:
-    out = _Inline(style, depth={"bold": 1} if bold else {})
-    tags = _paired(tokens)
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        after = next((each.content[:1] or "\n" for each in tokens[at + 1 : at + 2]), "")
-        match token.type:
-            case "text":
-                out.put(style.text(token.content, out.last(), after))
-            case "softbreak" | "hardbreak":
-                out.put("\n")
-            case "code_inline" | "formula":
-                out.put(_span(style.code(token.content), style))
-            case "address":
-                out.put(style.address(token.content, bracketed=False))
-            case "em_open" | "em_close" | "strong_open" | "strong_close" | "s_open" | "s_close":
-                name = _FORMATS[token.type.partition("_")[0]]
-                out.toggle(name, opens=token.nesting == 1, after=after)
-            case "link_open":
-                end = next(place for place in range(at, len(tokens)) if tokens[place].type == "link_close")
-                target = attribute(token, "href")
-                if token.info == "auto":
-                    out.put(style.address(target, bracketed=True))
-                else:
-                    label = " ".join(_inline(tokens[at + 1 : end], style, bold=bold).split("\n"))
-                    out.put(style.link(label, _plain(tokens[at + 1 : end]), target))
-                at = end
-            case "image":
-                alt = _plain(token.children or ()) or "image"
-                out.put(style.link(style.text(alt, "[", "]"), alt, attribute(token, "src")))
-            case "html_inline":
-                _html(out, token.content, tags.get(at), after)
-        at += 1
-    written = "".join(out.pieces)
-    # A single backquote pairs with none.
-    return written.replace("\\`", "`") if written.count("`") == 1 else written
-
-
-def _paired(tokens: Sequence[Token]) -> dict[int, tuple[str, bool]]:
-    """The tags of HTML that format and are closed: by place, what they do, and whether they open."""
-    found: dict[int, tuple[str, bool]] = {}
-    opened: list[tuple[str, int]] = []
-    for place, token in enumerate(tokens):
-        tag = _TAG.fullmatch(token.content) if token.type == "html_inline" else None
-        if tag is None:
-            continue
-        name = tag[2].lower()
-        if not tag[1]:
-            opened.append((name, place))
-        elif opened and opened[-1][0] == name:
-            _, begun = opened.pop()
-            found[begun], found[place] = (_FORMATS[name], True), (_FORMATS[name], False)
-    return found
-
-
-def _html(out: _Inline, content: str, paired: tuple[str, bool] | None, after: str) -> None:
-    if _LINE_BREAK.fullmatch(content):
-        out.put("\n")
-    elif paired is not None and paired[0] == "code":
-        out.put("`")
-    elif paired is not None:
-        out.toggle(paired[0], opens=paired[1], after=after)
-    elif not content.startswith("<!--"):
-        out.put(out.style.text(content, out.last(), after))
-
-
-def _span(content: str, style: Style) -> str:
-    """Code within a line; it may hold backquotes, which mrkdwn has no way to write."""
-    content = content.replace("\n", " ")
-    if style.edges:
-        content = content.replace("`", "\u02cb")
-    if "`" not in content:
-        return f"`{content}`"
-    inner = content.replace("``", f"`{_BREAK}`").replace("``", f"`{_BREAK}`")
-    return f"`` {inner} ``"

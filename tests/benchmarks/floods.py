@@ -26,7 +26,7 @@ from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.journal import mark_learned
 from bot.journal.opening import open_journal
 from bot.loop import MemoryBot
-from bot.memory.embedded.memory import open_embedded
+from bot.memory.embedded.opening import open_embedded
 from bot.model import Audience, Person, Place
 from bot.privacy.changes import PlatformChanges
 from tests.fakes import claude as fake

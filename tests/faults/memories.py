@@ -12,7 +12,7 @@ import psycopg
 
 from bot.config import Settings
 from bot.journal import mark_learned
-from bot.memory.embedded.memory import open_embedded
+from bot.memory.embedded.opening import open_embedded
 from bot.model import Memory
 from bot.storage.sqlite import database_path
 from tests.fakes.mem0 import FakeMem0

@@ -117,12 +117,16 @@ def _named(holder: Any, needles: list[bytes]) -> str:
     return f"{kind}({'…' if holds(about.encode(), needles) else about})"
 
 
-def _report(number: int, frame: FrameType | None) -> None:
+def _findings() -> list[str]:
     needles = [form for word in os.environ[WORDS].split(",") for form in forms(_unmasked(word))]
     found = _look(needles)
-    lines = [what for what, _ in found]
     if 0 < len(found) <= _MOST:
-        lines = _told(found, needles)
+        return _told(found, needles)
+    return [what for what, _ in found]
+
+
+def _report(number: int, frame: FrameType | None) -> None:
+    lines = _findings()  # what the eye itself has held is gone before anybody may ask it again
     out = Path(os.environ[OUT])
     part = out.with_suffix(".part")
     part.write_text("".join(f"{line}\n" for line in lines))

@@ -17,7 +17,7 @@ from bot.events import CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
-from bot.memory.embedded.memory import open_embedded
+from bot.memory.embedded.opening import open_embedded
 from bot.model import Memory, Person, Place
 from bot.ports import Chat, MemoryStore
 from bot.storage.sqlite import connect

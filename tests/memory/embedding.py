@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.config import Settings
-from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
+from bot.memory.embedded.memory import EmbeddedMemory
+from bot.memory.embedded.opening import open_embedded
 from bot.model import PRIVATE_SCOPE, Exchange
 from bot.ports import Superseded
 from tests.fakes.claude import FakeClaude

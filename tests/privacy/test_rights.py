@@ -387,7 +387,7 @@ async def test_what_a_deleted_message_had_replaced_is_in_force_again(house: BotH
     await house.tell("I live in Porto.")
     moved = await house.tell("I live in Lisbon.")
     lisbon, porto = await house.memory.list(ANN.key)
-    with house.memory._store._writing() as conn:  # type: ignore[attr-defined] # the notebook itself replaces nothing
+    with house.memory._store._writing() as conn:
         conn.execute("UPDATE memories SET superseded_by = ? WHERE memory_id = ?", (lisbon.id, porto.id))
     assert await house.known() == ["I live in Lisbon."]
     await house.changes.on_deleted([moved.id])

@@ -9,26 +9,25 @@ import logging
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.chat.notebook import tells
-from bot.config import Settings, SettingsError
 from bot.logs import describe
-from bot.memory import mem0_env
 from bot.memory.embedded.extraction_prompt import messages
 from bot.memory.embedded.learning_loop import LearningLoop
-from bot.memory.recall.embedder import Embedder, make_embedder
-from bot.memory.recall.recall import Row, recall, to_memory
-from bot.memory.recall.recall import Store as ReadableStore
+from bot.memory.recall.embedder import Embedder
+from bot.memory.recall.recall import recall, to_memory
 from bot.memory.vectors import sources
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.memory.vectors.sources import Sources
 from bot.model import Exchange, Memory
 from bot.ports import LearningFailed, MemoryUnavailable, Superseded
-from bot.settings_check import WORDLLAMA
+
+if TYPE_CHECKING:  # it imports mem0, which takes seconds
+    from bot.memory.vectors.base import VectorStore
 
 log = logging.getLogger(__name__)
 
@@ -46,69 +45,18 @@ Result = TypeVar("Result")
 Commit = Callable[[Any, Sequence[Exchange]], None]
 
 
-class Store(ReadableStore, Protocol):
-    """What the memory asks of a store of ours, beside mem0's interface (`SqliteStore`)."""
-
-    def find(self, user_id: str, words: str) -> Sequence[Row]:
-        """A person's memories that hold all these words."""
-        ...
-
-    def list(self, filters: Any = None, top_k: int | None = None) -> Sequence[Sequence[Row]]:
-        """mem0's own."""
-        ...
-
-    def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Erase some of a person's memories."""
-        ...
-
-    def forget_user(self, user_id: str) -> int:
-        """Erase a person's memories."""
-        ...
-
-    def amend(
-        self,
-        user_id: str,
-        memory_id: str,
-        change: Callable[[dict[str, Any]], dict[str, Any]],
-        vector: Sequence[float] | None = None,
-    ) -> Row | None:
-        """Change a memory of a person; None where there is none."""
-        ...
-
-    def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
-        """Forget that events taught anything, to one person or to anybody."""
-        ...
-
-    def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
-        """Give memories of a person to another."""
-        ...
-
-    def owners(self) -> Sequence[str]:
-        """Everybody who has memories."""
-        ...
-
-    def sweep(self, judge: Callable[[dict[str, Any]], Sources | None]) -> int:
-        """Look at everybody's memories and keep the sources that `judge` leaves."""
-        ...
-
-    def scrub(self) -> None:
-        """Take off the disk what was erased but in use."""
-        ...
-
-    def settle(self, lesson: Lesson) -> None:
-        """Commit a lesson for which nothing was inserted."""
-        ...
-
-    def close(self) -> None:
-        """Close."""
-        ...
-
-
 class EmbeddedMemory:
     """`bot.ports.MemoryStore`. Without an extractor it notes verbatim what a person says (notebook mode)."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, llm: Any, *, tokens: int, commit: Commit, slow: Sequence[object] = ()
+        self,
+        store: "VectorStore",
+        embedder: Embedder,
+        llm: Any,
+        *,
+        tokens: int,
+        commit: Commit,
+        slow: Sequence[object] = (),
     ) -> None:
         """`tokens` is the budget of one recall. `slow` names those parts whose calls go over a network."""
         from bot.memory.embedded.mem0_async import BotMemory
@@ -337,63 +285,3 @@ def _id(user_id: str) -> str:
     if not user_id:
         raise ValueError("a memory belongs to a person: the user id is empty")
     return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)
-
-
-def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
-    """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
-
-    Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError, with one line that
-    names the variable, where the store or the embedder can't be used.
-    """
-    mem0_env.prepare(settings.bot_data_dir if settings.database_url is None else None)
-    embedder = make_embedder(settings.bot_embedder, settings)
-    slow: list[object] = [] if settings.bot_embedder == WORDLLAMA else [embedder]
-    store: Any = _open_store(settings, embedder)
-    if settings.database_url is not None:
-        slow.append(store)
-    llm = None
-    if settings.anthropic_api_key is not None:
-        from bot.chat.client import client
-        from bot.memory.embedded.extractor import TIMEOUT, Extractor
-
-        llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model)
-    return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
-
-
-class _Progress:
-    """Logs how far re-embedding has come: at the start, at every tenth, and at the end."""
-
-    def __init__(self) -> None:
-        self._shown = -1
-
-    def __call__(self, done: int, total: int) -> None:
-        tenth = 10 * done // total if total else 10
-        if tenth != self._shown:
-            self._shown = tenth
-            log.info("memories embedded anew: %d of %d", done, total)
-
-
-def _open_store(settings: Settings, embedder: Embedder) -> Any:
-    from bot.memory.vectors.meta import EmbedderChanged
-
-    try:
-        if settings.database_url is not None:
-            from bot.memory.vectors.postgres.store import PostgresStore
-
-            return PostgresStore(settings.database_url.get_secret_value(), embedder.dims, embedder.name)
-        from bot.memory.vectors.sqlite.store import SqliteStore
-        from bot.storage.sqlite import database_path
-
-        path = database_path(settings)
-        try:
-            return SqliteStore(path, embedder.dims, embedder.name)
-        except EmbedderChanged as exc:
-            from bot.memory.vectors.sqlite.reembed import reembed
-
-            log.info("BOT_EMBEDDER has changed: %s", exc)
-            reembed(path, embedder, _Progress())
-            return SqliteStore(path, embedder.dims, embedder.name)
-    except EmbedderChanged as exc:
-        raise SettingsError(f"BOT_EMBEDDER: {exc}") from exc
-    except (sqlite3.Error, OSError) as exc:
-        raise SettingsError(f"BOT_DATA_DIR: no database can be used there ({type(exc).__name__})") from exc

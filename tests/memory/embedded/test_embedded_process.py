@@ -35,7 +35,7 @@ sys.addaudithook(watch)
 sys.modules["uvloop"] = None  # its connections raise no audit events
 
 from bot.config import Settings
-from bot.memory.embedded.memory import open_embedded
+from bot.memory.embedded.opening import open_embedded
 from tests.memory.embedding import MONDAY, Waiting, exchange
 
 async def main():

@@ -9,7 +9,8 @@ import pytest
 from bot.journal.journal import SqlJournal
 from bot.journal.learned import mark_learned
 from bot.journal.opening import open_journal
-from bot.memory.embedded.memory import EmbeddedMemory, open_embedded
+from bot.memory.embedded.memory import EmbeddedMemory
+from bot.memory.embedded.opening import open_embedded
 from tests.makers import MONDAY, message
 from tests.memory.embedding import settings
 
