@@ -17,9 +17,8 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
-import snowballstemmer
+import Stemmer
 
 #: Characters that are read of a text, and of a word; the rest is not searched.
 LONGEST_TEXT = 100_000
@@ -117,21 +116,6 @@ _SHORTEST = 3
 _local = threading.local()
 
 
-class _Cut(NamedTuple):
-    """How a word's stem is made of it: `word[start:end]`, then `ending`."""
-
-    start: int
-    end: int
-    ending: str
-
-
-#: How words were cut before, by their hashes: a cache of the words themselves would outlive their being forgotten.
-_cuts: dict[int, _Cut] = {}
-_MOST_CUTS = 20_000
-#: An ending that is longer may tell the word.
-_LONGEST_ENDING = 3
-
-
 def fold(text: str) -> str:
     """The text with case, width and composition evened out (NFKC, case-folded), without what can't be seen."""
     text = text[:LONGEST_TEXT]
@@ -156,34 +140,14 @@ def bare(folded: str) -> str:
 def stem(word: str) -> str:
     """The stem of a folded word, by the language that its script suggests (Latin: English)."""
     word = word[:LONGEST_WORD]
-    cut = _cuts.get(hash(word))
-    if cut is not None:
-        return word[cut.start : cut.end] + cut.ending
-    stemmed = _stemmed(word)
-    start = max(word.find(stemmed), 0)
-    same = 0
-    while same < len(stemmed) and word[start + same : start + same + 1] == stemmed[same]:
-        same += 1
-    if len(ending := stemmed[same:]) <= _LONGEST_ENDING:
-        if len(_cuts) >= _MOST_CUTS:
-            _cuts.clear()
-        _cuts[hash(word)] = _Cut(start, start + same, ending)
-    return stemmed
-
-
-def _stemmed(word: str) -> str:
     language = _language(word)
     if language in _PREFIXES:
         return _peeled(word, _PREFIXES[language], _SUFFIXES[language])
     stemmers = _local.__dict__
     if language not in stemmers:
-        # Snowball's own objects, or PyStemmer's where that is installed: `stemWord` is all that both have. PyStemmer
-        # would also keep the last 10,000 words.
-        stemmers[language] = snowballstemmer.stemmer(language)
-        if hasattr(stemmers[language], "maxCacheSize"):
-            stemmers[language].maxCacheSize = 0
+        # Without its cache of 10,000 words, which would outlive their being forgotten.
+        stemmers[language] = Stemmer.Stemmer(language, 0)
     stemmed: str = stemmers[language].stemWord(word)
-    stemmers[language].stemWord("")  # which lets go of the word
     return stemmed or word
 
 

@@ -1,15 +1,10 @@
 """Keywords: what a text is found by."""
 
-import importlib.util
-import os
-import subprocess
-import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-import snowballstemmer
+import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,8 +46,8 @@ def test_terms(text: str, expected: dict[str, int]) -> None:
     ],
 )
 def test_stems_are_snowballs_each_time(language: str, words: str) -> None:
-    """A stem is what Snowball says, at the first time and when it is made of how the word was cut before."""
-    snowball = snowballstemmer.stemmer(language)
+    """A stem is what Snowball says, each time."""
+    snowball = Stemmer.Stemmer(language, 0)
     for word in words.split():
         assert [stem(word), stem(word)] == [snowball.stemWord(word)] * 2
 
@@ -191,46 +186,11 @@ def test_a_query_shares_terms_with_what_it_seeks(query: str, text: str) -> None:
     assert terms(query).keys() & terms(text).keys()
 
 
-CHILD = """
-import sys, threading
-from bot.text import keywords
-from concurrent.futures import ThreadPoolExecutor
-import snowballstemmer
-assert keywords.stems("She was running, мы бежали") [:3] == ["she", "was", "run"]
-with ThreadPoolExecutor(4) as pool:
-    assert len(set(map(tuple, pool.map(keywords.stems, ["walking dogs"] * 50)))) == 1
-print(type(snowballstemmer.stemmer("english")).__module__, keywords._local.english.__dict__.get("current", "")
-      if hasattr(keywords._local.english, "__dict__") else keywords._local.english.maxCacheSize)
-"""
+def test_threads_have_stemmers_of_their_own() -> None:
+    """A stemmer works on one word at a time, and keeps none: its cache is off."""
 
+    def look(_: int) -> tuple[list[str], int]:
+        return keywords.stems("She was running, мы бежали")[:3], keywords._local.english.maxCacheSize
 
-def child(path: str) -> str:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([path, str(Path(__file__).parents[2])])}
-    ran = subprocess.run([sys.executable, "-c", CHILD], env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
-
-
-def test_stemmers_like_pystemmers_serve(tmp_path: Path) -> None:
-    """Where PyStemmer is installed, snowballstemmer hands out its objects: `stemWord`, and a cache that must be off."""
-    (tmp_path / "Stemmer.py").write_text(
-        """
-from snowballstemmer.english_stemmer import EnglishStemmer
-from snowballstemmer.russian_stemmer import RussianStemmer
-def algorithms(): return ["english", "russian"]
-class Stemmer:
-    __slots__ = ("_own", "maxCacheSize")
-    def __init__(self, algorithm, maxCacheSize=10000):
-        self._own = {"english": EnglishStemmer, "russian": RussianStemmer}[algorithm]()
-        self.maxCacheSize = maxCacheSize
-    def stemWord(self, word): return self._own.stemWord(word)
-    def stemWords(self, words): return [self.stemWord(word) for word in words]
-"""
-    )
-    assert child(str(tmp_path)) == "Stemmer 0"
-
-
-@pytest.mark.skipif(importlib.util.find_spec("Stemmer") is None, reason="PyStemmer is not installed")
-def test_pystemmer_serves(tmp_path: Path) -> None:
-    """The real PyStemmer does, where it is there."""
-    assert child(str(tmp_path)) == "Stemmer 0"
+    with ThreadPoolExecutor(4) as pool:
+        assert set(map(repr, pool.map(look, range(50)))) == {repr((["she", "was", "run"], 0))}
