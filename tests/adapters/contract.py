@@ -194,6 +194,32 @@ class PlatformContract:
             assert await reply.stream(text_snapshots("The whole answer.")) == (begun,)
         assert harness.answers(message) == {begun: "The whole answer."}
 
+    async def test_a_long_answer_that_broke_off_is_finished_in_place(self, harness: PlatformHarness) -> None:
+        """Of several messages, those that were shown are kept, and those that are missing come after them."""
+        words = [f"word{number:04}" for number in range(1500)]
+
+        async def broken(event: MessageEvent) -> AsyncIterator[str]:
+            for count in range(50, len(words), 50):
+                yield " ".join(words[:count])
+                await asyncio.sleep(0.05)
+                if len(harness.answers(event.id)) > 1:
+                    raise ConnectionError
+
+        harness.core.speech = broken
+        async with harness.running():
+            message = await harness.direct("Tell me everything")
+            await until(lambda: harness.core.failures, "the crash")
+        begun = tuple(harness.answers(message))
+        async with harness.running(contract_core()) as adapter:
+            reply = adapter.respond(harness.core.events[0])
+            assert await reply.found() is None
+            ids = await reply.stream(text_snapshots(" ".join(words)))
+        assert len(ids) > len(begun) > 1
+        assert ids[: len(begun)] == begun
+        shown = harness.answers(message)
+        assert tuple(shown) == ids
+        assert "\n".join(shown.values()).split() == words
+
     async def test_an_answer_that_is_whole_is_found(self, harness: PlatformHarness) -> None:
         """Where a process died after the last request, the next one finds the answer and shows nothing more."""
         async with harness.running():
