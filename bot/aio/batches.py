@@ -1,4 +1,4 @@
-"""Work that comes in floods, done together: what arrives while earlier work is under way shares the next call."""
+"""Work that comes in floods, done together: what arrives while earlier work is in progress shares the next call."""
 
 import asyncio
 from collections import deque
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class Batches(Generic[T]):
-    """Hands items to `work` in order, one call at a time, at most `most` of them together. Used on one event loop."""
+    """Hands items to `work` in order, one call at a time, at most `limit` of them together. Used on one event loop."""
 
-    def __init__(self, work: Callable[[list[T]], Awaitable[None]], most: int) -> None:
+    def __init__(self, work: Callable[[list[T]], Awaitable[None]], limit: int) -> None:
         self._work = work
-        self._most = most
+        self._limit = limit
         self._waiting: deque[tuple[T, asyncio.Future[None]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -31,7 +31,7 @@ class Batches(Generic[T]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
                 await self._together(batch)
         finally:
             self._task = None

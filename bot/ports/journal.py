@@ -22,7 +22,7 @@ class Inbox(Protocol):
     async def confirm(self, event_id: str) -> None:
         """Return if an event is still this process's to answer, however long the process was suspended.
 
-        Free while the heartbeat is recent. Raises ClaimLost, and JournalUnavailable if that can't be told.
+        Costs nothing while the heartbeat is recent. Raises ClaimLost, or JournalUnavailable if that can't be told.
         """
         ...
 
@@ -248,10 +248,7 @@ class MessageChanges(Protocol):
         ...
 
     async def edit(self, wanted: Sequence[Edited]) -> None:
-        """Apply edits, each of another message, to stored texts.
-
-        What is to be learned of them is held until `Taught.release`.
-        """
+        """Apply edits, each of another message, to stored texts; learning them waits for `Taught.release`."""
         ...
 
     async def any_stored(self, message_ids: Sequence[str]) -> bool:
