@@ -13,7 +13,7 @@ from tests.faults.talk import tag_of
 from tests.faults.world import DiscordSide, Side, SlackSide, World
 from tests.makers import until
 
-#: Seconds for which it stands still: long enough to be taken for dead.
+#: Seconds for which it stands still: long enough for its lease to expire.
 STILL = 15.0
 
 
@@ -68,7 +68,7 @@ async def test_a_worker_stands_still_in_midstream(tmp_path: Path, postgres_url: 
         first.process.send_signal(signal.SIGCONT)
         # Its connection to Claude has broken meanwhile: it asks again, and has the whole answer at once.
         world.claude.release()
-        await first.said("taken for dead")
+        await first.said("lease expired")
         await until(lambda: not any(left(stored(tmp_path, postgres_url)).values()), 40)
         await asyncio.sleep(8)
         assert world.wrong() == {}
