@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _look_over(settings: Settings) -> None:
     """What is plainly wrong with the settings ends the start before anything is opened; what may be is logged."""
     if odd := settings_check.unknown(settings_check.named()):
-        log.warning("these variables are no settings, and are not used: %s", ", ".join(odd))
+        log.warning("unknown settings ignored: %s", ", ".join(odd))
     settings_check.require_tokens(settings)
     settings_check.require_embedder(settings)
 

@@ -26,7 +26,7 @@ class MessageEvent:
             journal no longer has it.
         forwarded: Texts that were forwarded with it: somebody else's words, never learned and never kept as turns.
         notice: One sentence that is the whole answer, where nothing in the message can be read or answered.
-        given: The place as it is when an answer that was put off is given; None where it wasn't. Kept nowhere.
+        given: The place as it is when an answer is retried; None where it isn't. Kept nowhere.
     """
 
     id: str

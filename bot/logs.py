@@ -219,12 +219,12 @@ def _on_exception(kind: type[BaseException], error: BaseException, trace: Traceb
 
 def _on_thread_exception(args: "ExceptHookArgs") -> None:
     if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
-        _log.error("uncaught in a thread", exc_info=args.exc_value)
+        _log.error("uncaught exception in a thread", exc_info=args.exc_value)
 
 
 def _on_unraisable(args: Any) -> None:
     if args.exc_value is not None:
-        _log.error("an error that nothing could catch", exc_info=args.exc_value)
+        _log.error("unraisable exception", exc_info=args.exc_value)
 
 
 def setup(level: str) -> None:

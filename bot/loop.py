@@ -11,7 +11,7 @@ from functools import partial
 from bot.aio.rate_limit import Allowance
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
-from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Lacking, failed_with
+from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
@@ -130,7 +130,7 @@ class MemoryBot:
         account = await self._identities.account(event.person)
         # The sentence that there is no answer is none: nothing to keep, or to learn from.
         failure = failed_with(text)
-        await self._written(event, conversation, "" if failure else text, message_ids, account, failure)
+        await self._write_down(event, conversation, "" if failure else text, message_ids, account, failure)
         return True
 
     async def _answer(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
@@ -155,12 +155,12 @@ class MemoryBot:
             answer = Answer(self._chat, requests, again=again, event_id=event.id, operator=self._operator)
             snapshots = answer.snapshots()
             if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
-                snapshots = _behind(PAUSED_LINE, snapshots)
+                snapshots = _after(PAUSED_LINE, snapshots)
             message_ids = await reply.stream(snapshots)
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
-        await self._left_out(event, conversation, answer)
-        await self._written(event, conversation, answer.text, message_ids, account, answer.failure)
+        await self._drop_refused(event, conversation, answer)
+        await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure)
         _log_answer(event, answer, len(memories), begun)
         return True
 
@@ -170,20 +170,20 @@ class MemoryBot:
         account = await self._identities.account(event.person)
         await self._inbox.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
 
-    async def _left_out(self, event: MessageEvent, conversation: str, answer: Answer) -> None:
+    async def _drop_refused(self, event: MessageEvent, conversation: str, answer: Answer) -> None:
         """What had to be left out of a request to get an answer is not sent again."""
-        if answer.lacking is not Lacking.TURNS:
+        if answer.omitted is not Omitted.TURNS:
             return
         if answer.too_long:
             # The model's window is smaller than was thought: from now on fewer turns go into a request.
             self._room = answer.turns_length // 2
-            log.warning("%s: the model's window is small: turns may take %d characters", event.id, self._room)
+            log.warning("%s: the model's context window is small; turns limited to %d characters", event.id, self._room)
             return
         # One of them is what the model refuses, and the next question would be refused with it.
         count = await self._turns.drop(conversation)
-        log.warning("%s: answered without %d earlier turns, which Claude refuses: they are dropped", event.id, count)
+        log.warning("%s: answered without %d earlier turns that Claude refuses; they are dropped", event.id, count)
 
-    async def _written(
+    async def _write_down(
         self,
         event: MessageEvent,
         conversation: str,
@@ -228,7 +228,7 @@ def _log_answer(event: MessageEvent, answer: Answer, recalled: int, begun: float
     log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s", *took)
 
 
-async def _behind(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _after(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:
     """The snapshots, each with `line` before it."""
     async for snapshot in snapshots:
         yield f"{line}\n\n{snapshot}"

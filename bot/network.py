@@ -141,7 +141,7 @@ class _Bounded(ResponseHandler):
         super().data_received(data)
         payload = self._payload
         if isinstance(payload, StreamReader) and payload.total_bytes > MAX_RESPONSE and payload.exception() is None:
-            log.warning("a response of %s was cut at %d MB", self.host, MAX_RESPONSE >> 20)
+            log.warning("response of %s cut at %d MB", self.host, MAX_RESPONSE >> 20)
             payload.set_exception(aiohttp.ClientPayloadError(f"longer than {MAX_RESPONSE} bytes"))
             if self.transport is not None:
                 self.transport.abort()

@@ -122,7 +122,7 @@ async def serve(settings: Settings) -> int:
 
 
 def _end_by_force() -> None:
-    log.error("the stop takes too long, so it ends here; what is open is taken up at the next start")
+    log.error("shutdown timed out; open work resumes at the next start")
     sys.stderr.flush()
     os._exit(1)
 

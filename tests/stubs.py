@@ -123,7 +123,7 @@ class StubChat:
         self.script.clear()
 
 
-class StubRespond:
+class StubReplyHandle:
     """Keeps what a person would see."""
 
     def __init__(self) -> None:

@@ -222,7 +222,7 @@ async def test_too_much_for_aiohttp(kind: str, caplog: pytest.LogCaptureFixture)
         wire = SlackApi.open(http, f"{url}/", "xoxb-1", sdk_logger("slack_sdk.web"))
         with pytest.raises((aiohttp.ClientError, SlackClientError)):
             await wire.edits.auth_test()
-        assert f"a response of 127.0.0.1 was cut at {MAX_RESPONSE >> 20} MB" in caplog.text
+        assert f"response of 127.0.0.1 cut at {MAX_RESPONSE >> 20} MB" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["whole", "bomb", "line", "lines"])

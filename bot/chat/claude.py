@@ -86,7 +86,7 @@ class ClaudeChat:
             if isinstance(outcome, anthropic.APIStatusError):
                 self._judge(outcome, variable, model)
             elif isinstance(outcome, _FAULTS):
-                log.warning("Claude can't be reached to check the settings: %s", outcome)
+                log.warning("Claude could not be reached to check the settings: %s", outcome)
                 return
             elif isinstance(outcome, BaseException):
                 raise outcome
@@ -103,7 +103,7 @@ class ClaudeChat:
         elif status == 404 and (self._settings.anthropic_base_url or "").endswith("/v1"):
             raise SettingsError("ANTHROPIC_BASE_URL: leave out its /v1, which every request begins with anyway")
         elif status not in (404, 405, 501):
-            log.warning("Claude doesn't answer the check of %s: %s", variable, name)
+            log.warning("Claude could not check %s: %s", variable, name)
 
     async def close(self) -> None:
         """Release the connections."""
@@ -146,7 +146,7 @@ class ClaudeChat:
                     raise ChatError("thoughts without an opening tag")
                 length += len(piece)
                 if length > LONGEST_STREAM:
-                    log.warning("a stream was cut at %d characters", LONGEST_STREAM)
+                    log.warning("stream cut at %d characters", LONGEST_STREAM)
                     cut = True
                     break
         if text := thoughts.end():
@@ -159,7 +159,7 @@ class ClaudeChat:
 
 
 async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
-    """The text as it comes, and its usage; None where it was cut. What has another form than it should is let pass.
+    """The text as it comes, and its usage; None where it was cut. What has another form than it should is ignored.
 
     The message has ended with its stop reason or with `message_stop`: compatible servers may leave either out.
     """
@@ -207,7 +207,7 @@ async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
             async for _ in events:
                 pass
     except _FAULTS as exc:  # a TimeoutError too
-        log.debug("a stream went on after its message had ended: %s", type(exc).__name__)
+        log.debug("stream continued after the end of its message: %s", type(exc).__name__)
 
 
 def _usage(started: Any, ended: Any) -> Usage:

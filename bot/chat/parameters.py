@@ -72,7 +72,7 @@ class Params:
             else:
                 if without != self._dropped:
                     names = ", ".join(sorted(without - self._dropped))
-                    log.warning("%s doesn't take these parameters, so it is asked without: %s", self._model, names)
+                    log.warning("%s doesn't accept these parameters, omitting them: %s", self._model, names)
                     self._dropped = without
                 self._proven = True
                 return answered

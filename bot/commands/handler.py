@@ -52,7 +52,7 @@ class Act(Protocol):
 
 
 class Commands:
-    """Never raises: a failing memory is told in a sentence. Whose memories: those of who calls, clicks or submits."""
+    """Never raises: a failing memory is answered with a sentence. Always about who calls, presses or submits."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Commands:
         return await _told("a button", answer)
 
     async def _once(self, event: PressEvent, token: str, act: Act) -> View:
-        """Do what a button was shown for; a second press of it (a double click) is told the same as the first."""
+        """Do what a button was shown for; a second press of it (a double click) is answered like the first."""
         view = await act(event, token, cancel=False) or STALE
         pressed = (event.person.key, token)
         if view == STALE:

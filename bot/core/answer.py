@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 #: Tries at a whole answer at once; the SDK's own retries of a refused connection come on top.
 ATTEMPTS = 2
-#: What asking again would not mend.
+#: What no retry mends.
 PERMANENT_ERRORS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
-#: What asking again at once would not mend: the service has been asked three times by the SDK, or wants to be paid.
+#: What no immediate retry mends: the service has been asked three times by the SDK, or wants to be paid.
 PATIENT = (ChatOverloaded, ChatUnpaid)
 #: Seconds without a word from the model after which the person is told that the answer will follow.
 PATIENCE = 10.0
@@ -36,14 +36,14 @@ PATIENCE = 10.0
 LONGEST_TIME = 300.0
 LONGEST = 20_000
 LATE = "… (cut: it took too long)"
-#: What asking again later would mend is told so.
+#: What a person is told where a retry may yet succeed.
 FOLLOWS = "Your answer will follow here."
 SLOW = f"This is taking longer than usual. {FOLLOWS}"
 
 _FAILURES = (*PERMANENT_ERRORS, *PATIENT, ChatError)
 
 
-class Lacking(Enum):
+class Omitted(Enum):
     """What had to be left out of the request for the model to answer it."""
 
     NOTHING = "nothing"
@@ -82,7 +82,7 @@ class Answer:
     ) -> None:
         """`requests` are tried in turn (`bot.core.prompt.ladder`) where the model refuses what one of them holds.
 
-        `again`: whether a broken answer will be asked for anew later, which is then what the person is told;
+        `again`: whether a failed answer is retried later, which is then what the person is told;
         `operator`: whether they may be told what is wrong with the settings.
         """
         self._chat = chat
@@ -94,7 +94,7 @@ class Answer:
         self._longest_time = longest_time
         self.text = ""
         self.failure: ChatError | None = None
-        self.lacking = Lacking.NOTHING
+        self.omitted = Omitted.NOTHING
         self.too_long = False
         self.usage = Usage()
         self.first_word_at: float | None = None
@@ -134,13 +134,13 @@ class Answer:
                             shown = text
                             yield text
                         if len(text) > LONGEST:
-                            log.warning("%s: the answer was cut at %d characters", self._event_id, LONGEST)
+                            log.warning("%s: answer cut at %d characters", self._event_id, LONGEST)
                             break
                 if not text.strip():
                     raise ChatEmpty("an empty answer")
             except TimeoutError:
                 cut = self._event_id, self._longest_time, len(text)
-                log.warning("%s: the answer was cut after %.0f seconds, at %d characters", *cut)
+                log.warning("%s: answer cut after %.0f seconds, at %d characters", *cut)
                 if not text.strip():
                     self.failure = ChatError(f"no answer within {self._longest_time:.0f} seconds")
                     yield f"{shown}\n\n{self._sentence(self.failure)}".strip()
@@ -148,7 +148,7 @@ class Answer:
                 text += LATE
             except ChatError as exc:
                 failure = self._event_id, attempt, str(exc), describe(exc)
-                log.warning("%s: the answer broke off (attempt %d): %s; %s", *failure)
+                log.warning("%s: answer failed (attempt %d): %s; %s", *failure)
                 if exc.about_request and rung + 1 < len(self._requests):
                     self._climb(exc, rung)
                     rung += 1
@@ -170,7 +170,7 @@ class Answer:
         """The next request has less in it than this one."""
         self.too_long = isinstance(failure, ChatTooLong)
         without_turns = self._requests[rung + 1].messages != self._requests[rung].messages
-        self.lacking = Lacking.TURNS if without_turns else Lacking.MEMORIES
+        self.omitted = Omitted.TURNS if without_turns else Omitted.MEMORIES
 
     def _sentence(self, failure: ChatError) -> str:
         if self._again and not isinstance(failure, PERMANENT_ERRORS):

@@ -95,7 +95,7 @@ class Identities:
             try:
                 await self.look()
             except Exception as exc:  # noqa: BLE001 - a journal or memory that is out of reach is looked at again
-                log.warning("former keys of people can't be looked for: %s", describe(exc))
+                log.warning("former account keys could not be looked up: %s", describe(exc))
                 self._looked.set()  # nobody waits for a store that fails
                 await asyncio.sleep(LOOK_AGAIN)
             else:
@@ -126,7 +126,7 @@ class Identities:
             for former in sorted(self._keys.get(person.user, set()) - {person.key}):
                 joined = await self._accounts.unite(former, person.key)
                 if joined is not None:
-                    log.info("one person's two keys on Slack are joined")
+                    log.info("joined two Slack keys of one person")
                     if self._follow is not None:
                         await self._follow(joined)
                 self._keys[person.user].discard(former)

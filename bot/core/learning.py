@@ -92,7 +92,7 @@ class Learner:
             try:
                 await self._learn_now(user_id, scope)
             except Exception as exc:  # noqa: BLE001 - the boundary of one lesson: it is logged, kept and tried again
-                log.warning("learning is put off for a while: %s", describe(exc))
+                log.warning("learning failed, retrying later: %s", describe(exc))
                 self._again(user_id, scope)
 
     async def _learn_now(self, user_id: str, scope: str) -> None:
@@ -118,7 +118,7 @@ class Learner:
                 await self._failed(exchanges, LearningFailed(type(exc).__name__, tries=UNFORESEEN))
                 raise
             # One of them is the reason, and the others shall not suffer from it.
-            log.warning("%d exchanges are learned one by one: %s", len(exchanges), describe(exc))
+            log.warning("learning %d exchanges one by one: %s", len(exchanges), describe(exc))
             facts = await self._one_by_one(exchanges)
             if await self._outbox.claim(user_id, scope):
                 self._again(user_id, scope)
@@ -138,7 +138,7 @@ class Learner:
             except MemoryUnavailable:
                 await self._outbox.failed([exchange.id], "MemoryUnavailable", final=False)
             except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few tries
-                log.warning("%s can't be learned: %s", exchange.event_id, describe(exc))
+                log.warning("%s: could not be learned: %s", exchange.event_id, describe(exc))
                 await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNFORESEEN))
             else:
                 await self._outbox.learned([exchange.id])
@@ -155,7 +155,7 @@ class Learner:
                 await self._outbox.failed([each.id for each in some], str(exc), final=final)
                 named = ", ".join(each.event_id for each in some[:NAMED])
                 named += f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
-                log.warning("nothing learned from %s: %s%s", named, str(exc), "; given up" if final else "; retrying")
+                log.warning("learning from %s failed: %s%s", named, str(exc), "; given up" if final else "; retrying")
 
     def _again(self, user_id: str, scope: str) -> None:
         if self._stopping:
@@ -166,7 +166,7 @@ class Learner:
         self._at(key, asyncio.get_running_loop().time() + delay)
 
     async def flush(self) -> None:
-        """Learn at once what waits, and return when it is learned or put off."""
+        """Learn at once what waits, and return when it is learned or to be retried."""
         for key in list(self._timers):
             self._timers.pop(key).cancel()
             self._due(key)

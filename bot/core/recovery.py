@@ -1,4 +1,4 @@
-"""Taking up what was left behind: by a process that died, by an outage, by a platform that could not be reached."""
+"""Resuming what was left unanswered: by a process that died, an outage, a platform that could not be reached."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Platform(Protocol):
     ready: asyncio.Event
 
     def respond(self, event: MessageEvent) -> ReplyHandle:
-        """A way back to an event."""
+        """A reply handle for an event."""
         ...
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
@@ -64,7 +64,7 @@ class Recovery:
         self._tasks: TaskSet[None] = TaskSet()
 
     async def run(self) -> None:
-        """Look, take up, wait; for ever."""
+        """Look, resume, wait; for ever."""
         looks = 0
         while True:
             try:
@@ -84,9 +84,9 @@ class Recovery:
         for event, conversation, attempts in await self._inbox.unanswered(ready):
             platform = ready[event.person.platform]
             log.info("%s: resuming", event.id)
-            self._tasks.spawn(self._take_up(platform, event, conversation, attempts))
+            self._tasks.spawn(self._resume(platform, event, conversation, attempts))
 
-    async def _take_up(self, platform: Platform, event: MessageEvent, conversation: str, attempts: int) -> None:
+    async def _resume(self, platform: Platform, event: MessageEvent, conversation: str, attempts: int) -> None:
         try:
             event = await platform.renewed(event)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers

@@ -1,4 +1,4 @@
-"""Platforms: what an adapter is to the composition root, the core to an adapter, and a way back to the core."""
+"""Platforms: what an adapter is to the composition root, and the core to an adapter; and how a reply gets back."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it imports aiohttp
 
 
 class ReplyHandle(Protocol):
-    """The way back to where a message came from. One object per message, made by the adapter."""
+    """Replies to where a message came from. One object per message, made by the adapter."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
         """Show that an answer is on its way (typing, status) while the block runs. Never raises."""
@@ -163,11 +163,11 @@ class Adapter(Protocol):
     ready: asyncio.Event
 
     def respond(self, event: MessageEvent) -> ReplyHandle:
-        """A way back to a message that an earlier process (or try) left unanswered."""
+        """A reply handle for a message that an earlier process (or attempt) left unanswered."""
         ...
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now as `given`; the narrowest where that can't be told.
+        """An event that is retried, with who reads its place now as `given`; the narrowest where that can't be told.
 
         Never raises, and takes some seconds at most.
         """

@@ -32,7 +32,7 @@ from bot.privacy.changes import PlatformChanges
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude
 from tests.parts import make_bot, make_commands, make_privacy
-from tests.stubs import StubChat, StubRespond
+from tests.stubs import StubChat, StubReplyHandle
 
 ANN, BEN = Person("slack", "T1", "UANN"), Person("slack", "T1", "UBEN")
 ANN_ELSEWHERE = Person("discord", "", "7")
@@ -75,7 +75,7 @@ class World:
     async def says(self, person: Person, text: str) -> MessageEvent:
         """Say something and wait for the answer."""
         event = self.event(person, text)
-        await self.bot.on_message(event, StubRespond())
+        await self.bot.on_message(event, StubReplyHandle())
         return event
 
     async def beside(self, flood: Flood, seconds: float) -> float:

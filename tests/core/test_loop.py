@@ -31,7 +31,7 @@ from bot.ports import (
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message, turn
 from tests.parts import make_bot, make_commands, make_privacy
 from tests.stub_journal import StubAccounts, StubInbox, StubJournal, StubTurns
-from tests.stubs import StubChat, StubMemory, StubRespond
+from tests.stubs import StubChat, StubMemory, StubReplyHandle
 
 
 class World:
@@ -65,13 +65,13 @@ class World:
         )
         self.commands = LimitedCommands(make_commands(self.journal, self.memory, privacy), allowance)
 
-    async def again(self, text: str, respond: StubRespond, *, attempts: int = 1) -> None:
+    async def again(self, text: str, respond: StubReplyHandle, *, attempts: int = 1) -> None:
         """Take the message up again, as another process would."""
         event = message(text)
         await self.bot.resume(event, event.place.key, attempts, lambda _: respond)
 
-    async def say(self, text: str, **kwargs: object) -> StubRespond:
-        respond = StubRespond()
+    async def say(self, text: str, **kwargs: object) -> StubReplyHandle:
+        respond = StubReplyHandle()
         await self.bot.on_message(message(text, **kwargs), respond)  # type: ignore[arg-type]
         return respond
 
@@ -235,7 +235,7 @@ async def test_a_small_window_takes_fewer_turns() -> None:
 async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
     """The sentence that there is no answer, found where the answer belongs, is neither kept nor learned as one."""
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.there = (shown, ("reply:1",))
     await world.again("hi", respond)
     assert not any(one.answer for one in world.journal.outbox.kept)
@@ -329,7 +329,7 @@ async def test_in_an_outage_the_answer_follows_in_place(failure: ChatError) -> N
     assert respond.shown == [f"{failure.reason} {FOLLOWS}"]
     assert [event_id for event_id, _ in world.journal.inbox.postponed] == ["slack:T1:D1:1"]
     assert world.journal.outbox.kept == []
-    stranger = StubRespond()
+    stranger = StubReplyHandle()
     await world.again("hi", stranger)
     assert respond.shown[1:] == ["here"]
     assert stranger.shown == []
@@ -364,7 +364,7 @@ async def test_a_silent_model_is_excused_until_it_speaks() -> None:
 async def test_an_answer_that_is_there_is_not_given_again() -> None:
     """After a crash behind the last send, the answer that is shown is written down, and the model isn't asked."""
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.there = ("it was 42", ("reply:7",))
     await world.again("what was it?", respond)
     assert (respond.shown, world.chat.prompts) == ([], [])
@@ -374,7 +374,7 @@ async def test_an_answer_that_is_there_is_not_given_again() -> None:
 async def test_a_word_that_it_will_follow_is_no_answer() -> None:
     """After a restart amid an outage the question is still answered."""
     world = World(StubChat(["42"]))
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.there = (f"{ChatError.reason} {FOLLOWS}", ("reply:7",))
     await world.again("what was it?", respond)
     assert respond.shown == ["42"]
@@ -409,14 +409,14 @@ async def test_each_answer_is_one_line_in_the_log(caplog: pytest.LogCaptureFixtu
         line,
     )
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith("slack:T1:D1:1: the answer broke off (attempt 1): ")
+    assert warning.startswith("slack:T1:D1:1: answer failed (attempt 1): ")
 
 
 async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pytest.LogCaptureFixture) -> None:
     """A failing platform is tried again, then told, never a traceback, and what was said stays out of the log."""
     caplog.set_level(logging.DEBUG)
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.failure = RuntimeError("the canary sang")
     await world.bot.on_message(message("canary"), respond)
     for attempt in (1, 2, 3):
@@ -431,7 +431,7 @@ async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pyt
 async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> None:
     """No outage: Claude is not asked again for an answer that nobody may be shown, and its asker hears so."""
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.failure = PlatformRefused("restricted_action")
     event = message("hi")
     await world.bot.on_message(event, respond)
@@ -443,7 +443,7 @@ async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> No
 async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """An operator reads which message it was and what the platform called it."""
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.failure = PlatformRefused("240000", "Discord doesn't let me post this answer.")
     event = message("hi")
     await world.bot.on_message(event, respond)
@@ -451,9 +451,9 @@ async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.Log
     assert f"{event.id}: the platform refuses the answer for good: 240000" in caplog.messages
 
 
-async def at_once(world: World, count: int, *, person: Person = ANN) -> list[StubRespond]:
+async def at_once(world: World, count: int, *, person: Person = ANN) -> list[StubReplyHandle]:
     """Somebody writes so many messages within a second."""
-    responds = [StubRespond() for _ in range(count)]
+    responds = [StubReplyHandle() for _ in range(count)]
     for number, respond in enumerate(responds):
         event = message("hi", number=1, person=person)
         event = replace(event, id=f"{person.key}:{number}", at=event.at + timedelta(milliseconds=number))
@@ -510,7 +510,7 @@ async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> No
 async def test_a_platform_out_of_reach_is_an_outage() -> None:
     """However often it fails, the answer is put off and never given up within the hour; after that it is."""
     world = World()
-    respond = StubRespond()
+    respond = StubReplyHandle()
     respond.failure = ConnectionError("no way through")
     await world.bot.on_message(message("hi"), respond)
     for attempt in range(1, 8):
@@ -527,7 +527,7 @@ async def test_a_platform_out_of_reach_is_an_outage() -> None:
 async def test_the_reply_handle_is_kept_for_a_while(handle_kept: float, same: bool) -> None:
     """The reply handle of an answer to be retried is kept for a minute: what was shown of it isn't held for longer."""
     world = World(handle_kept=handle_kept)
-    first, second = StubRespond(), StubRespond()
+    first, second = StubReplyHandle(), StubReplyHandle()
     first.failure = ConnectionError("no way through")
     await world.bot.on_message(message("hi"), first)
     first.failure = None
@@ -573,7 +573,7 @@ async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
     assert (respond.shown, respond.whispers) == (["here"], [])
     inbox.full = False
     respond.there = ("here", ("reply:1",))
-    await world.again("hi", StubRespond())
+    await world.again("hi", StubReplyHandle())
     assert [one.answer for one in journal.outbox.kept] == ["here"]
     assert len(world.chat.prompts) == 1
 
@@ -582,7 +582,7 @@ async def test_what_cant_be_read_is_said_without_the_model() -> None:
     """A message whose notice is the whole answer asks neither the model nor the memory, and is answered once."""
     world = World()
     event = replace(message(""), notice="I can't read voice messages.")
-    first, second = StubRespond(), StubRespond()
+    first, second = StubReplyHandle(), StubReplyHandle()
     await world.bot.on_message(event, first)
     await world.bot.on_message(event, second)
     assert (first.shown, second.shown) == ([event.notice], [])

@@ -8,7 +8,7 @@ from bot.events import MessageEvent
 from bot.ports import JournalUnavailable, ReplyHandle
 from tests.makers import message, until
 from tests.stub_journal import StubInbox, StubOutbox, StubTurns
-from tests.stubs import StubRespond
+from tests.stubs import StubReplyHandle
 
 
 class Left(StubInbox):
@@ -50,8 +50,8 @@ class Platform:
         if ready:
             self.ready.set()
 
-    def respond(self, event: MessageEvent) -> StubRespond:
-        return StubRespond()
+    def respond(self, event: MessageEvent) -> StubReplyHandle:
+        return StubReplyHandle()
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
         return event

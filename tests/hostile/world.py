@@ -26,7 +26,7 @@ from tests.fakes.claude import FakeClaude, Request
 from tests.house import Clock
 from tests.makers import ANN, DM, MONDAY, message
 from tests.parts import make_bot, make_commands, make_privacy
-from tests.stubs import StubRespond
+from tests.stubs import StubReplyHandle
 
 
 class World:
@@ -56,7 +56,7 @@ class World:
         place = place if place.audience != DM.audience else replace(place, channel=f"D{person.user}")
         event = message(text, number=self._numbers, person=person, place=place, name=name)
         event = replace(event, link=f"https://example.org/{self._numbers}", attachments=files)
-        respond = StubRespond()
+        respond = StubReplyHandle()
         await self.bot.on_message(event, respond)
         assert respond.shown, respond.whispers
         return event

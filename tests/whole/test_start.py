@@ -119,7 +119,7 @@ async def test_misspelt_variables_are_named(tmp_path: Path, claude: FakeClaude, 
     odd = {"BOT_MODLE": "canary", "ANTROPIC_API_KEY": "canary", "DISCORD_COLOUR": "canary", "MEM0_DIR": str(tmp_path)}
     async with BotProcess(tmp_path, env(claude, discord, **odd, ANTHROPIC_LOG="info")) as bot:
         await bot.said("discord: listening")
-    (line,) = [line for line in bot.log if "no settings" in line]
+    (line,) = [line for line in bot.log if "unknown settings" in line]
     assert "WARNING" in line
     assert line.endswith(
         ": BOT_MODLE (did you mean BOT_MODEL?), BOT_PERSONNA (did you mean BOT_PERSONA?), DISCORD_COLOUR, "

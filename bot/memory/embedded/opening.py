@@ -47,7 +47,7 @@ class _Progress:
         tenth = 10 * done // total if total else 10
         if tenth != self._shown:
             self._shown = tenth
-            log.info("memories embedded anew: %d of %d", done, total)
+            log.info("re-embedded %d of %d memories", done, total)
 
 
 def _open_store(settings: Settings, embedder: Embedder) -> "VectorStore":
