@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, timezone, tzinfo
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.common.text import clean
+from adapters.slack.cache import LoadingCache
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient
 from bot.aio.backoff import Backoff
 from bot.model import Audience, Place
@@ -33,14 +33,8 @@ UNKNOWN_TTL = 30.0
 AGAIN = 1.0
 TRIES = 8
 BACKOFF = Backoff(first=AGAIN, longest=60.0)
-#: Questions of one kind that Slack is asked at the same time: a message may name thousands of people.
-AT_ONCE = 8
-ENTRIES = 5_000
 #: Pages of 200 messages of a thread that are searched for one of the bot's.
 PAGES = 5
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 #: Signs of a person who doesn't see all public channels.
 _GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_bot")
@@ -48,81 +42,6 @@ _GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_bot")
 _SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared", "is_global_shared")
 _OTHERS = ("pending_shared", "pending_connected_team_ids", "connected_team_ids", "connected_limited_team_ids")
 _TEAMS = ("shared_team_ids", "internal_team_ids")
-
-
-class Cache(Generic[Key, Value]):
-    """The newest answers of a loader that never raises, one call at a time for each key, and AT_ONCE for all."""
-
-    def __init__(self, load: Callable[[Key], Awaitable[Value]], ttl: Callable[[Value], float]) -> None:
-        self._load = load
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._ttl = ttl
-        self._entries: OrderedDict[Key, asyncio.Future[tuple[Value, float]]] = OrderedDict()
-
-    async def get(self, key: Key) -> Value:
-        """The value, asked for where it is not known or too old."""
-        entry = self._entries.get(key)
-        if entry is None or entry.cancelled() or (entry.done() and entry.result()[1] < self._now()):
-            entry = asyncio.ensure_future(self._fetch(key))
-            self._keep(key, entry)
-        else:
-            self._entries.move_to_end(key)
-        return (await asyncio.shield(entry))[0]
-
-    def __contains__(self, key: Key) -> bool:
-        """Whether the value is at hand and fresh, or being asked for."""
-        entry = self._entries.get(key)
-        if entry is None or entry.cancelled():
-            return False
-        return not entry.done() or entry.result()[1] >= self._now()
-
-    def known(self, key: Key) -> Value | None:
-        """The value where it is at hand and fresh, else None."""
-        entry = self._entries.get(key)
-        if entry is None or not entry.done() or entry.cancelled() or entry.result()[1] < self._now():
-            return None
-        return entry.result()[0]
-
-    def drop(self, key: Key) -> None:
-        """Ask anew the next time; the answer to a question under way is not kept."""
-        self._entries.pop(key, None)
-
-    def refresh(self, key: Key, age: float) -> None:
-        """Ask anew the next time where the answer at hand is older than so many seconds."""
-        entry = self._entries.get(key)
-        if entry is None or not entry.done() or entry.cancelled():
-            return
-        value, until = entry.result()
-        if until - self._ttl(value) + age < self._now():
-            self.drop(key)
-
-    def put(self, key: Key, value: Value) -> None:
-        """Keep a value that is known without asking."""
-        entry: asyncio.Future[tuple[Value, float]] = asyncio.get_running_loop().create_future()
-        entry.set_result((value, self._now() + self._ttl(value)))
-        self._keep(key, entry)
-
-    async def close(self) -> None:
-        """Let go of calls under way."""
-        waiting = [entry for entry in self._entries.values() if not entry.done()]
-        for entry in waiting:
-            entry.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-    def _keep(self, key: Key, entry: asyncio.Future[tuple[Value, float]]) -> None:
-        self._entries[key] = entry
-        self._entries.move_to_end(key)
-        if len(self._entries) > ENTRIES:
-            self._entries.popitem(last=False)
-
-    async def _fetch(self, key: Key) -> tuple[Value, float]:
-        async with self._slots:
-            value = await self._load(key)
-        return value, self._now() + self._ttl(value)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +83,16 @@ class Directory:
         self._client = client
         self._bot_user = bot_user
         self._bot_id = bot_id
-        self._members: Cache[str, Member] = Cache(
+        self._members: LoadingCache[str, Member] = LoadingCache(
             self._load_member, lambda member: NAME_TTL if member.name else UNKNOWN_TTL
         )
-        self._channels: Cache[str, Channel] = Cache(
+        self._channels: LoadingCache[str, Channel] = LoadingCache(
             self._load_channel, lambda channel: CHANNEL_TTL if channel.known else UNKNOWN_TTL
         )
-        self._threads: Cache[tuple[str, str], bool | None] = Cache(
+        self._threads: LoadingCache[tuple[str, str], bool | None] = LoadingCache(
             self._load_thread, lambda joined: JOINED_TTL if joined else AGAIN if joined is None else UNKNOWN_TTL
         )
-        self._groups: Cache[str, dict[str, str]] = Cache(self._load_groups, lambda _: NAME_TTL)
+        self._groups: LoadingCache[str, dict[str, str]] = LoadingCache(self._load_groups, lambda _: NAME_TTL)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """Display names by user id, as far as Slack tells them within a second; else the id itself."""

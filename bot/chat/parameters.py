@@ -53,11 +53,6 @@ class Params:
         """Whether the model can't be kept from thinking."""
         return _THINKING in self._dropped or "thinking" not in self._quiet()
 
-    @property
-    def takes_schema(self) -> bool:
-        """Whether the model is asked by schema."""
-        return self._schema is not None and _SCHEMA not in self._dropped
-
     async def send(self, request: dict[str, Any], create: Callable[..., Awaitable[Answered]]) -> Answered:
         """Ask with everything that the model takes; raises what `create` raises where nothing can be left out."""
         without = self._dropped

@@ -63,7 +63,7 @@ class Answer:
     Attributes:
         text: What the model said, whole.
         failure: Why there is no whole answer; None where there is one.
-        lacking: What the answer had to be given without.
+        omitted: What the answer had to be given without.
         too_long: Whether that was for the request's length.
         usage: What all requests for it took, as far as that is known.
         first_word_at: When its first words came, by the loop's clock; None before.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.directory import AT_ONCE
+from adapters.slack.cache import AT_ONCE
 from adapters.slack.intake import NAMED, NAMED_A_MINUTE
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
