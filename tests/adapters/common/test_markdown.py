@@ -141,6 +141,13 @@ TEXTS = st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=60)
 
 
 @settings(derandomize=True, max_examples=300)
+@given(st.text(alphabet="abXéß猫한א019 _,.;?!'’\"“”()—–…", max_size=30))
+def test_prose_is_shown_as_the_parser_would(text: str) -> None:
+    """Plain sentences aren't parsed; the line before them, which changes nothing, has this one parsed."""
+    for show in (discord_markdown.markdown, slack_markdown.markdown, slack_markdown.mrkdwn):
+        assert show(text) == show("\n" + text)
+
+
 @given(TEXTS)
 def test_any_text_is_shown(text: str) -> None:
     """Whatever is written, every word of it is shown, and Slack finds no mention in it."""
