@@ -214,7 +214,7 @@ WITHIN = {
     *("adapters.common.text:split_markdown", "adapters.common.text:_Splitting.take", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     "bot.memory.embedded.extraction_answer:_begun",
-    *(f"bot.text.keywords:{name}" for name in ("stem", "_peeled", "_tokens", "_pairs", "stems", "terms", "telling")),
+    *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "telling")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Said.of"),
     *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.core.prompt:quote"),
     *("bot.chat.notebook:tells", "bot.chat.notebook:_told"),
