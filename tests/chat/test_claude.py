@@ -252,7 +252,7 @@ async def test_the_check_passes_where_nobody_listens(caplog: pytest.LogCaptureFi
     async with FakeClaude() as gone:
         chat = ClaudeChat(settings(gone))
     await chat.check()
-    assert "can't be reached" in caplog.text
+    assert "could not be reached" in caplog.text
     await chat.close()
 
 

@@ -142,7 +142,7 @@ async def test_a_service_that_cant_be_asked_is_no_wrong_setting(
         await bot.said("memory is ready", 60)
         claude.script.clear()
         if not isinstance(fault, Reply):
-            assert any("can't be reached" in line for line in bot.log)
+            assert any("could not be reached" in line for line in bot.log)
             await claude.start(port)
         assert "Hello" in await discord.answer_to(await discord.dm("ann", "Hello"), within=60)
 
