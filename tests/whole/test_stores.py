@@ -16,7 +16,8 @@ async def talk(folder: Path, settings: dict[str, str], lines: str) -> list[str]:
     bot = BotProcess(folder, settings, ("chat", "--as", "ann"))
     await bot.start()
     assert await bot.talk(lines) == 0
-    assert bot.log == []
+    # On PostgreSQL another transaction of the bot's own may still see what is vacuumed: then it is done again later.
+    assert [line for line in bot.log if "rewritten again" not in line] == []
     return bot.out
 
 
