@@ -1,9 +1,11 @@
-"""What most of Slack's tests share; a file whose Slack is another one says so with a fixture of its own."""
+"""What most of Slack's tests share; a file whose Slack or core differs says so with a fixture of its own."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.slack.adapter import SlackAdapter
+from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack
 
 
@@ -12,3 +14,16 @@ async def slack() -> AsyncIterator[FakeSlack]:
     """A Slack."""
     async with FakeSlack() as slack:
         yield slack
+
+
+@pytest.fixture
+def core() -> StubCore:
+    """A core that answers each message once."""
+    return StubCore()
+
+
+@pytest.fixture
+async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
+    """The adapter, listening."""
+    async with running(SlackAdapter(settings(slack), core)) as adapter:
+        yield adapter

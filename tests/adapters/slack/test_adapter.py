@@ -23,19 +23,6 @@ async def slack() -> AsyncIterator[FakeSlack]:
         yield slack
 
 
-@pytest.fixture
-def core() -> StubCore:
-    """A core that answers each message once."""
-    return StubCore()
-
-
-@pytest.fixture
-async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
-    """The adapter, listening."""
-    async with running(SlackAdapter(settings(slack), core)) as adapter:
-        yield adapter
-
-
 @pytest.mark.usefixtures("bot")
 class TestAnswers:
     """What is meant for the bot is answered once, where it was said."""

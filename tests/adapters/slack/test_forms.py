@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
-from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import StubCore
 from tests.fakes.slack import BOT, TEAM, FakeSlack
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -42,19 +41,6 @@ async def slack() -> AsyncIterator[FakeSlack]:
         slack.add_channel("C0INC", "incidents")
         slack.usergroups["S0OPS"] = "ops"
         yield slack
-
-
-@pytest.fixture
-def core() -> StubCore:
-    """A core that answers each message once."""
-    return StubCore()
-
-
-@pytest.fixture
-async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
-    """The adapter, listening."""
-    async with running(SlackAdapter(settings(slack), core)) as adapter:
-        yield adapter
 
 
 @pytest.mark.usefixtures("bot")

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import pytest
 
-from adapters.slack import connection_limits as slack_door
+from adapters.slack import connection_limits
 from adapters.slack import http as slack_http
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection_limits import MAX_BODY, MAX_CONNECTIONS, MAX_UNSIGNED
@@ -159,7 +159,7 @@ async def test_silent_connections() -> None:
 
 async def test_slow_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who doesn't bring a request's headers to an end is hung up on, however busy they seem."""
-    monkeypatch.setattr(slack_door, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "HEADER_SECONDS", 0.5)
     async with port() as bot:
         reader, writer = await bot.connect()
         writer.write(b"POST /slack/events HTTP/1.1\r\nX: ")

@@ -30,19 +30,6 @@ async def slack() -> AsyncIterator[FakeSlack]:
         yield slack
 
 
-@pytest.fixture
-def core() -> StubCore:
-    """A core that answers each message once."""
-    return StubCore()
-
-
-@pytest.fixture
-async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
-    """The adapter, listening."""
-    async with running(SlackAdapter(settings(slack), core)) as adapter:
-        yield adapter
-
-
 async def asked(slack: FakeSlack, core: StubCore, channel: str = GENERAL, **body: Any) -> MessageEvent:
     """A mention in a channel, as the core is told of it."""
     count = len(core.events)
