@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong. The message is one line that names the variable; it never holds its value."""
+    """A setting is missing or wrong. The message is one line that names the variable, never its value."""
 
 
 def _http_url(value: str) -> str:
@@ -21,7 +21,7 @@ Url = Annotated[str, AfterValidator(_http_url)]
 
 
 class Settings(BaseSettings):
-    """Every setting. An empty variable counts as unset; names of variables are the upper-case field names."""
+    """Every setting. An empty variable counts as unset; variables are named after the fields, in upper case."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     bot_log_level: str = "INFO"
 
     def persona(self) -> str | None:
-        """The text of BOT_PERSONA's file, None where the built-in persona serves. Raises SettingsError."""
+        """The text of BOT_PERSONA's file; None for the built-in persona. Raises SettingsError."""
         if self.bot_persona is None:
             return None
         try:
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings; raise SettingsError with one line for the first that is wrong."""
+    """Read the settings. Raises SettingsError for the first that is wrong."""
     try:
         return Settings()
     except (OSError, UnicodeDecodeError) as exc:
@@ -86,5 +86,5 @@ def load() -> Settings:
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
-        # A validator's message never holds the value: a secret pasted into the wrong variable stays unprinted.
+        # A validator's message never includes the value: a secret pasted into the wrong variable isn't printed.
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

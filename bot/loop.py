@@ -22,9 +22,9 @@ from bot.ports import Chat, ChatError, Inbox, MemoryStore, MemoryUnavailable, No
 
 log = logging.getLogger(__name__)
 
-#: Texts of the conversation that help the recall's query.
+#: How many of the conversation's last turns go into the recall query as context.
 CONTEXT = 3
-#: What the first answer after pausing begins with.
+#: How the first answer after pausing begins.
 PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
 
@@ -53,9 +53,9 @@ class MemoryBot:
     ) -> None:
         """Answer through `chat` with what `memory` recalls.
 
-        `allowance` is a person's messages a minute (0: no limit); without `remember` nothing is kept to be learned.
-        `later` says that what can't be answered now is retried (by `bot.core.recovery`). With `operator` whoever is
-        answered runs the bot, and is told what is wrong.
+        `allowance` is how many messages a person may send per minute (0: no limit). Without `remember`, nothing is
+        kept for learning. With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
+        it answers runs the bot and is told what is wrong with it.
         """
         self._inbox = inbox
         self._turns = turns
@@ -75,9 +75,9 @@ class MemoryBot:
         self._conversations: dict[str, str] = {}
 
     async def admit(self, event: MessageEvent) -> bool:
-        """Write the event down; False where it was seen before, or holds nothing to answer.
+        """Record the event. False if it was seen before or has nothing to answer.
 
-        Where the journal fails that is retried for a while: a database that is restarted loses no message.
+        Retries for a while if the journal fails, so that a database restart loses no message.
         """
         if event.blank:
             return False
@@ -88,7 +88,7 @@ class MemoryBot:
         return True
 
     async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
-        """Answer one message, once; whatever fails is logged without its text and told to the person."""
+        """Answer one message, once. Failures are logged without its text, and the person is told."""
         try:
             if not admitted and not await self.admit(event):
                 return
@@ -98,7 +98,7 @@ class MemoryBot:
                 if self._allowance.tell(event.person.key, asyncio.get_running_loop().time()):
                     await whisper(event, reply, TOO_MUCH)
                 return
-        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other
             log.error("%s: could not be admitted: %s", event.id, describe(exc))
             await whisper(event, reply, SORRY)
             return
@@ -107,48 +107,48 @@ class MemoryBot:
     async def resume(
         self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
     ) -> None:
-        """Answer an event that a process, or an earlier attempt, left behind: in place, if any of it is there."""
+        """Answer an event left behind by a dead process or a failed attempt, completing what it has already shown."""
         reply = self._retries.take_handle(event) or make(event)
 
         async def answer() -> bool:
-            # Looked for even through a handle that was used before: the answer may be there and only its commit have
-            # failed, or another process may have been at it since.
+            # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
+            # another process may have worked on it since.
             return await self._was_shown(event, conversation, reply) or await self._answer(event, conversation, reply)
 
         await self._retries.attempt(event, attempts, reply, answer)
 
     async def confirm(self, event_id: str) -> None:
-        """Raise ClaimLost where another process gives the answer to an event."""
+        """Raise ClaimLost if another process has taken the event over."""
         await self._inbox.confirm(event_id)
 
     async def _was_shown(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
-        """Commit an answer that an earlier attempt has shown; False where there is none."""
+        """Commit an answer that an earlier attempt has shown; False if there is none."""
         found = await reply.found()
-        if found is None or found[0].rstrip().endswith(FOLLOWS):  # a word that the answer will follow is none
+        if found is None or found[0].rstrip().endswith(FOLLOWS):  # a promise of an answer isn't one
             return False
         text, message_ids = found
         account = await self._identities.account(event.person)
-        # The sentence that there is no answer is none: nothing to keep, or to learn from.
+        # An error message isn't an answer either: nothing to keep or to learn from.
         failure = failed_with(text)
         await self._write_down(event, conversation, "" if failure else text, message_ids, account, failure)
         return True
 
     async def _answer(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
-        """Recall, ask, reply, write down. False where the answer is to follow later."""
+        """Recall, ask, reply, write down. False if the answer will follow later."""
         if event.notice:
             await self._note(event, conversation, reply)
             return True
         again = self._retries.allowed(event)
-        begun = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         async with reply.working():
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
                 self._turns.recent(conversation),
                 self._turns.replied(event),
             )
-            if event.opened:  # what was said before stays behind
+            if event.opened:  # a new conversation: nothing said earlier belongs to it
                 turns, replied, event = [], None, replace(event, quoted="")
-            if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
+            if replied is not None:  # what the journal kept or forgot of it overrides what the platform still shows
                 event = replace(event, quoted="")
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
@@ -161,25 +161,25 @@ class MemoryBot:
             return False
         await self._drop_refused(event, conversation, answer)
         await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure)
-        _log_answer(event, answer, len(memories), begun)
+        _log_answer(event, answer, len(memories), started)
         return True
 
     async def _note(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> None:
-        """Say what can't be read, with neither memories nor the model; written down like any answer, so said once."""
+        """Say what can't be read, without memories or the model. Recorded like any answer, so said once."""
         message_ids = await reply.stream(_whole(event.notice))
         account = await self._identities.account(event.person)
         await self._inbox.answered(event, account.user_id, conversation, event.notice, message_ids, learn=False)
 
     async def _drop_refused(self, event: MessageEvent, conversation: str, answer: Answer) -> None:
-        """What had to be left out of a request to get an answer is not sent again."""
+        """Stop sending what had to be left out of the request to get an answer."""
         if answer.omitted is not Omitted.TURNS:
             return
         if answer.too_long:
-            # The model's window is smaller than was thought: from now on fewer turns go into a request.
+            # The model's context window is smaller than assumed: send fewer turns from now on.
             self._room = answer.turns_length // 2
             log.warning("%s: the model's context window is small; turns limited to %d characters", event.id, self._room)
             return
-        # One of them is what the model refuses, and the next question would be refused with it.
+        # The model refuses one of them, and would refuse the next question because of it.
         count = await self._turns.drop(conversation)
         log.warning("%s: answered without %d earlier turns that Claude refuses; they are dropped", event.id, count)
 
@@ -192,7 +192,7 @@ class MemoryBot:
         account: Account,
         failure: ChatError | type[ChatError] | None,
     ) -> None:
-        """Commit an answer, or that there is none; what the model refuses is neither kept as context nor learned."""
+        """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned."""
         keep = failure is None or not failure.about_request
         learn = keep and self._remember and not account.paused
         await self._inbox.answered(event, account.user_id, conversation, text, message_ids, learn=learn, keep=keep)
@@ -213,22 +213,22 @@ class MemoryBot:
 
 
 async def _whole(text: str) -> AsyncIterator[str]:
-    """An answer that is there at once."""
+    """Yield `text` as a complete answer."""
     yield text
 
 
-def _log_answer(event: MessageEvent, answer: Answer, recalled: int, begun: float) -> None:
-    """One line for each answer: how long it took since it was begun, and what it took."""
-    whole = asyncio.get_running_loop().time() - begun
+def _log_answer(event: MessageEvent, answer: Answer, recalled: int, started: float) -> None:
+    """Log one line per answer: its latency and its tokens."""
+    whole = asyncio.get_running_loop().time() - started
     if answer.failure is not None:
         log.warning("%s: not answered after %.2f s: %s", event.id, whole, type(answer.failure).__name__)
         return
-    first = (answer.first_word_at or begun) - begun
+    first = (answer.first_word_at or started) - started
     took = event.id, first, whole, recalled, answer.usage
     log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s", *took)
 
 
 async def _after(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The snapshots, each with `line` before it."""
+    """Yield the snapshots, each prefixed with `line`."""
     async for snapshot in snapshots:
         yield f"{line}\n\n{snapshot}"

@@ -1,4 +1,4 @@
-"""The chat model: Claude, through Anthropic's SDK. Imported by the composition root alone, as the SDK takes seconds."""
+"""The chat model: Claude, through Anthropic's SDK, which takes seconds to import: only `bot.app` imports this."""
 
 import asyncio
 import logging
@@ -22,20 +22,20 @@ from bot.text.clean import printable
 
 log = logging.getLogger(__name__)
 
-#: Tokens. Some 1,500 words: far more than a chat's answer, and it bounds what one message can cost.
+#: Tokens. Some 1,500 words: far more than a chat answer needs, and a bound on what one message can cost.
 MAX_TOKENS = 2048
-#: Where the model can't be kept from thinking, that counts toward the limit too.
+#: For models that can't be kept from thinking: thoughts count toward the limit.
 MAX_TOKENS_THINKING = 8192
-#: Characters that a stream may bring, thoughts included: several times what those tokens are. The rest isn't read.
+#: Characters read of one stream, thoughts included: several times what those tokens amount to.
 LONGEST_STREAM = 200_000
-#: Seconds. Between two chunks of a stream the service sends pings, so that silence is a broken connection.
+#: Seconds. The service sends pings between a stream's chunks, so silence means a broken connection.
 TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
-#: Seconds that the check at the start may take: answers wait for it.
+#: Seconds for the check at startup, which answers wait for.
 CHECK_TIMEOUT = 5.0
-#: Seconds that are waited for a stream's end once its message has ended.
+#: Seconds to wait for the end of a stream after its message has ended.
 DRAIN_TIMEOUT = 1.0
 
-#: What the SDK raises, and what malformed events of a compatible server lead to in it and here.
+#: What the SDK raises, and what a compatible server's malformed events raise in it or here.
 _FAULTS = (
     *(anthropic.AnthropicError, httpx2.HTTPError, OSError),
     *(ValueError, TypeError, AttributeError, LookupError, RecursionError),
@@ -50,28 +50,28 @@ class ClaudeChat:
         self._settings = settings
         self._model = settings.bot_model
         self._params = Params(settings.bot_model)
-        #: Whether the model begins with thoughts that have no opening tag. Claude doesn't.
+        #: Whether the model starts with thoughts that lack an opening tag. Claude doesn't.
         self._unopened = False
-        #: Whether it thinks aloud, which counts toward its tokens.
+        #: Whether it has put thoughts into its text, which count toward its tokens.
         self._aloud = False
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer's text in pieces, then its usage, which may not be known of one that breaks off.
+        """Yield the answer's text in pieces, then its usage, which may be unknown if the stream breaks.
 
-        Raises ChatError, or the kind of it that says what happened.
+        Raises ChatError, or the subclass that says what happened.
         """
         try:
-            async with await self._stream(prompt) as events, aclosing(self._said(events)) as pieces:
+            async with await self._stream(prompt) as events, aclosing(self._spoken(events)) as pieces:
                 async for piece in pieces:
                     yield piece
         except _FAULTS as exc:
             translate(exc, self._model)
 
     async def check(self) -> None:
-        """Ask for the models' descriptions, which costs nothing.
+        """Look the models up, which costs nothing.
 
-        Raises SettingsError where key or model are plainly wrong. A service that is out of reach, or that has no
-        list of models, is no reason not to start: the first is logged.
+        Raises SettingsError if the key or a model is plainly wrong. An unreachable service (logged), or one without
+        a list of models, doesn't keep the bot from starting.
         """
         models = {"BOT_MODEL": self._model}
         if self._settings.bot_memory and self._settings.mem0_api_key is None:
@@ -111,12 +111,12 @@ class ClaudeChat:
 
     async def _stream(self, prompt: Prompt) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         request: dict[str, Any] = {
-            # The service refuses blank texts; a blank turn says nothing anyway.
+            # The service rejects blank texts; a blank turn says nothing anyway.
             "messages": [
                 {"role": role, "content": clean} for role, text in prompt.messages if (clean := printable(text)).strip()
             ],
             "max_tokens": MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS,
-            # The raw events: the SDK's accumulating `messages.stream` costs half as much again.
+            # Raw events: the SDK's accumulating `messages.stream` takes 50 % more CPU.
             "stream": True,
         }
         if prompt.system:
@@ -126,8 +126,8 @@ class ClaudeChat:
         )
         return stream
 
-    async def _said(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
-        """The pieces without what the model thinks aloud."""
+    async def _spoken(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
+        """Yield the pieces without the model's thoughts."""
         thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
         length, cut = 0, False
         async with aclosing(_pieces(events)) as pieces:
@@ -142,7 +142,7 @@ class ClaudeChat:
                     yield text
                 if thoughts.closed_unopened and not unopened:
                     self._unopened = True
-                    # What was taken for the answer were thoughts: it is asked for anew, and then told apart.
+                    # The supposed answer was thoughts. The retry knows where they end.
                     raise ChatError("thoughts without an opening tag")
                 length += len(piece)
                 if length > LONGEST_STREAM:
@@ -159,19 +159,19 @@ class ClaudeChat:
 
 
 async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
-    """The text as it comes, and its usage; None where it was cut. What has another form than it should is ignored.
+    """Yield the text as it arrives and its usage; None if the service cut it short. Malformed parts are ignored.
 
-    The message has ended with its stop reason or with `message_stop`: compatible servers may leave either out.
+    The message ends with its stop reason or with `message_stop`: compatible servers may omit either.
     """
     started: Any = None
     async for event in events:
         kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
         if kind == "content_block_start":
-            # Claude begins a text empty; a compatible server may begin it with its first words.
+            # Claude starts a text block empty; a compatible server may put the first words there.
             if text := _text(getattr(event, "content_block", None), "text"):
                 yield text
         elif kind == "content_block_delta":
-            # Deltas of other types are thoughts, or what compatible servers call so.
+            # Other types of deltas are thoughts, whatever a compatible server calls them.
             if text := _text(delta, "text_delta"):
                 yield text
         elif kind == "message_start":
@@ -195,13 +195,13 @@ async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> Async
 
 
 def _text(part: Any, kind: str) -> str:
-    """The text of a block, or of a delta, of that type; empty where it is none."""
+    """The text of a block or delta of that type; empty if it has none."""
     text = getattr(part, "text", None) if getattr(part, "type", None) == kind else None
     return text if isinstance(text, str) else ""
 
 
 async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
-    """Read what follows a message's end, so that the connection can be used again; nothing in it matters any more."""
+    """Read and ignore what follows the message, so that the connection can be reused."""
     try:
         async with asyncio.timeout(DRAIN_TIMEOUT):
             async for _ in events:
@@ -211,7 +211,7 @@ async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
 
 
 def _usage(started: Any, ended: Any) -> Usage:
-    """The tokens that a message took: its end tells them all, or the output's alone, and its start the others."""
+    """A message's tokens. Its end reports all of them, or only the output's, and then its start the others."""
 
     def count(name: str) -> int:
         counts = (getattr(ended, name, None), getattr(started, name, None))

@@ -1,4 +1,4 @@
-"""One answer as it grows: asked for, redone where it is cut, and honest about what it lacks."""
+"""One growing answer: requested, restarted if the stream breaks, and honest about what it lacks."""
 
 import asyncio
 import logging
@@ -23,20 +23,20 @@ from bot.ports import (
 
 log = logging.getLogger(__name__)
 
-#: Tries at a whole answer at once; the SDK's own retries of a refused connection come on top.
+#: Immediate attempts at a complete answer, on top of the SDK's own retries.
 ATTEMPTS = 2
-#: What no retry mends.
+#: Errors that no retry fixes.
 PERMANENT_ERRORS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
-#: What no immediate retry mends: the service has been asked three times by the SDK, or wants to be paid.
+#: Errors that no immediate retry fixes: the SDK has already tried three times, or the account has no credit.
 PATIENT = (ChatOverloaded, ChatUnpaid)
 #: Seconds without a word from the model after which the person is told that the answer will follow.
 PATIENCE = 10.0
-#: Seconds that an answer may take in all, and the characters that it may have (the token limit is about half of that,
-#: but a compatible server may know none). What is there by then is the answer, and says that it is cut.
+#: An answer's limits in seconds and in characters (the token limit is about half of that, but a compatible server may
+#: ignore it). At the limit, what has arrived becomes the answer, marked as cut.
 LONGEST_TIME = 300.0
 LONGEST = 20_000
 LATE = "… (cut: it took too long)"
-#: What a person is told where a retry may yet succeed.
+#: What a person is told if a retry may still succeed.
 FOLLOWS = "Your answer will follow here."
 SLOW = f"This is taking longer than usual. {FOLLOWS}"
 
@@ -44,7 +44,7 @@ _FAILURES = (*PERMANENT_ERRORS, *PATIENT, ChatError)
 
 
 class Omitted(Enum):
-    """What had to be left out of the request for the model to answer it."""
+    """What had to be left out of the request before the model would answer it."""
 
     NOTHING = "nothing"
     TURNS = "turns"
@@ -52,7 +52,7 @@ class Omitted(Enum):
 
 
 def failed_with(shown: str) -> type[ChatError] | None:
-    """The failure whose sentence ends what was shown; None where that is an answer."""
+    """The failure whose sentence ends what was shown; None if it is an answer."""
     end = shown.rstrip()
     return next((failure for failure in _FAILURES if end.endswith(failure.sentence)), None)
 
@@ -61,12 +61,12 @@ class Answer:
     """One answer. After its snapshots have ended, exactly one of `text` and `failure` is set.
 
     Attributes:
-        text: What the model said, whole.
-        failure: Why there is no whole answer; None where there is one.
-        omitted: What the answer had to be given without.
-        too_long: Whether that was for the request's length.
-        usage: What all requests for it took, as far as that is known.
-        first_word_at: When its first words came, by the loop's clock; None before.
+        text: The model's complete answer.
+        failure: Why there is no complete answer; None if there is one.
+        omitted: What had to be left out of the request.
+        too_long: Whether that was because the request was too long.
+        usage: The tokens of all requests for it, as far as known.
+        first_word_at: When its first words arrived, by the loop's clock; None until then.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Answer:
         patience: float = PATIENCE,
         longest_time: float = LONGEST_TIME,
     ) -> None:
-        """`requests` are tried in turn (`bot.core.prompt.ladder`) where the model refuses what one of them holds.
+        """Try `requests` in turn (`bot.core.prompt.ladder`) as long as the model refuses what they contain.
 
-        `again`: whether a failed answer is retried later, which is then what the person is told;
-        `operator`: whether they may be told what is wrong with the settings.
+        `again`: whether a failed answer is retried later, which the person is then told.
+        `operator`: whether the person may be told what is wrong with the settings.
         """
         self._chat = chat
         self._requests = requests
@@ -105,10 +105,10 @@ class Answer:
         return sum(len(text) for _, text in self._requests[0].messages[:-1])
 
     async def snapshots(self) -> AsyncIterator[str]:
-        """Yield the text so far, each time more of it has come; end with a plain sentence where it broke.
+        """Yield the text so far whenever more of it has arrived; end with a plain sentence if it failed.
 
-        A stream that is cut is asked for anew (an answer can't be continued). What was shown stays until the new
-        text is longer than it, so that nothing shows twice.
+        A broken stream is requested again, since an answer can't be continued. What was shown stays until the new
+        text is longer, so that nothing is shown twice.
         """
         shown = ""
         attempt, rung = 1, 0
@@ -155,7 +155,7 @@ class Answer:
                     continue
                 if attempt == ATTEMPTS or exc.about_request or _is_final(exc):
                     self.failure = exc
-                    # What a refusal breaks off is withdrawn with it.
+                    # A refusal also withdraws the partial answer before it.
                     left = "" if isinstance(exc, ChatRefused) else shown
                     yield f"{left}\n\n{self._sentence(exc)}".strip()
                     return
@@ -167,7 +167,7 @@ class Answer:
             return
 
     def _climb(self, failure: ChatError, rung: int) -> None:
-        """The next request has less in it than this one."""
+        """Note what the next request leaves out."""
         self.too_long = isinstance(failure, ChatTooLong)
         without_turns = self._requests[rung + 1].messages != self._requests[rung].messages
         self.omitted = Omitted.TURNS if without_turns else Omitted.MEMORIES
@@ -180,7 +180,7 @@ class Answer:
         return failure.sentence
 
     async def _pieces(self, request: Prompt, until: float) -> AsyncGenerator[str | Usage | None, None]:
-        """The model's pieces; a None among them tells that the first is late. TimeoutError where time is up."""
+        """Yield the model's pieces, or None once if the first is late. Raises TimeoutError at `until`."""
         async with aclosing(self._chat.answer(request)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))
             try:
@@ -200,5 +200,5 @@ class Answer:
 
 
 def _is_final(failure: ChatError) -> bool:
-    """Whether asking once more at once is of no use."""
+    """Whether an immediate retry is pointless."""
     return isinstance(failure, (*PERMANENT_ERRORS, *PATIENT)) and not isinstance(failure, ChatEmpty)

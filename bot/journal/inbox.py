@@ -14,7 +14,7 @@ from bot.journal.runner import Runner
 from bot.journal.tables import inbox
 from bot.ports import ClaimLost
 
-#: For how many seconds an event is postponed at most, well above the core's longest pause.
+#: Seconds that an event is postponed at most, well above the core's longest pause.
 MAX_PAUSE = 300.0
 
 _OPEN = sa.insert(inbox)
@@ -78,7 +78,7 @@ class SqlInbox:
         """
         in_hand = [*self._claims.in_hand]
         found = await self._runner.write(unanswered, self._claims.worker, in_hand, self._clock(), limit, platforms)
-        # What was admitted since is in hand too: on PostgreSQL the query may run after its commit.
+        # Anything admitted meanwhile is in hand too: on PostgreSQL the query may run after its commit.
         now_in_hand = self._claims.in_hand
         found = [left for left in found if left.event.id not in now_in_hand]
         self._claims.hold(left.event.id for left in found)

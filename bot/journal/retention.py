@@ -1,4 +1,4 @@
-"""What keeps the journal bounded, and how much waits in it."""
+"""Keeps the journal bounded, and counts what waits in it."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, 
 def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int, seen_since: float) -> int:
     """Delete turns that are too old or too many, records of messages before `seen_since`, and stale intents.
 
-    The newest record of each place stays, so that a place is known however long it is silent. Returns how many rows
-    went.
+    The newest record of each place stays, so that a place is known however long it has been silent. Returns the
+    number of rows deleted.
     """
     ranked = sa.select(
         turns.c.id,
@@ -29,7 +29,7 @@ def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int,
             messages.c.at < seen_since,
             sa.exists().where(newer.c.place == messages.c.place, newer.c.at > messages.c.at, by_person(newer)),
         ),
-        # Nobody waits for such an answer any more; when to end it with a sentence is the core's decision.
+        # Nobody waits for an answer that old. Telling the person is up to the core.
         sa.delete(inbox).where(inbox.c.at < seen_since),
         sa.delete(intents).where(intents.c.at < now - INTENT_TTL),
         sa.delete(codes).where(codes.c.at < now - CODE_TTL),
@@ -41,7 +41,7 @@ def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int,
 
 
 class Backlog(NamedTuple):
-    """How much waits: events without an answer, exchanges to be learned, and exchanges given up."""
+    """How much waits: events without an answer, exchanges to be learned, and exchanges set aside."""
 
     unanswered: int
     waiting: int

@@ -99,7 +99,7 @@ links = sa.Table(
     sa.Index("links_by_user", "user_id"),
 )
 
-#: What a shown button will do: ids as JSON, never text.
+#: What a button that was shown does: ids as JSON, never text.
 intents = sa.Table(
     "intents",
     metadata,
@@ -164,8 +164,8 @@ erasures = sa.Table(
     sa.Index("erasures_by_user", "user_id"),
 )
 
-#: Codes that link accounts, as digests; `tries` counts the accounts that entered it and couldn't use it. `name` is what
-#: the person who shows it is called.
+#: Codes that link accounts, as digests. `tries` counts the accounts that entered one and couldn't use it. `name` is
+#: the name of the person who requested it.
 codes = sa.Table(
     "codes",
     metadata,
@@ -186,7 +186,7 @@ guesses = sa.Table(
     sa.Index("guesses_by_person", "person_key"),
 )
 
-#: Which account an event taught something, for a memory store that can't tell by itself (hosted mem0).
+#: Whose memories an event added to, for a memory store that can't tell by itself (hosted mem0).
 taught = sa.Table(
     "taught",
     metadata,
@@ -195,7 +195,7 @@ taught = sa.Table(
     sa.Index("taught_by_user", "user_id"),
 )
 
-#: Exchanges that were erased or replaced while they waited: what an extraction in progress makes of them is void.
+#: Exchanges that were erased or replaced while they waited: the facts of an extraction in progress are void.
 tombstones = sa.Table(
     "tombstones",
     metadata,
