@@ -64,7 +64,7 @@ class DiscordAdapter:
         self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates)
         self.ready = self._intake.ready
 
-    def respond(self, event: MessageEvent) -> Reply:
+    def reply_handle(self, event: MessageEvent) -> Reply:
         """A way back to a message that an earlier process (or try) left unanswered: it goes on from what is shown."""
         return self._intake.reply(event, again=True)
 

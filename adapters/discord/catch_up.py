@@ -122,7 +122,7 @@ class CatchUp:
         if (ready or not missing) and shard in self._guilds:
             self._guilds[shard].set()
 
-    async def turn(self, channel: int, event_id: str = "") -> None:
+    async def wait_for_backlog(self, channel: int, event_id: str = "") -> None:
         """Wait until what was missed in a channel has been admitted; at once where nothing was.
 
         `event_id` is the message that waits: its answer waits for no other's.

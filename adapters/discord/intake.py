@@ -116,7 +116,7 @@ class Intake:
         """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
         event = await self._read(message, me)
         if event is not None:
-            await self.catch_up.turn(message.channel.id, event.id)
+            await self.catch_up.wait_for_backlog(message.channel.id, event.id)
             await self.take(self._core.messages.on_message(event, self.reply(event)))
 
     async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
@@ -183,7 +183,7 @@ class Intake:
         if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
             return
         self._edits[message.id] = at
-        await self.catch_up.turn(message.channel.id)
+        await self.catch_up.wait_for_backlog(message.channel.id)
         event = await self._read(message, me)
         if event is not None and not known and await self._is_new(event):
             await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))

@@ -57,9 +57,9 @@ class SlackAdapter:
         self._catch_up: CatchUp
         self.ready = asyncio.Event()
 
-    def respond(self, event: MessageEvent) -> ReplyHandle:
+    def reply_handle(self, event: MessageEvent) -> ReplyHandle:
         """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
-        return self._intake.respond(event, unsure=True)
+        return self._intake.reply_handle(event, unsure=True)
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
         """An event that was put off, with who reads its place now."""

@@ -55,7 +55,7 @@ class CatchUp:
         self._gap = asyncio.Event()
         self._given_up = given_up
         self._later: asyncio.Task[None] | None = None
-        intake.before = self.turn
+        intake.before = self.wait_for_backlog
 
     async def note(self) -> None:
         """Note what was seen last. Never raises."""
@@ -82,10 +82,10 @@ class CatchUp:
         self._noted = []
         self._gap.set()
 
-    async def turn(self, channel: str, thread: str | None) -> None:
+    async def wait_for_backlog(self, channel: str, thread: str | None) -> None:
         """Wait until what was missed in a place is written down, as far as that takes no longer than a second."""
         for one in list(self._rounds):
-            await one.turn(channel, thread)
+            await one.wait_for_backlog(channel, thread)
 
     def refused(self) -> None:
         """A delivery was not taken in. Slack sends it again; once it has given up, what is missed is looked for."""
@@ -212,4 +212,4 @@ class CatchUp:
 
     async def _answer(self, events: list[MessageEvent]) -> None:
         for event in events:
-            await self._core.messages.on_message(event, self._intake.respond(event), admitted=True)
+            await self._core.messages.on_message(event, self._intake.reply_handle(event), admitted=True)

@@ -112,7 +112,7 @@ class Intake:
         else:
             await self.before(found.channel, found.thread)
             if await self._core.messages.admit(event):
-                self._spawn(self._core.messages.on_message(event, self.respond(event), admitted=True))
+                self._spawn(self._core.messages.on_message(event, self.reply_handle(event), admitted=True))
 
     def latest(self, found: ParsedMessage) -> ParsedMessage | None:
         """A message of a history as it stands now, by what this process was told since; None where it was deleted."""
@@ -160,7 +160,7 @@ class Intake:
             return True
         if not await self._core.messages.admit(event):
             return False
-        self._spawn(self._core.messages.on_message(event, self.respond(event), admitted=True))
+        self._spawn(self._core.messages.on_message(event, self.reply_handle(event), admitted=True))
         return True
 
     def _once_known(self, found: ParsedMessage, then: Callable[[ParsedMessage], Coroutine[Any, Any, None]]) -> None:
@@ -181,7 +181,7 @@ class Intake:
             if isinstance(event, CommandEvent):
                 await self._interactions.words(event)
             else:
-                await self._core.messages.on_message(event, self.respond(event))
+                await self._core.messages.on_message(event, self.reply_handle(event))
 
     async def close(self) -> None:
         """Wait no longer for Slack's word on threads."""
@@ -215,7 +215,7 @@ class Intake:
         log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
         await self._core.changes.on_removed("slack", team_of(body, self._api.home))
 
-    def respond(self, event: MessageEvent, *, unsure: bool = False) -> SlackReply:
+    def reply_handle(self, event: MessageEvent, *, unsure: bool = False) -> SlackReply:
         """The way back to a message; `unsure` where some of its answer may be there already."""
         after, confirm = ts_of(event.id), partial(self._core.messages.confirm, event.id)
         return SlackReply(self._api, event.place, event.person, event.id, after, confirm, unsure=unsure)

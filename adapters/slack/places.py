@@ -91,7 +91,7 @@ class CatchUpPass:
                 self._planned.add(place.key)
                 self._waiting[place.key] = place
 
-    async def turn(self, channel: str, thread: str | None) -> None:
+    async def wait_for_backlog(self, channel: str, thread: str | None) -> None:
         """Wait until a place has been looked through, for a second at most; it is the next."""
         if event := self._looked.get((channel, thread)):
             self._urgent.append((channel, thread))

@@ -35,7 +35,7 @@ class Platform(Protocol):
 
     ready: asyncio.Event
 
-    def respond(self, event: MessageEvent) -> ReplyHandle:
+    def reply_handle(self, event: MessageEvent) -> ReplyHandle:
         """A reply handle for an event."""
         ...
 
@@ -92,7 +92,7 @@ class Recovery:
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers
             log.error("%s: its readers could not be looked up: %s", event.id, describe(exc))
             event = replace(event, given=event.place.narrowest)
-        await self._answers.resume(event, conversation, attempts, platform.respond)
+        await self._answers.resume(event, conversation, attempts, platform.reply_handle)
 
     async def finish(self, grace: float) -> None:
         """Give what is being answered `grace` seconds; what isn't done stays in the journal."""

@@ -105,7 +105,7 @@ class ClaimLost(Exception):
 class PlatformRefused(Exception):
     """The platform refuses an answer for good, in every form that the adapter has for it: trying again mends nothing.
 
-    Raised by `Respond.stream`, `found` and `whisper`. `code` is the platform's own word or number for it, for the log
+    Raised by `ReplyHandle.stream`, `found` and `whisper`. `code` is the platform's own word or number for it, for the log
     (never text); `sentence` is what the person is told instead, where that can be said.
     """
 

@@ -64,7 +64,7 @@ class Messages(Protocol):
         """
         ...
 
-    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer one message (`admitted`: it was written down by `admit`, which returned True).
 
         Never raises: failures are logged without text and told to the person.
@@ -162,7 +162,7 @@ class Adapter(Protocol):
     #: Set once the platform's events arrive.
     ready: asyncio.Event
 
-    def respond(self, event: MessageEvent) -> ReplyHandle:
+    def reply_handle(self, event: MessageEvent) -> ReplyHandle:
         """A reply handle for a message that an earlier process (or attempt) left unanswered."""
         ...
 

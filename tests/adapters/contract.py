@@ -189,7 +189,7 @@ class PlatformContract:
             await until(lambda: harness.core.failures, "the crash")
         (begun,) = harness.answers(message)
         async with harness.running(contract_core()) as adapter:
-            reply = adapter.respond(harness.core.events[0])
+            reply = adapter.reply_handle(harness.core.events[0])
             assert await reply.found() is None
             assert await reply.stream(text_snapshots("The whole answer.")) == (begun,)
         assert harness.answers(message) == {begun: "The whole answer."}
@@ -211,7 +211,7 @@ class PlatformContract:
             await until(lambda: harness.core.failures, "the crash")
         begun = tuple(harness.answers(message))
         async with harness.running(contract_core()) as adapter:
-            reply = adapter.respond(harness.core.events[0])
+            reply = adapter.reply_handle(harness.core.events[0])
             assert await reply.found() is None
             ids = await reply.stream(text_snapshots(" ".join(words)))
         assert len(ids) > len(begun) > 1
@@ -226,7 +226,7 @@ class PlatformContract:
             message = await harness.direct("hi")
             await answered(harness.core)
         async with harness.running(contract_core()) as adapter:
-            assert await adapter.respond(harness.core.events[0]).found() == ("You said: hi", harness.core.sent[0])
+            assert await adapter.reply_handle(harness.core.events[0]).found() == ("You said: hi", harness.core.sent[0])
         assert list(harness.answers(message).values()) == ["You said: hi"]
 
     async def test_an_answer_of_another_process_is_not_shown(self, harness: PlatformHarness) -> None:

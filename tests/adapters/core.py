@@ -83,18 +83,18 @@ class StubCore(AllRoles):
         self.events.append(event)
         return True
 
-    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         if not admitted and not await self.admit(event):
             return
         try:
-            async with respond.working():
-                self.sent.append(await respond.stream(self.speech(event)))
+            async with reply.working():
+                self.sent.append(await reply.stream(self.speech(event)))
         except (ConnectionError, ClaimLost) as exc:
             self.failures.append(exc)
         except PlatformRefused as refusal:
             self.failures.append(refusal)
             try:
-                await respond.whisper(refusal.sentence)
+                await reply.whisper(refusal.sentence)
             except PlatformRefused as exc:
                 self.failures.append(exc)
 

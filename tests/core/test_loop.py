@@ -65,15 +65,15 @@ class World:
         )
         self.commands = LimitedCommands(make_commands(self.journal, self.memory, privacy), allowance)
 
-    async def again(self, text: str, respond: StubReplyHandle, *, attempts: int = 1) -> None:
+    async def again(self, text: str, reply: StubReplyHandle, *, attempts: int = 1) -> None:
         """Take the message up again, as another process would."""
         event = message(text)
-        await self.bot.resume(event, event.place.key, attempts, lambda _: respond)
+        await self.bot.resume(event, event.place.key, attempts, lambda _: reply)
 
     async def say(self, text: str, **kwargs: object) -> StubReplyHandle:
-        respond = StubReplyHandle()
-        await self.bot.on_message(message(text, **kwargs), respond)  # type: ignore[arg-type]
-        return respond
+        reply = StubReplyHandle()
+        await self.bot.on_message(message(text, **kwargs), reply)  # type: ignore[arg-type]
+        return reply
 
 
 async def test_the_journal_is_asked_once_before_the_answer() -> None:
@@ -100,10 +100,10 @@ async def test_an_answer_uses_what_is_remembered() -> None:
     """The memory reaches the model, the answer reaches the person, and the exchange reaches the journal."""
     world = World(StubChat(["21 ", "°C"]))
     world.memory.of[ANN.key] = [memory("Prefers Celsius")]
-    respond = await world.say("What's a comfortable room temperature?")
+    reply = await world.say("What's a comfortable room temperature?")
     assert "Prefers Celsius" in world.chat.prompts[0].system
-    assert respond.shown == ["21 ", "21 °C"]
-    assert respond.busy == [True, False]
+    assert reply.shown == ["21 ", "21 °C"]
+    assert reply.busy == [True, False]
     assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [
         ("What's a comfortable room temperature?", "21 °C")
     ]
@@ -121,8 +121,8 @@ async def test_a_second_copy_is_let_pass() -> None:
 async def test_nothing_to_answer_is_answered_with_silence() -> None:
     """White space alone asks for nothing."""
     world = World()
-    respond = await world.say(" \n\t")
-    assert (respond.shown, world.journal.inbox.seen) == ([], set())
+    reply = await world.say(" \n\t")
+    assert (reply.shown, world.journal.inbox.seen) == ([], set())
 
 
 async def test_a_private_memory_stays_out_of_channels() -> None:
@@ -153,8 +153,8 @@ async def test_failing_memory_leaves_a_plain_answer() -> None:
     """With mem0 down the person is answered all the same, and the exchange is kept."""
     world = World()
     world.memory.failure = MemoryUnavailable("down")
-    respond = await world.say("hi")
-    assert respond.shown == ["ok"]
+    reply = await world.say("hi")
+    assert reply.shown == ["ok"]
     assert len(world.journal.outbox.kept) == 1
 
 
@@ -235,9 +235,9 @@ async def test_a_small_window_takes_fewer_turns() -> None:
 async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
     """The sentence that there is no answer, found where the answer belongs, is neither kept nor learned as one."""
     world = World()
-    respond = StubReplyHandle()
-    respond.there = (shown, ("reply:1",))
-    await world.again("hi", respond)
+    reply = StubReplyHandle()
+    reply.there = (shown, ("reply:1",))
+    await world.again("hi", reply)
     assert not any(one.answer for one in world.journal.outbox.kept)
     assert not any(each.author == "assistant" and each.text for each in world.journal.turns.of[DM.key])
     assert world.chat.prompts == []
@@ -246,8 +246,8 @@ async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
 async def test_a_model_that_says_nothing_is_asked_twice_and_no_more() -> None:
     """An empty answer is no outage: after a second try the person is told, and what they said is kept."""
     world = World(StubChat([""], [" \n"]))
-    respond = await world.say("my cat is called Tom")
-    assert respond.shown[-1] == ChatEmpty.sentence
+    reply = await world.say("my cat is called Tom")
+    assert reply.shown[-1] == ChatEmpty.sentence
     assert (len(world.chat.prompts), world.journal.inbox.postponed) == (2, [])
     assert [one.text for one in world.journal.outbox.kept] == ["my cat is called Tom"]
 
@@ -325,13 +325,13 @@ async def test_the_operator_is_told_what_is_wrong() -> None:
 async def test_in_an_outage_the_answer_follows_in_place(failure: ChatError) -> None:
     """Overloaded or down, the person is told that the answer will follow, and gets it on the same way back."""
     world = World(StubChat([failure], [failure] if not isinstance(failure, ChatOverloaded) else ["here"], ["here"]))
-    respond = await world.say("hi")
-    assert respond.shown == [f"{failure.reason} {FOLLOWS}"]
+    reply = await world.say("hi")
+    assert reply.shown == [f"{failure.reason} {FOLLOWS}"]
     assert [event_id for event_id, _ in world.journal.inbox.postponed] == ["slack:T1:D1:1"]
     assert world.journal.outbox.kept == []
     stranger = StubReplyHandle()
     await world.again("hi", stranger)
-    assert respond.shown[1:] == ["here"]
+    assert reply.shown[1:] == ["here"]
     assert stranger.shown == []
     assert [one.answer for one in world.journal.outbox.kept] == ["here"]
 
@@ -340,8 +340,8 @@ async def test_after_an_hour_the_question_is_closed() -> None:
     """An outage that lasts ends with a plain sentence; what was asked is kept to be learned."""
     world = World(StubChat([ChatOverloaded()]))
     world.now += timedelta(hours=2)
-    respond = await world.say("hi")
-    assert respond.shown == [ChatOverloaded.sentence]
+    reply = await world.say("hi")
+    assert reply.shown == [ChatOverloaded.sentence]
     assert len(world.journal.outbox.kept) == 1
 
 
@@ -364,35 +364,35 @@ async def test_a_silent_model_is_excused_until_it_speaks() -> None:
 async def test_an_answer_that_is_there_is_not_given_again() -> None:
     """After a crash behind the last send, the answer that is shown is written down, and the model isn't asked."""
     world = World()
-    respond = StubReplyHandle()
-    respond.there = ("it was 42", ("reply:7",))
-    await world.again("what was it?", respond)
-    assert (respond.shown, world.chat.prompts) == ([], [])
+    reply = StubReplyHandle()
+    reply.there = ("it was 42", ("reply:7",))
+    await world.again("what was it?", reply)
+    assert (reply.shown, world.chat.prompts) == ([], [])
     assert [one.answer for one in world.journal.outbox.kept] == ["it was 42"]
 
 
 async def test_a_word_that_it_will_follow_is_no_answer() -> None:
     """After a restart amid an outage the question is still answered."""
     world = World(StubChat(["42"]))
-    respond = StubReplyHandle()
-    respond.there = (f"{ChatError.reason} {FOLLOWS}", ("reply:7",))
-    await world.again("what was it?", respond)
-    assert respond.shown == ["42"]
+    reply = StubReplyHandle()
+    reply.there = (f"{ChatError.reason} {FOLLOWS}", ("reply:7",))
+    await world.again("what was it?", reply)
+    assert reply.shown == ["42"]
 
 
 async def test_a_cut_stream_is_redone_in_place() -> None:
     """What is shown stays until the new text overtakes it, and nothing shows twice."""
     world = World(StubChat(["Once upon", ChatError("cut")], ["Once ", "upon a ", "time"]))
-    respond = await world.say("a story")
-    assert respond.shown == ["Once upon", "Once upon a ", "Once upon a time"]
+    reply = await world.say("a story")
+    assert reply.shown == ["Once upon", "Once upon a ", "Once upon a time"]
     assert world.journal.outbox.kept[0].answer == "Once upon a time"
 
 
 async def test_a_stream_cut_for_good_says_so() -> None:
     """Where the second try breaks too, the part that came stays, and a sentence tells that it isn't all."""
     world = World(StubChat(["Half", ChatError("cut")], ["Ha", ChatError("cut")]))
-    respond = await world.say("a story")
-    assert respond.shown[-1] == f"Half\n\n{ChatError.reason} {FOLLOWS}"
+    reply = await world.say("a story")
+    assert reply.shown[-1] == f"Half\n\n{ChatError.reason} {FOLLOWS}"
 
 
 async def test_each_answer_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -416,14 +416,14 @@ async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pyt
     """A failing platform is tried again, then told, never a traceback, and what was said stays out of the log."""
     caplog.set_level(logging.DEBUG)
     world = World()
-    respond = StubReplyHandle()
-    respond.failure = RuntimeError("the canary sang")
-    await world.bot.on_message(message("canary"), respond)
+    reply = StubReplyHandle()
+    reply.failure = RuntimeError("the canary sang")
+    await world.bot.on_message(message("canary"), reply)
     for attempt in (1, 2, 3):
-        assert respond.whispers == []
+        assert reply.whispers == []
         assert len(world.journal.inbox.postponed) == attempt
-        await world.again("canary", respond, attempts=attempt)
-    assert respond.whispers == [SORRY]
+        await world.again("canary", reply, attempts=attempt)
+    assert reply.whispers == [SORRY]
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
 
@@ -431,11 +431,11 @@ async def test_an_unforeseen_failure_is_told_and_logged_without_text(caplog: pyt
 async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> None:
     """No outage: Claude is not asked again for an answer that nobody may be shown, and its asker hears so."""
     world = World()
-    respond = StubReplyHandle()
-    respond.failure = PlatformRefused("restricted_action")
+    reply = StubReplyHandle()
+    reply.failure = PlatformRefused("restricted_action")
     event = message("hi")
-    await world.bot.on_message(event, respond)
-    assert respond.whispers == [PlatformRefused.sentence]
+    await world.bot.on_message(event, reply)
+    assert reply.whispers == [PlatformRefused.sentence]
     assert world.journal.inbox.log == [f"dismissed {event.id}"]
     assert world.journal.inbox.postponed == []
 
@@ -443,30 +443,30 @@ async def test_what_the_platform_refuses_for_good_is_told_once_and_ended() -> No
 async def test_the_platforms_word_for_a_refusal_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """An operator reads which message it was and what the platform called it."""
     world = World()
-    respond = StubReplyHandle()
-    respond.failure = PlatformRefused("240000", "Discord doesn't let me post this answer.")
+    reply = StubReplyHandle()
+    reply.failure = PlatformRefused("240000", "Discord doesn't let me post this answer.")
     event = message("hi")
-    await world.bot.on_message(event, respond)
-    assert respond.whispers == ["Discord doesn't let me post this answer."]
+    await world.bot.on_message(event, reply)
+    assert reply.whispers == ["Discord doesn't let me post this answer."]
     assert f"{event.id}: the platform refuses the answer for good: 240000" in caplog.messages
 
 
 async def at_once(world: World, count: int, *, person: Person = ANN) -> list[StubReplyHandle]:
     """Somebody writes so many messages within a second."""
-    responds = [StubReplyHandle() for _ in range(count)]
-    for number, respond in enumerate(responds):
+    replies = [StubReplyHandle() for _ in range(count)]
+    for number, reply in enumerate(replies):
         event = message("hi", number=1, person=person)
         event = replace(event, id=f"{person.key}:{number}", at=event.at + timedelta(milliseconds=number))
-        await world.bot.on_message(event, respond)
-    return responds
+        await world.bot.on_message(event, reply)
+    return replies
 
 
 async def test_an_allowance_is_told_privately_and_once() -> None:
     """Past the allowance one private sentence says so, once a minute however many follow; others aren't touched."""
     world = World(allowance=2)
-    responds = await at_once(world, 12)
-    assert [respond.shown for respond in responds] == [["ok"]] * 2 + [[]] * 10
-    assert [respond.whispers for respond in responds] == [[], [], [TOO_MUCH], *([[]] * 9)]
+    replies = await at_once(world, 12)
+    assert [reply.shown for reply in replies] == [["ok"]] * 2 + [[]] * 10
+    assert [reply.whispers for reply in replies] == [[], [], [TOO_MUCH], *([[]] * 9)]
     assert not any(letter.isdigit() for letter in TOO_MUCH)
     assert (await at_once(world, 1, person=BOB))[0].shown == ["ok"]
 
@@ -487,8 +487,8 @@ async def test_commands_have_an_allowance_too() -> None:
 async def test_what_piled_up_is_no_flood() -> None:
     """Messages that were written minutes apart and arrive together, after the bot was down, are all answered."""
     world = World(allowance=2)
-    responds = [await world.say("hi", number=number) for number in range(1, 8)]
-    assert [respond.shown for respond in responds] == [["ok"]] * 7
+    replies = [await world.say("hi", number=number) for number in range(1, 8)]
+    assert [reply.shown for reply in replies] == [["ok"]] * 7
 
 
 async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> None:
@@ -510,16 +510,16 @@ async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> No
 async def test_a_platform_out_of_reach_is_an_outage() -> None:
     """However often it fails, the answer is put off and never given up within the hour; after that it is."""
     world = World()
-    respond = StubReplyHandle()
-    respond.failure = ConnectionError("no way through")
-    await world.bot.on_message(message("hi"), respond)
+    reply = StubReplyHandle()
+    reply.failure = ConnectionError("no way through")
+    await world.bot.on_message(message("hi"), reply)
     for attempt in range(1, 8):
-        await world.again("hi", respond, attempts=attempt)
+        await world.again("hi", reply, attempts=attempt)
     assert len(world.journal.inbox.postponed) == 8
-    assert respond.whispers == []
-    respond.failure = None
-    await world.again("hi", respond, attempts=8)
-    assert respond.shown == ["ok"]
+    assert reply.whispers == []
+    reply.failure = None
+    await world.again("hi", reply, attempts=8)
+    assert reply.shown == ["ok"]
     assert len(world.journal.outbox.kept) == 1
 
 
@@ -569,10 +569,10 @@ async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
     journal = StubJournal()
     journal.inbox = inbox = SometimesFull(journal.turns, journal.outbox)
     world = World(StubChat(["here"]), journal=journal)
-    respond = await world.say("hi")
-    assert (respond.shown, respond.whispers) == (["here"], [])
+    reply = await world.say("hi")
+    assert (reply.shown, reply.whispers) == (["here"], [])
     inbox.full = False
-    respond.there = ("here", ("reply:1",))
+    reply.there = ("here", ("reply:1",))
     await world.again("hi", StubReplyHandle())
     assert [one.answer for one in journal.outbox.kept] == ["here"]
     assert len(world.chat.prompts) == 1

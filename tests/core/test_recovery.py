@@ -50,7 +50,7 @@ class Platform:
         if ready:
             self.ready.set()
 
-    def respond(self, event: MessageEvent) -> StubReplyHandle:
+    def reply_handle(self, event: MessageEvent) -> StubReplyHandle:
         return StubReplyHandle()
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:

@@ -56,9 +56,9 @@ class World:
         place = place if place.audience != DM.audience else replace(place, channel=f"D{person.user}")
         event = message(text, number=self._numbers, person=person, place=place, name=name)
         event = replace(event, link=f"https://example.org/{self._numbers}", attachments=files)
-        respond = StubReplyHandle()
-        await self.bot.on_message(event, respond)
-        assert respond.shown, respond.whispers
+        reply = StubReplyHandle()
+        await self.bot.on_message(event, reply)
+        assert reply.shown, reply.whispers
         return event
 
     async def learn(self) -> None:

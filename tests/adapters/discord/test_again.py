@@ -51,20 +51,20 @@ async def question() -> AsyncIterator[Question]:
 async def test_a_whole_answer_is_found(question: Question) -> None:
     """After a crash behind the last send the answer is there, with all its messages, and nothing is sent."""
     ids = question.left_behind("One.", "Two.")
-    found = await question.adapter.respond(question.event).found()
+    found = await question.adapter.reply_handle(question.event).found()
     assert found == ("One.\nTwo.", tuple(f"discord:{one}" for one in ids))
 
 
 async def test_no_answer_is_found_where_there_is_none(question: Question) -> None:
     """What the bot replied to others, what others said, and a word in passing are no answer."""
-    fake, respond = question.fake, question.adapter.respond(question.event)
+    fake, reply = question.fake, question.adapter.reply_handle(question.event)
     other = await fake.post(question.channel, fake.user("Ana"), "another question")
     await fake.post(question.channel, fake.user("Ana"), "you there?", reply_to=question.id)
     await fake.post(question.channel, fake.bot, "Another answer.", reply_to=other)
-    await respond.whisper("Please wait.")
+    await reply.whisper("Please wait.")
     assert question.shown == ["Please wait."]
-    assert await respond.found() is None
-    await respond.stream(text_snapshots("The answer."))
+    assert await reply.found() is None
+    await reply.stream(text_snapshots("The answer."))
     assert question.shown == ["Please wait.", "The answer."]
 
 
@@ -72,9 +72,9 @@ async def test_no_answer_is_found_where_there_is_none(question: Question) -> Non
 async def test_a_partial_answer_is_finished_in_place(question: Question, left: list[str]) -> None:
     """A message that ends with the cursor isn't whole: the new text takes its place, in the same messages."""
     ids = question.left_behind(*left)
-    respond = question.adapter.respond(question.event)
-    assert await respond.found() is None
-    sent = await respond.stream(text_snapshots("A whole answer."))
+    reply = question.adapter.reply_handle(question.event)
+    assert await reply.found() is None
+    sent = await reply.stream(text_snapshots("A whole answer."))
     assert question.shown == ["A whole answer."]
     assert sent == (f"discord:{ids[0]}",)
     assert not [path for method, path, _ in question.fake.requests if method == "POST" and "/messages" in path]
@@ -95,8 +95,8 @@ async def test_what_was_shown_stays_until_it_is_overtaken(question: Question) ->
         go_on.set()
         yield "Long ago there lived a king who had two daughters."
 
-    respond = question.adapter.respond(question.event)
-    await respond.stream(anew())
+    reply = question.adapter.reply_handle(question.event)
+    await reply.stream(anew())
     assert go_on.is_set()
     assert seen == [["Once upon a time there was ▌"]]
     assert question.shown == ["Long ago there lived a king who had two daughters."]
@@ -104,24 +104,24 @@ async def test_what_was_shown_stays_until_it_is_overtaken(question: Question) ->
 
 async def test_a_send_of_unknown_effect_is_looked_up(question: Question) -> None:
     """A message that arrived though Discord reported a failure isn't sent again, even when its nonce is forgotten."""
-    respond = question.adapter.respond(question.event)
+    reply = question.adapter.reply_handle(question.event)
     question.fake.lost_answers = 5  # every try of the first call
     with pytest.raises(ConnectionError):
-        await respond.stream(text_snapshots("The answer."))
+        await reply.stream(text_snapshots("The answer."))
     question.fake.lost_answers = 0
     question.fake.knows_nonces = False
-    await respond.stream(text_snapshots("The answer."))
+    await reply.stream(text_snapshots("The answer."))
     assert question.shown == ["The answer."]
 
 
 async def test_an_answer_that_could_not_be_shown_is_shown_later(question: Question) -> None:
     """After an outage of sending alone the answer that was made is shown: Claude isn't asked for another."""
-    respond = question.adapter.respond(question.event)
+    reply = question.adapter.reply_handle(question.event)
     question.fake.refuses["send"] = (503, 0)
     with pytest.raises(ConnectionError):
-        await respond.stream(text_snapshots("The answer."))
+        await reply.stream(text_snapshots("The answer."))
     question.fake.refuses.clear()
-    found = await respond.found()
+    found = await reply.found()
     assert found is not None
     assert found[0] == "The answer."
     assert question.shown == ["The answer."]
@@ -133,9 +133,9 @@ async def test_an_answer_is_found_where_the_history_is_long(question: Question) 
         for number in range(110):
             await question.fake.post(question.channel, question.fake.user("Ana"), f"{number}", webhook_id="1")
         (last,) = question.left_behind(part)
-    assert await question.adapter.respond(question.event).found() is None
+    assert await question.adapter.reply_handle(question.event).found() is None
     question.channel.messages[last]["content"] = "Two."
-    found = await question.adapter.respond(question.event).found()
+    found = await question.adapter.reply_handle(question.event).found()
     assert found is not None
     assert found[0] == "One.\nTwo."
 
@@ -143,10 +143,10 @@ async def test_an_answer_is_found_where_the_history_is_long(question: Question) 
 async def test_without_the_right_to_read_the_history_an_answer_is_sent(question: Question) -> None:
     """Where nothing can be looked up the answer isn't held back."""
     question.fake.forbidden.add(question.channel.id)
-    respond = question.adapter.respond(question.event)
-    assert await respond.found() is None
+    reply = question.adapter.reply_handle(question.event)
+    assert await reply.found() is None
     question.fake.forbidden.clear()
-    await respond.stream(text_snapshots("The answer."))
+    await reply.stream(text_snapshots("The answer."))
     assert question.shown == ["The answer."]
 
 
@@ -171,7 +171,7 @@ async def test_a_long_answer_shows_at_every_instant_that_it_isnt_whole(question:
             await changed.wait()
 
     watching = asyncio.create_task(watch())
-    await question.adapter.respond(question.event).stream(growing_text() if grown else text_snapshots(whole))
+    await question.adapter.reply_handle(question.event).stream(growing_text() if grown else text_snapshots(whole))
     watching.cancel()
     text = "".join("".join(question.shown).split())
     assert text == "".join(whole.split())

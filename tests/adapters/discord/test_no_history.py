@@ -90,9 +90,9 @@ async def test_after_a_crash_it_is_not_given_twice(fake: FakeDiscord, general: C
         message = await fake.say(general, "Ana", "hi")
         await until(lambda: core.sent, "the answer")
         general.messages[core.sent[0][0].removeprefix("discord:")]["content"] = mark(fake, general, message) + left
-        respond = adapter.respond(core.events[0])
-        assert await respond.found() is None
-        assert await respond.stream(text_snapshots("The answer, made anew.")) == core.sent[0]
+        reply = adapter.reply_handle(core.events[0])
+        assert await reply.found() is None
+        assert await reply.stream(text_snapshots("The answer, made anew.")) == core.sent[0]
         assert shown(fake, general) == [mark(fake, general, message) + "The answer, made anew."]
 
 
@@ -106,7 +106,7 @@ async def test_it_is_found_once_the_history_may_be_read(fake: FakeDiscord, gener
         await until(lambda: len(core.sent) == 2, "the other answer")
         fake.unhistoried.clear()
         fake.knows_nonces = False
-        found = await adapter.respond(core.events[0]).found()
+        found = await adapter.reply_handle(core.events[0]).found()
         assert found is not None
         assert found[0].startswith("One.\n\nTwo. Two.")
         assert found[0].count("Two.") == 450

@@ -180,7 +180,7 @@ async def test_nobody_is_told_of_a_channel_that_is_gone(fake: FakeDiscord) -> No
         assert refusals(core) == ["10003", "10003"]
         assert shown(fake, fake.dm_with("Ana")) == []
         with pytest.raises(PlatformRefused):  # and Claude isn't asked again after a restart
-            await adapter.respond(core.events[0]).found()
+            await adapter.reply_handle(core.events[0]).found()
 
 
 async def test_who_cant_be_told_is_logged(fake: FakeDiscord, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,5 +257,5 @@ async def test_a_given_up_answer_shows_no_cursor(fake: FakeDiscord) -> None:
         await until(lambda: core.sent, "the answer")
         channel = fake.dm_with("Ana")
         fake.answers(message)[0]["content"] = f"First half {CURSOR}"
-        await adapter.respond(core.events[0]).whisper("Something went wrong.")
+        await adapter.reply_handle(core.events[0]).whisper("Something went wrong.")
         assert shown(fake, channel) == [f"First half {CUT_OFF}", "Something went wrong."]

@@ -71,19 +71,19 @@ class StubCore(AllRoles):
         self.events.append(event)
         return True
 
-    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer once."""
         if not admitted and not await self.admit(event):
             return
         try:
             if self.whisper:
-                await respond.whisper(self.whisper)
+                await reply.whisper(self.whisper)
                 return
             if self.working:
-                async with respond.working():
-                    self.ids.append(await respond.stream(self._snapshots(event)))
+                async with reply.working():
+                    self.ids.append(await reply.stream(self._snapshots(event)))
             else:
-                self.ids.append(await respond.stream(self._snapshots(event)))
+                self.ids.append(await reply.stream(self._snapshots(event)))
         except Exception as exc:  # noqa: BLE001 - tests look at what reached the core
             self.errors.append(exc)
 

@@ -50,9 +50,9 @@ class Growing(StubCore):
         self.whole = asyncio.get_running_loop().time()
         self._ends[event.id] = self.whole
 
-    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer, and note how long after its last word the answer was shown."""
-        await super().on_message(event, respond, admitted=admitted)
+        await super().on_message(event, reply, admitted=admitted)
         self.late.append(asyncio.get_running_loop().time() - self._ends.get(event.id, 0.0))
 
     _ends: dict[str, float] = {}  # noqa: RUF012 - by event id

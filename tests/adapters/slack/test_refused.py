@@ -24,14 +24,14 @@ PASSING = sorted(name for name, kind in REFUSALS.items() if kind is Refusal.PASS
 class Telling(StubCore):
     """A core that tells the person once where an answer is refused for good, as the real one does."""
 
-    async def on_message(self, event, respond, *, admitted=False):  # type: ignore[no-untyped-def]
+    async def on_message(self, event, reply, *, admitted=False):  # type: ignore[no-untyped-def]
         """Answer once."""
         before = len(self.errors)
-        await super().on_message(event, respond, admitted=admitted)
+        await super().on_message(event, reply, admitted=admitted)
         for error in self.errors[before:]:
             if isinstance(error, PlatformRefused):
                 try:
-                    await respond.whisper(error.sentence)
+                    await reply.whisper(error.sentence)
                 except PlatformRefused as exc:
                     self.errors.append(exc)
         self.ended.set()

@@ -48,9 +48,9 @@ async def test_finished_in_place(slack: FakeSlack, place: str) -> None:
     (begun,) = slack.answers(event.place.channel, event.place.thread)
     assert begun["text"].startswith("so")
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        respond = adapter.respond(event)
-        assert await respond.found() is None
-        ids = await respond.stream(_snapshots("so far so good"))
+        reply = adapter.reply_handle(event)
+        assert await reply.found() is None
+        ids = await reply.stream(_snapshots("so far so good"))
     (message,) = slack.answers(event.place.channel, event.place.thread)
     assert (message["ts"], message["text"]) == (begun["ts"], "so far so good")
     assert ids == (f"slack:T0FAKE001:{event.place.channel}:{begun['ts']}",)
@@ -61,7 +61,7 @@ async def test_not_asked_whether_it_is_there(slack: FakeSlack) -> None:
     """An answer is finished in place too where nobody has asked for what was found."""
     event = await _broken_off(slack, "dm", "so", "so far", "so far so")
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        await adapter.respond(event).stream(_snapshots("quite another"))
+        await adapter.reply_handle(event).stream(_snapshots("quite another"))
     assert [message["text"] for message in slack.answers(event.place.channel)] == ["quite another"]
 
 
@@ -70,9 +70,9 @@ async def test_found(slack: FakeSlack, place: str) -> None:
     """An answer that is whole is found, with its text and its ids."""
     event, ids = await _answered(slack, place, "1 < 2 & **bold** `x`")
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        assert await adapter.respond(event).found() == ("1 < 2 & **bold** `x`", ids)
+        assert await adapter.reply_handle(event).found() == ("1 < 2 & **bold** `x`", ids)
         unanswered = replace(event, id=f"{event.id}1")
-        assert await adapter.respond(unanswered).found() is None
+        assert await adapter.reply_handle(unanswered).found() is None
 
 
 async def test_found_after_growing(slack: FakeSlack) -> None:
@@ -82,9 +82,9 @@ async def test_found_after_growing(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), core)) as adapter:
         await slack.dm(ANN, "hi")
         await slack.answer(slack.dm_channel(ANN))
-        assert await adapter.respond(core.events[0]).found() is None
+        assert await adapter.reply_handle(core.events[0]).found() is None
         await slack.wait(lambda: core.ids)
-        assert await adapter.respond(core.events[0]).found() == ("You said: hi", core.ids[0])
+        assert await adapter.reply_handle(core.events[0]).found() == ("You said: hi", core.ids[0])
 
 
 async def test_long_answer(slack: FakeSlack) -> None:
@@ -94,20 +94,20 @@ async def test_long_answer(slack: FakeSlack) -> None:
     assert len(ids) > 2
     channel = event.place.channel
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        found = await adapter.respond(event).found()
+        found = await adapter.reply_handle(event).found()
         assert found is not None
         assert found[1] == ids
         assert all(f"Paragraph {n}." in found[0] for n in range(40))
         first, *_, last = slack.answers(channel)
         index = slack.messages[channel].index(first)
         slack.messages[channel].remove(first)
-        assert await adapter.respond(event).found() is None
+        assert await adapter.reply_handle(event).found() is None
         slack.messages[channel].insert(index, first)
         slack.messages[channel].remove(last)
         posted = slack.counts["chat.postMessage"]
-        respond = adapter.respond(event)
-        assert await respond.found() is None
-        again = await respond.stream(_snapshots(answer))
+        reply = adapter.reply_handle(event)
+        assert await reply.found() is None
+        again = await reply.stream(_snapshots(answer))
         assert again[:-1] == ids[:-1]
         assert slack.counts["chat.postMessage"] == posted + 1
     together = "\n".join(message["text"] for message in slack.answers(channel))
@@ -121,7 +121,7 @@ async def test_stays_until_overtaken(slack: FakeSlack) -> None:
     core.pieces, core.pause = ["a", "a new", "a new and", "a new and longer beginning"], 0.7
     before = len(slack.calls)
     async with running(SlackAdapter(settings(slack), core)) as adapter:
-        await adapter.respond(event).stream(core._snapshots(event))
+        await adapter.reply_handle(event).stream(core._snapshots(event))
     shown = [args["text"] for method, args in list(slack.calls)[before:] if method == "chat.update"]
     assert shown == ["a new and longer beginning", "You said: hi"]
 
@@ -132,8 +132,8 @@ async def test_another_answer_is_left_alone(slack: FakeSlack) -> None:
     other = replace(event, id=f"slack:T0FAKE001:{event.place.channel}:{slack.next_ts()}")
     early = replace(event, id=f"slack:T0FAKE001:{event.place.channel}:1000000000.000001")
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        await adapter.respond(other).stream(_snapshots("Noted."))
-        await adapter.respond(early).stream(_snapshots("Noted."))
+        await adapter.reply_handle(other).stream(_snapshots("Noted."))
+        await adapter.reply_handle(early).stream(_snapshots("Noted."))
     assert [message["text"] for message in slack.answers(event.place.channel)] == ["Noted."] * 3
 
 
@@ -143,7 +143,7 @@ async def test_copies(slack: FakeSlack) -> None:
     channel = event.place.channel
     slack.store(channel, {**slack.answers(channel)[0]}, None)
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        await adapter.respond(event).stream(_snapshots("so far so good"))
+        await adapter.reply_handle(event).stream(_snapshots("so far so good"))
     assert [message["text"] for message in slack.answers(channel)] == ["so far so good"]
 
 
@@ -152,7 +152,7 @@ async def test_history_in_trouble(slack: FakeSlack) -> None:
     event = await _broken_off(slack, "dm", "so", "so far", "so far so")
     slack.fail("conversations.history", Fault(status=500), Fault(error="internal_error"))
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        await adapter.respond(event).stream(_snapshots("so far so good"))
+        await adapter.reply_handle(event).stream(_snapshots("so far so good"))
     assert [message["text"] for message in slack.answers(event.place.channel)] == ["so far so good"]
 
 
@@ -162,7 +162,7 @@ async def test_history_refused(slack: FakeSlack) -> None:
     slack.messages[event.place.channel].clear()
     slack.fail("conversations.history", Fault(error="missing_scope"))
     async with running(SlackAdapter(settings(slack), StubCore())) as adapter:
-        await adapter.respond(event).stream(_snapshots("two"))
+        await adapter.reply_handle(event).stream(_snapshots("two"))
     assert [message["text"] for message in slack.answers(event.place.channel)] == ["two"]
 
 

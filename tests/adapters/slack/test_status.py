@@ -36,15 +36,15 @@ async def _again(slack: FakeSlack, core: StubCore) -> ReplyHandle:
     assert slack.status == {}
     adapter: SlackAdapter = core.adapter  # type: ignore[attr-defined]
     assert ts == core.events[0].place.thread
-    return adapter.respond(core.events[0])
+    return adapter.reply_handle(core.events[0])
 
 
 async def test_gone_after_a_late_edit(slack: FakeSlack, core: StubCore) -> None:
     """An answer that comes late, by an edit, leaves no status line behind."""
-    respond = await _again(slack, core)
-    async with respond.working():
+    reply = await _again(slack, core)
+    async with reply.working():
         await slack.wait(lambda: slack.status)
-        await respond.stream(_snapshots("Here it is."))
+        await reply.stream(_snapshots("Here it is."))
     assert slack.counts["chat.update"] == 1
     assert slack.status == {}
 
@@ -74,10 +74,10 @@ async def test_gone_after_a_refusal(slack: FakeSlack, core: StubCore, error: str
 @pytest.mark.parametrize("way", ["nothing is shown", "it breaks off", "it is cancelled"])
 async def test_gone_without_a_post(slack: FakeSlack, core: StubCore, way: str) -> None:
     """However the work ends without a post, no status line stays."""
-    respond = await _again(slack, core)
+    reply = await _again(slack, core)
 
     async def work() -> None:
-        async with respond.working():
+        async with reply.working():
             await slack.wait(lambda: slack.status)
             if way == "it breaks off":
                 raise LookupError
@@ -95,10 +95,10 @@ async def test_gone_without_a_post(slack: FakeSlack, core: StubCore, way: str) -
 
 async def test_gone_where_the_answer_is_found(slack: FakeSlack, core: StubCore) -> None:
     """The status line of a process that died right after its answer is taken away where the answer is found."""
-    respond = await _again(slack, core)
+    reply = await _again(slack, core)
     place = core.events[0].place
     slack.status[place.channel, str(place.thread)] = "is thinking…"
-    assert await respond.found() is not None
+    assert await reply.found() is not None
     assert slack.status == {}
 
 

@@ -45,12 +45,12 @@ class ScriptedCore(AllRoles):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+    async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         self.events.append(event)
         self.asked.set()
         await self.gate.wait()
-        async with respond.working():
-            self.answers.append(await respond.stream(self._grow()))
+        async with reply.working():
+            self.answers.append(await reply.stream(self._grow()))
         self.answered.set()
 
     async def _grow(self) -> AsyncIterator[str]:
@@ -182,10 +182,10 @@ async def test_an_answer_that_breaks_still_ends_its_line() -> None:
     out = io.StringIO()
 
     class BreakingCore(ScriptedCore):
-        async def on_message(self, event: MessageEvent, respond: ReplyHandle, *, admitted: bool = False) -> None:
+        async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
             with pytest.raises(ConnectionError):
-                await respond.stream(self._break())
-            await respond.whisper("Sorry.")
+                await reply.stream(self._break())
+            await reply.whisper("Sorry.")
 
         async def _break(self) -> AsyncIterator[str]:
             yield "Half an"

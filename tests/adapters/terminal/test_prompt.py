@@ -25,12 +25,12 @@ from bot.views import Button, View
 
 class Core:
     messages = interactions = property(lambda self: self)
-    async def on_message(self, event, respond):
+    async def on_message(self, event, reply):
         terminal.notify(Recalled(event.id, 2))
         async def grow():
             yield "You said: "
             yield f"You said: {event.text}"
-        await respond.stream(grow())
+        await reply.stream(grow())
         asyncio.get_running_loop().call_later(0.2, terminal.notify, Learned("terminal:Ann", 1))
     async def on_command(self, event):
         return View("Forget this?", buttons=(Button("Forget", "forget:x", danger=True), Button("Cancel", "cancel:x")))
