@@ -103,10 +103,10 @@ class ClaimLost(Exception):
 
 
 class PlatformRefused(Exception):
-    """The platform refuses an answer for good, in every form that the adapter has for it: trying again mends nothing.
+    """The platform refuses an answer for good, in every form that the adapter has for it: a retry would fail too.
 
-    Raised by `ReplyHandle.stream`, `found` and `whisper`. `code` is the platform's own word or number for it, for the log
-    (never text); `sentence` is what the person is told instead, where that can be said.
+    Raised by `ReplyHandle.stream`, `found` and `whisper`. `code` is the platform's own error code, for the log (never
+    text); `sentence` is what the person is told instead, if anything can be said there.
     """
 
     sentence = "I have an answer for you, but I'm not allowed to post it here."
