@@ -12,7 +12,7 @@ from bot.model import Person
 from bot.ports import MemoryUnavailable
 from bot.privacy.operator import PersonCommands
 from tests.fakes.mem0 import FakeMem0
-from tests.house import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, BotHarness, Clock, opened
+from tests.harness import ANN_ON_DISCORD, DISCORD_DM, DM, GENERAL, SECRET, BotHarness, Clock, opened
 from tests.makers import ANN, BOB
 from tests.memory.hosted import world as hosted_world
 from tests.parts import make_privacy
@@ -25,25 +25,25 @@ FORMER, OTHER = Person("slack", "T2", ANN.user), Person("slack", "T3", ANN.user)
 async def before(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BotHarness]:
     """The version before, on each store of ours: Ann has told something by each of three keys, Bob by his."""
     url = str(request.getfixturevalue("postgres_url")) if request.param == "postgres" else None
-    async with opened(tmp_path / "data", url=url) as house:
-        await house.tell("I like tea.", ANN)
-        await house.tell(f"My bird is a {CANARY}.", FORMER)
-        await house.tell("I live in Porto.", OTHER, GENERAL)
-        await house.tell("I like coffee.", Person("slack", "T2", BOB.user))
-        yield house
+    async with opened(tmp_path / "data", url=url) as harness:
+        await harness.tell("I like tea.", ANN)
+        await harness.tell(f"My bird is a {CANARY}.", FORMER)
+        await harness.tell("I live in Porto.", OTHER, GENERAL)
+        await harness.tell("I like coffee.", Person("slack", "T2", BOB.user))
+        yield harness
 
 
-async def upgraded(house: BotHarness) -> BotHarness:
+async def upgraded(harness: BotHarness) -> BotHarness:
     """The next version, on what the one before has left."""
-    identities = Identities(house.journal.accounts, house.memory)
-    house.bind(make_privacy(house.journal, house.memory, identities, house.learner, grace=0))
-    await house.identities.look()
-    return house
+    identities = Identities(harness.journal.accounts, harness.memory)
+    harness.bind(make_privacy(harness.journal, harness.memory, identities, harness.learner, grace=0))
+    await harness.identities.look()
+    return harness
 
 
-def left(house: BotHarness) -> list[str]:
+def left(harness: BotHarness) -> list[str]:
     """The files of a data folder that hold the canary; on PostgreSQL that is looked at elsewhere."""
-    return house.holding(CANARY) if house.settings.database_url is None else []
+    return harness.holding(CANARY) if harness.settings.database_url is None else []
 
 
 ALL = ["I like tea.", "I live in Porto.", f"My bird is a {CANARY}."]
@@ -51,134 +51,134 @@ ALL = ["I like tea.", "I live in Porto.", f"My bird is a {CANARY}."]
 
 async def test_what_lies_under_former_keys_is_the_persons(before: BotHarness) -> None:
     """What was told by whatever key is recalled, each where it may be, and nothing of anybody else's."""
-    house = await upgraded(before)
-    assert await house.recalled("What do you know?") == ALL
-    assert await house.recalled("What do you know?", place=GENERAL) == ["I live in Porto."]
-    assert await house.known() == ALL
-    assert await house.known(BOB) == ["I like coffee."]
-    await house.tell("I play chess.", ANN)
-    assert await house.known() == sorted([*ALL, "I play chess."])
+    harness = await upgraded(before)
+    assert await harness.recalled("What do you know?") == ALL
+    assert await harness.recalled("What do you know?", place=GENERAL) == ["I live in Porto."]
+    assert await harness.known() == ALL
+    assert await harness.known(BOB) == ["I like coffee."]
+    await harness.tell("I play chess.", ANN)
+    assert await harness.known() == sorted([*ALL, "I play chess."])
 
 
 async def test_forgetting_everything_reaches_all_keys(before: BotHarness) -> None:
     """A command by one key forgets what messages by others have taught, and what waits to be learned of them."""
     await before.hear(f"The {CANARY} sings.", FORMER)
-    house = await upgraded(before)
-    view = await house.run("forget")
+    harness = await upgraded(before)
+    view = await harness.run("forget")
     # What waits may have been learned by now, or not: it goes either way.
     assert "3 things" in view.title or "4 things" in view.title
     assert "linked" not in view.title
-    done = await house.press(view, "Forget everything")
+    done = await harness.press(view, "Forget everything")
     assert "Everything is forgotten" in done.title
-    await house.learn()
-    assert await house.known() == []
-    assert await house.known(FORMER) == []
-    assert left(house) == []
-    assert await house.known(BOB) == ["I like coffee."]
+    await harness.learn()
+    assert await harness.known() == []
+    assert await harness.known(FORMER) == []
+    assert left(harness) == []
+    assert await harness.known(BOB) == ["I like coffee."]
 
 
 async def test_what_waits_goes_along(before: BotHarness) -> None:
     """What was said by a former key and not learned yet is learned as the person's own."""
     event = await before.hear("I play the cello.", FORMER, SECRET)
-    house = await upgraded(before)
-    await house.identities.account(ANN)
-    turns = await house.journal.turns.recent(f"{event.place.key}#members")
+    harness = await upgraded(before)
+    await harness.identities.account(ANN)
+    turns = await harness.journal.turns.recent(f"{event.place.key}#members")
     assert [turn.person_key for turn in turns] == [ANN.key, ""]
-    await house.learn()
-    assert "I play the cello." in await house.known()
+    await harness.learn()
+    assert "I play the cello." in await harness.known()
 
 
 async def test_killed_in_between(tmp_path: Path) -> None:
     """A process that dies once the keys are joined, before the memories have moved, loses none."""
     clock = Clock()
-    async with opened(tmp_path / "data", clock) as house:
-        await house.tell(f"My bird is a {CANARY}.", FORMER)
-        assert await house.journal.accounts.unite(FORMER.key, ANN.key) is not None
-        assert await house.journal.accounts.unite(FORMER.key, ANN.key) is None
+    async with opened(tmp_path / "data", clock) as harness:
+        await harness.tell(f"My bird is a {CANARY}.", FORMER)
+        assert await harness.journal.accounts.unite(FORMER.key, ANN.key) is not None
+        assert await harness.journal.accounts.unite(FORMER.key, ANN.key) is None
     clock.now += 120
-    async with opened(tmp_path / "data", clock) as house:
-        await upgraded(house)
-        await house.eraser.tick()
-        assert await house.known() == [f"My bird is a {CANARY}."]
+    async with opened(tmp_path / "data", clock) as harness:
+        await upgraded(harness)
+        await harness.eraser.tick()
+        assert await harness.known() == [f"My bird is a {CANARY}."]
 
 
 async def test_met_by_two_at_once(before: BotHarness) -> None:
     """Messages and commands at the same moment, in two processes, join a person's keys once."""
-    house = await upgraded(before)
-    other = Identities(house.journal.accounts, house.memory)
-    make_privacy(house.journal, house.memory, other)
+    harness = await upgraded(before)
+    other = Identities(harness.journal.accounts, harness.memory)
+    make_privacy(harness.journal, harness.memory, other)
     await other.look()
-    found = await asyncio.gather(*(each.user_id(ANN) for each in (house.identities, other) for _ in range(5)))
+    found = await asyncio.gather(*(each.user_id(ANN) for each in (harness.identities, other) for _ in range(5)))
     assert set(found) == {ANN.key}
-    assert sorted(await house.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
-    assert await house.known() == ALL
+    assert sorted(await harness.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
+    assert await harness.known() == ALL
 
 
 async def test_linked_and_unlinked(before: BotHarness) -> None:
     """Former keys are no accounts that anybody sees linked, and go with their own when that is parted."""
-    house = await upgraded(before)
-    assert "isn't linked" in (await house.run("unlink")).title
-    code = (await house.run("link")).title.removeprefix("Your code is ")
-    await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-    asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
-    joined = await house.press(asked, "Join", ANN_ON_DISCORD)
+    harness = await upgraded(before)
+    assert "isn't linked" in (await harness.run("unlink")).title
+    code = (await harness.run("link")).title.removeprefix("Your code is ")
+    await harness.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+    asked = await harness.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+    joined = await harness.press(asked, "Join", ANN_ON_DISCORD)
     assert [item.text for item in joined.items] == ["Linked with your Slack account"]
-    assert await house.known(ANN_ON_DISCORD) == sorted([*ALL, "I like gin."])
-    assert "all 2 of your linked accounts" in (await house.run("forget")).title
-    await house.run("unlink")
-    assert (await house.known(), await house.known(ANN_ON_DISCORD)) == (ALL, ["I like gin."])
-    assert sorted(await house.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
+    assert await harness.known(ANN_ON_DISCORD) == sorted([*ALL, "I like gin."])
+    assert "all 2 of your linked accounts" in (await harness.run("forget")).title
+    await harness.run("unlink")
+    assert (await harness.known(), await harness.known(ANN_ON_DISCORD)) == (ALL, ["I like gin."])
+    assert sorted(await harness.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
 
 
 @pytest.mark.parametrize("first", [ANN, ANN_ON_DISCORD])
 async def test_linked_before(tmp_path: Path, first: Person) -> None:
     """An account that was linked by a former key is linked with the person, and can be parted from them."""
-    async with opened(tmp_path / "data") as house:
-        code = (await house.run("link", person=FORMER)).title.removeprefix("Your code is ")
-        await house.tell("I like tea.", FORMER)
-        await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-        asked = await house.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
-        await house.press(asked, "Join", ANN_ON_DISCORD)
-        await house.tell("I like milk.", ANN)
-        await upgraded(house)
+    async with opened(tmp_path / "data") as harness:
+        code = (await harness.run("link", person=FORMER)).title.removeprefix("Your code is ")
+        await harness.tell("I like tea.", FORMER)
+        await harness.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+        asked = await harness.run("link", code, ANN_ON_DISCORD, DISCORD_DM)
+        await harness.press(asked, "Join", ANN_ON_DISCORD)
+        await harness.tell("I like milk.", ANN)
+        await upgraded(harness)
         everything = ["I like gin.", "I like milk.", "I like tea."]
-        assert await house.known() == everything
-        await house.run("unlink", person=first)
-        assert await house.known(ANN_ON_DISCORD) == ["I like gin."]
-        assert await house.known() == ["I like milk.", "I like tea."]
+        assert await harness.known() == everything
+        await harness.run("unlink", person=first)
+        assert await harness.known(ANN_ON_DISCORD) == ["I like gin."]
+        assert await harness.known() == ["I like milk.", "I like tea."]
 
 
 async def test_the_workspace_leaves(before: BotHarness) -> None:
     """What was told by a person's former keys goes with the workspace that they are a person of."""
-    house = await upgraded(before)
-    await house.identities.account(ANN)
-    await house.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
-    await house.changes.on_removed("slack", "T1")
-    await house.eraser.tick()
-    assert await house.known() == []
-    assert left(house) == []
-    assert await house.known(ANN_ON_DISCORD) == ["I like gin."]
-    assert await house.journal.accounts.linked_to(ANN.key) == []
+    harness = await upgraded(before)
+    await harness.identities.account(ANN)
+    await harness.tell("I like gin.", ANN_ON_DISCORD, DISCORD_DM)
+    await harness.changes.on_removed("slack", "T1")
+    await harness.eraser.tick()
+    assert await harness.known() == []
+    assert left(harness) == []
+    assert await harness.known(ANN_ON_DISCORD) == ["I like gin."]
+    assert await harness.journal.accounts.linked_to(ANN.key) == []
 
 
 @pytest.mark.parametrize("met", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("named", [ANN, FORMER, Person("slack", "T9", ANN.user)], ids=["own", "former", "neither"])
 async def test_the_operator(before: BotHarness, capsys: pytest.CaptureFixture[str], named: Person, met: bool) -> None:
     """`export` and `erase` find all of a person by whatever workspace they are named with, joined yet or not."""
-    house = await upgraded(before)
+    harness = await upgraded(before)
     if met:
-        await house.identities.account(ANN)
-    commands = PersonCommands(house.identities, house.rights)
+        await harness.identities.account(ANN)
+    commands = PersonCommands(harness.identities, harness.rights)
     assert await commands.export(named) == 0
     exported = json.loads(capsys.readouterr().out)
     assert sorted(memory["text"] for memory in exported["memories"]) == ALL
     assert len(exported["turns"]) == 6
     assert await commands.erase(named, None) == 0
     assert "3 memories" in capsys.readouterr().out
-    assert await house.known() == []
-    assert left(house) == []
+    assert await harness.known() == []
+    assert left(harness) == []
     assert await commands.erase(named, None) == 3
-    assert await house.known(Person("slack", "T2", BOB.user)) == ["I like coffee."]
+    assert await harness.known(Person("slack", "T2", BOB.user)) == ["I like coffee."]
 
 
 async def test_hosted(tmp_path: Path) -> None:
@@ -213,8 +213,8 @@ async def test_a_store_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
         async def people(self, platform: str) -> list[str]:
             raise MemoryUnavailable("down")
 
-    async with opened(tmp_path / "data") as house:
-        identities = Identities(house.journal.accounts, Failing())
+    async with opened(tmp_path / "data") as harness:
+        identities = Identities(harness.journal.accounts, Failing())
         looking = asyncio.create_task(identities.run())
         try:
             async with asyncio.timeout(FIRST_LOOK / 2):
@@ -225,10 +225,10 @@ async def test_a_store_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
 
 async def test_nothing_to_do_where_there_is_one_key(tmp_path: Path) -> None:
     """Without former keys nothing is linked and no key changes."""
-    async with opened(tmp_path / "data") as house:
-        await house.tell("I like tea.", ANN)
-        await upgraded(house)
-        assert await house.identities.user_id(ANN) == ANN.key == "slack:T1:UANN"
-        assert await house.journal.accounts.linked_to(ANN.key) == []
-        assert await house.known(ANN) == ["I like tea."]
-        assert await house.recalled("tea", place=DM) == ["I like tea."]
+    async with opened(tmp_path / "data") as harness:
+        await harness.tell("I like tea.", ANN)
+        await upgraded(harness)
+        assert await harness.identities.user_id(ANN) == ANN.key == "slack:T1:UANN"
+        assert await harness.journal.accounts.linked_to(ANN.key) == []
+        assert await harness.known(ANN) == ["I like tea."]
+        assert await harness.recalled("tea", place=DM) == ["I like tea."]

@@ -15,8 +15,8 @@ from bot.memory.hosted.memory import HostedMemory
 from bot.model import Person
 from bot.ports import MemoryUnavailable
 from tests.fakes.mem0 import KEY, FakeMem0
+from tests.harness import Clock
 from tests.hostile.world import World
-from tests.house import Clock
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, message, until
 from tests.stubs import StubChat
 

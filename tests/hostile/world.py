@@ -23,7 +23,7 @@ from bot.ports import Chat, MemoryStore
 from bot.storage.sqlite import connect
 from bot.views import View
 from tests.fakes.claude import FakeClaude, Request
-from tests.house import Clock
+from tests.harness import Clock
 from tests.makers import ANN, DM, MONDAY, message
 from tests.parts import make_bot, make_commands, make_privacy
 from tests.stubs import StubReplyHandle

@@ -11,7 +11,7 @@ from bot.model import Person
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude, system_text
 from tests.fakes.slack import TEAM, FakeSlack
-from tests.house import opened
+from tests.harness import opened
 from tests.makers import until
 from tests.whole.process import BotProcess
 
@@ -37,10 +37,10 @@ def answers(request: fake_claude.Request) -> str:
 
 async def kept_by_an_earlier_version(folder: Path) -> None:
     """Everybody has told the bot of their bird, and was called by the workspace that the message named."""
-    async with opened(folder) as house:
+    async with opened(folder) as harness:
         for user, bird in BIRDS.items():
-            await house.tell(f"My bird is a {bird}.", Person("slack", SISTER, user))
-        await house.tell(f"The {BIRDS['UANN']} sings.", Person("slack", THIRD, "UANN"))
+            await harness.tell(f"My bird is a {bird}.", Person("slack", SISTER, user))
+        await harness.tell(f"The {BIRDS['UANN']} sings.", Person("slack", THIRD, "UANN"))
 
 
 def on_disk(folder: Path, word: str) -> list[str]:

@@ -12,7 +12,7 @@ from bot.ports import LearningFailed, MemoryUnavailable
 from bot.privacy.time_range import TimeRange
 from tests.fakes.mem0 import FakeMem0, Fault
 from tests.faults.gate import Gate, Seen, Trap
-from tests.house import Clock
+from tests.harness import Clock
 from tests.makers import until
 from tests.memory.hosted.world import ANN, NOW, Process, adds, process, said
 from tests.parts import Privacy, make_privacy

@@ -11,7 +11,7 @@ import pytest
 from bot.config import SettingsError
 from bot.ports import LearningFailed, MemoryUnavailable
 from tests.fakes.mem0 import KEY, FakeMem0, Fault
-from tests.house import Clock
+from tests.harness import Clock
 from tests.memory.hosted.world import ANN, BEN, NOW, PUBLIC, Process, Sleep, adds, process
 
 

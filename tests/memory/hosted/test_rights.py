@@ -10,7 +10,7 @@ import pytest
 from bot.model import SHARED_SCOPE
 from bot.ports import MemoryUnavailable
 from tests.fakes.mem0 import FakeMem0, Fault
-from tests.house import Between, Clock
+from tests.harness import Between, Clock
 from tests.makers import until
 from tests.memory.hosted.world import ANN, BEN, NOW, PUBLIC, Process, adds, process
 from tests.parts import make_privacy

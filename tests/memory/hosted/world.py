@@ -14,7 +14,7 @@ from bot.journal.opening import open_journal
 from bot.memory.hosted.memory import HostedMemory
 from bot.model import Audience, Exchange, Person, Place
 from tests.fakes.mem0 import KEY, Asked, FakeMem0
-from tests.house import Clock
+from tests.harness import Clock
 
 ANN, BEN = "discord:1", "discord:2"
 NOW = datetime.now(UTC) + timedelta(hours=1)

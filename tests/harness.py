@@ -155,7 +155,7 @@ class BotHarness:
 
 @asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None, url: str | None = None) -> AsyncIterator[BotHarness]:
-    """A house on a folder, or on the PostgreSQL at `url`."""
+    """A harness on a folder, or on the PostgreSQL at `url`."""
     clock = clock or Clock()
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own argument, unknown to its types
@@ -165,10 +165,10 @@ async def opened(folder: Path, clock: Clock | None = None, url: str | None = Non
     )
     journal = await open_journal(settings, clock)
     memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
-    house = BotHarness(settings, clock, journal, memory)
+    harness = BotHarness(settings, clock, journal, memory)
     try:
-        yield house
+        yield harness
     finally:
-        await house.learner.stop(5)
+        await harness.learner.stop(5)
         await memory.close()
         await journal.close()
