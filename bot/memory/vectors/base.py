@@ -1,28 +1,26 @@
 """mem0's vector store, whatever holds its rows: exact, and per person, whatever the others have stored.
 
-`VectorStore` says what is done with memories; SQLite and PostgreSQL each say how one is read and written. mem0's `add`
-calls two methods of its own interface, `search` and `insert` (mem0 2.2.1); the rest of it is not there.
+`VectorStore` says what is done with memories; SQLite and PostgreSQL each bring the `Primitives`. mem0's `add` calls two
+methods of its own interface, `search` and `insert` (mem0 2.2.1); the rest of it is not there.
 """
 
 import uuid
-from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.memory import mem0_env
-from bot.memory.vectors import lessons, sources
+from bot.memory.vectors import changes, lessons, sources
+from bot.memory.vectors.changes import Judge
 from bot.memory.vectors.lesson import Lesson, current
-from bot.memory.vectors.memories import Memories
-from bot.memory.vectors.meta import Meta
 from bot.memory.vectors.payloads import decode, owner, storable
+from bot.memory.vectors.primitives import Primitives
 from bot.memory.vectors.scoring import best, hybrid, unit
-from bot.memory.vectors.sources import Sources
-from bot.memory.vectors.values import Candidates, Query, Record, Row, Scored, Stored, Vector
+from bot.memory.vectors.values import Candidates, Query, Record, Row, Scored
 from bot.ports import MemoryUnavailable
 from bot.text.keywords import Words
 
@@ -33,8 +31,6 @@ from mem0.vector_stores.base import VectorStoreBase  # noqa: E402 - mem0 decides
 #: Memories looked at together, where everybody's are.
 BATCH = 1000
 
-#: The sources that are left to a memory ([]: it is erased), None where it isn't concerned.
-Judge = Callable[[dict[str, Any]], Sources | None]
 Rows = list[Row]
 
 
@@ -42,71 +38,14 @@ def _unused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
     raise NotImplementedError("mem0's add calls none of this")
 
 
-class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
+class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has no types
     """The store that mem0 is given, with what the memory asks of it beyond mem0's interface.
 
     All methods may be called from any thread, and several processes may share one store. Raises what the database
     raises, and ValueError for what doesn't name one person.
     """
 
-    _meta: Meta
-    _dims: int
-
     create_col = list_cols = col_info = delete_col = reset = update = delete = _unused
-
-    # What a database brings
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the connections; the store can't be used afterwards."""
-
-    @abstractmethod
-    def scrub(self) -> None:
-        """Take off the disk what was erased, but was in use until now."""
-
-    @abstractmethod
-    def owners(self) -> Sequence[str]:
-        """Everybody who has memories."""
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[Any]:
-        """A connection for reading one state of the store."""
-
-    @abstractmethod
-    def _writing(self, *, erases: bool = False) -> AbstractContextManager[Any]:
-        """A connection inside a transaction; with `erases`, what it deleted is then taken off the disk."""
-
-    @abstractmethod
-    def _person(self, conn: Any, user_id: str, *, create: bool = False) -> AbstractContextManager[Any]:
-        """The person's `Memories`, None where there are none (but with `create`)."""
-
-    @abstractmethod
-    def _is_anothers(self, conn: Any, user_id: str, memory_ids: Sequence[str]) -> bool:
-        """Whether any of these ids is of a memory of somebody else."""
-
-    @abstractmethod
-    def _scored(self, conn: Any, query: Query, vector: Vector | None, text: str) -> Scored:
-        """The memories that a query is about, scored for a vector and for the words of a text."""
-
-    @abstractmethod
-    def _fetched(self, conn: Any, numbers: Sequence[int]) -> dict[int, Row]:
-        """Memories by their numbers."""
-
-    @abstractmethod
-    def _holding(self, conn: Any, user_id: str, words: Words) -> list[int]:
-        """The numbers of a person's memories that may hold all these words, newest first."""
-
-    @abstractmethod
-    def _taught(self, conn: Any, event_ids: Sequence[str], user_id: str | None) -> Iterable[bytes]:
-        """The payloads of memories that any of these events taught, that person or anybody."""
-
-    @abstractmethod
-    def _page(self, conn: Any, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Everybody's memories after a number, as numbers and payloads, in the order of their numbers."""
-
-    @abstractmethod
-    def get(self, vector_id: str) -> Row | None:
-        """The memory with that id, None where there is none."""
 
     # mem0's interface
 
@@ -247,6 +186,13 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
 
     # What people may do with their memories
 
+    @contextmanager
+    def _erasing(self) -> Iterator[Any]:
+        """A connection inside a transaction; what it deleted is then taken off the disk."""
+        with self._writing(erases=True) as conn:
+            yield conn
+        self.scrub()
+
     def amend(
         self,
         user_id: str,
@@ -255,7 +201,7 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
         vector: Sequence[float] | None = None,
     ) -> Row | None:
         """Change a memory of that person, and its vector where one is given; None where it is gone or another's."""
-        with self._writing(erases=True) as conn:
+        with self._erasing() as conn:
             with self._person(conn, user_id) as person:
                 found = person.located([memory_id]) if person is not None else []
                 if not found:
@@ -268,12 +214,12 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
 
     def forget(self, user_id: str, ids: Sequence[str]) -> int:
         """Erase memories of that person, and nobody else's; return how many there were."""
-        with self._writing(erases=True) as conn, self._person(conn, user_id) as person:
+        with self._erasing() as conn, self._person(conn, user_id) as person:
             return person.erase(person.located([*dict.fromkeys(map(str, ids))])) if person is not None else 0
 
     def forget_user(self, user_id: str) -> int:
         """Erase everything about that person; return how many memories there were."""
-        with self._writing(erases=True) as conn, self._person(conn, user_id) as person:
+        with self._erasing() as conn, self._person(conn, user_id) as person:
             return person.erase_all() if person is not None else 0
 
     def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
@@ -282,10 +228,12 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
             concerned = {owner(decode(payload)) for payload in self._taught(conn, event_ids, user_id)}
         touched = 0
         for person_id in sorted(concerned):
-            with self._writing(erases=True) as conn, self._person(conn, person_id) as person:
+            with self._erasing() as conn, self._person(conn, person_id) as person:
                 if person is not None:
                     taught = person.taught_by(event_ids)
-                    touched += _reduce(person, taught, lambda payload: sources.without(payload, event_ids), revive=True)
+                    touched += changes.reduce(
+                        person, taught, lambda payload: sources.without(payload, event_ids), revive=True
+                    )
         return touched
 
     def sweep(self, judge: Judge) -> int:
@@ -306,16 +254,12 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
                 if judge(payload) is not None:
                     wanted[owner(payload)].append(number)
             for user_id, numbers in wanted.items():
-                with self._erasing_later() as conn, self._person(conn, user_id) as person:
+                with self._writing(erases=True) as conn, self._person(conn, user_id) as person:
                     if person is not None:
-                        touched += _reduce(person, person.numbered(numbers), judge)
+                        touched += changes.reduce(person, person.numbered(numbers), judge)
         if touched:
             self.scrub()
         return touched
-
-    def _erasing_later(self) -> AbstractContextManager[Any]:
-        """A connection inside a transaction whose erasures `scrub` takes off the disk, once for many people."""
-        return self._writing()
 
     def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
         """Give a person's memories to another: all, or what these accounts taught; return how many.
@@ -326,61 +270,9 @@ class VectorStore(VectorStoreBase):  # type: ignore[misc] # mem0 has no types
             return 0
         first, second = self._in_order((user_id, to))
         with (
-            self._writing(erases=True) as conn,
+            self._erasing() as conn,
             self._person(conn, first, create=first == to) as one,
             self._person(conn, second, create=second == to) as other,
         ):
             former, target = (one, other) if first == user_id else (other, one)
-            return _move(former, target, to, accounts, home) if former is not None else 0
-
-
-def _reduce(person: Memories, found: Iterable[Stored], judge: Judge, *, revive: bool = False) -> int:
-    """Leave memories the sources that `judge` says; with `revive`, what an erased one had replaced is in force."""
-    touched = 0
-    gone: list[Stored] = []
-    for stored in found:
-        payload = decode(stored.payload)
-        left = judge(payload)
-        if left is None:
-            continue
-        touched += 1
-        if left:
-            person.replace(stored.number, sources.with_sources(payload, left))
-        else:
-            gone.append(stored)
-    person.erase(gone)
-    if revive:
-        person.revive([stored.memory_id for stored in gone])
-    return touched
-
-
-def _move(former: Memories, target: Memories, to: str, accounts: Collection[str] | None, home: str) -> int:
-    records: list[Record] = []
-    moved: dict[str, str] = {}
-    replaced: dict[str, str | None] = {}
-    gone: list[Stored] = []
-    for stored in former.all():
-        payload = decode(stored.payload)
-        parts = sources.parted(payload, accounts, home)
-        if parts is None:
-            continue
-        going, staying = parts
-        new_id = str(uuid.uuid4()) if staying else stored.memory_id
-        changed = sources.with_sources(payload, going) if going else payload
-        records.append(Record(new_id, former.vector(stored.number), {**changed, "user_id": to}))
-        moved[stored.memory_id], replaced[new_id] = new_id, stored.superseded_by
-        if staying:
-            former.replace(stored.number, sources.with_sources(payload, staying))
-        else:
-            gone.append(stored)
-    if not records:
-        return 0
-    former.erase(gone)
-    if accounts is not None:
-        former.revive([stored.memory_id for stored in gone])
-    target.add(records)
-    # What has replaced a memory counts where both are: parted from it, the memory is in force.
-    target.superseded(
-        {new_id: moved.get(by, by if accounts is None else None) for new_id, by in replaced.items() if by}
-    )
-    return len(records)
+            return changes.move(former, target, to, accounts, home) if former is not None else 0

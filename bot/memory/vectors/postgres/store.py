@@ -88,11 +88,9 @@ class PostgresStore(VectorStore):
 
     @contextmanager
     def _writing(self, *, erases: bool = False) -> Iterator[Connection]:
-        """A connection inside a transaction; with `erases`, what it deleted is scrubbed from its pages afterwards."""
+        # What `erases` says stands in `memory_erasures`, for whatever process scrubs next.
         with self._pool.connection() as conn, conn.transaction():
             yield conn
-        if erases:
-            self.scrub()
 
     @contextmanager
     def _person(self, conn: Connection, user_id: str, *, create: bool = False) -> Iterator[PostgresMemories]:

@@ -41,6 +41,8 @@ class StoreFile:
         self._pool_lock = threading.Lock()
         self._closed = False
         self._writes = 0
+        #: Whether something was erased since the last attempt to empty the log.
+        self._erased = False
         with self._lock:
             self._writer = sqlite.connect(path, synchronous="NORMAL")
             try:
@@ -70,8 +72,8 @@ class StoreFile:
     def close(self) -> None:
         """Close the connections, once the write under way is through."""
         with self._lock:
-            if not self._closed and self._scrub_due:
-                self._scrub()
+            if not self._closed:
+                self._scrub(SCRUB_MS)
             self._closed = True
             self._writer.close()
         with self._pool_lock:
@@ -105,11 +107,11 @@ class StoreFile:
         conn.close()
 
     @contextmanager
-    def writing(self, *, erases: bool = False, erases_later: bool = False) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, erases: bool = False) -> Iterator[sqlite3.Connection]:
         """The writing connection inside a transaction, committed unless the block raises.
 
-        With `erases`, the write-ahead log is emptied afterwards, or after a later write where a reader is in the way;
-        with `erases_later`, at the next `scrub` or write.
+        With `erases`, the write-ahead log is to be emptied: by the `scrub` that the caller has follow, or after a
+        later write.
         """
         with self._lock:
             if self._closed:
@@ -123,24 +125,27 @@ class StoreFile:
             except BaseException:
                 conn.rollback()
                 raise
-            if erases_later:
-                self._scrub_due = True
-            elif erases or self._scrub_due:
-                self._scrub(SCRUB_MS if erases else SCRUB_AGAIN_MS)
+            if erases:
+                self._erased = True
+            else:
+                self._scrub()
             self._writes += 1
             if self._writes % self._renew == 0:
                 self._writer = sqlite.connect(self._path, synchronous="NORMAL")
                 conn.close()
 
     def scrub(self) -> None:
-        """Empty the write-ahead log where a reader was in the way of that until now."""
+        """Empty the write-ahead log after an erasure, or where a reader was in the way of that until now."""
         with self._lock:
-            if self._scrub_due and not self._closed:
-                self._scrub(SCRUB_AGAIN_MS)
+            if not self._closed:
+                self._scrub(SCRUB_MS if self._erased else SCRUB_AGAIN_MS)
 
-    def _scrub(self, wait_ms: int = SCRUB_MS) -> None:
+    def _scrub(self, wait_ms: int = SCRUB_AGAIN_MS) -> None:
+        if not (self._erased or self._scrub_due):
+            return
         due = self._scrub_due
         self._scrub_due = not sqlite.checkpoint(self._writer, wait_ms=wait_ms)
+        self._erased = False
         if self._scrub_due and not due:
             logger.warning("a reader keeps the write-ahead log from being emptied; later writes try again")
 

@@ -73,9 +73,6 @@ class SqliteStore(VectorStore):
     def _writing(self, *, erases: bool = False) -> AbstractContextManager[sqlite3.Connection]:
         return self._file.writing(erases=erases)
 
-    def _erasing_later(self) -> AbstractContextManager[sqlite3.Connection]:
-        return self._file.writing(erases_later=True)
-
     @contextmanager
     def _person(
         self, conn: sqlite3.Connection, user_id: str, *, create: bool = False
