@@ -1,8 +1,9 @@
 """What every adapter does, whatever the platform: what a person sees there, and what the core is handed.
 
 A test module subclasses `AdapterContract`, or `PlatformContract` where the platform is a service that many people use
-and that can lose the connection, with a `harness` fixture: that platform's verbs over its fake server. What only one
-platform does stands in that platform's own tests.
+and that can lose the connection, with a `harness` fixture: that platform's verbs over its fake server. What such a
+platform does after it has lost the connection is `CatchUpContract`. What only one platform does stands in that
+platform's own tests.
 """
 
 import asyncio
@@ -251,30 +252,3 @@ class PlatformContract:
             await until(lambda: harness.core.failures, "the refusal")
             assert not any("You said" in text for text in harness.answers(message).values())
         assert [type(failure) for failure in harness.core.failures] == [PlatformRefused]
-
-    async def test_what_was_missed_while_down_is_answered(self, harness: PlatformHarness) -> None:
-        """In places spoken in before: once, oldest first, and nothing from before."""
-        harness.core.seen.append(await harness.earlier("answered before"))
-        missed = [await harness.unheard(text) for text in ("one", "two", "three")]
-        async with harness.running():
-            await answered(harness.core, 3)
-        assert [event.id for event in harness.core.events] == missed
-        assert [event.text for event in harness.core.events] == ["one", "two", "three"]
-
-    async def test_what_was_missed_in_a_gap_is_answered(self, harness: PlatformHarness) -> None:
-        """What is written between a lost connection and the next one is answered, once."""
-        harness.core.seen.append(await harness.earlier("answered before"))
-        async with harness.running():
-            message = await harness.missed("still there?")
-            await answered(harness.core)
-            assert list(harness.answers(message).values()) == ["You said: still there?"]
-        assert [event.text for event in harness.core.events] == ["still there?"]
-
-    async def test_what_was_missed_waits_for_the_journal(self, harness: PlatformHarness) -> None:
-        """What can't be recorded while the bot catches up isn't passed over: it is answered a little later."""
-        harness.core.seen.append(await harness.earlier("answered before"))
-        missed = [await harness.unheard(text) for text in ("one", "two")]
-        harness.core.admit_failures = 1
-        async with harness.running():
-            await answered(harness.core, 2)
-        assert [event.id for event in harness.core.events] == missed

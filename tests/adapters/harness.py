@@ -99,12 +99,16 @@ class PlatformHarness(Harness, Protocol):
         """The platform delivers a message a second time."""
         ...
 
-    async def edit(self, message: str, text: str) -> None:
-        """Ann edits a message, which begins with a mention where it did."""
+    async def edit(self, message: str, text: str, *, heard: bool = True) -> None:
+        """Ann edits a message, which begins with a mention where it did; not `heard`: while the bot isn't connected."""
         ...
 
-    async def delete(self, message: str) -> None:
-        """Ann deletes a message."""
+    async def delete(self, message: str, *, heard: bool = True) -> None:
+        """Ann deletes a message; `heard` is as for `edit`."""
+        ...
+
+    def leave_out(self, message: str) -> None:
+        """Let the platform's histories leave a message out that is still there."""
         ...
 
     async def earlier(self, text: str) -> tuple[str, str, datetime]:

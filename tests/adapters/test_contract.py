@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.adapters.contract import AdapterContract, PlatformContract
+from tests.adapters.contract_catch_up import CatchUpContract
 from tests.adapters.discord.harness import DiscordHarness
 from tests.adapters.harness import Harness, PlatformHarness
 from tests.adapters.slack.harness import SlackHarness
@@ -38,7 +39,7 @@ class TestAdapters(AdapterContract):
             yield harness
 
 
-class TestPlatforms(PlatformContract):
+class TestPlatforms(PlatformContract, CatchUpContract):
     """What an adapter of a service does besides."""
 
     @pytest.fixture(params=PLATFORMS)

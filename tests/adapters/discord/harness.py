@@ -51,17 +51,24 @@ class DiscordHarness:
         payload = self.channels[message].messages[message.removeprefix("discord:")]
         await self.fake.gateway.dispatch("MESSAGE_CREATE", payload)
 
-    async def edit(self, message: str, text: str) -> None:
+    async def edit(self, message: str, text: str, *, heard: bool = True) -> None:
+        assert heard or not self.fake.gateway.sessions
         channel = self.channels[message]
         mention = f"<@{self.fake.bot.id}> " if channel is self.general else ""
         await self.fake.edit(channel, message.removeprefix("discord:"), f"{mention}{text}")
 
-    async def delete(self, message: str) -> None:
+    async def delete(self, message: str, *, heard: bool = True) -> None:
+        assert heard or not self.fake.gateway.sessions
         await self.fake.delete(self.channels[message], message.removeprefix("discord:"))
+
+    def leave_out(self, message: str) -> None:
+        self.fake.unlisted.add(message.removeprefix("discord:"))
 
     async def earlier(self, text: str) -> tuple[str, str, datetime]:
         channel = self.fake.dm_with("Ann")
-        return last_seen(channel, await self.fake.post(channel, self.fake.user("Ann"), text, hours_ago=1))
+        seen = await self.fake.post(channel, self.fake.user("Ann"), text, hours_ago=1)
+        self._named(seen, channel)
+        return last_seen(channel, seen)
 
     async def unheard(self, text: str) -> str:
         assert not self.fake.gateway.sessions

@@ -49,12 +49,16 @@ class SlackHarness:
         kind = self.slack.channel_type(channel)
         await self.slack.event({**about, "channel": channel, "channel_type": kind, "event_ts": about["ts"]})
 
-    async def edit(self, message: str, text: str) -> None:
+    async def edit(self, message: str, text: str, *, heard: bool = True) -> None:
         channel, ts = _where(message)
-        await self.slack.edit(channel, ts, text=f"<@{BOT}> {text}" if channel == GENERAL else text)
+        await self.slack.edit(channel, ts, heard=heard, text=f"<@{BOT}> {text}" if channel == GENERAL else text)
 
-    async def delete(self, message: str) -> None:
-        await self.slack.delete(*_where(message))
+    async def delete(self, message: str, *, heard: bool = True) -> None:
+        await self.slack.delete(*_where(message), heard=heard)
+
+    def leave_out(self, message: str) -> None:
+        _, ts = _where(message)
+        self.slack.unlisted.add(ts)
 
     async def earlier(self, text: str) -> tuple[str, str, datetime]:
         seen = await self.unheard(text)

@@ -118,19 +118,6 @@ async def test_asked_for_alone(slack: FakeSlack) -> None:
         await slack.wait(lambda: core.deleted == [_id(dm, direct[1])])
 
 
-async def test_left_out(slack: FakeSlack) -> None:
-    """A history that leaves a message out is no proof: Slack is asked for that one, and shows it."""
-    core = StubCore()
-    dm = slack.dm_channel(ANN)
-    direct = _said(slack, core, dm)
-    slack.unlisted.add(direct[1])
-    async with running(SlackAdapter(settings(slack), core)):
-        await slack.wait(lambda: slack.counts["conversations.history"] == 2)
-        await slack.dm(ANN, "still there?")
-        await slack.answer(dm)
-    assert core.deleted == []
-
-
 async def test_limited(slack: FakeSlack) -> None:
     """On a free plan old messages are hidden, which is no deletion."""
     core = StubCore()
@@ -180,15 +167,3 @@ async def test_after_each_gap(slack: FakeSlack) -> None:
         assert core.deleted == [_id(dm, two)]
         assert [event.text for event in core.edited] == ["zwei", "trois", "drei"]
         assert len(core.events) == 3
-
-
-async def test_before_the_answers(slack: FakeSlack) -> None:
-    """No answer to what was missed draws on what was deleted before it."""
-    core = StubCore()
-    dm = slack.dm_channel(ANN)
-    direct = _said(slack, core, dm)
-    await slack.delete(dm, direct[1], heard=False)
-    slack.unheard(dm, ANN, "what do you know?")
-    core.reply = lambda event: f"deleted so far: {len(core.deleted)}"
-    async with running(SlackAdapter(settings(slack), core)):
-        assert await slack.answer(dm) == "deleted so far: 1"
