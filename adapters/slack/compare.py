@@ -43,13 +43,14 @@ class KnownMessages:
     def by_place(
         cls, recent: Iterable[tuple[str, str, datetime]]
     ) -> dict[tuple[str, str, str | None], "KnownMessages"]:
-        """What `Core.recently_seen` tells, by place."""
-        found: dict[tuple[str, str, str | None], KnownMessages] = {}
+        """What `History.recently_seen` tells, by place."""
+        messages: dict[tuple[str, str, str | None], set[str]] = {}
+        heard: dict[tuple[str, str, str | None], float] = {}
         for key, event_id, at in recent:
-            before = found.get(place_of(key), cls())
-            ts = ts_of(event_id)
-            found[place_of(key)] = cls(before.messages | {ts}, max(before.heard, at.timestamp()))
-        return found
+            place = place_of(key)
+            messages.setdefault(place, set()).add(ts_of(event_id))
+            heard[place] = max(heard.get(place, 0.0), at.timestamp())
+        return {place: cls(frozenset(known), heard[place]) for place, known in messages.items()}
 
 
 class Comparison:

@@ -1,10 +1,13 @@
 """What was deleted and edited on Slack while the bot was away is told as if it were now; and nothing else is."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
+from adapters.slack.compare import KnownMessages
+from bot.journal.history import RECENT_LIMIT
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
@@ -167,3 +170,13 @@ async def test_after_each_gap(slack: FakeSlack) -> None:
         assert core.deleted == [_id(dm, two)]
         assert [event.text for event in core.edited] == ["zwei", "trois", "drei"]
         assert len(core.events) == 3
+
+
+def test_a_busy_place() -> None:
+    """As many messages of one place as the journal tells of hold the event loop for a moment only."""
+    at = datetime.now(UTC)
+    stamps = [f"{1_700_000_000 + number}.000100" for number in range(RECENT_LIMIT)]
+    begun = time.process_time()
+    found = KnownMessages.by_place((f"slack:{TEAM}:{GENERAL}:", _id(GENERAL, ts), at) for ts in stamps)
+    assert found == {(TEAM, GENERAL, None): KnownMessages(frozenset(stamps), at.timestamp())}
+    assert time.process_time() - begun < 5
