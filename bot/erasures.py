@@ -1,11 +1,11 @@
-"""What is to be erased from, or moved within, what is kept of people: one value per kind, of ids and never of text."""
+"""What is to be erased, or moved, of what is stored about people: one class per kind, holding ids and never text."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetTexts:
-    """All that the journal keeps of a person: turns, exchanges, links and settings."""
+    """Everything that the journal keeps about a person: turns, exchanges, links and settings."""
 
     user_id: str
     accounts: tuple[str, ...]
@@ -20,7 +20,7 @@ class ForgetAll:
 
 @dataclass(frozen=True, slots=True)
 class ForgetMemories:
-    """Some memories, under each of the accounts that were linked then: they may have been parted since."""
+    """Some memories, under each account that was linked at the time: they may have been unlinked since."""
 
     users: tuple[str, ...]
     ids: tuple[str, ...]
@@ -28,7 +28,7 @@ class ForgetMemories:
 
 @dataclass(frozen=True, slots=True)
 class ForgetSources:
-    """That these events taught anything, to that mem0 user or (None) to anybody."""
+    """Whatever these events taught, about that mem0 user or (None) anybody."""
 
     events: tuple[str, ...]
     user_id: str | None
@@ -36,7 +36,7 @@ class ForgetSources:
 
 @dataclass(frozen=True, slots=True)
 class MoveMemories:
-    """A mem0 user's memories go to another: all, or what these accounts taught."""
+    """Memories of one mem0 user that move to another: all, or what these accounts taught."""
 
     former: str
     to: str
@@ -45,7 +45,7 @@ class MoveMemories:
 
 @dataclass(frozen=True, slots=True)
 class ForgetWorkspace:
-    """What belongs to a workspace alone."""
+    """What belongs to one workspace alone."""
 
     platform: str
     workspace: str
@@ -53,7 +53,7 @@ class ForgetWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class ForgetAccount:
-    """An account, which is unlinked first, and everything of it."""
+    """An account, which is unlinked first, and everything about it."""
 
     account: str
 
@@ -74,13 +74,13 @@ class Erasure:
 
     @property
     def kind(self) -> str:
-        """What kind it is, for logs."""
+        """The kind, for logs."""
         return type(self.what).__name__
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Accounts were linked or parted: their memories go from `former` to `user_id`, by `moving`."""
+    """Accounts that were linked or unlinked: `moving` moves their memories from `former` to `user_id`."""
 
     user_id: str
     former: str

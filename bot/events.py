@@ -1,4 +1,4 @@
-"""What platforms tell: messages, commands, presses and forms; and the notices that the core sends.
+"""What platforms report: messages, commands, presses and forms; and the notices that the core sends.
 
 All values are frozen. Ids come from the platform's own event, never from text.
 """
@@ -16,17 +16,17 @@ class MessageEvent:
 
     Attributes:
         id: The platform's own message identity: `discord:<message id>`, `slack:<team>:<channel>:<ts>`.
-        text: What was said, the bot's mention already stripped. May be empty where only a file was sent.
+        text: The message's text, without the bot's mention. May be empty if only a file was sent.
         attachments: File names, in order.
-        name: How the speaker is called there. Data from outside, shown to the model as data.
+        name: The author's display name. Data from outside, shown to the model as data.
         at: When it was written, by the platform's clock, timezone-aware.
-        link: A permalink to the message, empty where the platform has none.
-        reply_to: The message this one answers, or whose thread it is in (same form as `id`), where there is one.
-        quoted: What the message replied to says, where that is the bot's or the speaker's own; needed only where the
-            journal no longer has it.
-        forwarded: Texts that were forwarded with it: somebody else's words, never learned and never kept as turns.
-        notice: One sentence that is the whole answer, where nothing in the message can be read or answered.
-        given: The place as it is when an answer is retried; None where it isn't. Kept nowhere.
+        link: A permalink to the message; empty if the platform has none.
+        reply_to: The message this one replies to, or whose thread it is in (same form as `id`), if any.
+        quoted: The text of the message replied to, if that is the bot's or the author's own; used only if the journal
+            no longer has it.
+        forwarded: Texts forwarded with it: somebody else's words, never learned and never kept as turns.
+        notice: One sentence that is the whole answer, if nothing in the message can be read or answered.
+        given: The place as it is when the answer is retried; None on the first attempt. Never stored.
     """
 
     id: str
@@ -45,19 +45,18 @@ class MessageEvent:
 
     @property
     def blank(self) -> bool:
-        """Whether it holds nothing to answer."""
+        """Whether there is nothing to answer."""
         return not (self.text.strip() or self.attachments or self.forwarded or self.notice)
 
     @property
     def scope(self) -> str:
-        """The audience of what is learned from it: that of the place it was said in, or of what that has become since
-        where that is closed to some who could read it then."""
+        """The scope of what is learned from it: its place's or, if that was public and no longer is, the present one."""
         closed = self.place.audience is Audience.PUBLIC and self.given and self.given.audience is not Audience.PUBLIC
         return self.given.scope if closed and self.given else self.place.scope
 
     @property
     def recallable(self) -> frozenset[str] | None:
-        """The scopes that may be recalled for its answer, see `Place.recallable`: where it was asked and is given."""
+        """The scopes that may be recalled for its answer (`Place.recallable`), both when it was asked and now."""
         asked = self.place.recallable
         now = asked if self.given is None else self.given.recallable
         if asked is None or now is None:
@@ -66,7 +65,7 @@ class MessageEvent:
 
     @property
     def opened(self) -> bool:
-        """Whether others can read the answer than those who could read the conversation when it was asked."""
+        """Whether the answer can be read by anyone who couldn't read the conversation when it was asked."""
         asked, now = self.place, self.given
         if now is None or now.audience is Audience.PRIVATE:
             return False
@@ -76,9 +75,9 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True)
 class CommandEvent:
-    """A command: `name` is `memories`, `forget`, `link` or `unlink`; `argument` the words behind it (may be empty).
+    """A command: `name` is that of a registered command, `argument` the words after it (may be empty).
 
-    `caller` is how the person is called on the platform, in a way that tells them from others of the same name.
+    `caller` is the person's name on the platform, in a form that distinguishes people of the same name.
     """
 
     person: Person
@@ -101,7 +100,7 @@ class PressEvent:
 
 @dataclass(frozen=True, slots=True)
 class SubmitEvent:
-    """A form that the bot had opened (`Form`), filled in. `person` is who did; `action` is the form's own string."""
+    """A submitted form (`Form`). `person` is who filled it in; `action` is the form's own string."""
 
     person: Person
     place: Place
@@ -112,7 +111,7 @@ class SubmitEvent:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Notice: so many memories went into the prompt of that event."""
+    """Notice: how many memories went into the prompt of that event."""
 
     event_id: str
     count: int
@@ -120,28 +119,28 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Notice: that person's memory was updated with so many new facts (0: nothing worth keeping was said)."""
+    """Notice: how many new facts that person's memory was updated with (0: nothing worth keeping was said)."""
 
     user_id: str
     facts: int
 
 
 class Edit(StrEnum):
-    """What a message that was edited on its platform is to us."""
+    """What an edit on the platform means to the bot."""
 
-    #: Never meant for us, or so long ago that only its memories are left.
+    #: The message was never meant for the bot, or is so old that only its memories are left.
     UNKNOWN = "unknown"
-    #: Its text is what it was.
+    #: Its text hasn't changed.
     SAME = "same"
     #: It is still being answered.
     OPEN = "open"
-    #: It was answered, and its text is another now.
+    #: It was answered, and its text has changed.
     CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """An edit, and the mem0 user whose it is. With `learn` its new text is to be learned."""
+    """An edit, and whose message it is (a mem0 user id). With `learn`, the new text is to be learned."""
 
     event: MessageEvent
     user_id: str

@@ -93,9 +93,9 @@ class MemoryBot:
             if not admitted and not await self.admit(event):
                 return
             conversation = self._conversations.pop(event.id)
-            if not self._allowance.take(event.person.key, event.at):
+            if not self._allowance.spend(event.person.key, event.at):
                 await self._inbox.dismiss(event.id)
-                if self._allowance.tell(event.person.key, asyncio.get_running_loop().time()):
+                if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
                     await whisper(event, reply, TOO_MUCH)
                 return
         except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other

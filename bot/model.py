@@ -1,4 +1,4 @@
-"""What the core speaks of: people, places, turns, memories and their sources. All values are frozen."""
+"""The core's values: people, places, turns, memories and their sources. All are frozen."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,20 +34,20 @@ class Person:
 
 
 def one_person(key: str, other: str) -> bool:
-    """Whether two keys are of the same account.
+    """Whether two keys belong to one person.
 
-    Slack's user ids are the same in all workspaces, by several of which earlier versions have called one person.
+    Slack's user ids are the same in all workspaces; earlier versions gave one person a key for each of several.
     """
     return key == other or (
         key.startswith("slack:") and other.startswith("slack:") and key.rpartition(":")[2] == other.rpartition(":")[2]
     )
 
 
-#: The scope of what was learned in a direct message. It belongs to the person alone, wherever they wrote it.
+#: The scope of what was learned in direct messages: the person's alone, on every platform.
 PRIVATE_SCOPE = "private"
 
 
-#: The scope of what its owner has opened to every channel.
+#: The scope of memories that their owner has shared with every channel.
 SHARED_SCOPE = "shared"
 
 
@@ -55,9 +55,9 @@ SHARED_SCOPE = "shared"
 class Place:
     """Where a message was written.
 
-    `workspace` is Discord's guild id or Slack's team id, empty where there is none. `thread` is the thread's own
-    id (Slack: `thread_ts`), None outside threads. `name` is what people call the place (`#general`, `DM`).
-    `external` says that people from outside the workspace read it too: its audience is never `public` then.
+    `workspace` is Discord's guild id or Slack's team id, empty if there is none. `thread` is the thread's own id
+    (Slack: `thread_ts`), None outside threads. `name` is what people call the place (`#general`, `DM`). With
+    `external`, people from outside the workspace can read it too; its audience is then never `public`.
     """
 
     platform: str
@@ -70,7 +70,7 @@ class Place:
 
     @property
     def scope(self) -> str:
-        """The audience as it is written on a memory: one string per set of people that can read it."""
+        """The audience as written on a memory: one string per set of people who can read it."""
         if self.audience is Audience.PRIVATE:
             return PRIVATE_SCOPE
         if self.audience is Audience.PUBLIC and not self.external:
@@ -79,16 +79,16 @@ class Place:
 
     @property
     def recallable(self) -> frozenset[str] | None:
-        """The scopes that may be recalled here; None means all of the person's own (a direct message)."""
+        """The scopes that may be recalled here; None means all of the person's (in a direct message)."""
         if self.audience is Audience.PRIVATE:
             return None
-        if self.external:  # who reads along from outside can't read the workspace's public channels
+        if self.external:  # outsiders can't read the workspace's public channels
             return frozenset({self.scope, SHARED_SCOPE})
         return frozenset({self.scope, f"public:{self.platform}:{self.workspace}", SHARED_SCOPE})
 
     @property
     def narrowest(self) -> "Place":
-        """The same place where nobody can tell who reads it."""
+        """The same place, treated as if it were unknown who can read it."""
         return self if self.audience is Audience.PRIVATE else replace(self, audience=Audience.MEMBERS, external=True)
 
     @property
@@ -98,7 +98,7 @@ class Place:
 
 
 class PlaceKey(NamedTuple):
-    """What a place is known by: one string per thread, or per channel outside threads. Its parts as in `Place`."""
+    """Identifies a place: one string per thread, or per channel outside threads. The parts are as in `Place`."""
 
     platform: str
     workspace: str
@@ -110,7 +110,7 @@ class PlaceKey(NamedTuple):
 
     @classmethod
     def parse(cls, key: str) -> "PlaceKey":
-        """The parts of a key. Raises ValueError where it is none."""
+        """Parse a key. Raises ValueError if it isn't one."""
         platform, workspace, channel, thread = key.split(":", 3)
         return cls(platform, workspace, channel, thread or None)
 
@@ -128,7 +128,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """The exchange that a message replies to, as far as its turns are kept. `to_answer`: to the bot's part of it."""
+    """The exchange that a message replies to, as far as its turns are kept. `to_answer`: it replies to the answer."""
 
     asked: Turn | None
     answered: Turn | None
@@ -136,7 +136,7 @@ class Replied:
 
     @property
     def turn(self) -> Turn | None:
-        """The very turn that is replied to."""
+        """The turn that is replied to."""
         return self.answered if self.to_answer else self.asked
 
 
@@ -161,7 +161,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message that is kept as it was said: `text` is its own, then its answer's. `waiting`: it may yet be learned."""
+    """A message that is stored verbatim: `text` is its own, then its answer's. `waiting`: it may still be learned."""
 
     event_id: str
     text: str
@@ -170,7 +170,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An event that taught a memory: its id, when it was said, where, a link to it, and by which account."""
+    """An event that taught a memory: its id, when and where it was said, a link to it, and the author's account."""
 
     event_id: str
     at: datetime
@@ -194,13 +194,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as it is found on the way of each message.
+    """An account, as each message looks it up.
 
     Attributes:
         user_id: The mem0 user id whose memories it has: its own key, unless it is linked.
-        paused: Its person wants nothing recalled and nothing learned.
+        paused: The person wants nothing recalled and nothing learned.
         pause_announced: An answer has said so.
-        erasing: Something is still being forgotten in the memory store: until then nothing may be recalled.
+        erasing: An erasure in the memory store isn't done: until then nothing may be recalled.
     """
 
     user_id: str
@@ -211,17 +211,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class QueuedAdd:
-    """What a memory service that works behind a queue is asked to add, from before it is asked until it has ended.
+    """An `add` to a memory service that queues its work, from before the request until its outcome is known.
 
     Attributes:
-        token: Ours, in the metadata of whatever comes of it.
-        user_id: The mem0 user that it is for.
-        source: The message that it is from, "" for none.
-        replaces: The memory whose place it takes, "" where it is learned from an exchange.
+        token: Our id, in the metadata of every memory that comes of it.
+        user_id: The mem0 user it is for.
+        source: The message it comes from, "" for none.
+        replaces: The memory it replaces, "" if it is learned from an exchange.
         exchange_id: That exchange, 0 for none.
-        event: The service's id for it, "" until that is known.
-        void: What it is for was erased or replaced: nothing of it may stay.
-        at: When it was written down, in seconds since 1970.
+        event: The service's id for it, "" until known.
+        void: Its text was erased or replaced: nothing of it may stay.
+        at: When it was recorded, in seconds since 1970.
     """
 
     token: str
@@ -238,7 +238,7 @@ class QueuedAdd:
 class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
 
-    `memories` are those that `system` already holds as text, for a model that composes its answer from them.
+    `memories` are those that `system` already contains as text, for a model that composes its answer from them.
     """
 
     system: str
@@ -248,8 +248,8 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What requests to the chat model took, in tokens. `input` is neither of `cached` (read from the cache) nor of
-    `written` (into it)."""
+    """Tokens used by requests to the chat model. `input` excludes those `cached` (read from the cache) and `written`
+    (to it)."""
 
     input: int = 0
     cached: int = 0

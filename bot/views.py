@@ -1,4 +1,4 @@
-"""A private answer to a command, the same on every platform, and what can be pressed or filled in there."""
+"""Private answers to commands, the same on every platform, with their buttons, menus and forms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button of a view. `action` comes back in a `PressEvent`; at most 90 characters.
+    """A button of a view. `action` (at most 90 characters) comes back in a `PressEvent`.
 
-    With `opens_form` a press opens a form: the platform gets it from `Core.open_form` and sends back a `SubmitEvent`.
+    With `opens_form`, pressing it opens a form: the platform gets that from `Interactions.open_form` and returns a
+    `SubmitEvent`.
     """
 
     label: str
@@ -19,7 +20,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of a view's menu; choosing it is a press of `action` (at most 90 characters)."""
+    """One choice in a view's menu; choosing it presses `action` (at most 90 characters)."""
 
     label: str
     action: str
@@ -27,9 +28,9 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form with one text field: its title, the field's label, what stands in it, and how much it takes.
+    """A form with one text field: its title, and the field's label, initial value and maximum length.
 
-    `send` is the label of the button that sends it, where the platform lets us name that.
+    `send` is the submit button's label, on platforms that allow one.
     """
 
     title: str
@@ -42,7 +43,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file handed to the caller alone."""
+    """A file, sent to the caller alone."""
 
     name: str
     content: bytes
@@ -50,7 +51,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row of a view: the number people can name it by (0: none), its text, and a line about it (date, place)."""
+    """One row of a view: the number people can refer to it by (0: none), its text, and a note (date, place)."""
 
     number: int
     text: str
@@ -59,7 +60,7 @@ class Item:
 
     @property
     def mark(self) -> str:
-        """What stands before the text: the number, or a bullet."""
+        """What precedes the text: the number, or a bullet."""
         return f"{self.number}." if self.number else "•"
 
 
@@ -67,10 +68,10 @@ class Item:
 class View:
     """A private answer to a command, the same on every platform: a title, numbered items, a footer, buttons.
 
-    `menu` is a drop-down of choices under the items (`menu_label` stands in it until one is chosen), at most 25; `file`
-    is sent along; `changed` says that what other views have shown is out of date. All strings are plain text, to be
-    escaped by the platform's adapter; none is markup. `code` is what in the title and the footer is to be copied as it
-    stands: shown as code where the platform can, for what escapes a text would be copied with its escapes.
+    `menu` is a drop-down of at most 25 choices under the items, with `menu_label` as its placeholder; `file` is
+    attached; `changed` says that earlier views are out of date. All strings are plain text, never markup: the
+    platform's adapter escapes them. `code` is a part of the title or footer that people will copy: shown as code where
+    possible, since escaped text would be copied with its escapes.
     """
 
     title: str
@@ -84,7 +85,7 @@ class View:
     code: str = ""
 
     def lines(self, *, links: bool = False) -> Iterator[str]:
-        """The view as plain lines, for platforms and readers that show nothing else; `links` written out."""
+        """The view as plain lines, for platforms and readers that show nothing else; with `links`, written out."""
         yield self.title
         for item in self.items:
             yield f"{item.mark} {item.text}" + (f"  ({item.note})" if item.note else "")

@@ -289,7 +289,7 @@ class Intake:
         """Those of the people or channels in a message whose names are told, or asked for."""
         key, now = found.person.key, datetime.now(UTC)
         first = list(ids)[:NAMED]
-        return [each for each in first if self._directory.at_hand(each) or self._naming.take(key, now)]
+        return [each for each in first if self._directory.at_hand(each) or self._naming.spend(key, now)]
 
     async def _known(self, found: ParsedMessage) -> slack_text.ResolvedNames:
         """What else the message's tokens stand for, as far as its writer may know it."""

@@ -1,1 +1,1 @@
-"""Helpers for asyncio that know nothing of the bot: deadlines, batches, allowances."""
+"""Asyncio helpers that know nothing of the bot: deadlines, batches, back-off, rate limits, task sets."""

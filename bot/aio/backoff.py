@@ -1,4 +1,4 @@
-"""Pauses between attempts: doubled each time, up to a limit, with jitter where many may have failed at once."""
+"""Exponential back-off with a limit, and with jitter where many may have failed at once."""
 
 import asyncio
 import random
@@ -19,22 +19,22 @@ class Backoff:
         return min(self.first * 2.0 ** min(max(failures, 1) - 1, 30), self.longest)
 
     def jittered(self, failures: int, jitter: Callable[[], float] = random.random) -> float:
-        """The same and up to half as long again, so that those whom one outage has hit don't come back all at once.
+        """The same and up to half as long again, so that after an outage not everything retries at once.
 
-        `jitter` gives 0 to 1.
+        `jitter` returns 0 to 1.
         """
         return self.after(failures) * (1 + jitter() / 2)
 
 
 class Pauses:
-    """The pauses of a back-off one after the other, jittered; for what is tried for as long as the bot runs."""
+    """Waits through a back-off's pauses, jittered; for what is retried as long as the bot runs."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff
         self._failures = 0
 
     def reset(self) -> None:
-        """Begin again with the first pause."""
+        """Start again with the first pause."""
         self._failures = 0
 
     async def wait(self) -> None:

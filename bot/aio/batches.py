@@ -1,4 +1,4 @@
-"""Work that comes in floods, done together: what arrives while earlier work is in progress shares the next call."""
+"""Batches work that comes in bursts: what arrives while a call is in progress shares the next one."""
 
 import asyncio
 from collections import deque
@@ -18,9 +18,9 @@ class Batches(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     async def add(self, item: T) -> None:
-        """Return once the item was worked on. Raises what `work` raised, for each item of that call.
+        """Return once `work` has processed the item; raise what it raised, to every caller of that batch.
 
-        Cancelling the wait doesn't undo it.
+        Cancelling the wait doesn't withdraw the item.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
@@ -35,13 +35,13 @@ class Batches(Generic[T]):
                 await self._together(batch)
         finally:
             self._task = None
-            for _, done in self._waiting:  # the loop ends
+            for _, done in self._waiting:  # the event loop is closing
                 done.cancel()
 
     async def _together(self, batch: list[tuple[T, asyncio.Future[None]]]) -> None:
         try:
             await self._work([item for item, _ in batch])
-        except Exception as exc:  # noqa: BLE001 - handed to those whose work it was
+        except Exception as exc:  # noqa: BLE001 - raised to the callers
             for _, done in batch:
                 if not done.done():
                     done.set_exception(exc)

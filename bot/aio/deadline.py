@@ -1,4 +1,4 @@
-"""A time by which many short waits must be over, at the cost of one timer: `asyncio.timeout` has one for each."""
+"""A deadline for many short waits, at the cost of one timer: `asyncio.timeout` needs one for each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,10 +8,10 @@ Result = TypeVar("Result")
 
 
 class Deadline:
-    """Bounds the waits that are made through it; what is done between two of them is never interrupted.
+    """Bounds the waits made through it; never interrupts what happens between them.
 
     Args:
-        at: By the event loop's clock.
+        at: The deadline, by the event loop's clock.
     """
 
     def __init__(self, at: float) -> None:
@@ -34,7 +34,7 @@ class Deadline:
             self._waiting.cancel()
 
     async def wait(self, begin: Callable[[], Awaitable[Result]]) -> Result:
-        """Wait for what `begin` returns; raise TimeoutError where the deadline is, or passes first."""
+        """Await what `begin` returns; raise TimeoutError if the deadline has passed, or passes meanwhile."""
         if self._late:
             raise TimeoutError
         task = asyncio.current_task()
@@ -44,7 +44,7 @@ class Deadline:
         try:
             return await begin()
         except asyncio.CancelledError:
-            # Somebody else may have cancelled the task as well, which is theirs to handle.
+            # Somebody else may have cancelled the task as well: then let the cancellation pass.
             if self._late and task.uncancel() <= others:
                 raise TimeoutError from None
             raise

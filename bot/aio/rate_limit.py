@@ -1,30 +1,30 @@
-"""What a person may send within a minute."""
+"""Limits how many messages a person may send per minute."""
 
 from bisect import bisect_right, insort
 from datetime import datetime
 
 from cachetools import LRUCache
 
-#: People remembered at once; the one heard longest ago gives way.
+#: People tracked at most; least recently active ones are dropped.
 PEOPLE = 10_000
 #: The window, in seconds.
 WINDOW = 60.0
 
 
 class Allowance:
-    """Counts what people send in a sliding minute. `per_minute` 0 is no limit.
+    """Counts each person's messages in a sliding minute. 0 `per_minute` means no limit.
 
-    What counts is when it was written, by the platform's clock: what piled up while the bot was down arrives at once,
-    and was not sent at once.
+    Messages count by when they were written, on the platform's clock: those that piled up while the bot was down arrive
+    all at once, but weren't sent so.
     """
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._sent: LRUCache[str, list[float]] = LRUCache(PEOPLE)
-        self._told: LRUCache[str, float] = LRUCache(PEOPLE)
+        self._told_at: LRUCache[str, float] = LRUCache(PEOPLE)
 
-    def take(self, person_key: str, at: datetime) -> bool:
-        """Whether what that person sent at that time is within the allowance; then it counts."""
+    def spend(self, person_key: str, at: datetime) -> bool:
+        """Whether a message that was sent then is within the person's allowance; if so, count it."""
         if self._per_minute == 0:
             return True
         sent = self._sent.setdefault(person_key, [])
@@ -32,13 +32,13 @@ class Allowance:
         if bisect_right(sent, when) - bisect_right(sent, when - WINDOW) >= self._per_minute:
             return False
         insort(sent, when)
-        # Twice as many as fit one window: enough where messages arrive out of order.
+        # Twice as many as fit in one window: enough when messages arrive out of order.
         del sent[: -2 * self._per_minute]
         return True
 
-    def tell(self, person_key: str, now: float) -> bool:
-        """Whether to tell that person so, `now` being any clock's seconds: once a minute."""
-        if now - self._told.get(person_key, -WINDOW) < WINDOW:
+    def should_tell(self, person_key: str, now: float) -> bool:
+        """Whether to tell that person so: once a minute. `now` is in seconds, by any clock."""
+        if now - self._told_at.get(person_key, -WINDOW) < WINDOW:
             return False
-        self._told[person_key] = now
+        self._told_at[person_key] = now
         return True

@@ -1,4 +1,4 @@
-"""Tasks that run beside each other, and are waited for at the end."""
+"""Keeps track of concurrent tasks, to wait for them at the end."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class TaskSet(Generic[T]):
-    """The tasks that are under way. Each leaves it once it is done."""
+    """The tasks in flight. Each leaves the set when it is done."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[T]] = set()
@@ -24,17 +24,17 @@ class TaskSet(Generic[T]):
         return self.add(asyncio.create_task(work, name=name))
 
     def add(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
-        """Count a task in."""
+        """Track a task."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def discard(self, task: asyncio.Task[Any]) -> None:
-        """Let a task go before it is done: it is no longer waited for."""
+        """Stop tracking a task: it is no longer waited for."""
         self._tasks.discard(task)
 
     async def wait(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as `asyncio.wait` has it
-        """Wait for those that are under way now."""
+        """Wait for the tasks in flight now."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout)
 
@@ -44,7 +44,7 @@ class TaskSet(Generic[T]):
             task.cancel()
 
     async def finish(self, grace: float) -> int:
-        """Give them `grace` seconds, then cancel the others; return how many those were."""
+        """Give the tasks `grace` seconds, then cancel those still running; return how many those were."""
         await self.wait(grace)
         late = [*self]
         self.cancel()

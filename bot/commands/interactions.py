@@ -39,4 +39,4 @@ class LimitedCommands:
         return await self._commands.suggest(event)
 
     def _allowed(self, event: CommandEvent | PressEvent | SubmitEvent) -> bool:
-        return self._allowance.take(event.person.key, event.at)
+        return self._allowance.spend(event.person.key, event.at)

@@ -1,1 +1,1 @@
-"""What the loop is made of: identities, prompt, answer, learning, recovery; it imports no SDK."""
+"""What the loop is made of: identities, prompt, answer, learning, recovery. Imports no SDK."""

@@ -1,9 +1,9 @@
 """Person -> mem0 user id. Deterministic, so that memories outlive the loss of the journal; links are the exception.
 
-Earlier versions called one person on Slack by each workspace that a payload named: `slack:T1:U7`, `slack:T2:U7`.
-Slack's user ids are the same in all of them, so these are one person's former keys. What lies under one is joined to
-the person's own, as accounts are that are linked, once that person is met: the journal's part in one transaction, in
-which the memories' move is written down too. `look` finds the former keys there are; an operator's commands ask too.
+Earlier versions gave one person on Slack a key for each workspace that a payload named: `slack:T1:U7`, `slack:T2:U7`.
+Slack's user ids are the same in all of them, so these are one person's former keys. Once that person writes, what is
+stored under a former key is joined to their own, as linked accounts are: the journal's part in one transaction, which
+also records that the memories are to be moved. `look` finds the former keys.
 """
 
 import asyncio
@@ -20,12 +20,11 @@ from bot.ports import Accounts
 
 log = logging.getLogger(__name__)
 
-#: The platform whose people earlier versions have called by several keys.
+#: The platform whose people had several keys in earlier versions.
 SLACK = "slack"
-#: Seconds that somebody waits at most, right after a start, until it is known under which keys there is anything.
+#: Seconds that a message waits at most, right after startup, for the first look at the keys in use.
 FIRST_LOOK = 5.0
-#: Seconds from one look to the next: an earlier version may still be at work while this one starts; and after a
-#: failure.
+#: Seconds between looks, since an earlier version may still be running while this one starts; and after a failure.
 LOOK_EVERY = 3600.0
 LOOK_AGAIN = 20.0
 
@@ -34,14 +33,14 @@ class Owners(Protocol):
     """The memory store, as far as it knows whose memories it holds."""
 
     async def people(self, platform: str) -> Sequence[str]:
-        """The mem0 user ids of a platform under which there is anything."""
+        """A platform's mem0 user ids that have memories."""
         ...
 
 
 class Identities:
     """Maps an account to the mem0 user id that holds its memories.
 
-    `memory` is where former keys are looked for, None where nobody has any.
+    `memory` is where former keys are looked up; None if nobody has any.
     """
 
     def __init__(self, accounts: Accounts, memory: Owners | None = None) -> None:
@@ -53,7 +52,7 @@ class Identities:
         self._joining = asyncio.Lock()
 
     def follow(self, joined: Callable[[Joined], Awaitable[object]]) -> None:
-        """Have `joined` told of accounts that were joined: it moves their memories."""
+        """Set the callback that moves the memories of joined accounts."""
         self._follow = joined
 
     async def user_id(self, person: Person) -> str:
@@ -62,19 +61,19 @@ class Identities:
         return await self._accounts.user_id(_key(person))
 
     async def account(self, person: Person) -> Account:
-        """The same, with whether memory is paused or being erased, in one read.
+        """The same, and whether memory is paused or being erased, in one read.
 
-        Raises ValueError for an account without a user: such an id would name nobody, or everybody.
+        Raises ValueError for an account without a user: such an id could name everybody.
         """
         await self._unite(person)
         return await self._accounts.account(_key(person))
 
     async def everybody(self, user_id: str) -> list[str]:
-        """The keys of all accounts that share a mem0 user's memories, its own first."""
+        """The keys of all accounts that share a mem0 user's memories, the user's own first."""
         return [user_id, *await self._accounts.linked_to(user_id)]
 
     async def others(self, person: Person, user_id: str) -> list[str]:
-        """A person's other accounts, by one key each: those that share the mem0 user's memories."""
+        """A person's other accounts that share the mem0 user's memories, by one key each."""
         found = [person.key]
         for key in await self.everybody(user_id):
             if not any(one_person(key, known) for known in found):
@@ -82,27 +81,27 @@ class Identities:
         return found[1:]
 
     async def named(self, person: Person) -> list[str]:
-        """The mem0 user ids of somebody whom an operator names, by whichever of their keys; the named one's first."""
+        """All mem0 user ids of a person whom an operator names by any of their keys; that key's id first."""
         key = _key(person)
         keys = [key]
         if person.platform == SLACK:
-            keys += sorted(each for each in await self._all_keys() if each != key and one_person(each, key))
-        return list(dict.fromkeys([await self._accounts.user_id(each) for each in keys]))
+            keys += sorted(other for other in await self._all_keys() if other != key and one_person(other, key))
+        return list(dict.fromkeys([await self._accounts.user_id(key) for key in keys]))
 
     async def run(self) -> None:
-        """Look for former keys now and every hour, for ever."""
+        """Look for former keys now and every hour, until cancelled."""
         while True:
             try:
                 await self.look()
-            except Exception as exc:  # noqa: BLE001 - a journal or memory that is out of reach is looked at again
+            except Exception as exc:  # noqa: BLE001 - an unreachable journal or memory is tried again
                 log.warning("former account keys could not be looked up: %s", describe(exc))
-                self._looked.set()  # nobody waits for a store that fails
+                self._looked.set()  # don't wait for a store that fails
                 await asyncio.sleep(LOOK_AGAIN)
             else:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Find the keys under which there is anything."""
+        """Find the keys in use."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         for key in await self._all_keys():
             found[_user(key)].add(key)
@@ -114,7 +113,7 @@ class Identities:
         return keys | set(await self._memory.people(SLACK)) if self._memory is not None else keys
 
     async def _unite(self, person: Person) -> None:
-        """Join what lies under a person's former keys to their own."""
+        """Join what is stored under a person's former keys to their own."""
         if self._memory is None or person.platform != SLACK:
             return
         if not self._looked.is_set():

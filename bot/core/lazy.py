@@ -1,4 +1,4 @@
-"""Parts whose libraries take seconds to import: built in a thread, so that the platforms listen meanwhile."""
+"""Parts whose libraries take seconds to import, built in a thread so that the platforms can already listen."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -11,19 +11,19 @@ from bot.ports import Chat, MemoryStore
 
 Part = TypeVar("Part")
 
-#: Seconds that a recall waits for a memory that is still being opened.
+#: Seconds that a recall waits for a memory store that is still opening.
 START_BUDGET = 30.0
 
 
 class Later(Generic[Part]):
-    """A part that is being built. Building begins at `start()`; its failure is raised to everyone who asks."""
+    """A part that `start()` begins to build. If that fails, every `get()` raises the error."""
 
     def __init__(self, build: Callable[[], Awaitable[Part]]) -> None:
         self._build = build
         self._task: asyncio.Task[Part] | None = None
 
     def start(self) -> None:
-        """Begin to build, once."""
+        """Start building, once."""
         if self._task is None:
             self._task = asyncio.ensure_future(self._run())
 
@@ -31,14 +31,14 @@ class Later(Generic[Part]):
         return await self._build()
 
     async def get(self) -> Part:
-        """The part, when it is ready. Cancelling one who waits doesn't stop the building."""
+        """Wait for the part. Cancelling the wait doesn't stop the build."""
         self.start()
         assert self._task is not None
         return self._task.result() if self._task.done() else await asyncio.shield(self._task)
 
     @property
     def built(self) -> Part | None:
-        """The part where it is ready, else None."""
+        """The part if it is ready, else None."""
         if self._task is None or not self._task.done() or self._task.cancelled() or self._task.exception():
             return None
         return self._task.result()
@@ -75,8 +75,8 @@ class LaterMemory:
     ) -> list[Memory]:
         """Recall within the budget (else TimeoutError).
 
-        Waiting for the start isn't counted, so that who writes first after a restart is remembered too; but a start
-        that takes long (all memories are embedded anew) keeps nobody waiting for ever.
+        Waiting for startup doesn't count, so that the first message after a restart gets its memories too; but it is
+        bounded, since startup may take long (when all memories are embedded again).
         """
         async with asyncio.timeout(START_BUDGET):
             memory = await self._memory.get()

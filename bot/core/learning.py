@@ -1,7 +1,7 @@
-"""The worker that learns: per person in order, apart from the way of a message.
+"""Learns in the background: each person's exchanges in order, off the path of any message.
 
-A person's exchanges of one audience are learned together once that person has been quiet for 3 s, at the latest 10 s
-after the first of them. They stay in the journal until they are learned, so a crash delays learning and loses nothing.
+A person's exchanges in one scope are learned together once that person has been quiet for 3 s, at the latest 10 s
+after the first of them. They stay in the journal until they are learned, so a crash delays learning but loses nothing.
 """
 
 import asyncio
@@ -19,20 +19,19 @@ from bot.ports import JournalUnavailable, LearningFailed, MemoryStore, MemoryUna
 
 log = logging.getLogger(__name__)
 
-#: Messages that a line of the log names, of those that could not be learned from together.
+#: How many of a failed lesson's messages the log names.
 NAMED = 5
 
 QUIET = 3.0
 LATEST = 10.0
-#: After a failed attempt.
 RETRY = Backoff(first=5.0, longest=600.0)
-#: After so many attempts (some eight hours) the exchange is kept for the operator and no longer tried, unless all that
-#: is wrong is an outage.
+#: Attempts (over some eight hours) after which an exchange is set aside for the operator, unless it failed because of
+#: an outage.
 ATTEMPTS = 50
-#: The same where what failed is neither an outage nor what the model said: nobody foresaw it, and time mends it rarely.
-UNFORESEEN = 5
-#: Extractions in flight at once, over all people: they wait for the network, not for a processor.
-AT_ONCE = 64
+#: The same for unexpected errors, which retries rarely fix.
+UNEXPECTED = 5
+#: Concurrent extractions, over all people: they wait for the network, not for a processor.
+CONCURRENCY = 64
 
 
 class Learner:
@@ -59,16 +58,16 @@ class Learner:
         self._failures: dict[tuple[str, str], int] = {}
         self._tasks: TaskSet[None] = TaskSet()
         self._persons: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENCY)
         self._stopping = False
 
     async def resume(self) -> None:
-        """Take up what an earlier process left to be learned."""
+        """Schedule what earlier processes left to be learned."""
         for user_id, scope in await self._outbox.waiting():
             self.noticed(user_id, scope)
 
     def noticed(self, user_id: str, scope: str) -> None:
-        """An exchange of that person and audience is in the journal: learn it once the person is quiet."""
+        """The journal has a new exchange of that person and scope: learn it once the person is quiet."""
         if self._stopping:
             return
         key = (user_id, scope)
@@ -91,7 +90,7 @@ class Learner:
         async with lock, self._slots:
             try:
                 await self._learn_now(user_id, scope)
-            except Exception as exc:  # noqa: BLE001 - the boundary of one lesson: it is logged, kept and tried again
+            except Exception as exc:  # noqa: BLE001 - the boundary of one lesson: log, keep and retry it
                 log.warning("learning failed, retrying later: %s", describe(exc))
                 self._again(user_id, scope)
 
@@ -115,9 +114,9 @@ class Learner:
             raise
         except Exception as exc:
             if len(exchanges) == 1:
-                await self._failed(exchanges, LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+                await self._failed(exchanges, LearningFailed(type(exc).__name__, tries=UNEXPECTED))
                 raise
-            # One of them is the reason, and the others shall not suffer from it.
+            # One bad exchange must not keep the others from being learned.
             log.warning("learning %d exchanges one by one: %s", len(exchanges), describe(exc))
             facts = await self._one_by_one(exchanges)
             if await self._outbox.claim(user_id, scope):
@@ -137,24 +136,24 @@ class Learner:
                 await self._failed([exchange], exc)
             except MemoryUnavailable:
                 await self._outbox.failed([exchange.id], "MemoryUnavailable", final=False)
-            except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few tries
+            except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few attempts
                 log.warning("%s: could not be learned: %s", exchange.event_id, describe(exc))
-                await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNFORESEEN))
+                await self._failed([exchange], LearningFailed(type(exc).__name__, tries=UNEXPECTED))
             else:
                 await self._outbox.learned([exchange.id])
         return facts
 
     async def _failed(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
-        """Note a failed attempt; those of the exchanges that were tried often enough are kept for the operator."""
-        about = [exchange for exchange in exchanges if exc.ids is None or exchange.id in exc.ids]
+        """Record a failed attempt; set aside the exchanges that have had all their attempts."""
+        failed = [exchange for exchange in exchanges if exc.ids is None or exchange.id in exc.ids]
         tries = exc.tries or ATTEMPTS
-        over = [each for each in about if exc.final or (each.attempts + 1 >= tries and not exc.outage)]
-        again = [exchange for exchange in about if exchange not in over]
-        for some, final in ((over, True), (again, False)):
-            if some:
-                await self._outbox.failed([each.id for each in some], str(exc), final=final)
-                named = ", ".join(each.event_id for each in some[:NAMED])
-                named += f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+        over = [exchange for exchange in failed if exc.final or (exchange.attempts + 1 >= tries and not exc.outage)]
+        again = [exchange for exchange in failed if exchange not in over]
+        for group, final in ((over, True), (again, False)):
+            if group:
+                await self._outbox.failed([exchange.id for exchange in group], str(exc), final=final)
+                named = ", ".join(exchange.event_id for exchange in group[:NAMED])
+                named += f" and {len(group) - NAMED} more" if len(group) > NAMED else ""
                 log.warning("learning from %s failed: %s%s", named, str(exc), "; given up" if final else "; retrying")
 
     def _again(self, user_id: str, scope: str) -> None:
@@ -166,7 +165,7 @@ class Learner:
         self._at(key, asyncio.get_running_loop().time() + delay)
 
     async def flush(self) -> None:
-        """Learn at once what waits, and return when it is learned or to be retried."""
+        """Learn what waits right away; return once it is learned or scheduled for a retry."""
         for key in list(self._timers):
             self._timers.pop(key).cancel()
             self._due(key)
@@ -174,7 +173,7 @@ class Learner:
             await self._tasks.wait()
 
     async def stop(self, grace: float) -> None:
-        """Begin nothing new; give what is in flight `grace` seconds. What is not done stays in the journal."""
+        """Start nothing new; give lessons in flight `grace` seconds. What isn't done by then stays in the journal."""
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()

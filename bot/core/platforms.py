@@ -1,4 +1,4 @@
-"""What is asked about all platforms together: which are on, and whose account an id names."""
+"""What concerns all platforms together: which are on, and whose account an id names."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from bot.ports import Platform
 
 
 def require_platforms(settings: Settings, platforms: Sequence[Platform]) -> None:
-    """Check that `python -m bot` has a platform with all its settings; raise SettingsError with one line."""
+    """Raise SettingsError unless `python -m bot` has a platform with all its settings."""
     for platform in platforms:
         platform.require(settings)
     if not any(platform.is_on(settings) for platform in platforms):
@@ -20,15 +20,15 @@ def require_platforms(settings: Settings, platforms: Sequence[Platform]) -> None
 
 
 def account_forms(platforms: Sequence[Platform]) -> str:
-    """How accounts are named, in words: `discord:<id>, slack:<team>:<user> or terminal:<name>`."""
+    """How accounts are written, in words: `discord:<id>, slack:<team>:<user> or terminal:<name>`."""
     *forms, last = (platform.account for platform in platforms)
     return f"{', '.join(forms)} or {last}"
 
 
 def parse_person(text: str, platforms: Sequence[Platform]) -> Person:
-    """The person that an operator names, as one of the platforms does.
+    """The person that an operator names, in one of the platforms' forms.
 
-    Raises ValueError, with one line that gives the forms, where it is none of these.
+    Raises ValueError, with a line that lists the forms, if it matches none.
     """
     for platform in platforms:
         if text.isprintable() and (named := platform.account_form.fullmatch(text)):

@@ -1,4 +1,4 @@
-"""Resuming what was left unanswered: by a process that died, an outage, a platform that could not be reached."""
+"""Resumes unanswered events: after a process died, an outage, or with a platform unreachable."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from bot.ports import Inbox, ReplyHandle
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the journal.
+#: Seconds between two polls of the journal.
 EVERY = 2.0
-#: Looks between two looks at what waits to be learned.
+#: Every how many polls the learner resumes what waits to be learned.
 LEARNING = 5
 
 
@@ -26,7 +26,7 @@ class Answers(Protocol):
     async def resume(
         self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
     ) -> None:
-        """Answer an event that was left behind, by way of what `make` returns. Never raises."""
+        """Answer an event that was left behind, through the handle that `make` returns. Never raises."""
         ...
 
 
@@ -36,16 +36,16 @@ class Platform(Protocol):
     ready: asyncio.Event
 
     def reply_handle(self, event: MessageEvent) -> ReplyHandle:
-        """A reply handle for an event."""
+        """The reply handle of an event."""
         ...
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """The event with who reads its place now."""
+        """The event, with who can read its place now."""
         ...
 
 
 class Recovery:
-    """Looks into the journal again and again. `run` ends when it is cancelled; `finish` waits for what it began."""
+    """Polls the journal. `run` ends when it is cancelled; `finish` waits for the answers in flight."""
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class Recovery:
         self._tasks: TaskSet[None] = TaskSet()
 
     async def run(self) -> None:
-        """Look, resume, wait; for ever."""
-        looks = 0
+        """Poll, resume, wait, until cancelled."""
+        polls = 0
         while True:
             try:
-                await self._look()
-                if self._learner is not None and looks % LEARNING == 0:
+                await self._poll()
+                if self._learner is not None and polls % LEARNING == 0:
                     await self._learner.resume()
-            except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is looked at again
+            except Exception as exc:  # noqa: BLE001 - an unreachable journal is polled again
                 log.warning("the journal could not be searched for unanswered events: %s", describe(exc))
-            looks += 1
+            polls += 1
             await asyncio.sleep(self._every)
 
-    async def _look(self) -> None:
-        # Those of a platform that isn't connected here may be another process's.
+    async def _poll(self) -> None:
+        # Only platforms that are connected here: another process may answer the others' events.
         ready = {name: platform for name, platform in self._platforms.items() if platform.ready.is_set()}
         if not ready:
             return
@@ -89,11 +89,11 @@ class Recovery:
     async def _resume(self, platform: Platform, event: MessageEvent, conversation: str, attempts: int) -> None:
         try:
             event = await platform.renewed(event)
-        except Exception as exc:  # noqa: BLE001 - the boundary of one event: it is answered, for the fewest readers
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: answer it as for the narrowest audience
             log.error("%s: its readers could not be looked up: %s", event.id, describe(exc))
             event = replace(event, given=event.place.narrowest)
         await self._answers.resume(event, conversation, attempts, platform.reply_handle)
 
     async def finish(self, grace: float) -> None:
-        """Give what is being answered `grace` seconds; what isn't done stays in the journal."""
+        """Give answers in flight `grace` seconds; what isn't done by then stays in the journal."""
         await self._tasks.finish(grace)

@@ -1,4 +1,4 @@
-"""What becomes of an answer that fails: it is retried, refused for good, or another process's by now."""
+"""Handles failed answers: retries them, ends those refused for good, and leaves alone those of another process."""
 
 import asyncio
 import logging
@@ -19,20 +19,19 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How old a question may be that is still retried.
+#: The age up to which a message is retried.
 ANSWER_WITHIN = timedelta(hours=1)
-#: Before an answer is retried.
 BACKOFF = Backoff(first=4.0, longest=50.0)
 #: Unexpected failures of one answer before the person is told.
 FAILURES = 3
-#: What a later attempt may mend: adapters raise OSError (ConnectionError) where their platform can't be reached.
+#: What a retry may fix: adapters raise OSError (ConnectionError) if they can't reach their platform.
 TRANSIENT_ERRORS = (OSError, JournalUnavailable)
-#: Seconds for which the reply handle of an answer to be retried is kept: it holds what was shown of the answer, and
-#: a forgetting doesn't reach it here. After that the answer is looked for on its platform.
+#: Seconds to keep the reply handle of an answer that will be retried. It holds the text shown so far, which an erasure
+#: doesn't reach. After that, the answer is looked up on its platform.
 HANDLE_KEPT = 60.0
-#: Handles, and counts of failures, that are kept at most.
+#: Limit on kept handles, and on failure counts.
 KEPT = 1000
-#: Seconds for which work is retried while the journal is out of reach, and between two attempts.
+#: Seconds to retry while the journal is unreachable, and between two attempts.
 PATIENCE = 30.0
 PAUSE = 1.0
 
@@ -40,9 +39,9 @@ SORRY = "Something went wrong on my side. Please try again."
 
 
 async def retry_until_journal_is_back(work: Callable[[], Awaitable[T]], *, patience: float = PATIENCE) -> T:
-    """Do the work, and again while the journal fails, for `patience` seconds; then raise what it raised.
+    """Do the work, retrying for `patience` seconds while the journal fails; then raise its error.
 
-    For what a platform told: Discord tells nothing twice.
+    For events from platforms: Discord sends nothing twice.
     """
     now = asyncio.get_running_loop().time
     end = now() + patience
@@ -56,7 +55,7 @@ async def retry_until_journal_is_back(work: Callable[[], Awaitable[T]], *, patie
 
 
 class Retries:
-    """Runs attempts at answers, and sees to those that fail."""
+    """Runs attempts at answers, and handles their failures."""
 
     def __init__(
         self,
@@ -67,7 +66,7 @@ class Retries:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Without `enabled`, what can't be answered now never is: nothing runs that would retry it."""
+        """Without `enabled` nothing is retried."""
         self._inbox = inbox
         self._enabled = enabled
         self._handle_kept = handle_kept
@@ -77,15 +76,15 @@ class Retries:
         self._failures: FIFOCache[str, int] = FIFOCache(KEPT)
 
     def allowed(self, event: MessageEvent) -> bool:
-        """Whether an answer that fails in an outage is retried."""
+        """Whether an answer that fails because of an outage is retried."""
         return self._enabled and self._clock() - event.at < ANSWER_WITHIN
 
     async def attempt(
         self, event: MessageEvent, attempts: int, reply: ReplyHandle, answer: Callable[[], Awaitable[bool]]
     ) -> None:
-        """Make one attempt, after so many `attempts`; `answer` returns False where the answer is to follow.
+        """Make one attempt, after `attempts` earlier ones; `answer` returns False if the answer will follow later.
 
-        Never raises: whatever fails is logged without the message's text, and retried or told to the person.
+        Never raises: failures are logged without the message's text, and retried or told to the person.
         """
         try:
             if await answer():
@@ -98,14 +97,14 @@ class Retries:
             await self._inbox.abandon_claim(event.id)
         except PlatformRefused as exc:
             await self._end(event, reply, exc)
-        except Exception as exc:  # noqa: BLE001 - the message boundary: one person's trouble stops nobody else
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other
             log.error("%s: attempt %d failed: %s", event.id, attempts + 1, describe(exc))
             await self._failed(event, attempts, reply, exc)
 
     def take_handle(self, event: MessageEvent) -> ReplyHandle | None:
-        """Take out the reply handle that was kept for an event, if one was.
+        """Take out the reply handle that was kept for an event, if any.
 
-        None where the message was edited since, or who reads its place has changed: it may hold an answer for before.
+        None if the message was edited since, or its audience has changed: the handle may hold an outdated answer.
         """
         kept = self._drop_handle(event.id)
         if kept is None:
@@ -122,7 +121,7 @@ class Retries:
         return reply, event
 
     async def _retry_later(self, event: MessageEvent, attempts: int, reply: ReplyHandle) -> None:
-        """Give the event back, to be resumed after a pause, or at once where that can't be written down."""
+        """Give the event back, to be resumed after a pause; without one if the journal can't record that."""
         self._drop_handle(event.id)
         timer = asyncio.get_running_loop().call_later(self._handle_kept, self._handles.pop, event.id, None)
         self._handles[event.id] = (reply, timer, event)
@@ -134,8 +133,8 @@ class Retries:
             log.error("%s: the retry could not be scheduled: %s", event.id, describe(exc))
 
     async def _failed(self, event: MessageEvent, attempts: int, reply: ReplyHandle, failure: Exception) -> None:
-        """Retry where the event may yet be answered; else say so and end it."""
-        # A platform or a disk that is out of reach is an outage like any other; what nobody foresaw is given up soon.
+        """Retry if the event may still be answered; else say so and end it."""
+        # An unreachable platform or disk is an outage like any other; unexpected errors get only a few retries.
         if isinstance(failure, TRANSIENT_ERRORS) and self.allowed(event):
             await self._retry_later(event, attempts, reply)
             return
@@ -148,14 +147,14 @@ class Retries:
             await whisper(event, reply, SORRY)
 
     async def _end(self, event: MessageEvent, reply: ReplyHandle, refusal: PlatformRefused) -> None:
-        """End an exchange whose answer the platform refuses for good, and say so where that can be said."""
+        """End an event whose answer the platform refuses for good, and tell the person if possible."""
         log.warning("%s: the platform refuses the answer for good: %s", event.id, refusal.code)
         self._failures.pop(event.id, None)
         if await self._dismissed(event):
             await whisper(event, reply, refusal.sentence)
 
     async def _dismissed(self, event: MessageEvent) -> bool:
-        """End an event without an answer; False where it was forgotten meanwhile, or another process has it."""
+        """End an event without an answer; False if it was forgotten meanwhile or another process has it."""
         try:
             return await self._inbox.dismiss(event.id)
         except JournalUnavailable as exc:
@@ -164,7 +163,7 @@ class Retries:
 
 
 async def whisper(event: MessageEvent, reply: ReplyHandle, sentence: str) -> None:
-    """Say a sentence to the person alone. Never raises: where that fails, it is logged."""
+    """Say a sentence to the person alone. Never raises: failures are logged."""
     try:
         await reply.whisper(sentence)
     except PlatformRefused as exc:

@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as protocols named by role. Implementations are bound in `bot.app`."""
+"""What the core needs from outside, as protocols named by role. `bot.app` binds the implementations."""
 
 from bot.ports.chat import CUT, Chat
 from bot.ports.errors import (

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from bot.model import Prompt, Usage
 
-#: What an answer ends with that reached a limit of its length.
+#: Appended to an answer that was cut at its length limit.
 CUT = "… (cut at my length limit)"
 
 
@@ -13,11 +13,9 @@ class Chat(Protocol):
     """The chat model."""
 
     def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer's text in pieces as they arrive, and once, near its end, what it took where that is known.
+        """Yield the answer's text in pieces as they arrive and, near the end, its usage once, if known.
 
-        Raises ChatError where the answer is not whole.
-
-        Closing the generator ends the request behind it.
+        Raises ChatError if the answer is incomplete. Closing the generator cancels the request.
         """
         ...
 

@@ -1,16 +1,16 @@
-"""What ports raise."""
+"""The ports' exceptions."""
 
 
 class ChatError(Exception):
-    """The chat model gave no whole answer.
+    """The chat model gave no complete answer.
 
-    `sentence` is what the person is told where that is the end of it; `reason` where the answer will follow. The
-    message is ours, for the log: the service's own may quote the request.
+    `sentence` is what the person is told if no retry follows, `reason` if one does. The message is ours, for the log:
+    the service's own may quote the request.
 
     Attributes:
-        about_request: The service refuses what this very request holds: sent again, or as context of the next
-            question, it would be refused again.
-        hint: What whoever runs the bot is told in place of `sentence`; empty where there is nothing to add.
+        about_request: The service refuses what this request contains: it would also refuse it when sent again, or as
+            context of the next question.
+        hint: What an operator is told in place of `sentence`; empty if there is nothing to add.
     """
 
     reason = "I can't reach Claude right now."
@@ -24,7 +24,7 @@ class ChatError(Exception):
 
 
 class ChatOverloaded(ChatError):
-    """The model's service is overloaded or rate-limits us (429, 529) after the SDK's own retries."""
+    """The service is overloaded or rate-limits us (429, 529), even after the SDK's own retries."""
 
     reason = "Claude is overloaded right now."
     sentence = f"{reason} Please try again in a minute."
@@ -45,13 +45,13 @@ class ChatTooLong(ChatError):
 
 
 class ChatEmpty(ChatError):
-    """The model ended its turn without a word, asked twice."""
+    """The model ended its turn without a word, twice."""
 
     sentence = "I have no answer to that. Could you put it another way?"
 
 
 class ChatUnpaid(ChatError):
-    """The account behind the key has no credit left: an outage, over once it is paid."""
+    """The account behind the key has no credit left: an outage, until it is paid."""
 
     reason = "I can't use Claude right now."
     sentence = f"{reason} Please try again later."
@@ -64,16 +64,16 @@ class ChatMisconfigured(ChatError):
 
 
 class MemoryUnavailable(Exception):
-    """The memory store can't be read or written now; what waits is kept and tried again."""
+    """The memory store can't be read or written now; what waits is kept and retried."""
 
 
 class LearningFailed(MemoryUnavailable):
     """An extraction gave no usable answer (cut, malformed, refused, or the service is down).
 
-    `smaller` asks for the same exchanges in smaller batches; `final` says that trying again is of no use. `ids` are
-    those of the exchanges that it is about, where it isn't about all that were given. `outage` says that it is about
-    none: the service can't be used for now, and nothing is given up for that, however long it lasts. `tries`
-    is how often an exchange is tried, where that is less than usual: what nobody foresaw may be its own fault.
+    `smaller` asks for the same exchanges in smaller batches; `final` says that a retry is pointless. `ids` are the
+    exchanges at fault, if not all of them. `outage` says that none is: the service can't be used for now, and no
+    exchange is set aside for that, however long it lasts. `tries` allows fewer attempts than usual, for unexpected
+    errors, which an exchange itself may cause.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class JournalUnavailable(Exception):
 
 
 class ClaimLost(Exception):
-    """Another process has taken an event over: this one, silent for too long, shows and keeps nothing of its answer."""
+    """Another process has taken an event over from this one, which may then neither show nor keep any of its answer."""
 
 
 class PlatformRefused(Exception):
@@ -119,8 +119,8 @@ class PlatformRefused(Exception):
 
 
 class TooManyCodes(Exception):
-    """An account has entered too many wrong codes: for a while no code counts."""
+    """An account has entered too many wrong codes: for a while, none is accepted."""
 
 
 class Superseded(Exception):
-    """The lesson may no longer be committed: the person has forgotten, or another process has learned it."""
+    """The lesson may no longer be committed: its text was erased, or another process has learned it."""

@@ -1,4 +1,4 @@
-"""What must outlive a crash, one protocol per role: whoever needs a part of the journal is given that part alone.
+"""What must outlive a crash, one protocol per role: everybody gets only the part of the journal that they need.
 
 Every method raises JournalUnavailable if the database fails.
 """
@@ -13,7 +13,7 @@ from bot.model import Account, Exchange, Replied, StoredMessage, Turn
 
 
 class Inbox(Protocol):
-    """Events, from being admitted to being answered."""
+    """Events, from admission to answer."""
 
     async def admit(self, event: MessageEvent) -> str | None:
         """Record an event and claim it; return its conversation's key, None if it was seen before."""
@@ -27,7 +27,7 @@ class Inbox(Protocol):
         ...
 
     async def abandon_claim(self, event_id: str) -> None:
-        """An attempt at an event has ended with ClaimLost: if the event comes back to this process, it starts anew."""
+        """End an attempt that failed with ClaimLost: if the event comes back to this process, it starts afresh."""
         ...
 
     async def dismiss(self, event_id: str) -> bool:
@@ -103,14 +103,14 @@ class Outbox(Protocol):
 
 
 class Taught(Protocol):
-    """Which events taught whom, for a memory store that can't tell."""
+    """Whose memories each event added to, for a memory store that can't tell."""
 
     async def accounts_of(self, event_ids: Sequence[str]) -> dict[str, str]:
-        """Event: the account that it taught something, where that was recorded."""
+        """Map each event to the account whose memories it added to, where that was recorded."""
         ...
 
     async def everyone(self) -> list[str]:
-        """Every account that was ever recorded as taught."""
+        """Every account that was ever recorded."""
         ...
 
     async def release(self, event_ids: Sequence[str]) -> None:
@@ -142,7 +142,7 @@ class Accounts(Protocol):
         ...
 
     async def part(self, person_key: str) -> Joined | None:
-        """Unlink an account from those that it is linked with; None if it isn't linked."""
+        """Unlink an account from the others; None if it isn't linked."""
         ...
 
     async def former_keys(self, platform: str, workspace: str) -> list[str]:
@@ -151,22 +151,22 @@ class Accounts(Protocol):
 
 
 class Pauses(Protocol):
-    """Memory that people have switched off."""
+    """Whose memory is paused."""
 
     async def set(self, user_id: str, paused: bool) -> None:
-        """Switch a person's memory off or on."""
+        """Pause a person's memory, or resume it."""
         ...
 
     async def announce(self, user_id: str) -> bool:
-        """Whether this answer is the one that says so: True once after each pausing, in whichever process."""
+        """Whether this answer should say so: True once per pause, over all processes."""
         ...
 
 
 class Intents(Protocol):
-    """What a shown button will do."""
+    """What a button that was shown does."""
 
     async def keep(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
-        """Store what a button will do (memory ids, never text) and return its token."""
+        """Store what a button does (memory ids, never text) and return its token."""
         ...
 
     async def take(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
@@ -180,19 +180,19 @@ class Codes(Protocol):
     async def offer(self, person_key: str, digest: str, name: str = "") -> None:
         """Store the digest of a code that links another account to this one, for ten minutes and one use.
 
-        `name` is what the person who shows it is called, to be shown to whoever enters it.
+        `name` is the requesting person's name, to be shown to whoever enters the code.
         """
         ...
 
     async def look_up(self, person_key: str, digest: str) -> tuple[str, str] | None:
-        """The account that showed a code, and what its person is called; None as for `redeem`.
+        """The account that requested a code, and its person's name; None as for `redeem`.
 
-        Raises TooManyCodes as that does: it counts as an attempt.
+        Counts as an attempt, so it raises TooManyCodes as `redeem` does.
         """
         ...
 
     async def redeem(self, person_key: str, digest: str) -> Joined | None:
-        """Link the account to the one that showed the code; None if there is no such code (any more).
+        """Link the account to the one that requested the code; None if there is no such code (any more).
 
         Raises TooManyCodes if this account has entered too many wrong ones.
         """
@@ -213,7 +213,7 @@ class Texts(Protocol):
     async def forget_events(self, user_id: str, event_ids: Sequence[str], texts: Sequence[str] = ()) -> int:
         """Erase what is stored of these events of a person, and answers that may repeat it; return the rows deleted.
 
-        `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
+        `texts` are those of memories forgotten along with them, which answers may repeat as well.
         """
         ...
 
@@ -241,22 +241,22 @@ class MessageChanges(Protocol):
         ...
 
     async def keep_ahead(self, event: MessageEvent) -> bool:
-        """Store an edited text for a message that is still to come: it is then answered as edited.
+        """Store the edited text of a message that hasn't arrived yet, to be answered as edited.
 
-        False if nothing is stored: the message has come meanwhile, was deleted, or is too old to come.
+        False if nothing was stored: the message has arrived meanwhile, was deleted, or is too old to arrive.
         """
         ...
 
     async def edit(self, wanted: Sequence[Edited]) -> None:
-        """Apply edits, each of another message, to stored texts; learning them waits for `Taught.release`."""
+        """Apply edits, at most one per message, to stored texts; learning them waits for `Taught.release`."""
         ...
 
     async def any_stored(self, message_ids: Sequence[str]) -> bool:
-        """Whether anything may be stored here of any of these messages."""
+        """Whether anything of these messages may be stored here."""
         ...
 
     async def withdraw(self, message_ids: Sequence[str]) -> bool:
-        """Record that messages which were never seen are deleted, so that none of them is admitted any more.
+        """Record that messages were deleted before they were seen, so that none of them is ever admitted.
 
         False if one of them was seen meanwhile.
         """
@@ -265,32 +265,32 @@ class MessageChanges(Protocol):
     async def forget(self, message_ids: Sequence[str]) -> int:
         """Erase what is stored of messages deleted on the platform, whoever wrote them; return the rows deleted.
 
-        For one of the bot's own messages, that answer's turn goes.
+        For a message of the bot's own, the answer's turn.
         """
         ...
 
 
 class ErasureQueue(Protocol):
-    """What is still to be erased from (or moved within) the memory store, recorded before it is tried."""
+    """What is still to be erased from (or moved within) the memory store, recorded before the attempt."""
 
     async def add(self, erasures: Sequence[Erasure], delay: float | None = None) -> list[Erasure]:
-        """Record erasures, due in `delay` seconds (one minute), and return them with their ids."""
+        """Record erasures, due in `delay` seconds (default: one minute), and return them with their ids."""
         ...
 
     async def add_once(self, erasure: Erasure, delay: float) -> bool:
-        """Record an erasure that is due in `delay` seconds; False if the same is queued already."""
+        """Record an erasure that is due in `delay` seconds; False if an equal one is already queued."""
         ...
 
     async def due(self) -> list[Erasure]:
-        """The erasures that are due, oldest first; nobody else gets them for a minute."""
+        """Erasures that are due, oldest first; no other caller gets them for a minute."""
         ...
 
     async def done(self, erasure_id: int) -> None:
-        """An erasure has succeeded."""
+        """Remove an erasure that has succeeded."""
         ...
 
     async def retry_later(self, erasure_id: int) -> float:
-        """An erasure has failed: it is due again in so many seconds as this returns."""
+        """Reschedule an erasure that has failed; return in how many seconds it is due again."""
         ...
 
     async def cancel(self, erasure: Erasure) -> int:

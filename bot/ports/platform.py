@@ -1,4 +1,4 @@
-"""Platforms: what an adapter is to the composition root, and the core to an adapter; and how a reply gets back."""
+"""Platforms: what an adapter is to the composition root, what the core is to an adapter, and how replies get back."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it imports aiohttp
 
 
 class ReplyHandle(Protocol):
-    """Replies to where a message came from. One object per message, made by the adapter."""
+    """The way back to one message. Made by the adapter, one per message."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
         """Show that an answer is on its way (typing, status) while the block runs. Never raises."""
@@ -32,22 +32,21 @@ class ReplyHandle(Protocol):
         Each snapshot is the whole text so far, in Markdown; a later one may replace it altogether. The last one
         is the answer. Splitting, mentions that must not ping and edit limits are the adapter's business.
 
-        Raises OSError (ConnectionError) where a later try may work, and PlatformRefused where none will: what one form
-        is refused for has been tried in another by then.
+        Raises OSError (ConnectionError) if a retry may succeed, and PlatformRefused if none will: the adapter has then
+        already tried every other form of the answer.
         """
         ...
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
-        """The answer that an earlier process has already shown in full: its text and its messages' ids; else None.
+        """The answer that an earlier process or attempt has already shown in full (its text and message ids), or None.
 
-        Asked before an event is answered that a process left behind; what was whole and could only not be shown may be
-        shown by it. What is only partly shown counts as not shown:
-        `stream` then finishes it in place.
+        Called before an event that was left behind is answered. May itself show an answer that was complete and only
+        failed to be shown. A partly shown answer counts as none: `stream` then completes it in place.
         """
         ...
 
     async def whisper(self, text: str) -> None:
-        """Say one plain sentence to the person alone where the platform can (ephemeral), else in place.
+        """Say one plain sentence to the person alone if the platform can (ephemeral), else in place.
 
         Raises as `stream` does.
         """
@@ -58,24 +57,24 @@ class Messages(Protocol):
     """What people write to the bot."""
 
     async def admit(self, event: MessageEvent) -> bool:
-        """Write the event down, so that it may be acknowledged; False where it was seen before.
+        """Record the event, so that it may be acknowledged; False if it was seen before.
 
-        Raises JournalUnavailable where it can't be written: the platform should send it again.
+        Raises JournalUnavailable if it can't be recorded: the platform should send it again.
         """
         ...
 
     async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
-        """Answer one message (`admitted`: it was written down by `admit`, which returned True).
+        """Answer one message (`admitted`: `admit` has recorded it and returned True).
 
         Never raises: failures are logged without text and told to the person.
         """
         ...
 
     async def confirm(self, event_id: str) -> None:
-        """Return where the answer to an event may be shown; called right before each request that shows some of it.
+        """Return if the answer to an event may be shown; called right before each request that shows any of it.
 
-        Raises ClaimLost where another process gives that answer, and JournalUnavailable where it can't be told.
-        Neither is for the adapter to handle: the core expects them from `ReplyHandle`.
+        Raises ClaimLost if another process has taken the event over, and JournalUnavailable if that is unknown.
+        Adapters let both pass: the core expects them from `ReplyHandle`.
         """
         ...
 
@@ -84,7 +83,7 @@ class Interactions(Protocol):
     """Commands, buttons, menus and forms: each answered by a view for the caller alone."""
 
     async def on_command(self, event: CommandEvent) -> View:
-        """Run `/memories` or `/forget` for the caller alone. Never raises."""
+        """Run a command for the caller alone. Never raises."""
         ...
 
     async def on_press(self, event: PressEvent) -> View:
@@ -92,49 +91,49 @@ class Interactions(Protocol):
         ...
 
     async def open_form(self, event: PressEvent) -> Form | View:
-        """The form of a button that `opens_form`; a View where it may not be opened. Answers within a second."""
+        """The form of a button that `opens_form`; a View if it may not be opened. Returns within a second."""
         ...
 
     async def on_submit(self, event: SubmitEvent) -> View:
-        """Act on a form for the person who filled it in. Never raises."""
+        """Act on a submitted form for the person who filled it in. Never raises."""
         ...
 
     async def suggest(self, event: CommandEvent) -> list[str]:
-        """Up to 25 of the caller's memories (100 characters each) that match what is typed, for autocompletion."""
+        """Up to 25 of the caller's memories (100 characters each) that match the argument, for autocompletion."""
         ...
 
 
 class Changes(Protocol):
-    """What changed of what had been written, or of where the bot is."""
+    """Changes to messages written earlier, or to where the bot is installed."""
 
     async def on_deleted(self, event_ids: Sequence[str]) -> None:
-        """Messages were deleted on the platform (the bot's own too): forget what they alone taught. Never raises."""
+        """Messages were deleted on the platform (the bot's own too): forget what only they taught. Never raises."""
         ...
 
     async def on_edited(self, event: MessageEvent) -> None:
-        """A message's text was changed on the platform: learn it anew where it had been meant for us. Never raises."""
+        """A message was edited on the platform: if it was meant for the bot, learn its new text. Never raises."""
         ...
 
     async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """The bot was removed from a workspace (or by one person): erase what belongs to it alone, after a grace."""
+        """The bot was removed from a workspace (or by one person): erase what belongs to that alone, after a grace."""
         ...
 
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """The bot was added again: nothing of it is erased any more. Never raises."""
+        """The bot was added again: cancel that erasure. Never raises."""
         ...
 
 
 class History(Protocol):
-    """What the bot has seen so far, for catching up."""
+    """What the bot has seen so far, for catch-up."""
 
     async def last_seen(self, platform: str) -> list[tuple[str, str, datetime]]:
-        """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it came)."""
+        """Each place spoken in before: (its `Place.key`, the newest seen message's id, when it arrived)."""
         ...
 
     async def recently_seen(self, platform: str, hours: float) -> list[tuple[str, str, datetime]]:
         """Messages and answers of the last `hours` before the newest of a platform: (`Place.key`, id, when), in order.
 
-        What of them is no longer there, or says something else now, was changed while nobody listened.
+        Those that are gone or read differently now were deleted or edited while the bot wasn't connected.
         """
         ...
 
@@ -156,20 +155,20 @@ class Core(Protocol):
 
 
 class Adapter(Protocol):
-    """A platform. `run` returns after `stop`; it raises SettingsError where a token is plainly refused."""
+    """A platform. `run` returns after `stop`; it raises SettingsError if a token is plainly refused."""
 
     name: str
     #: Set once the platform's events arrive.
     ready: asyncio.Event
 
     def reply_handle(self, event: MessageEvent) -> ReplyHandle:
-        """A reply handle for a message that an earlier process (or attempt) left unanswered."""
+        """The reply handle of a message that an earlier process or attempt left unanswered."""
         ...
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that is retried, with who reads its place now as `given`; the narrowest where that can't be told.
+        """An event that is retried, with its place's present audience as `given`: the narrowest if that is unknown.
 
-        Never raises, and takes some seconds at most.
+        Never raises, and takes a few seconds at most.
         """
         ...
 
@@ -178,7 +177,7 @@ class Adapter(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Take in nothing new, let what is in flight finish, then disconnect."""
+        """Accept nothing new, let what is in flight finish, then disconnect."""
         ...
 
 
@@ -187,18 +186,18 @@ Check = Callable[["aiohttp.ClientSession", Settings], Awaitable["list[Finding]"]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A platform, as the rest of the bot knows it without importing its SDK: each adapter's package defines its own.
+    """A platform, as the rest of the bot knows it without importing its SDK. Each adapter's package defines its own.
 
     Attributes:
-        name: Begins every id of it: `discord`.
+        name: The prefix of all its ids: `discord`.
         label: What people call it: `Discord`.
-        account: How an operator names an account of it: `slack:<team>:<user>`.
-        account_form: The pattern of that, with a group for the workspace (where its ids are within one) and the user.
-        tokens: The settings, by their fields, of which any says that the platform is wanted.
-        is_on: Whether its settings are there.
-        require: Raises SettingsError, with one line, where some of them are missing.
-        check: The doctor's check of it.
-        build: Makes its adapter; None where it runs by itself alone, as the terminal does.
+        account: How an operator writes an account: `slack:<team>:<user>`.
+        account_form: The pattern of that, with a group for the workspace (if ids are per workspace) and for the user.
+        tokens: The settings fields of which any shows that the platform is wanted.
+        is_on: Whether all its settings are present.
+        require: Raises SettingsError if some of them are missing.
+        check: The doctor's check.
+        build: Creates the adapter; None for a platform that only runs by itself, as the terminal does.
     """
 
     name: str

@@ -108,7 +108,7 @@ class PlatformChanges:
                 (unanswered if edit is Edit.OPEN else changed).append(await self._edited(event))
         by_user: dict[tuple[str, bool], list[str]] = {}
         for edited in changed:
-            soon = self._allowance.take(edited.event.person.key, datetime.now(UTC))
+            soon = self._allowance.spend(edited.event.person.key, datetime.now(UTC))
             by_user.setdefault((edited.user_id, soon), []).append(edited.event.id)
         erasures = [Erasure(ForgetSources(tuple(ids), user), user) for (user, _), ids in by_user.items()]
         erasures = await self._queue.add(erasures) if erasures else []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.core.learning import UNFORESEEN, Learner
+from bot.core.learning import UNEXPECTED, Learner
 from bot.events import Learned, Recalled
 from bot.model import Exchange
 from bot.ports import LearningFailed, MemoryUnavailable
@@ -183,7 +183,7 @@ async def test_one_odd_exchange_holds_up_no_other() -> None:
     await worker.flush()
     assert [one.text for one in journal.outbox.kept] == ["odd"]
     assert journal.outbox.failures == [([2], "KeyError", False)]
-    journal.outbox.kept = [exchange(2, "odd", attempts=UNFORESEEN - 1), exchange(4, "four")]
+    journal.outbox.kept = [exchange(2, "odd", attempts=UNEXPECTED - 1), exchange(4, "four")]
     await worker.flush()
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()

@@ -37,7 +37,7 @@ MOST_EXCHANGES = 30
 READERS = 4
 #: What an exchange may itself be at fault for, beside the many ways in which a service or a database is out of reach;
 #: and how often such a one is tried.
-UNFORESEEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.DataError)
+UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.DataError)
 TRIES = 5
 
 Result = TypeVar("Result")
@@ -231,7 +231,7 @@ class EmbeddedMemory:
                 if isinstance(cause, LearningFailed):
                     raise cause from cause.__cause__
             log.warning("a lesson could not be stored: %s", describe(exc))
-            if isinstance(lesson.error or exc, UNFORESEEN):
+            if isinstance(lesson.error or exc, UNEXPECTED):
                 raise LearningFailed(type(exc).__name__, smaller=True, tries=TRIES) from exc
             raise MemoryUnavailable(type(exc).__name__) from exc
         finally:
