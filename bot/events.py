@@ -50,7 +50,7 @@ class MessageEvent:
 
     @property
     def scope(self) -> str:
-        """The scope of what is learned from it: its place's or, if that was public and no longer is, the present one."""
+        """The scope of what is learned from it: its place's or, if that was public and no longer is, today's."""
         closed = self.place.audience is Audience.PUBLIC and self.given and self.given.audience is not Audience.PUBLIC
         return self.given.scope if closed and self.given else self.place.scope
 
