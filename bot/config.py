@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     bot_catch_up_hours: float = Field(default=24, ge=0, le=24 * 14)
     bot_seen_days: float = Field(default=14, ge=1, le=366)
     bot_erase_grace_hours: float = Field(default=72, ge=0)
+    bot_usage_days: float = Field(default=90, ge=1, le=3660)
+    bot_budget_usd_per_day: float | None = Field(default=None, ge=0)
+    bot_budget_usd_per_person_per_day: float | None = Field(default=None, ge=0)
+    bot_budget_tokens_per_day: int | None = Field(default=None, ge=0)
+    bot_budget_tokens_per_person_per_day: int | None = Field(default=None, ge=0)
+    bot_prices: str | None = None
+    bot_concurrent_answers: int = Field(default=64, ge=1, le=10_000)
     bot_log_level: str = "INFO"
 
     def persona(self) -> str | None:

@@ -244,25 +244,3 @@ class Prompt:
     system: str
     messages: tuple[tuple[str, str], ...]  # (role, text)
     memories: tuple[Memory, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens used by requests to the chat model. `input` excludes those `cached` (read from the cache) and `written`
-    (to it)."""
-
-    input: int = 0
-    cached: int = 0
-    written: int = 0
-    output: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input + other.input,
-            self.cached + other.cached,
-            self.written + other.written,
-            self.output + other.output,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.input} in, {self.cached} from the cache, {self.written} into it, {self.output} out"

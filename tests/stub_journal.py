@@ -34,6 +34,7 @@ class StubOutbox:
         self.kept: list[Exchange] = []
         self.failures: list[tuple[list[int], str, bool]] = []
         self.set_aside: set[int] = set()
+        self.postponed: list[tuple[list[int], float]] = []
 
     async def waiting(self) -> list[tuple[str, str]]:
         return list({(exchange.user_id, exchange.scope): None for exchange in self.kept})
@@ -49,6 +50,10 @@ class StubOutbox:
         self.failures.append((list(ids), reason, final))
         if final:
             self.set_aside.update(ids)
+
+    async def postpone(self, ids: Sequence[int], seconds: float) -> int:
+        self.postponed.append((list(ids), seconds))
+        return 0
 
 
 class StubInbox:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt, Usage
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt
 from bot.text.keywords import Words
+from bot.usage import Usage
 
 
 class StubMemory:

@@ -15,10 +15,11 @@ from bot.chat.errors import is_unpaid, kind_of, name_of, said, translate
 from bot.chat.parameters import Params
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
-from bot.model import Prompt, Usage
+from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
 from bot.settings_check import is_unknown_model
 from bot.text.clean import printable
+from bot.usage import Usage
 
 log = logging.getLogger(__name__)
 

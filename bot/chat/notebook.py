@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import AsyncGenerator, Sequence
 
-from bot.model import Memory, Prompt, Usage
+from bot.model import Memory, Prompt
+from bot.usage import Usage
 
 _WH_WORD = re.compile(r"(who|whom|whose|what|when|where|why|how|which)('s|’s|'re|’re|'d|’d)?\b", re.IGNORECASE)
 _INVERTED = re.compile(

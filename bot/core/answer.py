@@ -8,7 +8,7 @@ from enum import Enum
 
 from bot.aio.deadline import Deadline
 from bot.logs import describe
-from bot.model import Prompt, Usage
+from bot.model import Prompt
 from bot.ports import (
     CUT,
     Chat,
@@ -20,6 +20,7 @@ from bot.ports import (
     ChatTooLong,
     ChatUnpaid,
 )
+from bot.usage import Usage
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.model import Exchange, Memory, Prompt, Usage
+from bot.model import Exchange, Memory, Prompt
 from bot.ports import Chat, MemoryStore
+from bot.usage import Usage
 
 Part = TypeVar("Part")
 

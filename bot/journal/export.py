@@ -5,12 +5,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.journal import usage
 from bot.journal.columns import from_json, when
 from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
 
 
 def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
-    """Recent turns, what waits to be learned, open messages, linked accounts and settings; times in ISO form."""
+    """Turns, what waits to be learned or answered, linked accounts, settings and usage; times in ISO form."""
     keys = list(person_keys)
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     recent = conn.execute(sa.select(turns).where(theirs).order_by(turns.c.id)).all()
@@ -38,6 +39,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             "memory_paused_since": None if paused is None else _iso(paused),
             "memory_was_paused": [{"from": _iso(row.began), "to": _iso(row.ended)} for row in over],
         },
+        "usage": usage.export(conn, keys),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal import accounts, outbox, repeated_answers, withdrawn
+from bot.journal import accounts, outbox, repeated_answers, usage, withdrawn
 from bot.journal.export import export
 from bot.journal.runner import Runner
 from bot.journal.stored_messages import stored_messages
@@ -24,6 +24,7 @@ from bot.journal.tables import (
     intents,
     links,
     messages,
+    notices,
     pauses,
     settings,
     taught,
@@ -99,6 +100,8 @@ def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str],
     # Not the count of wrong codes: nobody gets new guesses by having everything forgotten.
     for by_account in (links, codes):
         conn.execute(sa.delete(by_account).where(by_account.c.person_key.in_(keys)))
+    conn.execute(sa.delete(notices).where(notices.c.key.in_(keys)))
+    usage.anonymise(conn, lambda table: table.c.person_key.in_(keys))
     for by_user in (settings, pauses, links):
         conn.execute(sa.delete(by_user).where(by_user.c.user_id == user_id))
     conn.execute(sa.delete(taught).where(taught.c.user_id.in_([user_id, *keys])))
@@ -160,6 +163,12 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     conn.execute(sa.delete(links).where(links.c.person_key.in_(former)))
     for by_account in (intents, links, codes, guesses):
         conn.execute(sa.delete(by_account).where(by_account.c.person_key.startswith(prefix, autoescape=True)))
+    conn.execute(sa.delete(notices).where(notices.c.key.startswith(prefix, autoescape=True)))
+    workspace_id = prefix.removesuffix(":")
+    usage.anonymise(
+        conn,
+        lambda table: sa.or_(table.c.workspace == workspace_id, table.c.person_key.startswith(prefix, autoescape=True)),
+    )
     # Accounts elsewhere may still share the memories under such an id.
     shared = sa.select(links.c.user_id)
     for by_user in (settings, pauses):

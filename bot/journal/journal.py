@@ -17,6 +17,8 @@ from bot.journal.history import SqlHistory
 from bot.journal.inbox import SqlInbox
 from bot.journal.intents import SqlIntents
 from bot.journal.leases import WorkerLease
+from bot.journal.ledger import SqlLedger
+from bot.journal.notices import SqlNotices
 from bot.journal.outbox import SqlOutbox
 from bot.journal.pauses import SqlPauses
 from bot.journal.retention import Backlog
@@ -40,6 +42,7 @@ class SqlJournal:
         lease: This process among the workers, acquired.
         turns: Turns kept per conversation, and `turns_ttl`, for how many seconds.
         seen_ttl: For how many seconds a message is known as seen: longer than any platform takes to redeliver one.
+        usage_ttl: For how many seconds it is known what requests to models took.
         clock: Seconds since 1970.
     """
 
@@ -51,6 +54,7 @@ class SqlJournal:
         turns: int = 20,
         turns_ttl: float = 24 * 3600.0,
         seen_ttl: float = 14 * 24 * 3600.0,
+        usage_ttl: float = 90 * 24 * 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._runner = runner
@@ -58,11 +62,12 @@ class SqlJournal:
         self._turns_limit = turns
         self._turns_ttl = turns_ttl
         self._seen_ttl = seen_ttl
+        self._usage_ttl = usage_ttl
         self._clock = clock
         self.inbox = SqlInbox(runner, self._claims, clock, keep_turns=turns > 0)
         self.turns = SqlTurns(runner, clock, limit=turns, ttl=turns_ttl)
         self.history = SqlHistory(runner, clock, seen_ttl=seen_ttl)
-        self.outbox = SqlOutbox(runner, lease.worker, clock)
+        self.outbox = SqlOutbox(runner, lease.worker, clock, text_ttl=turns_ttl)
         self.taught = SqlTaught(runner)
         self.accounts = SqlAccounts(runner, clock)
         self.pauses = SqlPauses(runner, clock)
@@ -72,6 +77,8 @@ class SqlJournal:
         self.changes = SqlMessageChanges(runner, clock)
         self.erasures = SqlErasureQueue(runner, clock)
         self.adds = SqlAdds(runner)
+        self.ledger = SqlLedger(runner, lease.worker, clock)
+        self.notices = SqlNotices(runner, clock)
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 
@@ -82,8 +89,14 @@ class SqlJournal:
     async def prune(self) -> int:
         """Delete what is too old or too much; return how many rows went. Runs every hour by itself."""
         now = self._clock()
-        turns_since, seen_since = now - self._turns_ttl, now - self._seen_ttl
-        return await self._runner.erase(retention.prune, now, turns_since, self._turns_limit, seen_since)
+        return await self._runner.erase(
+            retention.prune,
+            now,
+            turns_since=now - self._turns_ttl,
+            turns_limit=self._turns_limit,
+            seen_since=now - self._seen_ttl,
+            usage_since=now - self._usage_ttl,
+        )
 
     async def _keep_house(self) -> None:
         due = time.monotonic() + PRUNE_FIRST

@@ -63,7 +63,15 @@ async def _signed_on(settings: Settings, runner: Runner, lease: WorkerLease, clo
     # What catch-up may still read must be known as seen.
     seen = max(settings.bot_seen_days * 24, settings.bot_catch_up_hours) * 3600
     ttl = settings.bot_turns_ttl_hours * 3600
-    return SqlJournal(runner, lease=lease, turns=settings.bot_turns, turns_ttl=ttl, seen_ttl=seen, clock=clock)
+    return SqlJournal(
+        runner,
+        lease=lease,
+        turns=settings.bot_turns,
+        turns_ttl=ttl,
+        seen_ttl=seen,
+        usage_ttl=settings.bot_usage_days * 24 * 3600,
+        clock=clock,
+    )
 
 
 def _migrate_file(path: Path) -> None:

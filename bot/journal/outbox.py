@@ -15,6 +15,9 @@ from bot.model import Exchange
 #: After a failed attempt.
 BACKOFF = Backoff(first=5.0, longest=600.0)
 
+#: Why exchanges wait that no attempt was made at.
+_LIMIT = "the spending limit"
+
 _BURY = (
     "INSERT INTO tombstones (exchange_id, at) SELECT id, :now FROM exchanges WHERE id = :id"
     " ON CONFLICT (exchange_id) DO NOTHING"
@@ -31,10 +34,12 @@ _not_being_erased = ~sa.exists().where(
 class SqlOutbox:
     """`bot.ports.Outbox`."""
 
-    def __init__(self, runner: Runner, worker: str, clock: Callable[[], float]) -> None:
+    def __init__(self, runner: Runner, worker: str, clock: Callable[[], float], *, text_ttl: float) -> None:
+        """`text_ttl`: for how many seconds a text may wait because the spending limit is reached."""
         self._runner = runner
         self._worker = worker
         self._clock = clock
+        self._text_ttl = text_ttl
 
     async def waiting(self) -> list[tuple[str, str]]:
         """Each (user_id, scope) with exchanges that are due to be learned, and that no other process is learning."""
@@ -54,6 +59,15 @@ class SqlOutbox:
     async def failed(self, ids: Sequence[int], reason: str, *, final: bool) -> None:
         """Count a failed attempt; `final` keeps the exchanges for the operator, with no further attempts."""
         await self._runner.write(failed, ids, self._worker, reason, final, self._clock())
+
+    async def postpone(self, ids: Sequence[int], seconds: float) -> int:
+        """Give exchanges back because the spending limit is reached, to be tried again in so many seconds or sooner.
+
+        Returns how many are dropped, since their texts have been kept for as long as they may be.
+        """
+        now = self._clock()
+        stale = await self._runner.write(postpone, ids, self._worker, seconds, now, now - self._text_ttl)
+        return await self._runner.erase(drop_stale, now - self._text_ttl, now) if stale else 0
 
     async def retry_failed(self) -> int:
         """Have exchanges that were given up retried, by whichever process learns; return how many there are."""
@@ -153,6 +167,22 @@ def failed(conn: sa.Connection, ids: Sequence[int], worker: str, reason: str, fi
                 claimed_by=None,
             )
         )
+
+
+def postpone(
+    conn: sa.Connection, ids: Sequence[int], worker: str, seconds: float, now: float, stale_since: float
+) -> bool:
+    """Give exchanges back without counting an attempt; return whether any of them is from before `stale_since`."""
+    ours = sa.and_(exchanges.c.id.in_(list(ids)), exchanges.c.claimed_by == worker)
+    until = now + min(seconds, BACKOFF.longest)
+    given_back = sa.update(exchanges).where(ours).values(next_try=until, claimed_by=None, reason=_LIMIT)
+    times = list(conn.scalars(given_back.returning(exchanges.c.at)))
+    return any(at < stale_since for at in times)
+
+
+def drop_stale(conn: sa.Connection, stale_since: float, now: float) -> int:
+    """Erase exchanges from before `stale_since` that wait for the spending limit; return how many there were."""
+    return erase(conn, sa.and_(_waiting, exchanges.c.reason == _LIMIT, exchanges.c.at < stale_since), now)
 
 
 def retry_failed(conn: sa.Connection) -> int:

@@ -4,14 +4,22 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from bot.journal import withdrawn
+from bot.journal import notices, outbox, usage, withdrawn
 from bot.journal.codes import CODE_TTL
 from bot.journal.history import by_person
 from bot.journal.intents import INTENT_TTL
 from bot.journal.tables import adds, codes, exchanges, guesses, inbox, intents, messages, tombstones, turns
 
 
-def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int, seen_since: float) -> int:
+def prune(
+    conn: sa.Connection,
+    now: float,
+    *,
+    turns_since: float,
+    turns_limit: int,
+    seen_since: float,
+    usage_since: float,
+) -> int:
     """Delete turns that are too old or too many, records of messages before `seen_since`, and stale intents.
 
     The newest record of each place stays, so that a place is known however long it has been silent. Returns the
@@ -37,7 +45,13 @@ def prune(conn: sa.Connection, now: float, turns_since: float, turns_limit: int,
         sa.delete(tombstones).where(tombstones.c.at < seen_since),
         sa.delete(adds).where(adds.c.at < seen_since),
     )
-    return withdrawn.prune(conn, now, seen_since) + sum(conn.execute(statement).rowcount for statement in stale)
+    return (
+        sum(conn.execute(statement).rowcount for statement in stale)
+        + withdrawn.prune(conn, now, seen_since)
+        + outbox.drop_stale(conn, turns_since, now)
+        + notices.prune(conn, now)
+        + usage.prune(conn, usage_since, now)
+    )
 
 
 class Backlog(NamedTuple):

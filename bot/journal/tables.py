@@ -227,6 +227,70 @@ workers = sa.Table(
     sa.Column("seen", sa.Double, nullable=False),
 )
 
+#: What requests to models took, summed up: per day (UTC, as `2026-11-28`), workspace (`slack:T1`), account, model and
+#: purpose. Ids and numbers, no text. Workspace and account are empty once that person or workspace was erased.
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("person_key", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("unpriced", sa.BigInteger, nullable=False),
+    sa.Column("input", sa.BigInteger, nullable=False),
+    sa.Column("cached", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("output", sa.BigInteger, nullable=False),
+    sa.Column("searches", sa.BigInteger, nullable=False),
+    sa.Column("nanodollars", sa.BigInteger, nullable=False),
+    sa.Index("usage_by_person", "person_key"),
+)
+
+#: Requests in flight, each with the most that it can take. `user_id` is whose bound it counts toward.
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("unpriced", sa.Integer, nullable=False),
+    sa.Column("input", sa.BigInteger, nullable=False),
+    sa.Column("cached", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("output", sa.BigInteger, nullable=False),
+    sa.Column("searches", sa.BigInteger, nullable=False),
+    sa.Column("nanodollars", sa.BigInteger, nullable=False),
+)
+
+#: What was spent in a day (UTC) by a mem0 user, or with an empty `user_id` by everybody; and what is reserved for
+#: requests in flight. Kept until the day is over, whatever is forgotten meanwhile: nobody gets a new allowance by that.
+spent = sa.Table(
+    "spent",
+    metadata,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("nanodollars", sa.BigInteger, nullable=False),
+    sa.Column("reserved_tokens", sa.BigInteger, nullable=False),
+    sa.Column("reserved_nanodollars", sa.BigInteger, nullable=False),
+)
+
+#: When a person was last told something that is said now and then only. `key` is an account's.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
 #: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies that it
 #: leaves behind when it moves a row within or between pages.
 TEXTS = (inbox, turns, exchanges)

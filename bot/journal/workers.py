@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from bot.journal.ledger import settle_orphans
 from bot.journal.tables import exchanges, inbox, workers
 
 #: A worker without a heartbeat for so many seconds is dead (PostgreSQL).
@@ -61,6 +62,7 @@ def sign_off(conn: sa.Connection, worker: str) -> None:
     conn.execute(sa.delete(workers).where(workers.c.id == worker))
     for table in (inbox, exchanges):
         conn.execute(sa.update(table).where(table.c.claimed_by == worker).values(claimed_by=None))
+    settle_orphans(conn)
 
 
 def _void(conn: sa.Connection) -> int:
@@ -69,4 +71,5 @@ def _void(conn: sa.Connection) -> int:
     for table in (inbox, exchanges):
         orphaned = sa.and_(table.c.claimed_by.is_not(None), table.c.claimed_by.not_in(living))
         count += conn.execute(sa.update(table).where(orphaned).values(claimed_by=None)).rowcount
+    settle_orphans(conn)
     return count

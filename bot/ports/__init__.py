@@ -12,6 +12,7 @@ from bot.ports.errors import (
     ClaimLost,
     JournalUnavailable,
     LearningFailed,
+    LimitReached,
     MemoryUnavailable,
     PlatformRefused,
     Superseded,
@@ -32,12 +33,14 @@ from bot.ports.journal import (
 )
 from bot.ports.memory import MemoryStore, Notify
 from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, Platform, ReplyHandle
+from bot.ports.spending import Charge, Ledger, Meter, Notices, Threshold, Verdict
 
 __all__ = [
     "CUT",
     "Accounts",
     "Adapter",
     "Changes",
+    "Charge",
     "Chat",
     "ChatEmpty",
     "ChatError",
@@ -56,10 +59,14 @@ __all__ = [
     "Interactions",
     "JournalUnavailable",
     "LearningFailed",
+    "Ledger",
+    "LimitReached",
     "MemoryStore",
     "MemoryUnavailable",
     "MessageChanges",
     "Messages",
+    "Meter",
+    "Notices",
     "Notify",
     "Outbox",
     "Pauses",
@@ -69,6 +76,8 @@ __all__ = [
     "Superseded",
     "Taught",
     "Texts",
+    "Threshold",
     "TooManyCodes",
     "Turns",
+    "Verdict",
 ]

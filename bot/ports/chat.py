@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from bot.model import Prompt, Usage
+from bot.model import Prompt
+from bot.usage import Usage
 
 #: Appended to an answer that was cut at its length limit.
 CUT = "… (cut at my length limit)"

@@ -63,6 +63,20 @@ class ChatMisconfigured(ChatError):
     sentence = "I'm not set up correctly to answer right now. Whoever runs me will find the reason in my log."
 
 
+class LimitReached(ChatError):
+    """What may be spent today is used up; `person`: by this person, not in all. Nothing was sent.
+
+    `seconds` is how long that lasts: until the next day begins, in UTC.
+    """
+
+    sentence = "I've reached my limit for today. I can answer again after midnight UTC."
+
+    def __init__(self, *, person: bool, seconds: float) -> None:
+        super().__init__("the person's limit for today is reached" if person else "the limit for today is reached")
+        self.person = person
+        self.seconds = seconds
+
+
 class MemoryUnavailable(Exception):
     """The memory store can't be read or written now; what waits is kept and retried."""
 
@@ -73,7 +87,8 @@ class LearningFailed(MemoryUnavailable):
     `smaller` asks for the same exchanges in smaller batches; `final` says that a retry is pointless. `ids` are the
     exchanges at fault, if not all of them. `outage` says that none is: the service can't be used for now, and no
     exchange is set aside for that, however long it lasts. `tries` allows fewer attempts than usual, for unexpected
-    errors, which an exchange itself may cause.
+    errors, which an exchange itself may cause. `wait`: for so many seconds no attempt can succeed, since the day's
+    spending limit is reached; that is no failure.
     """
 
     def __init__(
@@ -85,6 +100,7 @@ class LearningFailed(MemoryUnavailable):
         outage: bool = False,
         ids: tuple[int, ...] | None = None,
         tries: int | None = None,
+        wait: float = 0.0,
     ) -> None:
         super().__init__(reason)
         self.outage = outage
@@ -92,6 +108,7 @@ class LearningFailed(MemoryUnavailable):
         self.final = final
         self.ids = ids
         self.tries = tries
+        self.wait = wait
 
 
 class JournalUnavailable(Exception):

@@ -101,6 +101,13 @@ class Outbox(Protocol):
         """Count a failed attempt; `final` keeps the exchanges for the operator, with no further attempts."""
         ...
 
+    async def postpone(self, ids: Sequence[int], seconds: float) -> int:
+        """Give exchanges back because the spending limit is reached, to be tried again in so many seconds or sooner.
+
+        Returns how many are dropped, since their texts have been kept for as long as they may be.
+        """
+        ...
+
 
 class Taught(Protocol):
     """Whose memories each event added to, for a memory store that can't tell."""

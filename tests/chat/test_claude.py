@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from bot.chat.claude import ClaudeChat
 from bot.config import Settings, SettingsError
-from bot.model import Prompt, Usage
+from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
+from bot.usage import Usage
 from tests.fakes.claude import LIMITED, OVERLOADED, REFUSAL, TRIGGER, UNAUTHORIZED, UNPAID, FakeClaude, Reply
 
 HELLO = Prompt("Be kind.", (("user", "Hello"),))

@@ -15,7 +15,7 @@ from bot.core.learning import Learner
 from bot.core.retries import SORRY
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
 from bot.loop import PAUSED_LINE
-from bot.model import Account, Person, Prompt, Turn, Usage
+from bot.model import Account, Person, Prompt, Turn
 from bot.ports import (
     CUT,
     ChatEmpty,
@@ -28,6 +28,7 @@ from bot.ports import (
     MemoryUnavailable,
     PlatformRefused,
 )
+from bot.usage import Usage
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message, turn
 from tests.parts import make_bot, make_commands, make_privacy
 from tests.stub_journal import StubAccounts, StubInbox, StubJournal, StubTurns

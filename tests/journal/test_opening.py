@@ -63,6 +63,10 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
 
 #: What undoes the migrations after 0002.
 LATER = (
+    "DROP TABLE usage",
+    "DROP TABLE reservations",
+    "DROP TABLE spent",
+    "DROP TABLE notices",
     "DROP TABLE pauses",
     "DROP TABLE adds",
     "DROP TABLE forgettings",

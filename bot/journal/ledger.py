@@ -1,0 +1,261 @@
+"""What requests to models took: reserved before they are sent, settled when they have ended, summed up per day.
+
+All workers on one database share it. A reservation counts in full until it is settled, so that neither a burst nor a
+`kill -9` spends what nobody counts; those of a worker that has died are settled at the most that they can have taken.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from bot.aio.batches import Batches
+from bot.journal import usage
+from bot.journal.runner import Runner
+from bot.journal.tables import reservations, spent, workers
+from bot.journal.usage import COUNTS, day_of
+from bot.ports import Threshold, Verdict
+from bot.usage import Limits, Metered, Spent, Usage, UsageRow
+
+#: Operations in one transaction at most.
+BATCH = 256
+#: The share of a limit from which it is nearly spent.
+NEARLY = 0.8
+
+_OPEN_DAY = sa.text(
+    "INSERT INTO spent (day, user_id, tokens, nanodollars, reserved_tokens, reserved_nanodollars)"
+    " VALUES (:day, :user_id, 0, 0, 0, 0) ON CONFLICT (day, user_id) DO NOTHING"
+)
+_SPEND = sa.text(
+    "UPDATE spent SET tokens = :tokens, nanodollars = :nanodollars, reserved_tokens = :reserved_tokens,"
+    " reserved_nanodollars = :reserved_nanodollars WHERE day = :day AND user_id = :user_id"
+)
+_RESERVE = sa.insert(reservations)
+_RELEASE = (
+    sa.delete(reservations).where(reservations.c.id.in_(sa.bindparam("ids", expanding=True))).returning(reservations)
+)
+_DAYS = (
+    sa.select(spent)
+    .where(spent.c.day.in_(sa.bindparam("days", expanding=True)))
+    .where(spent.c.user_id.in_(sa.bindparam("users", expanding=True)))
+    .order_by(spent.c.day, spent.c.user_id)
+    .with_for_update()
+)
+_ORPHANS = sa.select(reservations.c.id).where(reservations.c.worker.not_in(sa.select(workers.c.id)))
+
+
+@dataclass(slots=True)
+class Reserve:
+    """A request that is about to be sent; `verdict` is the outcome."""
+
+    id: str
+    request: Metered
+    limits: Limits
+    verdict: Verdict = Verdict.WAIT
+
+
+@dataclass(slots=True)
+class Settle:
+    """A request that has ended; `passed` are the thresholds that were passed with it."""
+
+    id: str
+    took: Usage
+    nanodollars: int | None
+    limits: Limits
+    passed: tuple[Threshold, ...] = ()
+
+
+class _Account(NamedTuple):
+    """A day of one mem0 user, or of everybody ("")."""
+
+    day: str
+    user_id: str
+
+
+@dataclass(slots=True)
+class _Balance:
+    spent: Spent
+    reserved: Spent
+
+
+class SqlLedger:
+    """`bot.ports.Ledger`."""
+
+    def __init__(self, runner: Runner, worker: str, clock: Callable[[], float]) -> None:
+        self._runner = runner
+        self._worker = worker
+        self._clock = clock
+        self._batches: Batches[Reserve | Settle] = Batches(self._apply, BATCH)
+
+    async def reserve(self, request_id: str, request: Metered, limits: Limits) -> Verdict:
+        """Record a request with the most that it can take, if the day's limits leave room."""
+        operation = Reserve(request_id, request, limits)
+        await self._batches.add(operation)
+        return operation.verdict
+
+    async def settle(
+        self, request_id: str, took: Usage, nanodollars: int | None, limits: Limits
+    ) -> Sequence[Threshold]:
+        """Replace a recorded request by what it took; returns the thresholds that are passed with it."""
+        operation = Settle(request_id, took, nanodollars, limits)
+        await self._batches.add(operation)
+        return operation.passed
+
+    async def spent_today(self, user_id: str | None = None) -> Spent:
+        """What was spent today (UTC), without what is in flight; by that person, or by everybody."""
+        return await self._runner.read(spent_on, day_of(self._clock()), user_id or "")
+
+    async def report(self, since: date, by: str) -> list[UsageRow]:
+        """What was used from that day on, by one of `usage.COLUMNS`, in order of its values."""
+        return await self._runner.read(usage.report, since.isoformat(), by)
+
+    async def _apply(self, operations: list[Reserve | Settle]) -> None:
+        for operation, outcome in zip(
+            operations, await self._runner.write(apply, operations, self._worker, day_of(self._clock())), strict=True
+        ):
+            if isinstance(operation, Reserve):
+                assert isinstance(outcome, Verdict)
+                operation.verdict = outcome
+            else:
+                assert isinstance(outcome, tuple)
+                operation.passed = outcome
+
+
+def apply(
+    conn: sa.Connection, operations: Sequence[Reserve | Settle], worker: str, today: str
+) -> list[Verdict | tuple[Threshold, ...]]:
+    """Settle and reserve in one transaction; return each operation's outcome. What has ended makes room first."""
+    ended = [operation for operation in operations if isinstance(operation, Settle)]
+    begun = [operation for operation in operations if isinstance(operation, Reserve)]
+    # One that isn't there was settled when this worker was taken for dead.
+    found = {row["id"]: row for row in _released(conn, [operation.id for operation in ended])}
+    balances = _balances(
+        conn,
+        {_Account(row["day"], user_id) for row in found.values() for user_id in ("", row["user_id"])}
+        | {_Account(today, user_id) for operation in begun for user_id in ("", operation.request.payer.user_id)},
+    )
+    passed = {
+        operation.id: _settle(balances, found[operation.id], operation) for operation in ended if operation.id in found
+    }
+    verdicts = {operation.id: _reserve(balances, operation, today) for operation in begun}
+    admitted = [operation for operation in begun if verdicts[operation.id] is Verdict.ADMITTED]
+    _write(conn, balances)
+    usage.count(conn, [(found[each.id], each.took, each.nanodollars) for each in ended if each.id in found])
+    if admitted:
+        conn.execute(_RESERVE, [_reservation(operation, worker, today) for operation in admitted])
+    return [
+        verdicts[operation.id] if isinstance(operation, Reserve) else passed.get(operation.id, ())
+        for operation in operations
+    ]
+
+
+def settle_orphans(conn: sa.Connection) -> int:
+    """Settle the reservations of workers that are gone at the most they can have taken; return how many there were."""
+    rows = _released(conn, list(conn.scalars(_ORPHANS)))
+    balances = _balances(conn, {_Account(row["day"], user_id) for row in rows for user_id in ("", row["user_id"])})
+    counted = []
+    for row in rows:
+        most = Usage(*(row[name] for name in COUNTS))
+        cost = None if row["unpriced"] else row["nanodollars"]
+        _settle(balances, row, Settle(row["id"], most, cost, Limits()))
+        counted.append((row, most, cost))
+    _write(conn, balances)
+    usage.count(conn, counted)
+    return len(rows)
+
+
+def spent_on(conn: sa.Connection, day: str, user_id: str) -> Spent:
+    """What a mem0 user, or everybody (""), has spent on a day."""
+    found = sa.select(spent.c.tokens, spent.c.nanodollars).where(spent.c.day == day, spent.c.user_id == user_id)
+    row = conn.execute(found).first()
+    return Spent(*row) if row else Spent()
+
+
+def _released(conn: sa.Connection, ids: list[str]) -> list[sa.RowMapping]:
+    return list(conn.execute(_RELEASE, {"ids": ids}).mappings()) if ids else []
+
+
+def _balances(conn: sa.Connection, accounts: set[_Account]) -> dict[_Account, _Balance]:
+    """The balances, their rows locked in one order, so that no two workers wait for each other."""
+    if not accounts:
+        return {}
+    ordered = sorted(accounts)
+    conn.execute(_OPEN_DAY, [account._asdict() for account in ordered])
+    wanted = {
+        "days": sorted({account.day for account in ordered}),
+        "users": sorted({account.user_id for account in ordered}),
+    }
+    return {
+        account: _Balance(Spent(row.tokens, row.nanodollars), Spent(row.reserved_tokens, row.reserved_nanodollars))
+        for row in conn.execute(_DAYS, wanted)
+        if (account := _Account(row.day, row.user_id)) in accounts
+    }
+
+
+def _write(conn: sa.Connection, balances: dict[_Account, _Balance]) -> None:
+    if balances:
+        conn.execute(
+            _SPEND,
+            [
+                {
+                    **account._asdict(),
+                    "tokens": balance.spent.tokens,
+                    "nanodollars": balance.spent.nanodollars,
+                    "reserved_tokens": balance.reserved.tokens,
+                    "reserved_nanodollars": balance.reserved.nanodollars,
+                }
+                for account, balance in balances.items()
+            ],
+        )
+
+
+def _reserve(balances: dict[_Account, _Balance], operation: Reserve, day: str) -> Verdict:
+    request, limits = operation.request, operation.limits
+    everybody, person = balances[_Account(day, "")], balances[_Account(day, request.payer.user_id)]
+    pairs = ((everybody, False, Verdict.DAY_SPENT), (person, True, Verdict.PERSON_SPENT))
+    for balance, by_person, verdict in pairs:
+        if limits.share(balance.spent, person=by_person) >= 1:
+            return verdict
+    for balance, by_person, _ in pairs:
+        if limits.share(balance.spent + balance.reserved, person=by_person) >= 1:
+            return Verdict.WAIT
+    for balance, *_ in pairs:
+        balance.reserved += request.spent
+    return Verdict.ADMITTED
+
+
+def _settle(balances: dict[_Account, _Balance], row: sa.RowMapping, operation: Settle) -> tuple[Threshold, ...]:
+    reserved = Spent(sum(row[name] for name in ("input", "cached", "written", "output")), row["nanodollars"])
+    took = Spent(operation.took.tokens, operation.nanodollars or 0)
+    passed: list[Threshold] = []
+    marks = (
+        ("", False, Threshold.DAY_NEARLY_SPENT, Threshold.DAY_SPENT),
+        (row["user_id"], True, Threshold.PERSON_NEARLY_SPENT, Threshold.PERSON_SPENT),
+    )
+    for user_id, by_person, nearly, wholly in marks:
+        balance = balances[_Account(row["day"], user_id)]
+        before = operation.limits.share(balance.spent, person=by_person)
+        balance.reserved -= reserved
+        balance.spent += took
+        after = operation.limits.share(balance.spent, person=by_person)
+        passed += [mark for mark, share in ((nearly, NEARLY), (wholly, 1.0)) if before < share <= after]
+    return tuple(passed)
+
+
+def _reservation(operation: Reserve, worker: str, day: str) -> dict[str, Any]:
+    request = operation.request
+    return {
+        "id": operation.id,
+        "worker": worker,
+        "day": day,
+        "workspace": request.payer.workspace,
+        "person_key": request.payer.account,
+        "user_id": request.payer.user_id,
+        "model": request.model,
+        "purpose": request.purpose,
+        "unpriced": request.nanodollars is None,
+        **usage.counts(request.usage),
+        "nanodollars": request.nanodollars or 0,
+    }

@@ -1,0 +1,138 @@
+"""What requests to models take and cost: the values in which it is counted, bounded and reported."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens used by requests to a model, and searches of the web.
+
+    `input` excludes those `cached` (read from the cache) and `written` (to it).
+    """
+
+    input: int = 0
+    cached: int = 0
+    written: int = 0
+    output: int = 0
+    searches: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.written + other.written,
+            self.output + other.output,
+            self.searches + other.searches,
+        )
+
+    def __mul__(self, times: int) -> "Usage":
+        return Usage(
+            self.input * times,
+            self.cached * times,
+            self.written * times,
+            self.output * times,
+            self.searches * times,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, of whatever kind."""
+        return self.input + self.cached + self.written + self.output
+
+    def __str__(self) -> str:
+        searches = f", {self.searches} searches" if self.searches else ""
+        return f"{self.input} in, {self.cached} from the cache, {self.written} into it, {self.output} out{searches}"
+
+
+class Purpose(StrEnum):
+    """What a request to a model is for."""
+
+    ANSWER = "answer"
+    LEARNING = "learning"
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """On whose account a request is counted.
+
+    Attributes:
+        account: The account's key.
+        user_id: The mem0 user whose daily bound it counts toward: linked accounts share one.
+        workspace: Where it was asked, with the platform's name: `slack:T1`.
+    """
+
+    account: str
+    user_id: str
+    workspace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was spent: tokens, and billionths of a dollar (a cached token of the cheapest model costs ten of them)."""
+
+    tokens: int = 0
+    nanodollars: int = 0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.tokens + other.tokens, self.nanodollars + other.nanodollars)
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.tokens - other.tokens, self.nanodollars - other.nanodollars)
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """One request to a model, as it is counted.
+
+    Attributes:
+        usage: What it took; before it has ended, the most that it can take.
+        nanodollars: What that costs; None where the model's price isn't known.
+    """
+
+    payer: Payer
+    purpose: Purpose
+    model: str
+    usage: Usage
+    nanodollars: int | None
+
+    @property
+    def spent(self) -> Spent:
+        """What counts toward the bounds."""
+        return Spent(self.usage.tokens, self.nanodollars or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be spent in a day (UTC), in all and by one person; None is no limit."""
+
+    nanodollars: int | None = None
+    tokens: int | None = None
+    person_nanodollars: int | None = None
+    person_tokens: int | None = None
+
+    def share(self, spent: Spent, *, person: bool) -> float:
+        """How much of the tightest limit that is: 1 where it is used up, 0 where there is none."""
+        ours, theirs = (self.nanodollars, self.tokens), (self.person_nanodollars, self.person_tokens)
+        dollars, tokens = theirs if person else ours
+        return max(_share(spent.nanodollars, dollars), _share(spent.tokens, tokens))
+
+
+def _share(spent: int, limit: int | None) -> float:
+    if limit is None:
+        return 0.0
+    return spent / limit if limit else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One line of a report: what was used under `key` (a day, a workspace, a model, an account, a purpose).
+
+    `unpriced` counts those of the requests that are not in `nanodollars`, since their model's price wasn't known.
+    """
+
+    key: str
+    requests: int
+    unpriced: int
+    usage: Usage
+    nanodollars: int
