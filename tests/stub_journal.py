@@ -206,7 +206,7 @@ class StubAccounts:
     async def unite(self, former: str, key: str) -> Joined | None:
         return None
 
-    async def part(self, person_key: str) -> Joined | None:
+    async def unlink(self, person_key: str) -> Joined | None:
         return None
 
     async def former_keys(self, platform: str, workspace: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands as views that every platform can show: about the caller alone, for the caller alone."""
+"""Commands, answered by views that every platform can show: about the caller, and visible to the caller alone."""
 
 from bot.commands.handler import Commands
 from bot.commands.wording import CANCELLED, EMPTY, GONE, STALE, UNAVAILABLE, kept

@@ -1,28 +1,28 @@
-"""What buttons, menus and forms do, as values: `parse` reads an action that came back, `str` writes one down.
+"""What buttons, menus and forms do, as values: `str` serializes an action, `parse` reads one that came back.
 
-An action is data from outside: what is malformed parses as None. Its written form holds 90 characters, which is what
-every platform takes; where a search is too long for that, it is left out.
+Actions come back from outside: malformed ones parse as None. A serialized action has at most 90 characters, which every
+platform accepts; a search that doesn't fit is left out.
 """
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-#: Characters of a written action.
+#: Characters of a serialized action.
 LIMIT = 90
 #: Characters of a search that fit beside a page's number, and beside a memory's id.
 SEARCH_WITH_PAGE = 70
 SEARCH_WITH_ID = 44
 
 Switching = Literal["pause", "resume"]
-#: With a token: what an intent in the journal says is done (`forget`, `join`), or left (`cancel`, `part`).
+#: With a token: do what the journal's intent says (`forget`, `join`), or don't (`cancel`, `part`).
 Deciding = Literal["forget", "cancel", "join", "part"]
-#: With one memory: show it, share it or no longer, forget it, edit it, or go back to the list.
+#: With a memory: show it, share it, stop sharing it, forget it, edit it, or go back to the list.
 Handling = Literal["open", "share", "close", "drop", "edit", "back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Show a page of the list, or of what holds the words of `search`."""
+    """Show a page of the list, or of the search results."""
 
     number: int = 1
     search: str = ""
@@ -33,7 +33,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Open the form for words to search for, or (submitted) search for them."""
+    """Open the search form or, when submitted, search."""
 
     def __str__(self) -> str:
         return "search:"
@@ -51,7 +51,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Hand over a file with everything that is kept."""
+    """Send a file with everything that is kept."""
 
     def __str__(self) -> str:
         return "export:"
@@ -59,7 +59,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """Do, or leave, what the intent of this token says."""
+    """Do, or don't, what the token's intent says."""
 
     kind: Deciding
     token: str
@@ -70,7 +70,7 @@ class Decide:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """Do something with one memory; `search` is the one to go back to."""
+    """Do something with one memory; `search` is the search to go back to."""
 
     kind: Handling
     memory_id: str
@@ -86,9 +86,9 @@ class Handle:
 Action = Page | Search | Switch | Export | Decide | Handle
 
 
-def parse(written: str) -> Action | None:
-    """The action that was written so; None where it is none of ours."""
-    kind, _, rest = written.partition(":")
+def parse(serialized: str) -> Action | None:
+    """Parse a serialized action; None if it isn't one of ours."""
+    kind, _, rest = serialized.partition(":")
     if kind == "page":
         number, _, search = rest.partition(":")
         return Page(int(number) if number.isdecimal() and len(number) < 10 else 1, search)

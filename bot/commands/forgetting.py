@@ -1,4 +1,4 @@
-"""`/forget`: what would go is shown first, and one click by the caller makes it so."""
+"""`/forget`: shows what would be forgotten; one click by the caller then does it."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,10 +19,10 @@ from bot.text.keywords import Words
 from bot.views import Button, View
 
 SUGGESTION = 100
-#: What of a message is shown before it is forgotten, in characters, and how many are.
+#: Characters shown of a message before it is forgotten, and how many messages are shown.
 QUOTED = 80
 QUOTES = 3
-#: Memories offered where none holds the words.
+#: Memories offered if none contains the words.
 NEAREST = 3
 #: Characters of a button's label.
 BUTTON = 75
@@ -30,7 +30,7 @@ ALSO = ", and the messages that told me"
 
 
 class Forgetting:
-    """Proposes what to forget, and does it. Raises what the memory and the journal raise."""
+    """Proposes what to forget, and forgets it. Raises what the memory and the journal raise."""
 
     def __init__(self, intents: Intents, memory: MemoryStore, identities: Identities, rights: Rights) -> None:
         self._intents = intents
@@ -39,7 +39,7 @@ class Forgetting:
         self._rights = rights
 
     async def propose(self, event: CommandEvent, what: str) -> View:
-        """Show what would go: everything, one, what matches, or what is of a stretch of time."""
+        """Show what would be forgotten: everything, one memory, what matches, or a range of time."""
         user_id = await self._identities.user_id(event.person)
         if not what or what.casefold() in ("everything", "all"):
             return await self._everything(event, user_id)
@@ -47,15 +47,12 @@ class Forgetting:
         numbers = {memory.id: number for number, memory in enumerate(everything, 1)}
         found = _named(everything, what)
         if not found and (window := time_expressions.alone(what, event.at)):
-            return await self._stretch(event, everything, window, numbers)
+            return await self._time_range(event, everything, window, numbers)
         said: list[StoredMessage] = []
-        # What can't be seen (a zero-width space) would be found in everything.
+        # Invisible characters (a zero-width space) would match everything.
         if not found and not Words(what).empty:
             found = [memory for memory in await self._memory.list(user_id, what) if memory.id in numbers]
-            taught = {source.event_id for memory in found for source in memory.sources}
-            said = [
-                each for each in await self._rights.find_stored_messages(user_id, what) if each.event_id not in taught
-            ]
+            said = _without_sources(await self._rights.find_stored_messages(user_id, what), found)
         if not found and not said:
             return await self._nearest(event, user_id, what, numbers)
         shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
@@ -68,26 +65,24 @@ class Forgetting:
             parts.append(messages(said))
             notes.append(_quoted(said))
         view = View(f"Forget {', and '.join(parts)}?{more}", shown, " ".join(notes))
-        return await self._confirm(event, view, ("Forget", "words", _written(found, said)))
+        return await self._confirm(event, view, ("Forget", "words", _serialize(found, said)))
 
     async def _nearest(self, event: CommandEvent, user_id: str, what: str, numbers: dict[str, int]) -> View:
-        """What doesn't hold the words as they stand, and may be what is meant: each to be forgotten by itself."""
+        """Offer memories and messages that don't contain the words but may be meant, each to be forgotten by itself."""
         nothing = f"Nothing that I remember about you matches “{row(what, 80)}”."
         near: list[Memory] = []
-        # A number that is none of the list's, or a sign, is near to nothing.
+        # A number that isn't in the list, or a symbol, is near to nothing.
         if any(letter.isalpha() for letter in what):
             with suppress(TimeoutError):
                 near = await self._memory.recall(user_id, None, what, (), event.at)
         near = [memory for memory in near if memory.id in numbers][:NEAREST]
-        taught = {source.event_id for memory in near for source in memory.sources}
-        said = await self._rights.find_stored_messages(user_id, what, nearly=True)
-        said = [each for each in said if each.event_id not in taught]
+        said = _without_sources(await self._rights.find_stored_messages(user_id, what, nearly=True), near)
         if not near and not said:
             return View(f"{nothing} /memories shows what there is.")
-        choices = [(f"Forget {numbers[each.id]}", "words", _written([each], [])) for each in near]
+        choices = [(f"Forget {numbers[memory.id]}", "words", _serialize([memory], [])) for memory in near]
         notes = ["If it is one of these, forget it here."]
         if said:
-            choices.append((f"Forget {messages(said)}"[:BUTTON], "words", _written([], said)))
+            choices.append((f"Forget {messages(said)}"[:BUTTON], "words", _serialize([], said)))
             notes.append(_quoted(said))
         shown = tuple(item(memory, numbers[memory.id]) for memory in near)
         view = View(f"{nothing} The nearest by meaning:", shown, " ".join(notes))
@@ -105,20 +100,20 @@ class Forgetting:
     async def _all(self, user_id: str) -> str:
         try:
             count = len(await self._memory.list(user_id))
-        except MemoryUnavailable:  # nobody has to wait for it to be rid of what it holds
+        except MemoryUnavailable:  # that must not keep anybody from forgetting
             return "My memory is out of reach just now: it is erased as soon as it isn't. What goes at once are"
         if not count:
             return "I remember nothing about you. What goes for good are"
         return f"I remember {things(count)} about you. They go for good, with their earlier versions,"
 
-    async def _stretch(
+    async def _time_range(
         self,
         event: CommandEvent,
         everything: Sequence[Memory],
         window: time_expressions.TimeWindow,
         numbers: dict[str, int],
     ) -> View:
-        """What was told since then; and where the words name a stretch that is over, that alone as well."""
+        """Offer what was said since then and, if the words name a range that is over, that range alone as well."""
         since = TimeRange.of(everything, window.start, max(window.end, event.at))
         only = TimeRange.of(everything, window.start, window.end)
         shown = tuple(item(memory, numbers[memory.id]) for memory in since.whole[:PAGE])
@@ -128,11 +123,11 @@ class Forgetting:
         footer = "Where you had told me the same before, I go on remembering it." if since.parts else ""
         if len(since.whole) > PAGE:
             footer = f"The first {PAGE} are shown. {footer}".strip()
-        choices = [("Forget", "stretch", _span(window.start, max(window.end, event.at)))]
+        choices = [("Forget", "stretch", _serialize_range(window.start, max(window.end, event.at)))]
         if window.end < event.at:
             label = f"Only until {_moment(window.end)} ({len(only.whole)})"
             choices = [(f"All since then ({len(since.whole)})", *choices[0][1:])]
-            choices.append((label, "stretch", _span(window.start, window.end)))
+            choices.append((label, "stretch", _serialize_range(window.start, window.end)))
         return await self._confirm(event, View(title, shown, footer), *choices)
 
     async def _confirm(self, event: CommandEvent, view: View, *choices: tuple[str, str, list[str]]) -> View:
@@ -145,7 +140,7 @@ class Forgetting:
         return View(view.title, view.items, view.footer, (*buttons, cancel))
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View:
-        """Do what a button was shown for, once, for the one it was shown to."""
+        """Do what a button is for, once, and only for the person it was shown to."""
         intent = await self._intents.take(token, event.person.key, event.at)
         if intent is None:
             return STALE
@@ -158,18 +153,18 @@ class Forgetting:
             return _done("Everything is forgotten", outcome, ", our recent conversations and your settings")
         memories = await self._memory.list(user_id)
         if action == "stretch":
-            start, end = (datetime.fromtimestamp(float(each), UTC) for each in ids)
+            start, end = (datetime.fromtimestamp(float(seconds), UTC) for seconds in ids)
             outcome = await self._rights.forget_time_range(user_id, TimeRange.of(memories, start, end))
             return _done("Forgotten", outcome, f", and {outcome.entries} entries of recent conversation")
-        # "these" is what the version before this one called memories alone.
-        chosen, said, waiting = (ids, [], []) if action == "these" else _read(ids)
+        # The version before this one wrote "these" for memories alone.
+        chosen, said, waiting = (ids, [], []) if action == "these" else _parse(ids)
         found = [memory for memory in memories if memory.id in set(chosen)]
         outcome = await self._rights.forget_memories(user_id, found, said, waiting)
         also = f", and {outcome.entries} entries of recent conversation" if said or waiting else ALSO
         return _done("Forgotten", outcome, also)
 
     async def these(self, user_id: str, memories: Sequence[Memory]) -> View:
-        """Forget these memories, and tell."""
+        """Forget these memories, and say so."""
         return _done("Forgotten", await self._rights.forget_memories(user_id, memories), ALSO)
 
 
@@ -180,7 +175,7 @@ def _done(what: str, outcome: Outcome, also: str) -> View:
 
 
 def _named(everything: Sequence[Memory], what: str) -> list[Memory]:
-    """The one memory of that number, or those that autocompletion has shown as that very row."""
+    """The memory with that number, or those that autocompletion shows as exactly that row."""
     number = what.removeprefix("#")
     if number.isdecimal() and number.isascii():
         index = int(number) if len(number) < 10 else 0
@@ -189,22 +184,28 @@ def _named(everything: Sequence[Memory], what: str) -> list[Memory]:
     return [memory for memory in everything if row(memory.text, SUGGESTION) == what]
 
 
-def _written(memories: Sequence[Memory], said: Sequence[StoredMessage]) -> list[str]:
-    """What a button will forget, as ids alone: memories, and messages that were said or may yet be learned."""
-    kinds = [("waiting" if each.waiting else "said", each.event_id) for each in said]
+def _without_sources(said: Sequence[StoredMessage], memories: Sequence[Memory]) -> list[StoredMessage]:
+    """The messages that taught none of these memories."""
+    taught = {source.event_id for memory in memories for source in memory.sources}
+    return [message for message in said if message.event_id not in taught]
+
+
+def _serialize(memories: Sequence[Memory], said: Sequence[StoredMessage]) -> list[str]:
+    """What a button will forget, as ids alone: memories, and messages that were said or may still be learned."""
+    kinds = [("waiting" if message.waiting else "said", message.event_id) for message in said]
     return [f"{kind} {id_}" for kind, id_ in [*(("memory", memory.id) for memory in memories), *kinds]]
 
 
-def _read(ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """The memories, messages said, and messages that may yet be learned, as `_written` wrote them."""
+def _parse(ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """The memories, messages said, and messages that may still be learned, as serialized by `_serialize`."""
     pairs = [id_.split(" ", 1) for id_ in ids]
     memories, said, waiting = ([pair[1] for pair in pairs if pair[0] == kind] for kind in ("memory", "said", "waiting"))
     return memories, said, waiting
 
 
 def _quoted(said: Sequence[StoredMessage]) -> str:
-    """The beginnings of the messages that go, the newest ones last."""
-    shown = ", ".join(f"“{row(each.text, QUOTED)}”" for each in said[-QUOTES:])
+    """The beginnings of the newest messages, the newest last."""
+    shown = ", ".join(f"“{row(message.text, QUOTED)}”" for message in said[-QUOTES:])
     return f"Of our conversation: {shown}" + (f" and {len(said) - QUOTES} more." if len(said) > QUOTES else ".")
 
 
@@ -217,5 +218,5 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d}{clock} ({at.tzname() or 'UTC'})"
 
 
-def _span(start: datetime, end: datetime) -> list[str]:
+def _serialize_range(start: datetime, end: datetime) -> list[str]:
     return [repr(start.timestamp()), repr(end.timestamp())]

@@ -1,4 +1,4 @@
-"""Runs commands, presses and forms, each about the caller alone."""
+"""Runs commands, button presses and forms, each about the caller alone."""
 
 import json
 import logging
@@ -28,13 +28,13 @@ from bot.views import Button, File, Form, View
 log = logging.getLogger(__name__)
 
 SUGGESTIONS = 25
-#: Characters that a memory may have once it is edited.
+#: Characters of an edited memory.
 EDITED = 2000
-#: Outcomes of forgetting (sentences with counts) that are kept for a second press.
+#: Outcomes (sentences with counts) kept to answer a second press of the same button.
 OUTCOMES = 1000
-#: Characters that are read of what stands behind a command.
+#: Characters read of a command's argument.
 ARGUMENT = 1000
-#: Characters that the form for a search takes.
+#: Characters that the search form accepts.
 SOUGHT = 100
 RESUMED = "Memory is on again: I use what I remember about you, and learn from what you tell me from now on."
 PAUSING = "What you told me before stays, and I still follow the conversation that we are in."
@@ -47,12 +47,12 @@ class Act(Protocol):
     """What a button with a token does."""
 
     async def __call__(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
-        """Take the token and do it, or (`cancel`) leave it; None where there is no such token."""
+        """Take the token and do it, or (`cancel`) don't; None if there is no such token."""
         ...
 
 
 class Commands:
-    """Never raises: a failing memory is answered with a sentence. Always about who calls, presses or submits."""
+    """Never raises: if the memory fails, the answer says so. Always about the person who calls, presses or submits."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Commands:
         kept: str = kept(),
         remember: bool = True,
     ) -> None:
-        """`kept` is the sentence that says what is kept, where and how long; without `remember` memory is off."""
+        """`kept` is the sentence that says what is kept, where and for how long. Without `remember`, memory is off."""
         self._pauses = pauses
         self._memory = memory
         self._identities = identities
@@ -87,14 +87,14 @@ class Commands:
             *names, last = (f"/{name}" for name in BY_NAME)
             return View(f"I don't know /{event.name[:20]}. I know {', '.join(names)} and {last}.")
 
-        return await _told(f"/{event.name[:20]}", answer)
+        return await _or_unavailable(f"/{event.name[:20]}", answer)
 
     async def list_memories(self, event: CommandEvent, search: str) -> View:
         """`/memories`."""
         return await self._list(event.person, search, 1, at=event.at)
 
     async def press(self, event: PressEvent) -> View:
-        """Act on a button or a choice: on memories of whoever pressed it, and nobody else's."""
+        """Act on a button or menu choice, on the memories of the person who pressed it."""
 
         async def answer() -> View:
             match actions.parse(event.action):
@@ -116,10 +116,10 @@ class Commands:
                     return await self._handle(event.person, action)
             return STALE
 
-        return await _told("a button", answer)
+        return await _or_unavailable("a button", answer)
 
     async def _once(self, event: PressEvent, token: str, act: Act) -> View:
-        """Do what a button was shown for; a second press of it (a double click) is answered like the first."""
+        """Do what a button is for; a second press (a double click) gets the same answer as the first."""
         view = await act(event, token, cancel=False) or STALE
         pressed = (event.person.key, token)
         if view == STALE:
@@ -128,7 +128,7 @@ class Commands:
         return view
 
     async def open_form(self, event: PressEvent) -> Form | View:
-        """A button's form: a memory's text, to be edited by its owner, or words to search for."""
+        """A button's form: for a memory's text, to be edited by its owner, or for words to search for."""
 
         async def answer() -> Form | View:
             match actions.parse(event.action):
@@ -143,10 +143,10 @@ class Commands:
                     return Form("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
             return STALE
 
-        return await _told("a form", answer)
+        return await _or_unavailable("a form", answer)
 
     async def submit(self, event: SubmitEvent) -> View:
-        """Take the form's text as the memory's own, the former text being gone; or list what holds its words."""
+        """Replace a memory's text with the form's, or search for the form's words."""
         text = event.text.replace("\0", "").strip()
 
         async def answer() -> View:
@@ -157,7 +157,7 @@ class Commands:
                     return await self._edit(event, action, text)
             return STALE
 
-        return await _told("a form", answer)
+        return await _or_unavailable("a form", answer)
 
     async def _edit(self, event: SubmitEvent, action: Handle, text: str) -> View:
         user_id, number, memory = await self._find(event.person, action.memory_id)
@@ -174,12 +174,12 @@ class Commands:
         return replace(listing.detail(changed, number, action.search, "Changed."), changed=True)
 
     async def suggest(self, event: CommandEvent) -> list[str]:
-        """Up to 25 of the caller's memories whose words match what is typed so far, at most 100 characters each."""
+        """Up to 25 of the caller's memories that contain what is typed so far, at most 100 characters each."""
         try:
             user_id = await self._identities.user_id(event.person)
             typed = _folded(event.argument[:ARGUMENT])
             memories = await self._memory.list(user_id)
-        except Exception as exc:  # noqa: BLE001 - a suggestion that fails is an empty one
+        except Exception as exc:  # noqa: BLE001 - without suggestions, the command still works
             log.warning("no suggestions: %s", describe(exc))
             return []
         texts = (row(memory.text, SUGGESTION) for memory in memories)
@@ -190,7 +190,7 @@ class Commands:
     ) -> View:
         """A page of the list; with `around`, the one that shows that memory.
 
-        Where nothing holds the words of `search`, and they name a stretch of time (as of `at`), what is of that alone.
+        If no memory contains the words of `search` and they name a range of time (as of `at`), what is from that alone.
         """
         if not self._remember:
             return OFF
@@ -205,7 +205,7 @@ class Commands:
         return listing.listed(everything, found, search, page, paused=account.paused, kept=self.kept)
 
     async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
-        """The caller's mem0 user id, and their memory of that id with its number; None where it isn't theirs."""
+        """The caller's mem0 user id, and the memory with its number; None if it isn't theirs."""
         user_id = await self._identities.user_id(person)
         for number, memory in enumerate(await self._memory.list(user_id), 1):
             if memory.id == memory_id:
@@ -248,8 +248,8 @@ class Commands:
 Shown = TypeVar("Shown", bound=Form | View)
 
 
-async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | View:
-    """The answer, or that there is none now."""
+async def _or_unavailable(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | View:
+    """The answer, or UNAVAILABLE if it fails."""
     try:
         return await answer()
     except Exception as exc:  # noqa: BLE001 - the command boundary: logged without text, told to the person
@@ -258,5 +258,5 @@ async def _told(what: str, answer: Callable[[], Awaitable[Shown]]) -> Shown | Vi
 
 
 def _folded(text: str) -> str:
-    """A short text as it is compared while somebody types: case, accents and blanks evened out."""
+    """A short text in the form compared for suggestions: case, accents and white space normalized."""
     return keywords.bare(keywords.fold(" ".join(text.split())))

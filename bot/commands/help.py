@@ -20,7 +20,7 @@ NOBODY = "Nobody else is answered with what I remember about you."
 
 
 class Listed(Protocol):
-    """A command, as the list shows it."""
+    """A command, as listed."""
 
     @property
     def usage(self) -> str: ...
@@ -30,7 +30,7 @@ class Listed(Protocol):
 
 
 async def show(event: CommandEvent, commands: Iterable[Listed], kept: str) -> View:
-    """The view; `kept` is the sentence that says what is kept, where and for how long."""
+    """Answer `/help`. `kept` is the sentence that says what is kept, where and for how long."""
     audience = Audience.MEMBERS if event.place.external else event.place.audience
     where = {Audience.PRIVATE: PRIVATE, Audience.MEMBERS: MEMBERS, Audience.PUBLIC: PUBLIC}[audience]
     items = [Item(0, HOW), Item(0, f"{where} {NOBODY}")]

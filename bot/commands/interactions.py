@@ -1,20 +1,20 @@
-"""Commands, buttons and forms as adapters hand them over, within a person's allowance."""
+"""Rate-limits the commands, presses and forms that adapters hand over."""
 
 from bot.aio.rate_limit import Allowance
 from bot.commands.handler import Commands
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.views import Form, View
 
-#: Commands, clicks and forms that a person may send for each message of their allowance: paging is quick.
+#: Commands, clicks and forms allowed per message of a person's allowance: paging is quick.
 PER_MESSAGE = 3
 TOO_MUCH = "That's a lot at once: please give me a minute, then try again."
 
 
 class LimitedCommands:
-    """What each person may ask for within a minute (`bot.ports.Interactions`)."""
+    """Commands within each person's allowance (`bot.ports.Interactions`)."""
 
     def __init__(self, commands: Commands, allowance: int = 0) -> None:
-        """`allowance` is a person's messages a minute (0: no limit)."""
+        """`allowance` is how many messages a person may send per minute (0: no limit)."""
         self._commands = commands
         self._allowance = Allowance(PER_MESSAGE * allowance)
 
@@ -35,7 +35,7 @@ class LimitedCommands:
         return await self._commands.submit(event) if self._allowed(event) else View(TOO_MUCH)
 
     async def suggest(self, event: CommandEvent) -> list[str]:
-        """The caller's memories that match what is typed so far: one look per key, which no allowance counts."""
+        """The caller's memories that match what is typed so far. Asked on every keystroke, so not rate-limited."""
         return await self._commands.suggest(event)
 
     def _allowed(self, event: CommandEvent | PressEvent | SubmitEvent) -> bool:

@@ -15,13 +15,14 @@ from bot.privacy.eraser import Eraser
 from bot.text.clean import one_line
 from bot.views import Button, Item, View
 
-#: Without letters and digits that are taken for each other.
+#: Without letters and digits that are easily confused.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
-#: What a button does that joins accounts, and how much of a person's name is shown and kept with a code.
+#: The intent's action of a button that joins accounts.
 LINK = "link"
+#: Characters of a person's name that are kept with a code and shown.
 NAME = 80
-#: Digests are slow on purpose, and no Python runs meanwhile: one thread, which is there once it is needed.
+#: Digests are slow on purpose and hold the GIL: one thread, started when first needed.
 _DIGESTS = ThreadPoolExecutor(1, thread_name_prefix="codes")
 
 WRONG = View(
@@ -34,7 +35,7 @@ ALONE = View("This account isn't linked with another.")
 
 
 class Linking:
-    """Shows codes, takes them, parts accounts. Raises what the journal raises."""
+    """Issues and redeems codes, and unlinks accounts. Raises what the journal raises."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Linking:
         eraser: Eraser,
         platforms: Sequence[Platform] = (),
     ) -> None:
-        """`eraser` moves memories along with accounts."""
+        """`eraser` moves the memories of accounts that are linked or unlinked."""
         self._codes = codes
         self._intents = intents
         self._accounts = accounts
@@ -54,7 +55,7 @@ class Linking:
         self._platforms = {platform.name: platform for platform in platforms}
 
     async def link(self, event: CommandEvent, code: str) -> View:
-        """Show a code, or ask whether to join this account to the one that the code was shown to."""
+        """Issue a code, or ask whether to join this account with the one that the code was issued to."""
         account = await self._identities.account(event.person)
         return await (self._propose(event, code) if code else self._offer(event, account.user_id))
 
@@ -70,7 +71,7 @@ class Linking:
         return View(f"Your code is {code}", items, footer, code=code)
 
     async def _propose(self, event: CommandEvent, code: str) -> View:
-        """Say whose account it would be: one may have been talked into entering another's code."""
+        """Say whose account it is: the person may have been talked into entering somebody else's code."""
         person, key = event.person, await digest(code)
         try:
             found = await self._codes.look_up(person.key, key)
@@ -90,7 +91,7 @@ class Linking:
         )
 
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View | None:
-        """Join the accounts, once, for the one who was asked; None where the button was used, or is too old."""
+        """Join the accounts, once, for the person who was asked; None if the button was used before, or is too old."""
         intent = await self._intents.take(token, event.person.key, event.at)
         if intent is None or intent[0] != LINK:
             return None
@@ -105,7 +106,7 @@ class Linking:
             return WRONG
         count = await self._eraser.joined(joined)
         later = " What this account had taught me follows in a little while." if count is None else ""
-        # Where memory was paused for one of them, it is for both.
+        # If memory was paused for one of them, it now is for all.
         paused = (await self._identities.account(person)).paused
         also = " Memory is paused on all of them, as it was on one: /memories resumes it." if paused else ""
         return View(
@@ -121,7 +122,7 @@ class Linking:
         return tuple(Item(number, f"Linked with {self._named(key)}") for number, key in enumerate(keys, 1))
 
     def _account(self, key: str, name: str) -> str:
-        """An account as its own person knows it: by name, which others may take too, and by what nobody else has."""
+        """An account as its owner knows it: by its name, which isn't unique, and by its id, which is."""
         platform, _, rest = key.partition(":")
         if not self._has_accounts(platform):
             return f"{name or rest} in {self._label(platform)}"
@@ -142,12 +143,12 @@ class Linking:
         return known is None or bool(known.tokens)
 
     async def unlink(self, person: Person) -> View:
-        """Part this account from those it is linked with."""
+        """Unlink this account from the others."""
         await self._identities.account(person)
-        parted = await self._accounts.part(person.key)
-        if parted is None:
+        unlinked = await self._accounts.unlink(person.key)
+        if unlinked is None:
             return ALONE
-        count = await self._eraser.joined(parted)
+        count = await self._eraser.joined(unlinked)
         later = " Moving the memories takes a little while." if count is None else ""
         return View(f"Unlinked: each account keeps what was learned there.{later}", changed=True)
 
@@ -159,9 +160,9 @@ def new_code() -> str:
 
 
 async def digest(code: str) -> str:
-    """What is kept of a code, whatever its case and hyphens: slow to compute, so that it can't be guessed back.
+    """What is kept of a code, whatever its case and hyphens: slow to compute, against brute force.
 
-    One at a time: many at once would take every processor from those who wait for an answer.
+    One at a time, so that many of them leave the processors to answers.
     """
     plain = "".join(letter for letter in code.upper()[:64] if letter.isalnum())
     return await asyncio.get_running_loop().run_in_executor(_DIGESTS, _digest, plain)

@@ -1,4 +1,4 @@
-"""`/memories`: the list with its pages, and one memory with what can be done about it."""
+"""`/memories`: the list, in pages, and one memory with its actions."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ LABEL = 80
 def listed(
     everything: Sequence[Memory], found: Sequence[Memory], search: str, page: int, *, paused: bool, kept: str
 ) -> View:
-    """A page of the memories found among all; both newest first."""
+    """A page of the memories `found` among `everything`; both newest first."""
     always = (switch(paused=paused), Button("Export", str(Export())))
     state = f"{PAUSED} " if paused else ""
     if not everything:
@@ -76,13 +76,13 @@ def _label(memory: Memory, number: int) -> str:
 
 
 def page_of(found: Sequence[Memory], memory_id: str) -> int:
-    """The page that shows a memory; the first where it is gone."""
+    """The page that shows a memory; the first if it is gone."""
     place = next((place for place, memory in enumerate(found) if memory.id == memory_id), 0)
     return place // PAGE + 1
 
 
 def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
-    """One memory, whole, with the messages that taught it and what can be done; `done` tells what has been."""
+    """One memory in full, with the messages that taught it and its actions; `done` says what was just done."""
 
     def button(label: str, kind: Handling, *, danger: bool = False, opens_form: bool = False) -> Button:
         return Button(label, str(Handle(kind, memory.id, search)), danger, opens_form)

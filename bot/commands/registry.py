@@ -1,6 +1,6 @@
-"""The commands, each once: what every platform offers, what `/help` lists, and what runs them.
+"""The commands: what every platform offers, what `/help` lists, and what runs them.
 
-A new command is an entry here and what it runs; `slack-manifest.yaml` names it too, since Slack asks for it there.
+A new command is an entry here, the function it runs, and an entry in `slack-manifest.yaml`, where Slack requires it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,14 +19,14 @@ Run = Callable[["Commands", CommandEvent, str], Awaitable[View]]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What may stand behind a command; it may always be left out.
+    """A command's argument, which is always optional.
 
     Attributes:
-        name: What Discord calls its field.
-        hint: How Slack and `/help` write it.
-        description: What Discord says of it, in at most 100 characters.
-        kind: `code` is one of `/link`; `words` may be a number, quoted words or a time as well.
-        dated: Whether it may name a time, so that it matters what day it is where its writer is.
+        name: The name of its field on Discord.
+        hint: How Slack and `/help` show it.
+        description: Discord's description of it, at most 100 characters.
+        kind: `code` is a code for `/link`; `words` may also be a number, quoted words or a time.
+        dated: Whether it may name a time, so that the caller's time zone matters.
         suggested: Whether the caller's memories are suggested while they type.
     """
 
@@ -43,10 +43,10 @@ class Command:
     """One command.
 
     Attributes:
-        name: Without its slash, lower case.
+        name: Without the slash, lower case.
         summary: What it does, in at most 100 characters (Discord's limit).
-        argument: What may stand behind it; None where nothing may.
-        run: Answers it: gets the handler, the event, and the words behind the command on one line.
+        argument: Its argument, None if it takes none.
+        run: Answers it, given the handler, the event and the argument on one line.
         named: Whether the caller's name is needed.
     """
 
@@ -58,7 +58,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """The command as it is written, such as `/memories [search]`."""
+        """How the command is typed, such as `/memories [search]`."""
         return f"/{self.name} {self.argument.hint}" if self.argument else f"/{self.name}"
 
 

@@ -1,7 +1,7 @@
-"""Commands given in words, the same on every platform.
+"""Recognizes commands in messages, the same on every platform.
 
-A command is `/…`; or its bare word; or the word with a number, a time or quoted words behind it. Every other sentence
-is talk, whatever its first word: "forget about that, what's the capital of Peru?".
+A command is `/…`; its bare name; or its name followed by a number, a time or quoted words. Anything else is talk,
+whatever its first word: "forget about that, what's the capital of Peru?".
 """
 
 import re
@@ -15,16 +15,16 @@ _NAMES = "|".join(BY_NAME)
 _WITH_SLASH = re.compile(rf"/({_NAMES})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _IN_WORDS = re.compile(rf"({_NAMES})(?:[.!?]*|\s+(\S.*))", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
-#: One piece of quoted words, and no sentence that begins and ends with quoted words; apostrophes stand within words.
+#: One quotation, not a sentence that begins and ends with quotations; apostrophes are within words.
 _QUOTED = re.compile(r"[\"“”„«「]([^\"“”„«»「」]+)[\"“”»」]|['‘‹]((?:[^'‘’‹›]|(?<=\w)['’](?=\w))+)['’›]", re.DOTALL)
 #: A code of `/link`: "link me to the plan" is talk.
 _CODE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|(?=[A-Z]{0,7}[0-9])[A-Z0-9]{8}", re.IGNORECASE)
-#: What nothing but a longer text can be: no number, no time, nothing that anybody would quote.
+#: Longer texts are talk: no number or time is that long, nor anything that people would quote.
 _LONGEST = 200
 
 
 class Spoken(NamedTuple):
-    """A command's name, the words behind it, and whether it began with a slash."""
+    """A command's name, its argument, and whether it began with a slash."""
 
     name: str
     argument: str
@@ -32,7 +32,7 @@ class Spoken(NamedTuple):
 
 
 def command(text: str, at: datetime) -> Spoken | None:
-    """The command that a message is, said at that time where its writer is; None where it is talk."""
+    """Parse a message, written at that local time, as a command; None if it is talk."""
     text = text.strip()
     if found := _WITH_SLASH.fullmatch(text):
         return Spoken(found[1].lower(), (found[2] or "").strip(), slash=True)

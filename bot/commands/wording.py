@@ -7,9 +7,9 @@ from bot.commands.actions import Page
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
 from bot.views import Button, Item, View
 
-#: What one row may show of a memory, in characters; the whole text is kept.
+#: Characters of a memory shown in a row.
 ROW = 300
-#: What a view of one memory shows of it.
+#: Characters of a memory shown in a view of its own.
 WHOLE = 2000
 #: Sources shown with a memory.
 SOURCES = 8
@@ -32,7 +32,7 @@ LATER = "A part of it could not be reached just now: it is not used any more, an
 
 
 def kept(hours: float = 24, *, hosted: bool = False) -> str:
-    """What is kept, where and how long: `hours` are those of recent turns, 0 where none are kept."""
+    """What is kept, where and for how long: recent turns for `hours`, 0 if none are kept."""
     where = "with mem0, a service that this bot uses" if hosted else "in this bot's own database"
     turns = f"recent conversation for {hours:g} hours; " if hours else ""
     return (
@@ -42,13 +42,13 @@ def kept(hours: float = 24, *, hosted: bool = False) -> str:
 
 
 def things(count: int) -> str:
-    """So many memories, in words."""
+    """A number of memories, in words."""
     return "1 thing" if count == 1 else f"{count} things"
 
 
 def messages(said: Sequence[StoredMessage]) -> str:
-    """So many messages of recent conversation, in words."""
-    count, waiting = len(said), sum(each.waiting for each in said)
+    """A number of messages of recent conversation, in words."""
+    count, waiting = len(said), sum(message.waiting for message in said)
     some = "1 message" if count == 1 else f"{count} messages"
     if waiting == count:
         return f"{some} that I have yet to learn from"
@@ -56,7 +56,7 @@ def messages(said: Sequence[StoredMessage]) -> str:
 
 
 def row(text: str, limit: int) -> str:
-    """A text on one line, cut to so many characters."""
+    """A text on one line, cut to `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
@@ -74,7 +74,7 @@ def item(memory: Memory, number: int) -> Item:
 
 
 def newest(memory: Memory) -> Source | None:
-    """The last message that taught a memory."""
+    """The newest message that taught a memory."""
     return max(memory.sources, key=lambda source: source.at, default=None)
 
 
@@ -108,7 +108,7 @@ def _there(source: Source) -> str:
 
 
 def standing(memory: Memory) -> str:
-    """Where a memory is used, and what has become of it."""
+    """Where a memory is used, and whether it was edited or superseded."""
     said = []
     if memory.edited_at:
         said.append(f"You edited it on {day(memory.edited_at)}.")

@@ -73,9 +73,9 @@ class SqlAccounts:
         """Join an account's former key to its own; None if they share their memories already."""
         return await self._runner.write(unite, former, key, self._clock())
 
-    async def part(self, person_key: str) -> Joined | None:
+    async def unlink(self, person_key: str) -> Joined | None:
         """Unlink an account from those that it is linked with; None if it isn't linked."""
-        return await self._runner.write(part, person_key, self._clock())
+        return await self._runner.write(unlink, person_key, self._clock())
 
     async def former_keys(self, platform: str, workspace: str) -> list[str]:
         """The former keys of a workspace's accounts that were joined to their own."""
@@ -135,7 +135,7 @@ def join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
     return Joined(to, former, moving)
 
 
-def part(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
+def unlink(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
     """Unlink an account from those that it is linked with; None if it isn't linked. The others stay together.
 
     If the others share this account's mem0 user, they move to one of their own; `Joined.user_id` is where what moves

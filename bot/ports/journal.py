@@ -148,7 +148,7 @@ class Accounts(Protocol):
         """Join an account's former key to its own, as a link does; None if they share their memories already."""
         ...
 
-    async def part(self, person_key: str) -> Joined | None:
+    async def unlink(self, person_key: str) -> Joined | None:
         """Unlink an account from the others; None if it isn't linked."""
         ...
 

@@ -1,1 +1,1 @@
-"""What a person may ask for of what is kept about them, and the eraser that does it."""
+"""People's rights to what is kept about them, and the eraser that carries erasures out."""

@@ -1,4 +1,4 @@
-"""What is kept follows the platforms: deleted and edited messages, workspaces and people that remove the bot."""
+"""Applies the platforms' changes to what is kept: deleted and edited messages, removals of the bot."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,7 @@ from bot.privacy.eraser import Eraser
 
 log = logging.getLogger(__name__)
 
-#: Deletions, or edits, that are handled together: they come in floods, and hold nobody else up.
+#: Deletions, or edits, per batch: they come in bursts, and must not hold others up.
 TOGETHER = 25
 
 
@@ -39,9 +39,9 @@ class PlatformChanges:
         grace: float = 72 * 3600.0,
         edits_per_minute: int = 0,
     ) -> None:
-        """Without `remember` nothing is learned; `grace` is how long what a removed workspace left is kept, in seconds.
+        """Without `remember` nothing is learned. `grace` is how many seconds a removed workspace's data is kept.
 
-        Past a person's `edits_per_minute` (0: no limit) new texts are learned a minute later.
+        Beyond a person's `edits_per_minute` (0: no limit), new texts are learned a minute later.
         """
         self._changes = changes
         self._taught = taught
@@ -57,10 +57,10 @@ class PlatformChanges:
         self._edits: Batches[MessageEvent] = Batches(self._edit_all, TOGETHER)
 
     async def on_deleted(self, event_ids: Sequence[str]) -> None:
-        """Messages were deleted (the bot's own too): forget what they alone taught, and the turns that quote them."""
+        """Messages were deleted (the bot's own too): forget what only they taught, and the turns that quote them."""
         try:
             await self._deletions.add(tuple(event_ids))
-        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, as nobody waits for an answer
             log.error("%d deleted messages could not be forgotten: %s", len(event_ids), describe(exc))
 
     async def _delete_all(self, batch: list[tuple[str, ...]]) -> None:
@@ -76,7 +76,7 @@ class PlatformChanges:
         if await self._changes.any_stored(ids) or not await self._changes.withdraw(ids):
             erasures = await self._queue.add(erasures)
             await self._changes.forget(ids)
-            # A lesson that ended between these two has recorded whom it taught; any other is void by now.
+            # A lesson that ended between these two steps has recorded whom it taught; any other is void by now.
             late = await self._of_those_taught(await self._taught.accounts_of(others))
             erasures += await self._queue.add(late)
         for erasure in erasures:
@@ -89,14 +89,14 @@ class PlatformChanges:
         ]
 
     async def on_edited(self, event: MessageEvent) -> None:
-        """A message was edited: if its text changed, forget what it alone taught, and learn it anew."""
+        """A message was edited: if its text changed, forget what only it taught, and learn the new text."""
         try:
             await self._edits.add(event)
-        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, as nobody waits for an answer
             log.error("%s: its edit could not be applied: %s", event.id, describe(exc))
 
     async def _edit_all(self, events: list[MessageEvent]) -> None:
-        # Of a message that was edited more than once the last text counts.
+        # If a message was edited more than once, its last text counts.
         await retry_until_journal_is_back(partial(self._edit, {event.id: event for event in events}.values()))
 
     async def _edit(self, events: Collection[MessageEvent]) -> None:
@@ -115,7 +115,7 @@ class PlatformChanges:
         if unanswered or changed:
             await self._changes.edit([*unanswered, *changed])
         if unanswered:
-            # Answered between that look and this: then the new text is what is to be learned.
+            # They may have been answered since the check above: then the new text is to be learned.
             await self._taught.release([edited.event.id for edited in unanswered])
         for erasure, ((user, soon), ids) in zip(erasures, by_user.items(), strict=True):
             await (self._eraser.attempt(erasure) if soon else self._learn_later(erasure, user, ids))
@@ -123,7 +123,7 @@ class PlatformChanges:
             await self._eraser.wake_learner()
 
     async def _learn_later(self, erasure: Erasure, user_id: str, event_ids: Sequence[str]) -> None:
-        """Forget what edited messages had taught now, and have their new texts learned after a minute."""
+        """Forget now what the edited messages had taught; have their new texts learned in a minute."""
         try:
             await self._memory.forget_sources(event_ids, user_id)
             await self._queue.add([Erasure(erasure.what)], WINDOW)
@@ -136,10 +136,10 @@ class PlatformChanges:
         edit = await self._changes.compare(event)
         if edit is not Edit.UNKNOWN or await self._changes.keep_ahead(event):
             return edit
-        edit = await self._changes.compare(event)  # it may have been admitted at this very moment
+        edit = await self._changes.compare(event)  # it may have just been admitted
         if edit is not Edit.UNKNOWN:
             return edit
-        # Nothing may be left of it here, while it has taught something long ago.
+        # The journal may have nothing left of a message that taught something long ago.
         user_id = await self._identities.user_id(event.person)
         return Edit.CHANGED if await self._memory.forget_sources([event.id], user_id) else Edit.UNKNOWN
 
@@ -148,26 +148,26 @@ class PlatformChanges:
         return Edited(event, account.user_id, self._remember and not account.paused)
 
     async def on_removed(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """The bot was removed: what belongs to that workspace (or person) alone is erased after the grace period."""
+        """The bot was removed: erase what belongs to that workspace (or person) alone after the grace period."""
         removal = _removal(platform, workspace, person)
         if removal is None:
             return
         try:
-            # Platforms report it more than once (Discord at each start): the grace period counts from the first time.
+            # Platforms report it more than once (Discord at each start): the grace period starts with the first report.
             if await retry_until_journal_is_back(lambda: self._queue.add_once(removal, self._grace)):
                 log.info("%s: removed; what belonged there alone is erased in %.1f hours", platform, self._grace / 3600)
-        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, as nobody waits for an answer
             log.error("%s: a removal could not be recorded: %s", platform, describe(exc))
 
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
-        """The bot was added again: nothing of it is erased any more."""
+        """The bot was added again: cancel that erasure."""
         removal = _removal(platform, workspace, person)
         if removal is None:
             return
         try:
             if await retry_until_journal_is_back(lambda: self._queue.cancel(removal)):
                 log.info("%s: added again; its erasure is cancelled", platform)
-        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, and nobody is there to be told
+        except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, as nobody waits for an answer
             log.error("%s: a return could not be recorded: %s", platform, describe(exc))
 
 

@@ -1,7 +1,7 @@
-"""Erases what is kept of people, and retries until it is done.
+"""Erases what is kept about people, and retries until it is done.
 
-What is to be erased is recorded before it is tried, so that neither a crash nor a memory store that is down leaves
-anything behind. Everything in flight is void from that moment on.
+Erasures are recorded before they are tried, so that neither a crash nor a failing memory store leaves anything behind.
+From then on, everything in flight is void.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from bot.ports import Accounts, ErasureQueue, MemoryStore, Taught, Texts
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at what is still to be erased.
+#: Seconds between polls of the queue.
 EVERY = 20.0
-#: Seconds from an erasure to the check that all of it has left the disk: two at once are in each other's way.
+#: Seconds from an erasure to the check that all of it has left the disk: concurrent erasures get in each other's way.
 SOON = 3.0
-#: Seconds to the retry of an erasure that was not recorded before it was tried.
+#: Seconds until the retry of an erasure that wasn't recorded before the attempt.
 FIRST_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was erased: memories (None if that failed, and is retried) and entries of conversations."""
+    """What was erased: memories (None if that failed and is retried) and entries of conversations."""
 
     memories: int | None
     entries: int
@@ -65,9 +65,9 @@ class Eraser:
         self._erased = asyncio.Event()
 
     async def run(self, every: float = EVERY) -> None:
-        """Retry what failed, erase what has become due, and see that it leaves the disk; for ever.
+        """Carry out erasures that are due, and scrub them from the disk, until cancelled.
 
-        Every so many seconds, and soon after each erasure.
+        Every `every` seconds, and soon after each erasure.
         """
         while True:
             await self.tick()
@@ -77,14 +77,14 @@ class Eraser:
                 await asyncio.sleep(min(SOON, every))
 
     async def tick(self) -> None:
-        """Look once. Never raises."""
+        """Poll once. Never raises."""
         try:
             await self._memory.scrub()
-        except Exception as exc:  # noqa: BLE001 - a store that is out of reach is retried
+        except Exception as exc:  # noqa: BLE001 - an unreachable store is retried
             log.warning("erased data may still be on disk, retrying: %s", describe(exc))
         try:
             due = await self._queue.due()
-        except Exception as exc:  # noqa: BLE001 - a journal that is out of reach is asked again
+        except Exception as exc:  # noqa: BLE001 - an unreachable journal is polled again
             log.warning("the queue of erasures could not be read, retrying: %s", describe(exc))
             return
         for erasure in due:
@@ -93,13 +93,13 @@ class Eraser:
             await self.wake_learner()
 
     async def attempt_all(self, erasures: Sequence[Erasure], entries: int) -> Outcome:
-        """Carry out erasures, memories first; lessons that they made void are begun anew."""
+        """Carry out erasures, memories first, and restart lessons that they made void."""
         counts = [await self.attempt(erasure) for erasure in erasures]
         await self.wake_learner()
         return Outcome(None if None in counts else counts[0], entries)
 
     async def attempt(self, erasure: Erasure) -> int | None:
-        """Carry out one erasure; how many memories (or entries) it touched, None if it failed and is retried."""
+        """Carry out one erasure; return how many memories (or entries) went, None if it failed and is retried."""
         try:
             count = await self._perform(erasure)
             if erasure.id:
@@ -118,13 +118,13 @@ class Eraser:
             else:
                 pause = FIRST_RETRY
                 await self._queue.add([erasure], pause)
-        except Exception as exc:  # noqa: BLE001 - what is recorded is due again by itself
+        except Exception as exc:  # noqa: BLE001 - a recorded erasure becomes due again by itself
             log.error("could not be erased (%s), nor a retry scheduled: %s", erasure.kind, describe(exc))
         else:
             log.warning("could not be erased (%s), retrying in %.0f s: %s", erasure.kind, pause, describe(failure))
 
     async def wake_learner(self) -> None:
-        """Have what waits learned now, if anything is learned at all."""
+        """Have the learner look for what waits, if there is a learner."""
         if self._learner is not None:
             await self._learner.resume()
 
@@ -151,8 +151,8 @@ class Eraser:
     async def _forget_workspace(self, platform: str, workspace: str) -> int:
         people = await self._taught.everyone()
         former = await self._accounts.former_keys(platform, workspace)
-        # What the journal forgets in between are the former keys themselves: here first, to be found again after a
-        # failure; and afterwards, when nothing in flight can be learned any more.
+        # The journal's step forgets the former keys themselves. So forget under them before it, so that a retry can
+        # find them again, and after it, when nothing in flight can be learned any more.
         count = await self._memory.forget_workspace(platform, workspace, people, former) if former else 0
         entries = await self._texts.forget_workspace(platform, workspace)
         count += await self._memory.forget_workspace(platform, workspace, people, former)
@@ -160,9 +160,9 @@ class Eraser:
         return count
 
     async def _forget_account(self, account: str) -> int:
-        """Unlink the account, then forget everything of it."""
-        if (parted := await self._accounts.part(account)) is not None:
-            await self.attempt(parted.moving)
+        """Unlink the account, then forget everything about it."""
+        if (unlinked := await self._accounts.unlink(account)) is not None:
+            await self.attempt(unlinked.moving)
         outcome = await self.forget_everything(account)
         log.info("erased what belonged to one account that removed the bot")
         return outcome.memories or 0
@@ -173,7 +173,7 @@ class Eraser:
         Raises JournalUnavailable if not even the request could be recorded.
         """
         keys = (user_id, *await self._accounts.linked_to(user_id))
-        # One for each account: once they are parted by this, none of them may use what is still to be erased.
+        # One per account: this unlinks them, and none of them may use what is still to be erased.
         memories = [Erasure(ForgetAll((key,)), key) for key in keys]
         texts, *memories = await self._queue.add([Erasure(ForgetTexts(user_id, keys), user_id), *memories])
         entries = await self.attempt(texts)
@@ -183,7 +183,7 @@ class Eraser:
         return Outcome(None if None in counts else sum(filter(None, counts)), entries)
 
     async def joined(self, joined: Joined) -> int | None:
-        """Have memories follow accounts that were linked or parted; how many, None if that failed and is retried."""
+        """Move memories after accounts were linked or unlinked; return how many, None if it failed and is retried."""
         count = await self.attempt(joined.moving)
         await self.wake_learner()
         return count

@@ -1,4 +1,4 @@
-"""Memories as JSON, for the person whose they are."""
+"""A person's memories as JSON."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from bot.model import Memory, Source
 
 
 def exported(memory: Memory) -> dict[str, Any]:
-    """Everything that is known of a memory."""
+    """Everything known about a memory."""
     return {
         "id": memory.id,
         "text": memory.text,

@@ -1,4 +1,4 @@
-"""`python -m bot export PERSON` and `erase PERSON`: for the operator, what /memories and /forget are for the person."""
+"""`python -m bot export PERSON` and `erase PERSON`: the operator's counterparts of /memories and /forget."""
 
 import json
 import sys
@@ -11,16 +11,16 @@ from bot.ports import JournalUnavailable, MemoryUnavailable
 from bot.privacy.eraser import Outcome
 from bot.privacy.rights import Rights
 
-#: Exit codes besides 0: something is still to be done (or was declined); nothing is kept about that person.
+#: Exit codes besides 0: not done yet (or declined); nothing is kept about that person.
 INCOMPLETE = 1
 NOTHING_KEPT = 3
 
-#: Asks a question, and tells whether the answer is yes.
+#: Asks a question; returns whether the answer is yes.
 Confirm = Callable[[str], bool]
 
 
 def confirm_on(terminal: TextIO) -> Confirm | None:
-    """Asks on a terminal; None if standard input isn't one, so that nobody could answer."""
+    """Ask on a terminal; None if standard input isn't one, since nobody could answer."""
     if not terminal.isatty():
         return None
 
@@ -39,7 +39,7 @@ class PersonCommands:
         self._rights = rights
 
     async def export(self, person: Person) -> int:
-        """Print all of it as JSON. Raises BrokenPipeError if nobody reads it to the end."""
+        """Print everything as JSON. Raises BrokenPipeError if the output isn't read to the end."""
         try:
             users = await self._identities.named(person)
             kept = _together([await self._rights.export(user_id) for user_id in users])
@@ -52,7 +52,7 @@ class PersonCommands:
         return 0
 
     async def erase(self, person: Person, confirm: Confirm | None) -> int:
-        """Erase all of it; with `confirm`, once the operator has agreed to that."""
+        """Erase everything; with `confirm`, only if the operator agrees."""
         try:
             users = await self._identities.named(person)
             accounts = await self._accounts(users)

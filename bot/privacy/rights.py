@@ -1,4 +1,4 @@
-"""What people may ask for: to find, forget and export what is kept about them."""
+"""What people may do with what is kept about them: find, forget and export it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,28 +28,27 @@ class Rights:
         self._eraser = eraser
 
     async def find_stored_messages(self, user_id: str, words: str, *, nearly: bool = False) -> list[StoredMessage]:
-        """A person's messages with all these words in them or in their answers, as far as they are stored verbatim.
+        """A person's messages that are stored verbatim and contain all these words, or whose answers do.
 
-        With `nearly`, words that say nothing about a subject ("that", "I") may be missing.
+        With `nearly`, stop words ("that", "I") may be missing.
         """
-        sought, telling = Words(words), terms(words).keys()
-        if sought.empty or (nearly and not telling):
+        sought, content_words = Words(words), terms(words).keys()
+        if sought.empty or (nearly and not content_words):
             return []
         stored = await self._texts.stored_messages(user_id, await self._identities.everybody(user_id))
 
         def match(text: str) -> bool:
-            return telling <= terms(text).keys() if nearly else sought.match(text)
+            return content_words <= terms(text).keys() if nearly else sought.match(text)
 
-        # In a thread: these may be many long messages, and their words are not indexed.
+        # In a thread: there may be many long messages, and their words aren't indexed.
         return await asyncio.to_thread(lambda: [message for message in stored if match(message.text)])
 
     async def forget_memories(
         self, user_id: str, memories: Sequence[Memory], said: Sequence[str] = (), waiting: Sequence[str] = ()
     ) -> Outcome:
-        """Erase memories, what was said in the messages that taught them, and answers that repeat them: what is kept as
-        context would tell it.
+        """Erase memories, the messages that taught them, and answers that repeat them, which would tell them again.
 
-        `said` are further messages to be forgotten; of those in `waiting`, what they may have taught meanwhile too.
+        `said` are further messages to forget; so are those in `waiting`, with what they may have taught meanwhile.
         """
         sources = [source.event_id for memory in memories for source in memory.sources]
         recorded = await self._record(user_id, memories, waiting)
@@ -58,11 +57,11 @@ class Rights:
         return await self._eraser.attempt_all(recorded, entries)
 
     async def forget_time_range(self, user_id: str, time_range: TimeRange) -> Outcome:
-        """Erase what a person said within a range of time, and what was learned from that alone."""
+        """Erase what a person said within a range of time, and what was learned only from that."""
         outcome = await self._forget_time_range(user_id, time_range)
         if outcome.memories is None:
             return outcome
-        # What was learned between the listing of the memories and the erasing of what waited to be learned.
+        # What was learned after the memories were listed, but before the exchanges that waited were erased.
         late = TimeRange.of(await self._memory.list(user_id), time_range.start, time_range.end)
         if not (late.whole or late.parts):
             return outcome

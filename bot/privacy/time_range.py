@@ -1,4 +1,4 @@
-"""What a person said within a range of time, by the memories that it taught."""
+"""Which memories are from a range of time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from bot.model import Memory
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """What a person said within a range of time.
+    """A range of time, and the memories from it.
 
     Attributes:
-        whole: Memories that were learned, or edited, within it alone.
+        whole: Memories that were edited within it, or learned within it alone.
         parts: Sources within it of memories that other messages have taught as well.
     """
 
@@ -23,7 +23,7 @@ class TimeRange:
 
     @classmethod
     def of(cls, memories: Iterable[Memory], start: datetime, end: datetime) -> "TimeRange":
-        """Sort a person's memories by whether they are from `start` to before `end`."""
+        """Sort a person's memories by whether they are from the range `start` to before `end`."""
 
         def inside(at: datetime) -> bool:
             return start <= at < end

@@ -277,11 +277,11 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
         ("Bob's", BOB.key),
     ]
     assert await journal.codes.redeem("discord:9", "digest") is None
-    parted = await journal.accounts.part(BOB.key)
-    assert parted is not None
-    assert parted.moving.what == MoveMemories(ANN.key, BOB.key, (BOB.key,))
+    unlinked = await journal.accounts.unlink(BOB.key)
+    assert unlinked is not None
+    assert unlinked.moving.what == MoveMemories(ANN.key, BOB.key, (BOB.key,))
     assert [each.text for each in await journal.outbox.claim(BOB.key, "private")] == ["Bob's"]
-    assert await journal.accounts.part(BOB.key) is None
+    assert await journal.accounts.unlink(BOB.key) is None
 
 
 async def test_wrong_codes_are_counted_per_account(journal: SqlJournal, clock: Clock) -> None:

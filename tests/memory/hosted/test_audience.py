@@ -92,8 +92,8 @@ class Both:
                 self._part(account)
         elif kind == "link":
             await self._link(one, two, f"digest {number}")
-        elif kind == "part" and (parted := await bot.journal.accounts.part(two)) is not None:
-            assert await self._privacy.eraser.joined(parted) is not None
+        elif kind == "part" and (unlinked := await bot.journal.accounts.unlink(two)) is not None:
+            assert await self._privacy.eraser.joined(unlinked) is not None
             self._part(two)
 
     async def _link(self, one: str, two: str, digest: str) -> None:

@@ -45,9 +45,9 @@ async def link(bot: Process, person: str, to: str) -> None:
 
 async def unlink(bot: Process, person: str) -> None:
     """Part an account from the others, as `/unlink` does."""
-    parted = await bot.journal.accounts.part(person)
-    assert parted is not None
-    assert await make_privacy(bot.journal, bot.memory).eraser.joined(parted) is not None
+    unlinked = await bot.journal.accounts.unlink(person)
+    assert unlinked is not None
+    assert await make_privacy(bot.journal, bot.memory).eraser.joined(unlinked) is not None
 
 
 async def test_an_edit_takes_the_memorys_place(mem0: FakeMem0, bot: Process) -> None:
