@@ -193,7 +193,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "fold": lambda text: keywords.bare(keywords.fold(text)),
     "stem": keywords.stem,
     "stems": keywords.stems,
-    "terms": lambda text: (keywords.terms(text), keywords.telling(text), keywords.changed(text)),
+    "terms": lambda text: (keywords.terms(text), keywords.content_terms(text), keywords.changed(text)),
     "signature": keywords.signature,
     "words sought": lambda text: keywords.Words(text).match("זה 猫 a"),
     "words found": lambda text: keywords.Words("zzz 猫 כלב").match(text),
@@ -214,10 +214,10 @@ WITHIN = {
     *("adapters.common.text:split_markdown", "adapters.common.text:_Splitting.take", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     "bot.memory.embedded.extraction_answer:_begun",
-    *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "telling")),
+    *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Said.of"),
     *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.core.prompt:quote"),
-    *("bot.chat.notebook:tells", "bot.chat.notebook:_told"),
+    *("bot.chat.notebook:tells", "bot.chat.notebook:_is_statement"),
 }
 #: Loops that no text of anybody's runs through: over ids and rows; or whose text is cut before (a command's argument,
 #: a code of `/link`), or handed to another library.

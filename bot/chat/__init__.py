@@ -1,1 +1,1 @@
-"""The chat model: Claude, or a notebook where there is no key."""
+"""The chat model: Claude, or a notebook if there is no key."""

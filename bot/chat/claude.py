@@ -11,7 +11,7 @@ import httpx2
 from anthropic.types import RawMessageStreamEvent
 
 from bot.chat.client import client
-from bot.chat.errors import is_unpaid, kind_of, name_of, said, translate
+from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
@@ -99,7 +99,7 @@ class ClaudeChat:
             log.warning("the account behind ANTHROPIC_API_KEY has no credit left (%s)", name)
         elif status == 401 or kind in ("authentication_error", "permission_error"):
             raise SettingsError(f"ANTHROPIC_API_KEY: refused ({name}); make a new key at console.anthropic.com")
-        elif is_unknown_model(status, kind, said(exc), model, compatible=compatible):
+        elif is_unknown_model(status, kind, error_text(exc), model, compatible=compatible):
             raise SettingsError(f"{variable}: the service knows no model of that name ({name})")
         elif status == 404 and (self._settings.anthropic_base_url or "").endswith("/v1"):
             raise SettingsError("ANTHROPIC_BASE_URL: leave out its /v1, which every request begins with anyway")

@@ -11,7 +11,7 @@ from bot.config import Settings
 
 ANTHROPIC_API = "https://api.anthropic.com"
 
-#: A question that is answered in JSON only by who keeps to the schema.
+#: A question that gets an answer in JSON only from a model that follows the schema.
 _GREETING = {
     "max_tokens": 200,
     "messages": [{"role": "user", "content": "Say hello in one word."}],
@@ -30,9 +30,9 @@ _GREETING = {
 
 
 async def check(session: aiohttp.ClientSession, settings: Settings, *, needed: bool) -> list[Finding]:
-    """Try the key and both models; of a compatible server, whether its memory model keeps to a schema.
+    """Check the key and both models and, on a compatible server, whether its memory model follows a JSON schema.
 
-    `needed` says that a platform is on, whose answers come from Claude.
+    `needed`: a platform is on, whose answers come from Claude.
     """
     if settings.anthropic_api_key is None:
         if needed:
@@ -71,7 +71,7 @@ async def check(session: aiohttp.ClientSession, settings: Settings, *, needed: b
 
 
 async def _schemas(session: aiohttp.ClientSession, base: str, headers: dict[str, str], model: str) -> list[Finding]:
-    """Whether the memory model of a compatible server keeps to a JSON schema."""
+    """Whether the memory model of a compatible server follows a JSON schema."""
     name = "BOT_MEMORY_MODEL's JSON"
     try:
         reply = await ask(session, "POST", f"{base}/v1/messages", headers, {"model": model, **_GREETING})

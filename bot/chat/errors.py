@@ -1,4 +1,4 @@
-"""What an error of Claude's API, or of a compatible server, means."""
+"""Interprets errors of Claude's API, or of a compatible server."""
 
 import re
 from typing import NoReturn
@@ -14,19 +14,19 @@ _TOO_LONG = (
 )
 _CONTENT = ("content filter", "content policy", "content management policy", "usage polic", "safety system")
 _UNPAID = ("credit balance", "usage limits", "insufficient_quota", "insufficient quota", "insufficient credits")
-#: Of the statuses that blame the request, those that a later try may outlive.
-_PASSING = (408, 409, 425, 429)
+#: Client errors that a retry may fix.
+_TRANSIENT = (408, 409, 425, 429)
 _KIND = re.compile(r"[a-z][a-z_]{0,59}")
 
 
-def said(exc: anthropic.APIStatusError) -> str:
-    """What the service says of it, in lower case. It may quote the request: not for the log."""
+def error_text(exc: anthropic.APIStatusError) -> str:
+    """The service's message, in lower case. It may quote the request: not for the log."""
     words = exc.api_message if isinstance(exc.api_message, str) else exc.message
     return str(words).lower()
 
 
 def kind_of(exc: anthropic.APIStatusError) -> str:
-    """The error's type as the service names it, for the log; empty where that is no plain word."""
+    """The error's type as the service names it, for the log; empty unless it is a plain word."""
     kind: object = exc.type
     return kind if isinstance(kind, str) and _KIND.fullmatch(kind) else ""
 
@@ -37,29 +37,29 @@ def name_of(exc: anthropic.APIStatusError) -> str:
 
 
 def is_too_long(exc: anthropic.APIStatusError) -> bool:
-    """Whether the service says that the request is more than it can take."""
+    """Whether the service says that the request is too long."""
     if exc.status_code == 413:
         return True
-    return exc.status_code in (200, 400, 422) and any(words in said(exc) for words in _TOO_LONG)
+    return exc.status_code in (200, 400, 422) and any(words in error_text(exc) for words in _TOO_LONG)
 
 
 def is_unpaid(exc: anthropic.APIStatusError) -> bool:
-    """Whether the account has no credit left, or has reached the limit that its owner has set."""
+    """Whether the account has no credit left, or has reached its owner's spending limit."""
     if exc.status_code == 402 or kind_of(exc) == "billing_error":
         return True
-    return exc.status_code in (200, 400, 403, 429) and any(words in said(exc) for words in _UNPAID)
+    return exc.status_code in (200, 400, 403, 429) and any(words in error_text(exc) for words in _UNPAID)
 
 
 def about_content(exc: anthropic.APIStatusError) -> bool:
-    """Whether a filter objects to what the request or its answer says."""
-    return exc.status_code in (200, 400, 403, 422) and any(words in said(exc) for words in _CONTENT)
+    """Whether a content filter objects to the request or its answer."""
+    return exc.status_code in (200, 400, 403, 422) and any(words in error_text(exc) for words in _CONTENT)
 
 
 def translate(exc: Exception, model: str) -> NoReturn:
-    """Raise what an error of the SDK means for the person, without its own message: that may quote the request."""
+    """Raise the ChatError that an error of the SDK amounts to, without its message, which may quote the request."""
     if not isinstance(exc, anthropic.APIStatusError):
         raise ChatError(type(exc).__name__) from exc
-    # An error in midstream comes with the stream's status, 200: its type is what counts.
+    # An error within a stream has the stream's status, 200: its type is what counts.
     status, kind, name = exc.status_code, kind_of(exc), name_of(exc)
     if is_unpaid(exc):
         hint = f"The account behind ANTHROPIC_API_KEY has no credit left ({name}): add some, then ask again."
@@ -79,7 +79,7 @@ def translate(exc: Exception, model: str) -> NoReturn:
     if status in (400, 422) or kind == "invalid_request_error":
         hint = f"Claude refuses this request ({name})."
         raise ChatMisconfigured(name, hint=hint, about_request=True) from exc
-    if 400 <= status < 500 and status not in _PASSING:
-        # Another address than the service's, a proxy that wants a password, a model that is no more: not an outage.
+    if 400 <= status < 500 and status not in _TRANSIENT:
+        # The wrong address, a proxy that needs a password, a model that was retired: not an outage.
         raise ChatMisconfigured(name, hint=f"What is at Claude's address refuses this ({name}).") from exc
     raise ChatError(name) from exc

@@ -15,7 +15,7 @@ _INVERTED = re.compile(
 )
 _ASKING = re.compile(r"(tell me (what|who|when|where|why|how|which|about)|remind me (what|who|when|where|of))\b", re.I)
 
-#: What people type to a machine, or to be polite: nothing to note.
+#: What people type to try the bot out, or to be polite: nothing to note.
 _SMALL_TALK = re.compile(
     r"/\S*|help|quit|exit|test(ing)?|hi|hey|hello|hello there|good (morning|evening|night)|bye|goodbye|ok|okay|yes|no"
     r"|yep|nope|sure|thanks|thank you|thx|cool|great|nice|lol|please|memories|link|unlink",
@@ -27,7 +27,7 @@ _FORGET = re.compile(r"(please\s+)?forget\b", re.IGNORECASE)
 
 
 def is_question(text: str) -> bool:
-    """Whether a message asks something: a question mark at its end, or a question's first words and no full stop."""
+    """Whether a message asks something: it ends with a question mark, or starts like a question without a full stop."""
     text = text.strip()
     if text.endswith(("?", "？", "؟")):
         return True
@@ -37,12 +37,12 @@ def is_question(text: str) -> bool:
 
 
 def tells(text: str) -> bool:
-    """Whether a message tells something to note: neither small talk nor questions alone."""
-    return any(_told(sentence.strip()) for sentence in _SENTENCES.split(text))
+    """Whether a message tells something to note: it isn't only small talk and questions."""
+    return any(_is_statement(sentence.strip()) for sentence in _SENTENCES.split(text))
 
 
-def _told(sentence: str) -> bool:
-    # Signs alone (`?`, `/`, `...`) say nothing; an emoji may.
+def _is_statement(sentence: str) -> bool:
+    # Punctuation alone (`?`, `/`, `...`) says nothing; an emoji may.
     if all(unicodedata.category(letter)[0] in "PZC" for letter in sentence):
         return False
     if _SMALL_TALK.fullmatch(sentence.rstrip(" .!…")) or _FORGET.match(sentence):
@@ -67,15 +67,15 @@ class Notebook:
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer in one piece."""
-        said = next((text for role, text in reversed(prompt.messages) if role == "user"), "")
-        if _FORGET.match(said.strip()):
+        message = next((text for role, text in reversed(prompt.messages) if role == "user"), "")
+        if _FORGET.match(message.strip()):
             yield FORGETTING
-        elif is_question(said):
+        elif is_question(message):
             if prompt.memories:
                 yield f"Here is what I have noted:\n{_noted(prompt.memories)}"
             else:
                 yield "I have nothing noted about that yet."
-        elif not tells(said):
+        elif not tells(message):
             yield NOTHING
         elif prompt.memories:
             yield f"Noted. Related, from before:\n{_noted(prompt.memories)}"

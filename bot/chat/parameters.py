@@ -1,12 +1,12 @@
-"""Parameters that a request can do without, and models that don't take them.
+"""Optional request parameters, and models that don't accept them.
 
 The 5.x models think before they answer unless told otherwise, which costs seconds before the first visible word, and
-its tokens count toward `max_tokens`. There is no one way to turn it off (platform.claude.com, "thinking
-troubleshooting", November 2026): Sonnet 5.5 takes `between_tools` in place of `disabled`, Opus 5.5 and Fable 5.1 always
+the thoughts count toward `max_tokens`. There is no one way to turn that off (platform.claude.com, "thinking
+troubleshooting", November 2026): Sonnet 5.5 takes `between_tools` instead of `disabled`, Opus 5.5 and Fable 5.1 always
 think (least at low effort), all others take `disabled`.
 
-A model newer than this list, or behind a compatible server, may refuse that, a JSON schema, a cache mark, or the length
-asked for. It is then asked without, and from then on always so, where that is what it was.
+A model newer than this list, or behind a compatible server, may reject that, a JSON schema, a cache mark, or the output
+limit. The request is then sent without it and, if that helps, so are all later ones.
 """
 
 import logging
@@ -15,18 +15,18 @@ from typing import Any, TypeVar
 
 import anthropic
 
-from bot.chat.errors import about_content, is_too_long, is_unpaid, said
+from bot.chat.errors import about_content, error_text, is_too_long, is_unpaid
 
 log = logging.getLogger(__name__)
 
 Answered = TypeVar("Answered")
 
-#: Tokens of an answer that the oldest model still served writes.
-LEAST_MOST_TOKENS = 4096
+#: The output limit, in tokens, of the oldest model still served.
+SMALLEST_OUTPUT_LIMIT = 4096
 
 _ALWAYS = ("opus-5-5", "fable-5", "mythos-5")
 _THINKING, _SCHEMA, _CACHE, _LENGTH = "thinking", "schema", "cache_control", "max_tokens"
-#: Words by which an error names what it refuses.
+#: Words that name each parameter in an error.
 _NAMED = {
     _THINKING: ("thinking", "effort", "output_config"),
     _SCHEMA: ("output_config", "output_format", "schema", "structured output", "response_format"),
@@ -36,7 +36,7 @@ _NAMED = {
 
 
 class Params:
-    """Completes requests to one model.
+    """Adds the parameters that one model accepts to requests.
 
     Args:
         schema: The JSON schema of its answers, None for text.
@@ -54,7 +54,7 @@ class Params:
         return _THINKING in self._dropped or "thinking" not in self._quiet()
 
     async def send(self, request: dict[str, Any], create: Callable[..., Awaitable[Answered]]) -> Answered:
-        """Ask with everything that the model takes; raises what `create` raises where nothing can be left out."""
+        """Send the request with every parameter that the model accepts; raise `create`'s error if none is at fault."""
         without = self._dropped
         while True:
             try:
@@ -73,7 +73,7 @@ class Params:
                 return answered
 
     def _quiet(self) -> dict[str, Any]:
-        """What keeps the model from thinking first."""
+        """The parameter that keeps the model from thinking first."""
         if any(name in self._model for name in _ALWAYS):
             return {"output_config": {"effort": "low"}}
         if "sonnet-5-5" in self._model:
@@ -92,22 +92,22 @@ class Params:
                 {name: value for name, value in block.items() if name != "cache_control"} for block in whole["system"]
             ]
         if _LENGTH in without:
-            whole["max_tokens"] = min(whole["max_tokens"], LEAST_MOST_TOKENS)
+            whole["max_tokens"] = min(whole["max_tokens"], SMALLEST_OUTPUT_LIMIT)
         return whole
 
     def _refused(
         self, exc: anthropic.APIStatusError, request: dict[str, Any], without: frozenset[str]
     ) -> frozenset[str]:
-        """Which of the parameters sent the service refuses, none where it is something else that it refuses."""
+        """Which of the parameters sent the service rejects; none if it rejects something else."""
         if exc.status_code not in (400, 422) or is_too_long(exc) or is_unpaid(exc) or about_content(exc):
             return frozenset()
         sent = {_THINKING} | ({_SCHEMA} if self._schema is not None else set())
         if isinstance(request.get("system"), list):
             sent.add(_CACHE)
-        if request["max_tokens"] > LEAST_MOST_TOKENS:
+        if request["max_tokens"] > SMALLEST_OUTPUT_LIMIT:
             sent.add(_LENGTH)
         left = frozenset(sent) - without
-        words = said(exc)
+        words = error_text(exc)
         named = frozenset(name for name in left if any(word in words for word in _NAMED[name]))
-        # Some servers don't say what they refuse. A model that has taken all of it before does take it.
+        # Some servers don't say what they reject. A model that has accepted all parameters before still does.
         return named or (frozenset() if self._proven else left)

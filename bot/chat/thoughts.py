@@ -1,25 +1,25 @@
-"""What a model thinks aloud, told from what it says.
+"""Separates a model's thoughts from its answer.
 
-A model behind a compatible server may put its reasoning into the text: `<think>…</think>` before the answer. Nobody is
-to be shown that, nor is anything to be learned from it.
+A model behind a compatible server may put its reasoning into the text: `<think>…</think>` before the answer. That is
+neither shown to anybody nor learned from.
 """
 
 import re
 
 _NAMES = "think|thinking|thought|thoughts|reasoning|reason|reflection|scratchpad|antthinking|seed:think"
 _OPENING = re.compile(rf"(?:<({_NAMES})(?:\s[^<>]{{0,200}})?>|\[think\]|◁think▷)", re.IGNORECASE)
-#: The beginning of an opening tag, which the next piece may complete.
-_BEGUN = re.compile(
+#: An incomplete opening tag, which the next piece may complete.
+_PARTIAL = re.compile(
     r"(?:<(?:"
     + "|".join(f"{name[:end]}" for name in _NAMES.split("|") for end in range(len(name) + 1))
     + rf"|(?:{_NAMES})\s[^<>]{{0,200}})?|[\[◁](?:t|th|thi|thin|think)?)?",
     re.IGNORECASE,
 )
-#: A closing tag that begins or ends a line: some models' opening one is part of what they are asked with.
+#: A closing tag at the start or end of a line: some models' opening tag is part of the prompt.
 _CLOSING_LINE = re.compile(
     r"(?:^|\n)[ \t]*</think(?:ing)?>[ \t]*(?=[^\s`])|(?<!`)</think(?:ing)?>[ \t]*(?=\n)", re.IGNORECASE
 )
-#: What closes thoughts, by what opened them: models mix a tag's two forms.
+#: Closing tags by opening tags: models mix a tag's two forms.
 _CLOSINGS = {name: re.compile(rf"</{name}\s{{0,3}}>", re.IGNORECASE) for name in _NAMES.split("|")}
 _CLOSINGS |= dict.fromkeys(("think", "thinking"), re.compile(r"</think(?:ing)?\s{0,3}>", re.IGNORECASE))
 _CLOSINGS |= dict.fromkeys(("thought", "thoughts"), re.compile(r"</thoughts?\s{0,3}>", re.IGNORECASE))
@@ -29,56 +29,56 @@ _TAIL = 40
 
 
 class Thoughts:
-    """Takes an answer in pieces and gives back what of it is said.
+    """Filters the thoughts out of an answer that arrives in pieces.
 
-    Only what begins an answer is taken for thoughts; an answer may well be about such tags. Thoughts that are never
-    closed are never said.
+    Only the beginning of an answer can be thoughts; an answer may well be about such tags. Thoughts that are never
+    closed are never shown.
 
     Args:
-        unopened: The model is known to begin with thoughts without an opening tag: nothing is given back before they
-            are closed, or all of it at the end.
+        unopened: The model is known to start with thoughts that lack an opening tag: hold everything back until they
+            are closed, or until the end.
 
     Attributes:
         any: Whether there were thoughts.
-        closed_unopened: Set where a closing tag begins or ends a line and no opening one stands before it.
+        closed_unopened: Set by a closing tag, at the start or end of a line, that has no opening tag before it.
     """
 
     def __init__(self, *, unopened: bool = False, watch: bool = True) -> None:
         self.any = False
         self.closed_unopened = False
-        self._begun = ""
-        self._begins = True
+        self._partial = ""
+        self._at_start = True
         self._closing: re.Pattern[str] | None = None
         self._unopened: list[str] | None = [] if unopened else None
         self._tail = ""
-        #: Whether there is nothing more to look for: an answer that names the opening tag is about such tags.
+        #: Whether to stop looking: an answer that mentions the opening tag is about such tags.
         self._settled = not watch
 
     def feed(self, piece: str) -> str:
-        """What can be said now that this piece has come."""
-        text, at = self._begun + piece, 0
-        self._begun = ""
-        while self._begins:  # several thoughts may follow one another
+        """What can be shown after this piece."""
+        text, at = self._partial + piece, 0
+        self._partial = ""
+        while self._at_start:  # several thoughts may follow one another
             if self._closing is not None:
                 if (found := self._closing.search(text, at)) is None:
-                    self._begun = text[max(at, len(text) - _TAIL) :]
+                    self._partial = text[max(at, len(text) - _TAIL) :]
                     return ""
                 self._closing, at = None, found.end()
             at = _blank(text, at)
             if opening := _OPENING.match(text, at):
                 self._closing, self._unopened = _CLOSINGS[(opening[1] or opening[0]).lower()], None
                 at, self.any = opening.end(), True
-            elif _BEGUN.fullmatch(text, at):
-                self._begun = text[at:]
+            elif _PARTIAL.fullmatch(text, at):
+                self._partial = text[at:]
                 return ""
             else:
-                self._begins = False
+                self._at_start = False
         return self._say(text[at:]) if self._unopened is None else self._hold(self._unopened, text[at:])
 
     def end(self) -> str:
-        """What was held back and is said after all, now that the answer has ended."""
-        held = "".join(self._unopened or ()) + ("" if self._closing else self._begun)
-        self._unopened, self._begun = None, ""
+        """What was held back and is shown after all, as the answer has ended."""
+        held = "".join(self._unopened or ()) + ("" if self._closing else self._partial)
+        self._unopened, self._partial = None, ""
         return held
 
     def _hold(self, held: list[str], piece: str) -> str:
@@ -87,7 +87,7 @@ class Thoughts:
         held.append(piece)
         if (found := _CLOSING_LINE.search(seen)) is None:
             return ""
-        self.any = self.closed_unopened = self._settled = self._begins = True
+        self.any = self.closed_unopened = self._settled = self._at_start = True
         self._unopened = None
         return self.feed(seen[found.end() :])
 
@@ -104,13 +104,12 @@ class Thoughts:
 
 
 def _blank(text: str, at: int) -> int:
-    """Where the white space that begins there ends."""
+    """The end of the white space at `at`."""
     found = _BLANK.match(text, at)
     return found.end() if found else at
 
 
 def spoken(text: str, *, unopened: bool = False) -> str:
-    """What of a whole answer is said; with `unopened`, also where its thoughts may have no opening tag."""
+    """A whole answer without its thoughts; with `unopened`, they may lack an opening tag."""
     thoughts = Thoughts(unopened=unopened)
-    said = thoughts.feed(text)
-    return said + thoughts.end()
+    return thoughts.feed(text) + thoughts.end()

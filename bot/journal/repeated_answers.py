@@ -59,7 +59,7 @@ def forget_words(
     conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
 
     def repeats(text: str) -> bool:
-        return not gone.isdisjoint(keywords.telling(text))
+        return not gone.isdisjoint(keywords.content_terms(text))
 
     def near(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.or_(table.c.conversation.in_(conversations), table.c.user_id.in_(users))
@@ -86,4 +86,4 @@ def words(former: str, now: str = "") -> frozenset[str]:
 
 
 def _words(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(word for text in texts for word in keywords.telling(text))
+    return frozenset(word for text in texts for word in keywords.content_terms(text))

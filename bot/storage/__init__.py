@@ -1,1 +1,1 @@
-"""How a database is opened, limited, scrubbed and migrated; what it holds is up to its users."""
+"""Opens, limits, scrubs and migrates databases, whatever they hold."""

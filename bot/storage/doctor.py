@@ -9,9 +9,9 @@ from bot.checks import Finding, secret
 from bot.config import Settings
 from bot.storage.sqlite import make_folder
 
-#: Seconds that the database may take to answer.
+#: Seconds for the database to answer.
 TIMEOUT = 10.0
-#: A driver's name in a database's address.
+#: A driver's name in a database URL.
 _DRIVER = re.compile(r"\A(postgres(?:ql)?)\+\w+://")
 
 
@@ -31,12 +31,12 @@ def check_folder(settings: Settings) -> Finding:
 
 
 async def check_database(settings: Settings) -> list[Finding]:
-    """Whether DATABASE_URL, if it is set, leads to a PostgreSQL with pgvector."""
+    """Whether DATABASE_URL, if set, leads to a PostgreSQL with pgvector."""
     if settings.database_url is None:
         return []
     import psycopg
 
-    # SQLAlchemy's URLs may name a driver, libpq's don't.
+    # SQLAlchemy's URLs may name a driver, libpq's may not.
     url = _DRIVER.sub(r"\1://", secret(settings.database_url))
     try:
         async with asyncio.timeout(TIMEOUT):

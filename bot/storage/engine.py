@@ -10,7 +10,7 @@ from bot.config import SettingsError
 from bot.storage.postgres import CONNECT, LIMITS
 from bot.storage.sqlite import connect
 
-#: Connections of an engine on PostgreSQL: few, since small databases allow twenty in all.
+#: Connections per engine on PostgreSQL: few, since small databases allow only twenty in total.
 CONNECTIONS = 4
 
 
@@ -22,7 +22,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
 
 
 def parse_url(url: str) -> sa.URL:
-    """DATABASE_URL with our driver. Raises SettingsError, in one line without the password, if it is no such URL."""
+    """DATABASE_URL with our driver. Raises SettingsError, without the password, if it isn't a PostgreSQL URL."""
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -33,7 +33,7 @@ def parse_url(url: str) -> sa.URL:
 
 
 def postgres_engine(url: sa.URL) -> sa.Engine:
-    """An engine that has reached its database once; raise SettingsError, with the reason, if it can't be reached."""
+    """An engine that has connected once. Raises SettingsError, with the reason, if it can't."""
     engine = sa.create_engine(
         url,
         pool_size=CONNECTIONS,
@@ -57,7 +57,7 @@ def postgres_engine(url: sa.URL) -> sa.Engine:
 
 
 def _trouble(exc: Exception) -> str:
-    """What went wrong, without any part of the URL: a password may be where its host should be."""
+    """What went wrong, without any part of the URL: the password may be where the host should be."""
     words = str(exc).lower()
     if "authentication failed" in words or "no password supplied" in words:
         return "the server refuses the user or the password"

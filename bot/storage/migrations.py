@@ -12,15 +12,15 @@ from bot.storage.postgres import UNLIMITED
 
 log = logging.getLogger(__name__)
 
-#: How long a migration waits for those who use a table (milliseconds), and how long it then lets others go first before
-#: it retries (seconds): everybody who comes later waits behind it, and the earlier version is still at work.
+#: How long a migration waits for a table in use (milliseconds), and how long it then lets others go first before it
+#: retries (seconds): later users queue behind it, and the earlier version is still running.
 TABLE_WAIT_MS = 1000
 TABLE_PAUSE = 2.0
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def revision(conn: sa.Connection, version_table: str) -> str | None:
-    """The revision in a version table, None if there is none yet."""
+    """The revision in a version table; None if there is none yet."""
     if not sa.inspect(conn).has_table(version_table):
         return None
     found: str | None = conn.execute(sa.text(f"SELECT version_num FROM {version_table}")).scalar()
@@ -30,9 +30,9 @@ def revision(conn: sa.Connection, version_table: str) -> str | None:
 def upgrade(conn: sa.Connection, folder: Path, version_table: str, head: str, lock: int) -> None:
     """Run the migrations in `folder` within the transaction that `conn` is in, which the caller commits.
 
-    On SQLite the transaction must have begun with BEGIN IMMEDIATE, so that a second process waits before it looks; on
-    PostgreSQL `lock` is the number of the advisory lock that it waits for. Alembic is imported only if there is
-    something to do. Raises SettingsError if the database was made by a newer version.
+    On SQLite the transaction must have started with BEGIN IMMEDIATE, so that a second process waits before it reads the
+    revision; on PostgreSQL it waits for the advisory lock `lock`. Alembic is imported only if there is something to do.
+    Raises SettingsError if the database was created by a newer version.
     """
     on_postgres = conn.dialect.name == "postgresql"
     if on_postgres:
@@ -59,7 +59,7 @@ def upgrade(conn: sa.Connection, folder: Path, version_table: str, head: str, lo
 
 
 def _between_others(conn: sa.Connection, work: Callable[[], object]) -> None:
-    """Do what locks tables once nobody uses them, and make others wait only for a moment (PostgreSQL)."""
+    """Do work that locks tables, retrying until they are free so that others wait only briefly (PostgreSQL)."""
     while True:
         try:
             with conn.begin_nested():

@@ -1,7 +1,7 @@
-"""What every connection to PostgreSQL has in common: none waits for ever, none makes others wait for ever.
+"""The limits of every connection to PostgreSQL: none waits forever, none makes others wait forever.
 
-And how deleted texts leave the disk: a plain VACUUM leaves a deleted row's bytes in its page until another row happens
-to be written over them; VACUUM FULL rewrites the table.
+Also removes deleted texts from the disk: a plain VACUUM leaves a deleted row's bytes in its page until another row
+happens to overwrite them; VACUUM FULL rewrites the table.
 """
 
 import logging
@@ -9,12 +9,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import psycopg  # 10 MB, which a bot on SQLite has no use for
+    import psycopg  # 10 MB, of no use to a bot on SQLite
 
 log = logging.getLogger(__name__)
 
-#: For libpq. Seconds for a connection to be made; a server that vanished is noticed within 25 s, both while sending
-#: (milliseconds) and while waiting.
+#: For libpq. A connection attempt takes at most 5 s; a server that vanished is noticed within 25 s, both while sending
+#: (`tcp_user_timeout`, in milliseconds) and while waiting (keepalives).
 CONNECT: dict[str, Any] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
@@ -24,16 +24,16 @@ CONNECT: dict[str, Any] = {
 }
 #: How long a statement waits for a lock, in milliseconds.
 LOCK_WAIT_MS = 8000
-#: The first statement of each session. A process that is suspended during a transaction holds its locks until the
-#: server ends it: well before others treat it as dead and want its rows.
+#: The first statement of each session. A process that is suspended during a transaction keeps its locks until the
+#: server ends that, well before others treat the process as dead and need its rows.
 LIMITS = (
     f"SET statement_timeout = '60s'; SET lock_timeout = {LOCK_WAIT_MS}; SET idle_in_transaction_session_timeout = '5s'"
 )
-#: For a transaction that may take any time: a migration.
+#: For a transaction that may take any amount of time: a migration.
 UNLIMITED = (
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
-#: How long the rewriting of a table waits for those who use it, in milliseconds; all others queue behind it.
+#: How long the rewrite of a table waits for its users, in milliseconds; all others queue behind it.
 REWRITE_WAIT_MS = 5000
 _STILL_SEEN = re.compile(r"(\d{1,20}) dead row versions cannot be removed")
 
@@ -41,7 +41,7 @@ _STILL_SEEN = re.compile(r"(\d{1,20}) dead row versions cannot be removed")
 def rewrite(conn: "psycopg.Connection[Any]", table: str) -> bool:
     """Rewrite a table without its deleted rows, over a connection in autocommit mode.
 
-    False if an older transaction (of another process, or a backup) still sees some of them, which then stay. Raises
+    False if some of them stay because an older transaction (another process's, or a backup's) still sees them. Raises
     psycopg.Error, also if the table is in use for too long.
     """
     details: list[str] = []

@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-#: A connection that lay idle for longer, in seconds, is asked for a sign of life before it is used.
+#: Seconds of idleness after which a connection is checked before it is used.
 FRESH = 1.0
 
 
 class Pool:
-    """At most `size` connections in autocommit mode, made when they are needed; safe in threads."""
+    """At most `size` connections in autocommit mode, opened on demand; thread-safe."""
 
     def __init__(self, url: str, size: int = 8) -> None:
         self._url = url
@@ -33,7 +33,7 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection; wait while all are lent. Raises MemoryUnavailable for whatever PostgreSQL reports.
+        """Borrow a connection; wait while all are in use. Raises MemoryUnavailable for any PostgreSQL error.
 
         Without the cause: its message may quote a row.
         """
@@ -41,17 +41,17 @@ class Pool:
             conn: Connection | None = None
             reason = ""
             try:
-                conn = self._take()
+                conn = self._checkout()
                 yield conn
             except psycopg.Error as exc:
                 reason = f"{type(exc).__name__} {exc.sqlstate or ''}".strip()
             finally:
-                self._give_back(conn)
+                self._return(conn)
         if reason:
             log.warning("PostgreSQL: %s", reason)
             raise MemoryUnavailable(f"PostgreSQL: {reason}") from None
 
-    def _take(self) -> Connection:
+    def _checkout(self) -> Connection:
         while True:
             with self._lock:
                 if not self._idle:
@@ -63,7 +63,7 @@ class Pool:
                 conn.close()
         return connect(self._url)
 
-    def _give_back(self, conn: Connection | None) -> None:
+    def _return(self, conn: Connection | None) -> None:
         if conn is None:
             return
         keep = not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
@@ -75,7 +75,7 @@ class Pool:
             conn.close()
 
     def close(self) -> None:
-        """Close the idle connections now, and those lent when they come back."""
+        """Close idle connections now, and those in use when they are returned."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -84,7 +84,7 @@ class Pool:
 
 
 def connect(url: str) -> Connection:
-    """A connection in autocommit mode. Nothing is prepared on the server: a pooler in between may switch sessions."""
+    """A connection in autocommit mode, without prepared statements: a pooler in between may switch sessions."""
     url = "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
     conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, **CONNECT)
     try:
@@ -96,7 +96,7 @@ def connect(url: str) -> Connection:
 
 
 def check(url: str) -> None:
-    """Connect once. Raises SettingsError, in one line that doesn't hold the URL, where that fails."""
+    """Connect once. Raises SettingsError, without the URL, if that fails."""
     try:
         connect(url).close()
     except psycopg.ProgrammingError:

@@ -1,9 +1,9 @@
-"""One SQLite file for everything the bot keeps: how it is opened, written in turn, and scrubbed.
+"""Opens, locks and scrubs the one SQLite file that holds everything the bot keeps.
 
-The memory store and the journal share the file. Each opens connections of its own with `connect`, and holds
-`write_lock` while it writes, so that two writers of one process queue instead of meeting in SQLite's busy handler.
+The memory store and the journal share the file. Each opens its own connections with `connect`, and holds `write_lock`
+while it writes, so that two writers in one process queue there instead of in SQLite's busy handler.
 
-What is erased must be in no file, and SQLite's `secure_delete` alone doesn't ensure that: when a b-tree is rebalanced,
+Erased data must be in no file, and SQLite's `secure_delete` alone doesn't ensure that: when a b-tree is rebalanced,
 copies of moved rows stay in a page's unallocated part (measured: 1 to 17 of 2,300 deleted rows of a plain rowid table).
 Only rows that never move are safe: append to a table, overwrite a row with NULL (an UPDATE that shrinks a row moves no
 other), and never DELETE there. Then `checkpoint`, so that the write-ahead log holds no older page.
@@ -40,21 +40,21 @@ def database_path(settings: Settings) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for the bot's own user alone (0700). Raises OSError."""
+    """Create a folder and its missing parents, for the bot's own user alone (0700). Raises OSError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
-        # Another process may be first.
+        # Another process may create it first.
         path.mkdir(mode=0o700, exist_ok=True)
 
 
 def prepare(path: Path) -> None:
-    """Make the folder (0700, if it is new) and the file (0600), so that only the bot's own user can read them.
+    """Create the folder (0700, if new) and the file (0600), so that only the bot's own user can read them.
 
     SQLite gives `-wal` and `-shm` the mode of the file. Raises OSError if that can't be done.
 
-    A file that exists is never opened: closing it again would drop every lock of this process on it (POSIX, see
-    https://www.sqlite.org/howtocorrupt.html). Another process that closes its last connection would then believe itself
-    to be the only one, and delete the write-ahead log that is in use here.
+    An existing file is never opened: closing it would drop all of this process's locks on it (POSIX, see
+    https://www.sqlite.org/howtocorrupt.html). Another process that closes its last connection would then assume that it
+    is the only one, and delete the write-ahead log that is in use here.
     """
     make_folder(path.parent)
     if not path.exists():
@@ -77,7 +77,7 @@ def connect(
         path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
-        # The busy handler doesn't cover the switch of a new file to WAL, which two processes may do at once.
+        # The busy handler doesn't cover the switch of a new file to WAL, which two processes may attempt concurrently.
         conn.execute("PRAGMA page_size=4096")
         _wal(conn)
         conn.execute("PRAGMA secure_delete=ON")

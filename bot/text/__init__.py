@@ -1,1 +1,1 @@
-"""What texts are made of: cleaning, keywords, expressions of time."""
+"""Text processing: cleaning, keywords, time expressions."""

@@ -1,15 +1,15 @@
-"""From text to keywords: tokens, stems, and what makes two texts the same sentence.
+"""From text to keywords: tokens, stems, and when two texts are the same sentence.
 
-Words of the scripts that Snowball has stemmers for are stemmed, each script by one language's. Arabic and Hebrew write
-articles, conjunctions and prepositions onto a word, and lose those. Every other script, whether it writes no spaces
-(Chinese, Japanese, Thai, …) or writes particles onto words (Korean, Bengali, Georgian, …), is split into pairs of
-neighbouring characters.
+Words in scripts that Snowball has stemmers for are stemmed, in one language per script. Arabic and Hebrew attach
+articles, conjunctions and prepositions to words; these are removed. Every other script, whether it has no spaces
+(Chinese, Japanese, Thai, …) or attaches particles to words (Korean, Bengali, Georgian, …), is split into pairs of
+adjacent characters.
 
-Two foldings: `fold` evens out case, width and composition; `bare` drops accents and vowel points as well. Memories are
+Two foldings: `fold` normalizes case, width and composition; `bare` also drops accents and vowel points. Memories are
 found by bare words ("sao paulo" finds "São Paulo"), but whether two of them say the same is decided with accents, which
-tell words apart in many languages ("bò" is beef, "bơ" butter).
+distinguish words in many languages ("bò" is beef, "bơ" butter).
 
-All of it is linear in the text: see LONGEST_TEXT, LONGEST_WORD and MOST_MARKS.
+Everything is linear in the text's length: see LONGEST_TEXT, LONGEST_WORD and MAX_MARKS.
 """
 
 import re
@@ -20,13 +20,13 @@ from collections.abc import Iterator
 
 import Stemmer
 
-#: Characters that are read of a text, and of a word; the rest is not searched.
+#: Characters read of a text, and of a word; the rest isn't searched.
 LONGEST_TEXT = 100_000
 LONGEST_WORD = 64
 #: Combining marks kept on one letter (Unicode's Stream-Safe Text Format): sorting them is quadratic in their number.
-MOST_MARKS = 30
+MAX_MARKS = 30
 
-#: English words that say nothing about a sentence's subject. Contractions are split by the tokenizer.
+#: English stop words. The tokenizer splits contractions.
 STOP_WORDS = frozenset(
     """
     a about above after again all also am an and any are aren as at be because been before being below between
@@ -41,7 +41,7 @@ STOP_WORDS = frozenset(
 
 _IDEOGRAPHS = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HANGUL = "\uac00-\ud7ff"
-#: What is split into pairs of characters: all of these blocks, and the two above.
+#: Scripts that are split into pairs of characters: these blocks, and the two above.
 _PAIRED = (
     "\u0980-\u0b7f"  # Bengali, Gurmukhi, Gujarati, Odia
     "\u0c00-\u0fff"  # Telugu, Kannada, Malayalam, Sinhala, Thai, Lao, Tibetan
@@ -56,7 +56,7 @@ _PAIRED = (
 
 
 def _marks() -> str:
-    """Every combining mark, as ranges of a character class: `\\w` leaves them out, though words go on behind them."""
+    """Every combining mark, as ranges of a character class: `\\w` excludes them, though they don't end a word."""
     codes = (*range(0x0300, 0x2100), *range(0x2C00, 0x3100), *range(0xA600, 0xAC00), *range(0xFB00, 0xFE30))
     ranges: list[list[int]] = []
     for code in (*codes, *range(0x10A00, 0x12000)):
@@ -73,7 +73,7 @@ _MARKS = _marks()
 _TOKEN = re.compile(rf"[{_PAIRED}][{_PAIRED}{_MARKS}]*|[^\W_{_PAIRED}](?:[^\W_{_PAIRED}]|[{_MARKS}])*")
 _IS_PAIRED = re.compile(rf"[{_PAIRED}]")
 _IS_WORD = re.compile(rf"[{_IDEOGRAPHS}{_HANGUL}]")
-_PILE = re.compile(rf"([{_MARKS}]{{{MOST_MARKS}}})[{_MARKS}]+")
+_PILE = re.compile(rf"([{_MARKS}]{{{MAX_MARKS}}})[{_MARKS}]+")
 _SCRIPTS = (
     (re.compile("[\u0400-\u052f]"), "russian"),
     (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), "greek"),
@@ -83,12 +83,11 @@ _SCRIPTS = (
     (re.compile("[\u0590-\u05ff]"), "hebrew"),
     (re.compile("[\u0b80-\u0bff]"), "tamil"),
 )
-#: Characters that show nothing: soft hyphens, joiners, marks of direction and of where a line may break; and Arabic's
-#: stretched line between letters.
+#: Invisible characters: soft hyphens, joiners, direction marks and line break opportunities; and Arabic's tatweel.
 _UNSEEN = dict.fromkeys((0xAD, 0x61C, 0x640, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF))
 _UNSEEN |= dict.fromkeys((*range(0x2066, 0x206A), *range(0xFE00, 0xFE10)))
-#: Accents, vowel points and other marks without which people write words too: of alphabets and abjads, where marks are
-#: not vowels that nobody leaves out.
+#: Accents, vowel points and other marks that people may leave out: in alphabets and abjads, not in scripts whose vowels
+#: are marks.
 _ACCENTS: dict[int, str | None] = dict.fromkeys(
     (
         *(*range(0x300, 0x370), *range(0x483, 0x488), *range(0x591, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x5C4, 0x5C5, 0x5C7),
@@ -100,24 +99,24 @@ _ACCENTS: dict[int, str | None] = dict.fromkeys(
 # In order: Latin letters that have no decomposition; Arabic's, and Persian's forms of them; Hebrew's at a word's end.
 _LETTERS = dict(zip("øđłıħŧðŋ" + "ىةکیےٱ" + "ךםןףץ", "odlihtdn" + "يهكييا" + "כמנפצ", strict=True))
 _LETTERS |= {"æ": "ae", "œ": "oe", "þ": "th"}
-#: Katakana is read as Hiragana.
+#: Katakana is folded to Hiragana.
 _LETTERS |= {chr(code): chr(code - 0x60) for code in range(0x30A1, 0x30F7)}
 _BARE = _ACCENTS | str.maketrans(_LETTERS)
-#: Cyrillic is not decomposed: й and ї are letters of their own, and the stemmer knows them.
+#: Cyrillic isn't decomposed: й and ї are letters in their own right, which the stemmer knows.
 _CYRILLIC: dict[int, str | None] = {ord("ё"): "е", 0x300: None, 0x301: None}
 _CYRILLIC_RUN = re.compile("([\u0400-\u052f][\u0400-\u052f\u0300\u0301]*)")
 
-#: What Arabic and Hebrew write onto the beginning and the end of a word.
+#: What Arabic and Hebrew attach to the beginning and the end of a word.
 _PREFIXES = {"arabic": ("ال", "و", "ف", "ب", "ك", "ل"), "hebrew": ("מ", "ש", "ה", "ו", "כ", "ל", "ב")}
 _SUFFIXES = {"arabic": ("ها", "ات", "ان", "ون", "ين", "ه", "ي"), "hebrew": ("ימ", "ות")}
 _SHORTEST = 3
 
-# A stemmer keeps the word it works on in itself: one per thread.
+# A stemmer isn't thread-safe: one per thread.
 _local = threading.local()
 
 
 def fold(text: str) -> str:
-    """The text with case, width and composition evened out (NFKC, case-folded), without what can't be seen."""
+    """The text with case, width and composition normalized (NFKC, case-folded), without invisible characters."""
     text = text[:LONGEST_TEXT]
     if text.isascii():
         return text.casefold()
@@ -126,7 +125,7 @@ def fold(text: str) -> str:
 
 
 def bare(folded: str) -> str:
-    """A folded text without accents and vowel points, in the letters that people type in their place."""
+    """A folded text without accents and vowel points, in the letters that people type instead."""
     if folded.isascii():
         return folded
     pieces = _CYRILLIC_RUN.split(folded)
@@ -145,7 +144,7 @@ def stem(word: str) -> str:
         return _peeled(word, _PREFIXES[language], _SUFFIXES[language])
     stemmers = _local.__dict__
     if language not in stemmers:
-        # Without its cache of 10,000 words, which would outlive their being forgotten.
+        # Without its cache of 10,000 words, which would keep what people have had forgotten.
         stemmers[language] = Stemmer.Stemmer(language, 0)
     stemmed: str = stemmers[language].stemWord(word)
     return stemmed or word
@@ -158,12 +157,12 @@ def _language(word: str) -> str:
 
 
 def _peeled(word: str, prefixes: tuple[str, ...], suffixes: tuple[str, ...]) -> str:
-    """The word without any of the prefixes, however many, and without one suffix; three letters always stay."""
-    while prefix := next((each for each in prefixes if word.startswith(each)), ""):
+    """The word without all its prefixes and one suffix; at least three letters stay."""
+    while prefix := next((prefix for prefix in prefixes if word.startswith(prefix)), ""):
         if len(word) - len(prefix) < _SHORTEST:
             break
         word = word[len(prefix) :]
-    suffix = next((each for each in suffixes if word.endswith(each)), "")
+    suffix = next((suffix for suffix in suffixes if word.endswith(suffix)), "")
     return word[: len(word) - len(suffix)] if len(word) - len(suffix) >= _SHORTEST else word
 
 
@@ -182,7 +181,7 @@ def _pairs(token: str) -> list[str]:
 
 
 def stems(text: str) -> list[str]:
-    """All words of the text in order, stop words included, accents kept, stemmed where Snowball knows how."""
+    """All words of the text in order, with stop words and accents, stemmed if Snowball knows how."""
     found: list[str] = []
     for token, paired in _tokens(fold(text)):
         if paired:
@@ -193,19 +192,19 @@ def stems(text: str) -> list[str]:
 
 
 def terms(text: str) -> Counter[str]:
-    """What the keyword index holds of a text: each bare stem, stop words left out, and how often it occurs.
+    """A text's terms in the keyword index: bare stems, without stop words, and how often each occurs.
 
-    Where a single character often is a word (Chinese, Japanese, Korean), each counts beside the pairs.
+    In scripts where a single character is often a word (Chinese, Japanese, Korean), characters count as well as pairs.
     """
-    counted = telling(text)
+    counted = content_terms(text)
     for token, paired in _tokens(fold(text)):
         if paired and len(token) > 1:
             counted.update(_IS_WORD.findall(bare(token)))
     return counted
 
 
-def telling(text: str) -> Counter[str]:
-    """The text's terms but for single characters of longer words, which too many other texts have as well."""
+def content_terms(text: str) -> Counter[str]:
+    """The text's terms, except single characters of longer words, which too many other texts contain as well."""
     counted: Counter[str] = Counter()
     for token, paired in _tokens(fold(text)):
         if paired:
@@ -216,20 +215,20 @@ def telling(text: str) -> Counter[str]:
 
 
 def signature(text: str) -> str:
-    """Equal for texts that differ in case, punctuation and word endings alone; never empty unless the text is."""
+    """Equal for texts that differ only in case, punctuation and word endings; empty only if the text is."""
     return " ".join(stems(text)) or fold(text).strip()
 
 
 def changed(text: str) -> bool:
-    """Whether the terms of a text are others than before revision 0002 of the store."""
+    """Whether a text's terms differ from those before the store's revision 0002."""
     return not text.isascii() or any(len(word) > LONGEST_WORD for word in text.split())
 
 
 class Words:
-    """Words to be found literally in texts, case, accents and word endings aside.
+    """Words to find literally in texts, apart from case, accents and word endings.
 
-    A word of a script that is split into pairs, or of Arabic or Hebrew, is found within longer words as well; what has
-    no words (a sign, an emoji) is looked for as it stands.
+    Words in scripts that are split into pairs, or in Arabic or Hebrew, are found within longer words as well; a query
+    without words (a symbol, an emoji) is matched verbatim.
     """
 
     def __init__(self, words: str) -> None:
@@ -244,16 +243,16 @@ class Words:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to look for, which every text holds."""
+        """Whether there is nothing to look for, which every text matches."""
         return not self._stems and not self._pieces
 
     def indexed(self) -> list[str]:
-        """Terms that the keyword index holds for every text that matches: a way to narrow the search."""
-        # A stop word's stem can be another word's stem, but is itself not indexed.
-        return self._pairs + [each for each in self._stems if each not in _STOP_STEMS]
+        """Terms that the keyword index has for every text that matches, to narrow the search."""
+        # A stop word's stem can be another word's stem, but stop words aren't indexed.
+        return self._pairs + [stem for stem in self._stems if stem not in _STOP_STEMS]
 
     def match(self, text: str) -> bool:
-        """Whether the text holds all of the words."""
+        """Whether the text contains all the words."""
         folded = fold(text)
         if not self._stems and not self._pieces:
             return True
@@ -276,7 +275,7 @@ def _within(token: str) -> bool:
 
 
 def _open(token: str) -> str:
-    """A bare word without the Arabic ending that turns into another letter before a suffix (ة, as in قطة, قطتي)."""
+    """A bare word without the Arabic ending that changes before a suffix (ة, as in قطة, قطتي)."""
     return token[:-1] if len(token) > 2 and token.endswith("ه") else token
 
 

@@ -1,7 +1,7 @@
-"""The stretch of time that a question speaks of: "yesterday", "last week", "in May 2023", "on 7 May", "2023-05-07".
+"""Finds the time range that a question refers to: "yesterday", "last week", "in May 2023", "on 7 May", "2023-05-07".
 
-A long text is read at its beginning alone (LONGEST), where at most MOST expressions are looked for; years run from
-EARLIEST to the present. What lies outside of these bounds names no time.
+Only the beginning of a long text (LONGEST) is searched, for at most MAX_EXPRESSIONS; years run from EARLIEST to the
+present. Anything beyond these bounds isn't a time.
 """
 
 import re
@@ -27,12 +27,12 @@ _UNIT = r"(?P<unit>hour|day|night|week|weekend|month|year)s?"
 _WEEKDAY = r"(?P<weekday>" + "|".join(_WEEKDAYS) + r")"
 _SEASON = r"(?P<season>" + "|".join(_SEASONS) + r")"
 
-#: Characters of a text that are read, and expressions that are found in it.
+#: Characters read of a text, and expressions found in it.
 LONGEST = 4000
-MOST = 32
-#: No memory tells of an earlier year by its date; calendars and time zones have room before it.
+MAX_EXPRESSIONS = 32
+#: No memory is dated earlier; leaves calendars and time zones room before it.
 EARLIEST = 1900
-#: Characters before an expression in which a word that changes its meaning is looked for.
+#: Characters before an expression that are searched for a word that changes its meaning.
 _BEFORE = 40
 
 Span = tuple[datetime, datetime]
@@ -41,12 +41,12 @@ _Rule = Callable[[re.Match[str], datetime], Span | None]
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """What a question says about time.
+    """The time range that a question refers to.
 
     Attributes:
-        start: The first moment meant, in the time zone of the `now` that was given.
-        end: The first moment that is no longer meant.
-        rest: The question without expressions such as "last week": what a memory calls last week is another one.
+        start: The range's start, in the time zone of the `now` that was given.
+        end: The range's end, exclusive.
+        rest: The question without expressions such as "last week": a memory's "last week" is a different one.
             Calendar dates stay, since a memory may name them.
     """
 
@@ -60,14 +60,14 @@ def _midnight(moment: datetime) -> datetime:
 
 
 def _months_on(start: datetime, months: int) -> datetime:
-    """The same day so many months later (or earlier), or that month's last day where there is no such day."""
+    """The same day `months` later (or earlier), or that month's last day if there is no such day."""
     month = start.year * 12 + start.month - 1 + months
     year, month = month // 12, month % 12 + 1
     return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1]))
 
 
 def _period(unit: str, at: datetime) -> Span:
-    """The calendar hour, day, week (from Monday), month or year that holds a moment."""
+    """The calendar hour, day, week (from Monday), month or year that contains a moment."""
     day = _midnight(at)
     if unit == "hour":
         return at - timedelta(hours=1), at
@@ -87,7 +87,7 @@ def _period(unit: str, at: datetime) -> Span:
 
 
 def _back(unit: str, count: float, now: datetime) -> datetime:
-    """The moment so many units before now."""
+    """The moment `count` units before now."""
     if unit == "month":
         return _months_on(now, -int(count))
     if unit == "year":
@@ -132,7 +132,7 @@ def _last_unit(match: re.Match[str], now: datetime) -> Span | None:
         start, end = _period("weekend", now)
         return (start, end) if end <= now else (start - timedelta(days=7), end - timedelta(days=7))
     start, end = _period(unit, _period(unit, now)[0] - timedelta(hours=1))
-    # Where weeks begin on Sunday, that one is part of last week too.
+    # For people whose weeks begin on Sunday, that one is part of last week too.
     return (start - timedelta(days=1), end) if unit == "week" else (start, end)
 
 
@@ -161,7 +161,7 @@ def _date(match: re.Match[str], now: datetime) -> Span | None:
 
 def _slashed(match: re.Match[str], now: datetime) -> Span | None:
     first, second, year = int(match["first"]), int(match["second"]), int(match["year"])
-    # 5/7/2023 is month first, as Americans write it, unless that is no date; 5.7.2023 is day first.
+    # 5/7/2023 is month first, the American way, unless that isn't a date; 5.7.2023 is day first.
     orders = [(second, first)] if match["sign"] == "." else [(first, second), (second, first)]
     for month, day in orders:
         try:
@@ -190,7 +190,7 @@ def _month(match: re.Match[str], now: datetime) -> Span | None:
 
 
 def _season(match: re.Match[str], now: datetime) -> Span | None:
-    # Northern seasons, by whole months: all but winter lie within one year.
+    # Northern seasons, in whole months: all but winter are within one year.
     start = _midnight(now).replace(day=1, month=_SEASONS[match["season"]])
     if match["year"]:
         start = start.replace(year=int(match["year"]))
@@ -214,10 +214,10 @@ def _days_back(first: int, last: int) -> _Rule:
 
 
 _WHICH = r"(?P<which>last|past|previous|this)"
-# Few, since people are called April, May, June and August too.
+# Only a few, since April, May, June and August are also people's names.
 _BEFORE_MONTH = r"(?:in|during|since|throughout|after|between|back\s+in)"
 _JOIN = r"(?:and|to|until|till|through)"
-#: Most telling first. `True`: the words say nothing about a memory's own text, and are left out of `rest`.
+#: Most specific first. `True`: the words don't occur in a memory's text in this sense, and are left out of `rest`.
 _RULES: tuple[tuple[re.Pattern[str], _Rule, bool], ...] = tuple(
     (re.compile(r"\b" + pattern + r"(?!\w)"), rule, relative)
     for pattern, rule, relative in (
@@ -271,7 +271,7 @@ class _Found:
 
 
 def _expressions(text: str, now: datetime) -> list[_Found]:
-    """Every expression of the past in a lower-case text, most telling first, none overlapping another."""
+    """All expressions of past time in a lower-case text, most specific first, without overlaps."""
     found: list[_Found] = []
     for pattern, rule, relative in _RULES:
         for match in pattern.finditer(text):
@@ -283,7 +283,7 @@ def _expressions(text: str, now: datetime) -> list[_Found]:
             span = _span(rule, match, now)
             if span is not None:
                 found.append(_Found(begin, stop, *span, relative))
-                if len(found) == MOST:
+                if len(found) == MAX_EXPRESSIONS:
                     return found
     return found
 
@@ -295,7 +295,7 @@ def _before(text: str, begin: int) -> str:
 def _span(rule: _Rule, match: re.Match[str], now: datetime) -> Span | None:
     try:
         span = rule(match, now)
-    except (ValueError, OverflowError):  # outside of what a calendar can say: "999 years ago" in the year 500
+    except (ValueError, OverflowError):  # beyond the calendar: "999 years ago" in the year 500
         return None
     return span if span is not None and _meant(*span, now) else None
 
@@ -305,7 +305,7 @@ def _meant(start: datetime, end: datetime, now: datetime) -> bool:
 
 
 def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Span | None:
-    """The stretch from one expression to the one joined to it by "and" or "to", None where there is none."""
+    """The range from one expression to another joined to it by "and" or "to"; None if there is none."""
     join = _JOINED.match(text, first.stop)
     if join is None:
         return None
@@ -316,7 +316,7 @@ def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Spa
     if second is None:
         return None
     start = first.start
-    if start > second[0] and first.relative:  # "today to 2023-06-01": told backwards
+    if start > second[0] and first.relative:  # "today to 2023-06-01": backwards
         start, second = second[0], (second[0], max(first.end, second[1]))
     elif start > second[0]:  # "from 11 August to 15 August 2021": the first has the second's year
         start = _months_on(start, 12 * (second[0].year - start.year))
@@ -325,7 +325,7 @@ def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Spa
     return (start, second[1]) if _meant(start, second[1], now) else None
 
 
-#: What may stand around an expression of time that is all there is: "everything that I told you since …".
+#: Words allowed around a time expression in a text that names only a time: "everything that I told you since …".
 _AROUND = re.compile(
     r"everything|all|anything|what|that|which|i|we|you|told|said|have|has|was|were|been|learn(?:ed|t)|remember(?:ed)?"
     r"|know|about|me|my|from|since|after|starting|on|in|of|during|the|and|to|until|till|through|between"
@@ -334,31 +334,31 @@ _WORDS = re.compile(r"\w+")
 
 
 def alone(text: str, now: datetime) -> TimeWindow | None:
-    """What a text speaks of where that is a stretch of time alone ("since Monday", "all from last week"), else None."""
+    """The range of a text that names only a time range ("since Monday", "all from last week"), else None."""
     if len(text) > LONGEST:
         return None
     low = _lower(text)
     found = _expressions(low, now)
     kept, at = [], 0
-    for one in sorted(found, key=lambda one: one.begin):
-        kept.append(low[at : one.begin])
-        at = one.stop
+    for expression in sorted(found, key=lambda expression: expression.begin):
+        kept.append(low[at : expression.begin])
+        at = expression.stop
     rest = " ".join([*kept, low[at:]])
     others = [word for word in _WORDS.findall(rest) if not _AROUND.fullmatch(word)]
     return find(text, now) if found and not others else None
 
 
 def _lower(text: str) -> str:
-    """Lower case letter by letter, so that positions hold: "İ" has a lower case of two characters."""
+    """Lower-case letter by letter, to preserve positions: lower-case "İ" has two characters."""
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
 def find(query: str, now: datetime) -> TimeWindow | None:
-    """The stretch of the past that a question speaks of, None where it speaks of none.
+    """The range of past time that a question refers to; None if it refers to none.
 
-    Two dates joined by "and" or "to" are the stretch from the one to the other, "since" reaches up to now, and else
-    the most telling expression counts. A date without a year is its last occurrence. What lies ahead is None: nothing
-    was learned there yet. `now` should be in the asker's time zone.
+    Two dates joined by "and" or "to" are the range between them, "since" reaches up to now; otherwise the most specific
+    expression counts. A date without a year is its last occurrence. The future is None: nothing was learned there yet.
+    `now` should be in the asker's time zone.
     """
     text = _lower(query[:LONGEST])
     found = _expressions(text, now)
@@ -374,7 +374,7 @@ def find(query: str, now: datetime) -> TimeWindow | None:
         if _OPEN.search(opening[0]) or opening[1].startswith(("since", "after")):
             end = max(end, now)
     kept, at = [], 0
-    for begin, stop in sorted((one.begin, one.stop) for one in found if one.relative):
+    for begin, stop in sorted((expression.begin, expression.stop) for expression in found if expression.relative):
         kept.append(query[at:begin])
         at = stop
     return TimeWindow(start, end, " ".join("".join([*kept, query[at:]]).split()))
