@@ -9,10 +9,11 @@ import logging
 
 from adapters.discord.lengths import split, units
 from adapters.discord.markdown import Growing
-from adapters.discord.messages import Messages, Question, Shown
+from adapters.discord.messages import Messages, Pace, Question, Shown
 from adapters.discord.recent import Places
 from adapters.discord.refusals import NO_REPLIES, AnswerForm, Refused
 from adapters.discord.text import LIMIT, message_key, without_links
+from bot.ports import JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,10 @@ class Answer:
     With `again` an earlier process or try may have shown some of it: it is looked for before anything is sent.
     """
 
-    def __init__(self, messages: Messages, question: Question, places: Places, *, again: bool) -> None:
+    def __init__(self, messages: Messages, question: Question, places: Places, pace: Pace, *, again: bool) -> None:
         self._messages = messages
         self._places = places
+        self._pace = pace
         self._question = question
         self._again = again
         self._markdown = Growing()
@@ -90,7 +92,23 @@ class Answer:
         self._again = False
         self._floor = self._shown_length()
 
-    async def show(self, text: str, *, whole: bool) -> None:
+    async def grow(self, text: str) -> float | None:
+        """Show the answer so far (`GrowingAnswer`), unless what was there before is longer."""
+        try:
+            await self._show(text, whole=False)
+        except Refused as exc:
+            if exc.shut:
+                raise
+            return None  # what can't be edited is sent anew at the end; half a word may be refused, but not the whole
+        except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
+            log.warning("discord:%d: an edit failed: %s", self._question.id, str(exc))
+        return self._pace.every
+
+    async def finish(self, text: str) -> None:
+        """Show the whole answer."""
+        await self._show(text, whole=True)
+
+    async def _show(self, text: str, *, whole: bool) -> None:
         """Make the messages of the answer hold the text, in another form where Discord refuses the first."""
         if self._again:
             await self.adopt()

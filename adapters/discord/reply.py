@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import discord
 
+from adapters.common.growing_answer import GrowingAnswer
 from adapters.common.text import clean
 from adapters.discord.answer import Answer
 from adapters.discord.lengths import shorten
@@ -16,7 +17,7 @@ from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Refused, is_transient, reason
 from adapters.discord.text import LIMIT
-from bot.ports import JournalUnavailable, PlatformRefused
+from bot.ports import PlatformRefused
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,10 @@ class Reply:
         self._pace = pace
         self._rates = rates or Rates()
         self._places = places or Places()
-        self._answer = Answer(self._messages, self._question, self._places, again=again)
-        self._latest = ""
-        self._unshown: str | None = None
-        self._painting = self._ended = False
-        self._refused: Refused | None = None
+        self._answer = Answer(self._messages, self._question, self._places, pace, again=again)
+        self._growing = GrowingAnswer(
+            self._answer.grow, self._answer.finish, first=pace.first, turn=lambda: self._rates.growing(channel_id)
+        )
         self._shut: Refused | None = None
 
     @asynccontextmanager
@@ -83,9 +83,9 @@ class Reply:
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
         """Show an answer as it grows; an answer that is whole at once and fits one message costs one request."""
-        self._unshown = None
         async with self._refusals():
-            await self._stream(snapshots)
+            self._answer.begin()
+            await self._growing.show(snapshots)
         return self._answer.ids
 
     @asynccontextmanager
@@ -98,37 +98,6 @@ class Reply:
             await self._give_up()
             raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
-    async def _stream(self, snapshots: AsyncIterator[str]) -> None:
-        loop = asyncio.get_running_loop()
-        self._answer.begin()
-        self._ended, self._refused = False, None
-        timer: asyncio.TimerHandle | None = None
-        painters: list[asyncio.Task[None]] = []
-        try:
-            async for text in snapshots:
-                if self._refused:  # what is still to come can't be shown either
-                    raise self._refused
-                self._latest = text
-                if timer is None and text.strip():
-                    timer = loop.call_later(self._pace.first, lambda: painters.append(loop.create_task(self._paint())))
-        finally:
-            self._ended = True
-            if timer:
-                timer.cancel()
-            for painter in painters:
-                if not self._painting:  # never cancelled amid a request, whose effect would be unknown
-                    painter.cancel()
-                await asyncio.wait([painter])
-                if not painter.cancelled():
-                    painter.result()
-            if self._refused and isinstance(snapshots, AsyncGenerator):
-                await snapshots.aclose()  # Claude needn't go on
-        if self._refused:
-            raise self._refused
-        self._unshown = self._latest
-        await self._answer.show(self._latest, whole=True)
-        self._unshown = None
-
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The whole answer that is already there: its text, one line break between its messages, and their ids.
 
@@ -136,8 +105,8 @@ class Reply:
         """
         async with self._refusals():
             await self._answer.adopt()
-            if self._answer.whole is None and self._unshown:
-                await self._answer.show(self._unshown, whole=True)
+            if self._answer.whole is None:
+                await self._growing.retry()
         text = self._answer.whole
         return None if text is None else (text, self._answer.ids)
 
@@ -189,21 +158,3 @@ class Reply:
             await self._answer.settle()
         except (ConnectionError, Refused) as exc:
             log.warning("discord:%d: the answer stays incomplete: %s", self._question.id, str(exc))
-
-    async def _paint(self) -> None:
-        """Bring the messages up to date in the set rhythm, as often as all answers' pace allows."""
-        while not self._ended:
-            async with self._rates.growing(self._question.channel):
-                self._painting = True
-                try:
-                    await self._answer.show(self._latest, whole=False)
-                except Refused as exc:
-                    # What can't be edited is sent anew at the end; and half a word may be refused, but not the whole.
-                    self._refused = exc if exc.shut else None
-                    return
-                except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
-                    log.warning("discord:%d: an edit failed: %s", self._question.id, str(exc))
-                finally:
-                    self._painting = False
-            if not self._ended:
-                await asyncio.sleep(self._pace.every)
