@@ -7,15 +7,22 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from bot import config, logs, runner, settings_check
 from bot.app import PLATFORMS, open_app
 from bot.config import Settings, SettingsError
 from bot.core.platforms import account_forms, parse_person, require_platforms
+from bot.core.usage_report import BREAKDOWNS, Period, print_usage
 from bot.journal import open_journal
 from bot.privacy.operator import Confirm, PersonCommands, confirm_on
 from bot.runner import in_loop
+
+if TYPE_CHECKING:
+    from bot.journal.journal import SqlJournal
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +30,8 @@ log = logging.getLogger(__name__)
 MISCONFIGURED = 2
 #: The collector's thresholds: the default looks through everything a dozen times while the libraries are imported.
 COLLECT = (20_000, 20, 50)
+#: The days that `usage` reports unless told otherwise, and the most.
+DAYS, MOST_DAYS = 30, 3660
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chat.add_argument("--as", dest="name", metavar="NAME", help="who you are (each name has memories of its own)")
     commands.add_parser("doctor", help="check each setting against its service")
     commands.add_parser("relearn", help="try again what could not be learned (doctor counts it)")
+    usage = commands.add_parser("usage", help="print what requests to the models took and cost")
+    usage.add_argument(
+        "--days", type=_days, default=DAYS, metavar="N", help=f"the last N days, today (UTC) included (default: {DAYS})"
+    )
+    usage.add_argument(
+        "--by", choices=BREAKDOWNS, default=BREAKDOWNS[0], help=f"one line for each (default: {BREAKDOWNS[0]})"
+    )
+    usage.add_argument("--json", action="store_true", help="a list of objects in place of the table")
     for name, help_ in (("export", "print everything kept about a person, as JSON"), ("erase", "erase all of it")):
         command = commands.add_parser(name, help=help_)
         command.add_argument("person", metavar="PERSON", help=account_forms(PLATFORMS))
@@ -53,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "relearn":
             logs.setup("WARNING")
             return in_loop(_relearn(settings))
+        if options.command == "usage":
+            logs.setup("WARNING")
+            return in_loop(_usage(settings, options.days, options.by, as_json=options.json))
         if options.command == "chat":
             logs.setup("WARNING")
             _look_over(settings)
@@ -97,27 +117,44 @@ def _login() -> str:
         return "you"
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"a number of days from 1 to {MOST_DAYS}")
+    return int(text)
+
+
+@asynccontextmanager
+async def _journal(settings: Settings) -> "AsyncIterator[SqlJournal]":
+    """The journal without the bot, closed at the end."""
+    journal = await open_journal(settings)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
 async def _doctor(settings: Settings) -> int:
     from bot import doctor
 
-    async def unlearned() -> int:
-        journal = await open_journal(settings)
-        try:
-            return (await journal.backlog()).failed
-        finally:
-            await journal.close()
+    async def count() -> doctor.Counts:
+        async with _journal(settings) as journal:
+            today = await journal.ledger.report(datetime.now(UTC).date(), "day")
+            return doctor.Counts((await journal.backlog()).failed, today)
 
-    return await doctor.run(settings, PLATFORMS, unlearned)
+    return await doctor.run(settings, PLATFORMS, count)
 
 
 async def _relearn(settings: Settings) -> int:
-    journal = await open_journal(settings)
-    try:
+    async with _journal(settings) as journal:
         count = await journal.outbox.retry_failed()
-    finally:
-        await journal.close()
     print(f"{count} exchanges wait to be learned again; the bot takes them up when it runs")  # noqa: T201
     return 0
+
+
+async def _usage(settings: Settings, days: int, by: str, *, as_json: bool) -> int:
+    async with _journal(settings) as journal:
+        period = Period(datetime.now(UTC).date(), days, settings.bot_usage_days)
+        return await print_usage(journal.ledger, period, by, as_json=as_json)
 
 
 async def _person(settings: Settings, command: str, named: str, confirm: Confirm | None) -> int:

@@ -7,6 +7,7 @@ server is asked for one word by schema; and no line holds a secret's value.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 import aiohttp
@@ -15,14 +16,26 @@ from bot import settings_check
 from bot.chat import doctor as chat
 from bot.checks import Finding, miscopied
 from bot.config import Settings, SettingsError
+from bot.core.usage_report import money, total_of
 from bot.logs import LEVELS
 from bot.memory.hosted import doctor as hosted
 from bot.network import Connector
 from bot.ports import Platform
 from bot.storage.doctor import check_database, check_folder
+from bot.usage import Limits, Spent, UsageRow
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0
+#: The share of a limit from which it is nearly used up.
+NEARLY = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the journal counts: exchanges that learning gave up on, and what was used today (UTC)."""
+
+    unlearned: int
+    today: Sequence[UsageRow]
 
 
 def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
@@ -65,29 +78,53 @@ def _embedder(settings: Settings) -> list[Finding]:
     return [Finding("BOT_EMBEDDER", True, "its Python package is installed; the start loads its model")]
 
 
-async def _unlearned(count: Callable[[], Awaitable[int]] | None) -> list[Finding]:
+async def _journal(settings: Settings, count: Callable[[], Awaitable[Counts]] | None) -> list[Finding]:
     if count is None:
         return []
-    name = "exchanges that could not be learned"
+    spent, unlearned = "spent today (UTC)", "exchanges that could not be learned"
     try:
-        number = await count()
+        counts = await count()
     except Exception as exc:  # noqa: BLE001 - any journal may stand behind it; the other findings are wanted all the same
-        return [Finding(name, False, f"can't be counted ({type(exc).__name__})")]
-    if number:
-        return [
-            Finding(
-                name,
-                False,
-                f"{number}; they are kept, and the log says why they failed: `python -m bot relearn` tries them again",
-            )
-        ]
-    return [Finding(name, True, "none")]
+        return [Finding(name, False, f"can't be counted ({type(exc).__name__})") for name in (spent, unlearned)]
+    text, used_up = _spent(settings, total_of(counts.today))
+    findings = [Finding(spent, True, text, odd=used_up)]
+    if not counts.unlearned:
+        return [*findings, Finding(unlearned, True, "none")]
+    kept = "they are kept, and the log says why they failed: `python -m bot relearn` tries them again"
+    return [*findings, Finding(unlearned, False, f"{counts.unlearned}; {kept}")]
+
+
+def _spent(settings: Settings, used: UsageRow) -> tuple[str, bool]:
+    """What was used today beside what may be, and whether that is nearly used up."""
+    dollars, tokens = settings.bot_budget_usd_per_day, settings.bot_budget_tokens_per_day
+    of_dollars = f" of {money(dollars)}" if dollars is not None else ""
+    of_tokens = f" of {tokens:,}" if tokens is not None else ""
+    parts = [f"{money(used.nanodollars / 1e9)}{of_dollars}, {used.usage.tokens:,}{of_tokens} tokens"]
+    if used.unpriced:
+        parts.append(f"{used.unpriced:,} of {used.requests:,} requests are not in the dollars (BOT_PRICES)")
+    if dollars is None and tokens is None:
+        parts.append("no overall limit is set (BOT_BUDGET_USD_PER_DAY)")
+    parts += _per_person(settings)
+    limits = Limits(None if dollars is None else round(dollars * 1e9), tokens)
+    share = limits.share(Spent(used.usage.tokens, used.nanodollars), person=False)
+    if share >= 1:
+        parts.append("used up: people are answered again after midnight UTC")
+    elif share >= NEARLY:
+        parts.append("nearly used up")
+    return "; ".join(parts), share >= NEARLY
+
+
+def _per_person(settings: Settings) -> list[str]:
+    dollars, tokens = settings.bot_budget_usd_per_person_per_day, settings.bot_budget_tokens_per_person_per_day
+    most = [money(dollars)] if dollars is not None else []
+    most += [f"{tokens:,} tokens"] if tokens is not None else []
+    return [f"limit for each person: {' and '.join(most)}"] if most else []
 
 
 async def examine(
-    settings: Settings, platforms: Sequence[Platform], unlearned: Callable[[], Awaitable[int]] | None = None
+    settings: Settings, platforms: Sequence[Platform], count: Callable[[], Awaitable[Counts]] | None = None
 ) -> list[Finding]:
-    """Check every setting, the services side by side; `unlearned` counts the exchanges that learning gave up on."""
+    """Check every setting, the services side by side; `count` asks the journal."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as session:
         groups = await asyncio.gather(
@@ -100,7 +137,7 @@ async def examine(
             ),
             check_database(settings),
             hosted.check(session, settings),
-            _unlearned(unlearned),
+            _journal(settings, count),
         )
     return [finding for group in groups for finding in group]
 
@@ -108,11 +145,11 @@ async def examine(
 async def run(
     settings: Settings,
     platforms: Sequence[Platform],
-    unlearned: Callable[[], Awaitable[int]] | None = None,
+    count: Callable[[], Awaitable[Counts]] | None = None,
     out: TextIO | None = None,
 ) -> int:
     """Examine, print a line for each finding, and return the exit code: 0 where all is well, else 2."""
-    findings = await examine(settings, platforms, unlearned)
+    findings = await examine(settings, platforms, count)
     stream = out or sys.stdout
     encoding = stream.encoding or "utf-8"
     text = "".join(f"{finding}\n" for finding in findings)

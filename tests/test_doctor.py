@@ -14,7 +14,8 @@ from adapters.slack.doctor import SCOPES as SLACK_SCOPES
 from bot.app import PLATFORMS
 from bot.checks import Finding
 from bot.config import Settings
-from bot.doctor import examine, run
+from bot.doctor import Counts, examine, run
+from bot.usage import Usage, UsageRow
 from tests.fakes.claude import FakeClaude
 
 GOOD = "good-token"
@@ -267,13 +268,13 @@ async def test_a_signing_secret_cant_be_tried(services: Services, tmp_path: Path
 async def test_exchanges_that_could_not_be_learned_are_counted(services: Services, tmp_path: Path) -> None:
     """What learning gave up on is reported as a number; a journal that fails doesn't take the other lines along."""
 
-    async def none() -> int:
-        return 0
+    async def none() -> Counts:
+        return Counts(0, [])
 
-    async def three() -> int:
-        return 3
+    async def three() -> Counts:
+        return Counts(3, [])
 
-    async def broken() -> int:
+    async def broken() -> Counts:
         raise ConnectionError(BAD)
 
     given = Settings.model_construct(bot_data_dir=tmp_path)
@@ -283,6 +284,51 @@ async def test_exchanges_that_could_not_be_learned_are_counted(services: Service
         name, False, "3; they are kept, and the log says why they failed: `python -m bot relearn` tries them again"
     )
     assert (await examine(given, PLATFORMS, broken))[-1] == Finding(name, False, "can't be counted (ConnectionError)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "✓ {}: $1.23, 410,000 tokens; no overall limit is set (BOT_BUDGET_USD_PER_DAY)"),
+        ({"bot_budget_usd_per_day": 5.0}, "✓ {}: $1.23 of $5.00, 410,000 tokens"),
+        ({"bot_budget_tokens_per_day": 10**6}, "✓ {}: $1.23, 410,000 of 1,000,000 tokens"),
+        (
+            {"bot_budget_usd_per_person_per_day": 0.125, "bot_budget_tokens_per_person_per_day": 20_000},
+            "✓ {}: $1.23, 410,000 tokens; no overall limit is set (BOT_BUDGET_USD_PER_DAY);"
+            " limit for each person: $0.1250 and 20,000 tokens",
+        ),
+        ({"bot_budget_usd_per_day": 1.5}, "! {}: $1.23 of $1.50, 410,000 tokens; nearly used up"),
+        (
+            {"bot_budget_usd_per_day": 5.0, "bot_budget_tokens_per_day": 400_000},
+            "! {}: $1.23 of $5.00, 410,000 of 400,000 tokens; used up: people are answered again after midnight UTC",
+        ),
+        (
+            {"bot_budget_usd_per_day": 0.0},
+            "! {}: $1.23 of $0.00, 410,000 tokens; used up: people are answered again after midnight UTC",
+        ),
+    ],
+)
+async def test_what_was_spent_today_beside_its_limits(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    """Today's dollars and tokens, and what they may be; a limit (nearly) used up is pointed out, and is no error."""
+
+    async def count() -> Counts:
+        return Counts(0, [UsageRow("2026-11-28", 40, 0, Usage(300_000, 80_000, 20_000, 10_000), 1_234_000_000)])
+
+    given = Settings.model_construct(bot_data_dir=tmp_path, **changes)
+    found = (await examine(given, PLATFORMS, count))[-2]
+    assert (str(found), found.ok) == (says.format("spent today (UTC)"), True)
+
+
+async def test_todays_dollars_leave_out_what_has_no_price(tmp_path: Path) -> None:
+    """Otherwise a bot on a model without a price would seem to cost nothing; and less than a cent is shown as that."""
+
+    async def count() -> Counts:
+        return Counts(0, [UsageRow("2026-11-28", 40, 3, Usage(input=1000), 4_200_000)])
+
+    given = Settings.model_construct(bot_data_dir=tmp_path, bot_budget_usd_per_day=5.0)
+    assert (await examine(given, PLATFORMS, count))[-2].text == (
+        "$0.0042 of $5.00, 1,000 tokens; 3 of 40 requests are not in the dollars (BOT_PRICES)"
+    )
 
 
 @pytest.mark.parametrize(
