@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+from adapters.common.growing_answer import GrowingAnswer
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient, outage, refused, retry_after
@@ -48,11 +49,9 @@ class SlackReply:
         self.person = person
         self.event_id = event_id
         self._messages = Messages(api, place, event_id, after, confirm, unsure)
-        self._latest = ""
-        self._unshown: str | None = None
+        self._growing = GrowingAnswer(self._grow, self._finish, first=SETTLE)
         self._overtake = 0
-        self._growing = False
-        self._refusal: PlatformRefused | None = None
+        self._reserved = self._refused = False
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -101,8 +100,8 @@ class SlackReply:
         """
         with outage():
             await self._messages.adopt()
-            if self._unshown is not None and whole(self._messages.shown) is None:
-                await self._finish(self._unshown)
+        if whole(self._messages.shown) is None:
+            await self._growing.retry()
         answer = whole(self._messages.shown)
         if answer is None:
             return None
@@ -114,64 +113,24 @@ class SlackReply:
 
         What is there of it already is edited, and stays until the new text has grown as long. Raises as `found` does.
         """
-        self._latest, self._overtake, self._refusal, self._unshown = "", self._messages.length, None, None
+        self._overtake, self._refused = self._messages.length, False
         try:
-            await self._follow(snapshots)
-            with outage():
-                await self._finish(self._latest)
-        except PlatformRefused as exc:
-            self._refusal = exc
+            await self._growing.show(snapshots)
+        except PlatformRefused:
+            self._refused = True
             raise
         finally:
             self._release()
         return self._ids(self._messages.shown)
 
-    async def _finish(self, answer: str) -> None:
-        """Show the whole answer, which is kept for another try until it is shown. Raises one of SLACK_ERRORS."""
-        self._unshown = answer
-        await self._messages.finish(answer, self._release)
-        self._unshown = None
-
-    async def _follow(self, snapshots: AsyncIterator[str]) -> None:
-        """Read the snapshots to the last, showing what there is meanwhile. Raises PlatformRefused where Slack does."""
-        done = asyncio.Event()
-        painter: asyncio.Task[None] | None = None
-        try:
-            async for self._latest in snapshots:
-                if self._refusal is not None:
-                    break
-                if painter is None and self._latest.strip():
-                    painter = asyncio.create_task(self._paint(done))
-        finally:
-            done.set()
-            if isinstance(snapshots, AsyncGenerator):
-                await snapshots.aclose()
-            if painter:
-                await painter  # never cancelled amid a call, whose effect would be unknown
-        if self._refusal is not None:
-            raise self._refusal
-
     def _release(self) -> None:
         """Give back the edit that is kept back for the answer's end."""
-        if self._growing:
-            self._growing = False
+        if self._reserved:
+            self._reserved = False
             self.api.pace.end()
 
-    async def _paint(self, done: asyncio.Event) -> None:
-        """Show the answer so far, again and again until the stream is done: also while the model is silent."""
-        pause: float | None = SETTLE
-        while pause is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), pause)
-            if done.is_set():
-                return
-            pause = await self._draw(self._latest)
-
-    async def _draw(self, text: str) -> float | None:
-        """Show the answer so far; return the seconds until the next time, None where only its end is to be shown.
-
-        What fails now is mended by then.
-        """
+    async def _grow(self, text: str) -> float | None:
+        """Show the answer so far (`GrowingAnswer`), as far as the pace allows it now."""
         pace = self.api.pace
         try:
             if self._messages.unsure:
@@ -181,9 +140,8 @@ class SlackReply:
                 return None
             if len(text) < self._overtake:
                 return EVERY
-            if not self._growing:
-                self._growing = pace.begin()
-            if not self._growing:
+            self._reserved = self._reserved or pace.begin()
+            if not self._reserved:
                 return EVERY
             # Where no edit can follow in time, the rest goes on in a new message: never amid a word.
             await self._messages.grow(slack_text.words(text) if self.api.edits_work else slack_text.sentences(text))
@@ -192,12 +150,15 @@ class SlackReply:
         except SLACK_ERRORS as exc:
             log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
             if not is_transient(exc):
-                self._refusal = refused(exc)
-                return None
+                raise refused(exc) from exc
             return max(pace.interval(), retry_after(exc))
         except JournalUnavailable as exc:
             log.info("%s: no edit in between: %s", self.event_id, exc)
         return pace.interval()
+
+    async def _finish(self, text: str) -> None:
+        with outage():
+            await self._messages.finish(text, self._release)
 
     def _ids(self, shown: list[ShownMessage]) -> tuple[str, ...]:
         return tuple(self.api.home.message_id(self.place.channel, part.ts) for part in shown)
@@ -220,7 +181,7 @@ class SlackReply:
             log.info("%s: not said ephemerally: %s", self.event_id, code(exc))
         else:
             return
-        if direct or self._refusal is None:
+        if direct or not self._refused:
             try:
                 await self.api.say(self.place, text)
             except SLACK_ERRORS as exc:
