@@ -1,0 +1,136 @@
+"""What answers cost, beside learning: the sample's messages through the real core, and through the naive loop.
+
+The same person twice: new, and known for weeks, with as many recent turns and memories in the prompt as the defaults
+allow. Learning is measured along with it, on prompts that others' learning has just put into the cache.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.events import MessageEvent
+from bot.model import Audience, Person, Place
+from tests.benchmarks.cost_sample import BURSTS, EARLIER, MESSAGES, NEIGHBOUR, Bill, StoredMessage, respond
+from tests.benchmarks.load_naive import Naive
+from tests.fakes.claude import FakeClaude, Request, system_text
+from tests.stubs import StubReplyHandle
+
+NORA = Person("discord", "", "1")
+OLAF = Person("discord", "", "2")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the sample's answers and learning from them took, and the characters of the answers' prompts by part."""
+
+    answers: Bill
+    learning: Bill
+    turns: int = 0
+    memories: int = 0
+    fixed: int = 0
+
+
+class Counter:
+    """Adds up what the fake has billed, for answers and learning apart."""
+
+    def __init__(self, claude: FakeClaude) -> None:
+        self._claude = claude
+        self.answers = Bill()
+        self.learning = Bill()
+
+    async def answering(self, step: Awaitable[Any]) -> None:
+        """Take a step that is billed as answers."""
+        self.answers += await self._taken(step)
+
+    async def learn(self, step: Awaitable[Any]) -> None:
+        """Take a step that is billed as learning."""
+        self.learning += await self._taken(step)
+
+    async def _taken(self, step: Awaitable[Any]) -> Bill:
+        before = Bill(calls=self._claude.calls, **self._claude.tokens)
+        await step
+        return Bill(calls=self._claude.calls, **self._claude.tokens) - before
+
+
+async def naive(folder: Path, *, known: bool) -> Costs:
+    """The naive loop: what it finds and the message, then an `add` of mem0's own."""
+    async with FakeClaude(respond, record=False) as claude:
+        os.environ |= {"ANTHROPIC_BASE_URL": claude.url, "ANTHROPIC_API_KEY": "sk-test", "BOT_DATA_DIR": str(folder)}
+        bot = Naive()
+
+        async def answer(said: StoredMessage) -> None:
+            async for text in bot.answer("nora", said.text):
+                expect(text == said.answer)
+
+        counter = Counter(claude)
+        for said in (*(EARLIER if known else ()), *MESSAGES):
+            if said is MESSAGES[0]:
+                counter = Counter(claude)
+            await counter.answering(answer(said))
+            await counter.learn(bot.learn("nora", said.text, said.answer))
+        return Costs(counter.answers, counter.learning)
+
+
+async def ours(folder: Path, *, known: bool) -> Costs:
+    """The whole bot but for its platforms, which learns after each burst."""
+    async with FakeClaude(respond) as claude, _bot(folder, claude) as talk:
+        await talk(OLAF, [NEIGHBOUR], Counter(claude))
+        for start in range(0, len(EARLIER) if known else 0, 4):
+            await talk(NORA, EARLIER[start : start + 4], Counter(claude))
+        counter, before = Counter(claude), len(claude.chats)
+        waiting = list(MESSAGES)
+        for size in BURSTS:
+            await talk(NORA, waiting[:size], counter)
+            del waiting[:size]
+        return _parted(counter, claude.chats[before:])
+
+
+def _parted(counter: Counter, requests: Sequence[Request]) -> Costs:
+    from bot.core.prompt import KNOWN
+
+    systems = [system_text(request) for request in requests]
+    shown = [system.partition(KNOWN)[2] for system in systems]
+    turns = [message["content"] for request in requests for message in request["messages"][:-1]]
+    expect(len(requests) == len(MESSAGES), any(shown), any(turns))
+    memories = sum(map(len, shown))
+    fixed = sum(map(len, systems)) - memories
+    return Costs(counter.answers, counter.learning, sum(map(len, turns)), memories, fixed)
+
+
+Talk = Callable[[Person, Sequence[StoredMessage], Counter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _bot(folder: Path, claude: FakeClaude) -> AsyncIterator[Talk]:
+    # These decide how mem0 is imported, without what its own store needs: not before `naive` has it.
+    from bot.app import open_app
+    from tests.memory.embedding import settings
+
+    numbers = iter(range(10**6))
+    # Recent enough for the turns to be kept, and a minute between two.
+    start = datetime.now(UTC) - timedelta(hours=6)
+    async with open_app(settings(folder, claude, bot_messages_per_minute=0)) as app:
+        await app.build()
+
+        async def talk(person: Person, burst: Sequence[StoredMessage], counter: Counter) -> None:
+            for said in burst:
+                number = next(numbers)
+                at = start + timedelta(minutes=number)
+                place = Place("discord", "", f"D{person.user}", None, Audience.PRIVATE, "DM")
+                event = MessageEvent(f"discord:{number}", person, place, said.text, "Nora", at)
+                reply = StubReplyHandle()
+                await counter.answering(app.messages.on_message(event, reply))
+                expect(reply.shown[-1:] == [said.answer])
+            await counter.learn(app.learner.flush())
+
+        yield talk
+
+
+def expect(*holds: bool) -> None:
+    """Raise where the bot did something else than what is to be measured."""
+    if not all(holds):
+        raise RuntimeError("the conversation went another way than the sample's")
