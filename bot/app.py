@@ -17,6 +17,7 @@ from bot.core import prompt
 from bot.core.identity import Identities
 from bot.core.lazy import Later, LaterChat, LaterMemory
 from bot.core.learning import Learner
+from bot.core.served import Doorkeeper, Served
 from bot.journal import mark_learned, open_journal
 from bot.loop import MemoryBot
 from bot.memory.unused import warn_of_unused
@@ -65,6 +66,7 @@ class App:
     def __init__(
         self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
     ) -> None:
+        served = Served.of(settings, PLATFORMS)
         self._chat: Later[Chat] = Later(lambda: _build_chat(settings))
         self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
         self.chat = LaterChat(self._chat)
@@ -93,6 +95,7 @@ class App:
             remember=settings.bot_memory,
             grace=settings.bot_erase_grace_hours * 3600,
             edits_per_minute=settings.bot_messages_per_minute,
+            served=served,
         )
         # Whoever talks in the terminal spends their own money, and a script may be piped in.
         allowance = settings.bot_messages_per_minute if later else 0
@@ -111,6 +114,7 @@ class App:
             remember=settings.bot_memory,
             later=later,
             operator=not later,
+            door=Doorkeeper(served, journal.notices),
         )
         self.interactions = LimitedCommands(
             Commands(

@@ -16,6 +16,7 @@ from bot import config, logs, runner, settings_check
 from bot.app import PLATFORMS, open_app
 from bot.config import Settings, SettingsError
 from bot.core.platforms import account_forms, parse_person, require_platforms
+from bot.core.served import Served
 from bot.core.usage_report import BREAKDOWNS, Period, print_usage
 from bot.journal import open_journal
 from bot.privacy.operator import Confirm, PersonCommands, confirm_on
@@ -101,6 +102,7 @@ def _look_over(settings: Settings) -> None:
         log.warning("unknown settings ignored: %s", ", ".join(odd))
     settings_check.require_tokens(settings)
     settings_check.require_embedder(settings)
+    Served.of(settings, PLATFORMS)
 
 
 def _named(name: str) -> str:

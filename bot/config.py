@@ -37,11 +37,13 @@ class Settings(BaseSettings):
     discord_shard_ids: str | None = None
     discord_shard_count: int | None = Field(default=None, ge=1)
     discord_requests_per_second: int = Field(default=50, ge=1)
+    discord_guilds: str | None = None
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     slack_api_base: Url = "https://slack.com/api"
+    slack_channels: str | None = None
     port: int = Field(default=3000, ge=1, le=65535)
 
     mem0_api_key: SecretStr | None = None
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     ollama_host: str | None = None
     bot_memory: bool = True
     bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
+    bot_people: str | None = None
     bot_messages_per_minute: int = Field(default=10, ge=0)
     bot_turns: int = Field(default=20, ge=0, le=1000)
     bot_turns_ttl_hours: float = Field(default=24, ge=0)

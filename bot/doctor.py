@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
 
 import aiohttp
@@ -16,6 +17,7 @@ from bot import settings_check
 from bot.chat import doctor as chat
 from bot.checks import Finding, miscopied
 from bot.config import Settings, SettingsError
+from bot.core.served import listed_people
 from bot.core.usage_report import money, total_of
 from bot.logs import LEVELS
 from bot.memory.hosted import doctor as hosted
@@ -58,6 +60,7 @@ def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
         except SettingsError as exc:
             findings.append(Finding("BOT_PERSONA", False, str(exc).removeprefix("BOT_PERSONA: ")))
     findings += _embedder(settings)
+    findings += _served(settings, platforms)
     if unknown := settings_check.unknown(settings_check.named()):
         text = f"these are no settings, and are not used: {', '.join(unknown)}"
         findings.append(Finding("other variables", True, text, odd=True))
@@ -76,6 +79,20 @@ def _embedder(settings: Settings) -> list[Finding]:
     if settings.bot_embedder == settings_check.WORDLLAMA:
         return []
     return [Finding("BOT_EMBEDDER", True, "its Python package is installed; the start loads its model")]
+
+
+def _served(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
+    lists = [platform.allow_list for platform in platforms if platform.allow_list]
+    reads = {allowed.setting.upper(): partial(allowed.listed, settings) for allowed in lists}
+    reads["BOT_PEOPLE"] = partial(listed_people, settings, platforms)
+    findings = []
+    for name, read in reads.items():
+        try:
+            if listed := read():
+                findings.append(Finding(name, True, f"{len(listed)} listed; nothing else is served"))
+        except SettingsError as exc:
+            findings.append(Finding(name, False, str(exc).removeprefix(f"{name}: ")))
+    return findings
 
 
 async def _journal(settings: Settings, count: Callable[[], Awaitable[Counts]] | None) -> list[Finding]:

@@ -27,6 +27,10 @@ class MessageEvent:
         forwarded: Texts forwarded with it: somebody else's words, never learned and never kept as turns.
         notice: One sentence that is the whole answer, if nothing in the message can be read or answered.
         given: The place as it is when the answer is retried; None on the first attempt. Never stored.
+        stranger: Whether it was written to the bot alone by somebody whom the platform's allow-list leaves out. Never
+            stored.
+        addressed: Whether it speaks to the bot; False for what follows in a thread that the bot takes part in. Never
+            stored.
     """
 
     id: str
@@ -42,6 +46,8 @@ class MessageEvent:
     forwarded: tuple[str, ...] = ()
     notice: str = ""
     given: Place | None = None
+    stranger: bool = False
+    addressed: bool = True
 
     @property
     def blank(self) -> bool:

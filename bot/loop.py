@@ -15,6 +15,7 @@ from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_w
 from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
+from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.events import MessageEvent, Recalled
 from bot.logs import describe
 from bot.model import Account, Memory, Turn
@@ -47,6 +48,7 @@ class MemoryBot:
         remember: bool = True,
         later: bool = True,
         operator: bool = False,
+        door: Doorkeeper | None = None,
         handle_kept: float = HANDLE_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
@@ -70,17 +72,21 @@ class MemoryBot:
         self._remember = remember
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
+        self._door = door or Doorkeeper()
         self._room = prompt.TURNS_BUDGET
         self._retries = Retries(inbox, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
         self._conversations: dict[str, str] = {}
 
     async def admit(self, event: MessageEvent) -> bool:
-        """Record the event. False if it was seen before or has nothing to answer.
+        """Record the event. False if it was seen before, isn't served, or has nothing to answer.
 
-        Retries for a while if the journal fails, so that a database restart loses no message.
+        Retries for a while if the journal fails, so that a database restart loses no message. What isn't served is
+        never recorded; True then means that the person is to be told so.
         """
         if event.blank:
             return False
+        if not self._door.lets_in(event):
+            return await self._door.should_tell(event)
         conversation = await retry_until_journal_is_back(lambda: self._inbox.admit(event), patience=self._patience)
         if conversation is None:  # already seen, here or in another process
             return False
@@ -91,6 +97,9 @@ class MemoryBot:
         """Answer one message, once. Failures are logged without its text, and the person is told."""
         try:
             if not admitted and not await self.admit(event):
+                return
+            if not self._door.lets_in(event):
+                await whisper(event, reply, ELSEWHERE)
                 return
             conversation = self._conversations.pop(event.id)
             if not self._allowance.spend(event.person.key, event.at):
@@ -111,6 +120,9 @@ class MemoryBot:
         reply = self._retries.take_handle(event) or make(event)
 
         async def answer() -> bool:
+            if not self._door.lets_in(event):  # it was when it was admitted
+                await self._inbox.dismiss(event.id)
+                return True
             # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
             # another process may have worked on it since.
             return await self._was_shown(event, conversation, reply) or await self._answer(event, conversation, reply)

@@ -9,6 +9,7 @@ from bot.commands.forgetting import Forgetting
 from bot.commands.linking import Linking
 from bot.core.identity import Identities
 from bot.core.learning import Learner
+from bot.core.served import Served
 from bot.loop import MemoryBot
 from bot.ports import (
     Accounts,
@@ -80,6 +81,7 @@ def make_privacy(
     erasures: ErasureQueue | None = None,
     taught: Taught | None = None,
     changes: MessageChanges | None = None,
+    served: Served | None = None,
 ) -> Privacy:
     """On a journal, of which these parts may be replaced. Without a `learner` nothing is learned."""
     identities = identities or Identities(journal.accounts)
@@ -97,6 +99,7 @@ def make_privacy(
             remember=learner is not None,
             grace=grace,
             edits_per_minute=edits_per_minute,
+            served=served,
         ),
     )
 

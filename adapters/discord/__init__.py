@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from adapters.discord.allow_list import GUILDS
 from bot.config import Settings
 from bot.ports import Adapter, Core, Platform
 
@@ -32,6 +33,7 @@ DISCORD = Platform(
     account_form=re.compile(r"discord:([1-9][0-9]{0,19})"),
     tokens=("discord_token",),
     is_on=lambda settings: settings.discord_token is not None,
+    allow_list=GUILDS,
     check=_check,
     build=_build,
 )

@@ -7,6 +7,7 @@ from contextlib import suppress
 import discord
 from discord.http import Route
 
+from adapters.discord.allow_list import GUILDS
 from adapters.discord.client import Client, Shards
 from adapters.discord.intake import CLOSE_SECONDS, Intake
 from adapters.discord.messages import DISCORD_ERRORS, Pace
@@ -43,7 +44,8 @@ class DiscordAdapter:
     def __init__(self, settings: Settings, core: Core, *, pace: Pace | None = None, first_wait: float = 1.0) -> None:
         """`first_wait` is the shortest wait between two tries to connect, in seconds.
 
-        Raises SettingsError where DISCORD_TOKEN is missing or no token at all, or the shards are no division.
+        Raises SettingsError where DISCORD_TOKEN is missing or no token at all, the shards are no division, or
+        DISCORD_GUILDS is no list of ids.
         """
         if settings.discord_token is None:
             raise SettingsError("DISCORD_TOKEN: missing")
@@ -61,7 +63,8 @@ class DiscordAdapter:
         pace = pace or Pace()
         # The processes that divide the shards divide the requests too.
         self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
-        self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates)
+        guilds = GUILDS.listed(settings)
+        self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates, guilds)
         self.ready = self._intake.ready
 
     def reply_handle(self, event: MessageEvent) -> Reply:

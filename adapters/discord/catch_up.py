@@ -10,6 +10,7 @@ import discord
 
 from adapters.discord.compare import Comparison, KnownMessages
 from adapters.discord.history import Channels
+from adapters.discord.members import Members, Untold
 from adapters.discord.missed_place import Place
 from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.aio.backoff import Backoff
@@ -47,6 +48,7 @@ class CatchUp:
         hours: float,
         channels: Channels,
         comparison: Comparison,
+        members: Members,
         answer: Callable[[MessageEvent], Awaitable[None]],
     ) -> None:
         """Look back for `hours` at most; 0 is not at all."""
@@ -54,6 +56,7 @@ class CatchUp:
         self._hours = hours
         self._channels = channels
         self._comparison = comparison
+        self._members = members
         self._answer = answer
         self._pace = channels.pace
         self._places: dict[int, Place] = {}
@@ -82,9 +85,11 @@ class CatchUp:
             shards = client.shard_count or 1
             known, recent = await self._known(guilds)
             known = [place for place in known if (place.guild >> 22) % shards == shard]
-            places = [place for place in known if not place.guild or place.guild in there] if self._hours else []
+            there_still = [place for place in known if not place.guild or place.guild in there] if self._hours else []
+            # Changes are followed everywhere, and what was missed is read where messages are served.
+            places = [place for place in there_still if self._members.serves(place.guild)]
             self._places |= {place.channel: place for place in places}
-            here = {place.channel for place in places}
+            here = {place.channel for place in there_still}
             self._comparison.expect(one for one in recent if one.channel in here)
         finally:
             self._asking -= 1
@@ -92,7 +97,7 @@ class CatchUp:
                 self._asked.set()
         if run := self._runs.pop(shard, None):
             run.cancel()
-        if places:
+        if there_still:
             self._runs[shard] = asyncio.create_task(self._run(shard, places))
         return {place.guild for place in known if place.guild} - there
 
@@ -223,6 +228,10 @@ class CatchUp:
             place.missed.popleft()
             self._forget_if_done(place)
             return
+        try:
+            event = await self._members.marked(event)
+        except Untold:
+            return  # it stays the next one
         for attempt in range(1, _TRIES + 1):
             try:
                 new = await self._core.messages.admit(event)

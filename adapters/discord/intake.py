@@ -17,6 +17,7 @@ from adapters.discord.compare import Comparison
 from adapters.discord.events import place, written
 from adapters.discord.history import Channels
 from adapters.discord.interactions import Interactions
+from adapters.discord.members import Members, Untold
 from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
@@ -51,8 +52,18 @@ class Intake:
         ready: Set once the gateway has first accepted a session.
     """
 
-    def __init__(self, core: Core, online: Online, pace: Pace, catch_up_hours: float, rates: Rates) -> None:
+    def __init__(
+        self,
+        core: Core,
+        online: Online,
+        pace: Pace,
+        catch_up_hours: float,
+        rates: Rates,
+        guilds: frozenset[str] = frozenset(),
+    ) -> None:
+        """`guilds` are those that are served, none: all of them."""
         self._core = core
+        self._members = Members(online, pace, guilds)
         self._online = online
         self._pace = pace
         self._rates = rates
@@ -62,13 +73,13 @@ class Intake:
         self._synced = False
         self._guilds: set[int] = set()
         self._edits: LRUCache[int, datetime] = LRUCache(_EDITS)
-        #: Messages of a channel whose text is being fetched: what is said behind them isn't written down before them.
+        #: Messages of a channel that something is asked about: what is said behind them isn't written down before them.
         self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
         self.ready = asyncio.Event()
         self.interactions = Interactions(core, self.take)
         channels = Channels(online, pace)
         comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
-        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._late)
+        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._members, self._late)
 
     async def take(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
@@ -114,22 +125,28 @@ class Intake:
 
     async def message(self, message: discord.Message, me: int) -> None:
         """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
-        event = await self._read(message, me)
+        try:
+            event = await self._read(message, me)
+        except Untold as exc:
+            event = exc.event
         if event is not None:
             await self.catch_up.wait_for_backlog(message.channel.id, event.id)
             await self.take(self._core.messages.on_message(event, self.reply(event)))
 
     async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
-        """The message as an event, once those before it are read."""
+        """The message as an event, once those before it are read. Raises Untold."""
         channel = message.channel.id
         before = self._fetching.get(channel)
-        if before is None and not paste.pending(message):
-            return await paste.read(message, me)
 
         async def read() -> MessageEvent | None:
             if before is not None:
                 await asyncio.wait([before])
-            return await paste.read(message, me)
+            event = await paste.read(message, me)
+            return None if event is None else await self._members.marked(event)
+
+        asks = self._members.has_to_ask(message.author.id, direct=message.guild is None)
+        if before is None and not asks and not paste.pending(message):
+            return await read()
 
         reading = self._fetching[channel] = asyncio.create_task(read())
         try:
@@ -159,10 +176,16 @@ class Intake:
         )
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now: what can't be told soon is for members only."""
+        """An event that was put off, with who reads its place now: what can't be told soon is for members only.
+
+        And whether its author has become a stranger.
+        """
         asked = event.place
         if asked.audience is Audience.PRIVATE:
-            return event
+            try:
+                return await self._members.marked(event)
+            except Untold:  # as when it was admitted
+                return event
         given = asked.narrowest
         try:
             async with asyncio.timeout(RENEW_SECONDS):
@@ -184,7 +207,11 @@ class Intake:
             return
         self._edits[message.id] = at
         await self.catch_up.wait_for_backlog(message.channel.id)
-        event = await self._read(message, me)
+        try:
+            event = await self._read(message, me)
+        except Untold:
+            log.warning("discord:%d: edit ignored: its author may be a stranger", message.id)
+            return
         if event is not None and not known and await self._is_new(event):
             await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
         elif paste.unread(event):

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from adapters.slack.allow_list import CHANNELS
 from bot.config import Settings, SettingsError
 from bot.ports import Adapter, Core, Platform
 
@@ -43,6 +44,7 @@ SLACK = Platform(
     tokens=("slack_bot_token", "slack_app_token", "slack_signing_secret"),
     is_on=lambda settings: settings.slack_bot_token is not None,
     require=_require,
+    allow_list=CHANNELS,
     check=_check,
     build=_build,
 )

@@ -11,6 +11,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
+from adapters.slack.allow_list import CHANNELS
 from adapters.slack.api import SlackApi
 from adapters.slack.app import listening_app, sdk_logger
 from adapters.slack.catch_up import GIVEN_UP, CatchUp
@@ -41,11 +42,15 @@ class SlackAdapter:
     def __init__(
         self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT, given_up: float = GIVEN_UP
     ) -> None:
-        """`heartbeat` and `given_up` are in seconds: as HEARTBEAT and GIVEN_UP."""
+        """`heartbeat` and `given_up` are in seconds: as HEARTBEAT and GIVEN_UP.
+
+        Raises SettingsError where SLACK_CHANNELS is no list of ids.
+        """
         self._settings = settings
         self._core = core
         self._heartbeat = heartbeat
         self._given_up = given_up
+        self._channels = CHANNELS.listed(settings)
         self._stopping = asyncio.Event()
         self._done = asyncio.Event()
         self._running = False
@@ -158,7 +163,7 @@ class SlackAdapter:
         self._intake = Intake(self._core, self._api, self._directory, self._interactions, self._me["url"], self._spawn)
         hours = self._settings.bot_catch_up_hours
         parts = self._core, self._api.in_background(), self._directory, self._intake, self._spawn
-        self._catch_up = CatchUp(*parts, hours, self._given_up)
+        self._catch_up = CatchUp(*parts, hours, self._given_up, self._channels)
         await self._core.changes.on_returned("slack", self._me["team_id"])
 
     @staticmethod

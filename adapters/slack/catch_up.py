@@ -42,7 +42,9 @@ class CatchUp:
         spawn: Spawn,
         hours: float,
         given_up: float = GIVEN_UP,
+        channels: frozenset[str] = frozenset(),
     ) -> None:
+        """`channels` are those that are served, none: all of them."""
         self._core = core
         self._api = api
         self._directory = directory
@@ -54,6 +56,7 @@ class CatchUp:
         self._rounds: deque[CatchUpPass] = deque()
         self._gap = asyncio.Event()
         self._given_up = given_up
+        self._channels = channels
         self._later: asyncio.Task[None] | None = None
         intake.before = self.wait_for_backlog
 
@@ -165,6 +168,8 @@ class CatchUp:
         """Have the messages that nobody has answered written down, and answered; and name the threads below them."""
         events: list[MessageEvent] = []
         threads: list[KnownPlace] = []
+        if self._channels and place.channel not in self._channels and not place.channel.startswith("D"):
+            return 0, []  # nothing there is answered
         if place.thread and place.ours:
             self._directory.join(place.channel, place.thread)
         ours = place.ours

@@ -261,6 +261,7 @@ class Intake:
             reply_to=f"{found.id.rpartition(':')[0]}:{found.thread}" if found.thread else None,
             forwarded=forwarded,
             notice="" if text or forwarded else _notice(found),
+            addressed=found.direct or found.mentioned,
         )
 
     def _is_for_us(self, found: ParsedMessage) -> bool:

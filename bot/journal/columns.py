@@ -62,7 +62,7 @@ def to_json(event: MessageEvent) -> str:
 
 
 def from_json(payload: str) -> MessageEvent:
-    """The event of `to_json`, equal in every field but `given`."""
+    """The event of `to_json`, equal in every field that is stored."""
     data = json.loads(payload)
     platform, workspace, channel, thread, audience, name = data["place"]
     return MessageEvent(

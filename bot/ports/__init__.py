@@ -1,5 +1,6 @@
 """What the core needs from outside, as protocols named by role. `bot.app` binds the implementations."""
 
+from bot.ports.allow_list import AllowList
 from bot.ports.chat import CUT, Chat
 from bot.ports.errors import (
     ChatEmpty,
@@ -39,6 +40,7 @@ __all__ = [
     "CUT",
     "Accounts",
     "Adapter",
+    "AllowList",
     "Changes",
     "Charge",
     "Chat",

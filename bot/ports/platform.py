@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
+from bot.ports.allow_list import AllowList
 from bot.views import Form, View
 
 if TYPE_CHECKING:  # it imports aiohttp
@@ -168,6 +169,7 @@ class Adapter(Protocol):
     async def renewed(self, event: MessageEvent) -> MessageEvent:
         """An event that is retried, with its place's present audience as `given`: the narrowest if that is unknown.
 
+        And whether its author is a `stranger` by now.
         Never raises, and takes a few seconds at most.
         """
         ...
@@ -196,6 +198,7 @@ class Platform:
         tokens: The settings fields of which any shows that the platform is wanted.
         is_on: Whether all its settings are present.
         require: Raises SettingsError if some of them are missing.
+        allow_list: The setting that restricts it to some places; None for a platform that is restricted in no way.
         check: The doctor's check.
         build: Creates the adapter; None for a platform that only runs by itself, as the terminal does.
     """
@@ -207,6 +210,7 @@ class Platform:
     tokens: tuple[str, ...] = ()
     is_on: Callable[[Settings], bool] = lambda settings: False
     require: Callable[[Settings], None] = lambda settings: None
+    allow_list: AllowList | None = None
     check: Check | None = None
     build: Callable[[Settings, Core], Adapter] | None = None
 

@@ -9,6 +9,7 @@ from bot.aio.batches import Batches
 from bot.aio.rate_limit import WINDOW, Allowance
 from bot.core.identity import Identities
 from bot.core.retries import retry_until_journal_is_back
+from bot.core.served import Served
 from bot.erasures import Erasure, ForgetAccount, ForgetSources, ForgetWorkspace
 from bot.events import Edit, Edited, MessageEvent
 from bot.logs import describe
@@ -38,6 +39,7 @@ class PlatformChanges:
         remember: bool = True,
         grace: float = 72 * 3600.0,
         edits_per_minute: int = 0,
+        served: Served | None = None,
     ) -> None:
         """Without `remember` nothing is learned. `grace` is how many seconds a removed workspace's data is kept.
 
@@ -52,6 +54,7 @@ class PlatformChanges:
         self._eraser = eraser
         self._remember = remember
         self._grace = grace
+        self._served = served or Served()
         self._allowance = Allowance(edits_per_minute)
         self._deletions: Batches[tuple[str, ...]] = Batches(self._delete_all, TOGETHER)
         self._edits: Batches[MessageEvent] = Batches(self._edit_all, TOGETHER)
@@ -89,7 +92,13 @@ class PlatformChanges:
         ]
 
     async def on_edited(self, event: MessageEvent) -> None:
-        """A message was edited: if its text changed, forget what only it taught, and learn the new text."""
+        """A message was edited: if its text changed, forget what only it taught, and learn the new text.
+
+        The new text of one that isn't served is neither kept nor learned.
+        """
+        if not self._served.covers(event):
+            await self.on_deleted([event.id])
+            return
         try:
             await self._edits.add(event)
         except Exception as exc:  # noqa: BLE001 - the boundary of one event: logged, as nobody waits for an answer

@@ -1,0 +1,109 @@
+"""Whom the bot serves, and where: of all else nothing is written down, and a person is told so once a day."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from cachetools import TTLCache
+
+from bot.config import Settings, SettingsError
+from bot.core.platforms import account_forms, parse_person
+from bot.events import MessageEvent
+from bot.ports import AllowList, JournalUnavailable, Notices, Platform
+from bot.ports.allow_list import split
+
+#: The whole answer to what isn't served.
+ELSEWHERE = (
+    "I don't answer here: whoever runs me has chosen where I do, and for whom. "
+    "Commands such as /memories and /forget work everywhere."
+)
+#: The notice's kind, and the seconds between two of them to one person.
+NOTICE = "not served"
+EVERY = 24 * 3600.0
+#: The age up to which a message is told so: what catch-up finds, it may find again the next day.
+TELL_WITHIN = timedelta(hours=1)
+#: How many people this process remembers to have asked the journal about, and for how many seconds.
+ASKED = 10_000
+ASKED_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The operator's allow-lists; an empty one is everybody, or everywhere.
+
+    Attributes:
+        places: What may be listed of a place, and the ids that are, by platform. One that isn't here serves anybody.
+        people: The keys of the accounts that are served. Links don't count.
+    """
+
+    places: Mapping[str, tuple[AllowList, frozenset[str]]] = field(default_factory=dict)
+    people: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, settings: Settings, platforms: Sequence[Platform]) -> Self:
+        """Read the settings. Raises SettingsError, with one line that names the variable, if a list is malformed."""
+        lists = {platform.name: platform.allow_list for platform in platforms if platform.allow_list}
+        places = {name: (allowed, allowed.listed(settings)) for name, allowed in lists.items()}
+        return cls(places, listed_people(settings, platforms))
+
+    def covers(self, event: MessageEvent) -> bool:
+        """Whether a message is answered, written down and learned from at all."""
+        restricted = self.places.get(event.place.platform)
+        if restricted is None:
+            return True
+        if event.stranger or (self.people and event.person.key not in self.people):
+            return False
+        allowed, listed = restricted
+        return not listed or (one := allowed.of(event.place)) is None or one in listed
+
+
+def listed_people(settings: Settings, platforms: Sequence[Platform]) -> frozenset[str]:
+    """The keys of BOT_PEOPLE's accounts; none is everybody. Raises SettingsError if it holds anything else."""
+    if settings.bot_people is None:
+        return frozenset()
+    platforms = [platform for platform in platforms if platform.allow_list]
+    try:
+        people = frozenset(parse_person(word, platforms).key for word in split(settings.bot_people))
+    except ValueError:
+        people = frozenset()
+    if not people:
+        raise SettingsError(
+            f"BOT_PEOPLE: must be accounts, each as {account_forms(platforms)}, separated by commas or spaces"
+        )
+    return people
+
+
+class Doorkeeper:
+    """Lets in what is served, and tells the others, once a day."""
+
+    def __init__(
+        self,
+        served: Served | None = None,
+        notices: Notices | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Without `served` everybody is served everywhere; without `notices` nobody is told."""
+        self._served = served or Served()
+        self._notices = notices
+        self._clock = clock
+        self._asked: TTLCache[str, None] = TTLCache(ASKED, ASKED_SECONDS, lambda: asyncio.get_running_loop().time())
+
+    def lets_in(self, event: MessageEvent) -> bool:
+        """Whether a message is served; always the same of one event."""
+        return self._served.covers(event)
+
+    async def should_tell(self, event: MessageEvent) -> bool:
+        """Whether the author of a message that isn't served is to be told so: True once a day, in whichever process."""
+        key = event.person.key
+        if self._notices is None or not event.addressed or key in self._asked:
+            return False
+        if self._clock() - event.at > TELL_WITHIN:
+            return False
+        self._asked[key] = None  # a flood of messages asks the journal once
+        try:
+            return await self._notices.first(NOTICE, key, EVERY)
+        except JournalUnavailable:
+            return False
