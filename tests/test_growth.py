@@ -213,9 +213,9 @@ WITHIN = {
     *("adapters.slack.text:plain", "adapters.slack.text:parts"),
     *("adapters.common.text:split_markdown", "adapters.common.text:_Splitting.take", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
-    "bot.memory.embedded.extraction_answer:_begun",
+    "bot.memory.embedded.extraction_answer:_partial_rows",
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
-    *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Said.of"),
+    *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),
     *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.core.prompt:quote"),
     *("bot.chat.notebook:tells", "bot.chat.notebook:_is_statement"),
 }

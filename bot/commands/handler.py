@@ -258,5 +258,5 @@ async def _or_unavailable(what: str, answer: Callable[[], Awaitable[Shown]]) -> 
 
 
 def _folded(text: str) -> str:
-    """A short text in the form compared for suggestions: case, accents and white space normalized."""
+    """A short text in the form compared for suggestions: case, accents and white space normalised."""
     return keywords.bare(keywords.fold(" ".join(text.split())))

@@ -1,4 +1,4 @@
-"""Recognizes commands in messages, the same on every platform.
+"""Recognises commands in messages, the same on every platform.
 
 A command is `/…`; its bare name; or its name followed by a number, a time or quoted words. Anything else is talk,
 whatever its first word: "forget about that, what's the capital of Peru?".

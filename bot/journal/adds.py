@@ -18,7 +18,7 @@ _VOID = sa.or_(adds.c.void == 1, sa.exists().where(tombstones.c.exchange_id == a
 
 
 class SqlAdds:
-    """`bot.memory.hosted.adds.Ledger`. Every method raises JournalUnavailable if the database fails."""
+    """`bot.memory.hosted.adds.AddJournal`. Every method raises JournalUnavailable if the database fails."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner

@@ -1,1 +1,1 @@
-"""Long-term memory: mem0, with the parts that it is built from here."""
+"""Long-term memory: mem0 on our own parts, or hosted."""

@@ -1,6 +1,6 @@
-"""Importing mem0 on our terms: no telemetry, no files left, no text in logs, and without two libraries it won't use.
+"""Imports mem0 on our terms: no telemetry, no files left behind, no text in logs, and without two unused libraries.
 
-mem0 2.2.1 decides all that while it is imported, so whoever imports it calls `prepare` first.
+mem0 2.2.1 decides all that at import, so call `prepare` before importing any of it.
 """
 
 import logging
@@ -17,29 +17,29 @@ from bot.storage.sqlite import make_folder
 
 log = logging.getLogger(__name__)
 
-#: Imported by mem0 whatever the settings, and used by none of its parts that serve us: posthog sends the telemetry that
-#: is off, qdrant_client is the default store that we replace. Together 55 MB and over a second (mem0ai 2.2.1). Where
-#: mem0 comes to import them lazily, a test in tests/memory/embedded/test_embedded_env.py fails, and these lines can go.
+#: Imported by mem0 whatever the settings, but unused by the parts that we use: posthog sends the telemetry, which is
+#: off; qdrant_client is the default store, which we replace. Together 55 MB and over a second (mem0ai 2.2.1). Once mem0
+#: imports them lazily, a test in tests/memory/embedded/test_embedded_env.py fails, and these lines can go.
 _UNUSED = {"posthog": "Posthog", "qdrant_client": "QdrantClient"}
 
 _lock = threading.Lock()
 
 
-class Refused:
-    """Stands for a class of a library that is not loaded. Making one is a mistake."""
+class NotLoaded:
+    """Stands in for a class of a library that isn't loaded, and can't be instantiated."""
 
     def __init__(self, *_: object, **__: object) -> None:
         raise RuntimeError("this class of mem0's dependencies is not loaded in the bot")
 
 
 def _withhold(record: logging.LogRecord) -> bool:
-    """Take the words out of a record of mem0's: they are memories. What is no warning is dropped altogether."""
+    """Remove the text from a record of mem0's, as it may contain memories. Drop anything below a warning."""
     record.msg, record.args, record.exc_info = "message withheld", (), None
     return record.levelno >= logging.WARNING
 
 
 class _Redacted(logging.Handler):
-    """Says where mem0 logged something, and never what."""
+    """Logs where mem0 logged something, never what."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
@@ -47,9 +47,9 @@ class _Redacted(logging.Handler):
 
 
 def prepare(folder: Path | None = None) -> None:
-    """Import mem0, once. What it insists on writing goes to a folder inside `folder`, and is removed again.
+    """Import mem0, once. The files that it insists on writing go to a folder in `folder`, which is then removed.
 
-    Without `folder` that is the system's temporary folder.
+    `folder` defaults to the system's temporary folder.
     """
     with _lock:
         if "mem0" in sys.modules:
@@ -71,18 +71,18 @@ def prepare(folder: Path | None = None) -> None:
                 del sys.modules[name]
             shutil.rmtree(scratch, ignore_errors=True)
         _silence()
-        # Where spaCy happens to be installed, mem0 would download a model for it.
+        # If spaCy happens to be installed, mem0 would download a model for it.
         vars(spacy).update(_load_failed_full=True, _load_failed_lemma=True)
 
 
 def _placeholder(name: str, attribute: str) -> ModuleType:
     module = ModuleType(name, "A placeholder while mem0 is imported.")
-    setattr(module, attribute, type(attribute, (Refused,), {}))
+    setattr(module, attribute, type(attribute, (NotLoaded,), {}))
     return module
 
 
 def _silence() -> None:
-    """Keep mem0's records from every handler; those of its modules that are loaded also from who listens to them."""
+    """Keep mem0's records from every handler and, for its loaded modules, from handlers attached to them."""
     logger = logging.getLogger("mem0")
     if logger.propagate:
         logger.propagate = False

@@ -8,7 +8,7 @@ from bot.ports import MemoryUnavailable
 
 
 class NoMemory:
-    """A `bot.ports.MemoryStore` that shows nothing: every list is empty, and what is to be forgotten waits."""
+    """A `bot.ports.MemoryStore` that shows nothing: every list is empty, and erasures wait."""
 
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
@@ -17,7 +17,7 @@ class NoMemory:
         return []
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
-        """Refuse: what waits to be learned stays in the journal until memory is switched on again."""
+        """Fail: what waits to be learned stays in the journal until memory is switched on again."""
         raise MemoryUnavailable("memory is switched off")
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
@@ -25,11 +25,11 @@ class NoMemory:
         return []
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Refuse: what is stored can't be reached, so it is forgotten once memory is switched on again."""
+        """Fail: what is stored can't be reached, so it is erased once memory is switched on again."""
         raise MemoryUnavailable("memory is switched off")
 
     async def forget_all(self, user_id: str) -> int:
-        """Refuse, as `forget`."""
+        """Fail, like `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
     async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
@@ -41,25 +41,25 @@ class NoMemory:
         return None
 
     async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
-        """Refuse, as `forget`."""
+        """Fail, like `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
     async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
-        """Refuse, as `forget`."""
+        """Fail, like `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
     async def forget_workspace(
         self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
     ) -> int:
-        """Refuse, as `forget`."""
+        """Fail, like `forget`."""
         raise MemoryUnavailable("memory is switched off")
 
     async def people(self, platform: str) -> Sequence[str]:
-        """Nobody is looked for."""
+        """List nobody."""
         return []
 
     async def scrub(self) -> None:
-        """There is nothing on the disk."""
+        """Nothing to scrub."""
 
     async def close(self) -> None:
-        """Hold nothing open."""
+        """Nothing to close."""

@@ -1,4 +1,4 @@
-"""Memories in a store that the settings of this start leave unused: said once, before anybody wonders."""
+"""Warns at startup about memories in a store that the settings leave unused."""
 
 import logging
 import sqlite3
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_of_unused(settings: Settings, path: Path) -> None:
-    """Warn where memories lie in the SQLite file at `path` and another store was chosen, or in an unused PostgreSQL.
+    """Warn of memories in the SQLite file at `path`, if another store is configured, or in an unused PostgreSQL.
 
     Blocking. Call it before this process opens the file: closing any handle drops all of its POSIX locks.
     """
@@ -40,7 +40,7 @@ def _in_file(path: Path) -> int:
 
 
 def _in_postgres(settings: Settings) -> int:
-    import psycopg  # with the journal there, it is imported anyway
+    import psycopg  # the journal there imports it anyway
 
     from bot.storage.engine import parse_url
 

@@ -5,7 +5,7 @@ articles, conjunctions and prepositions to words; these are removed. Every other
 (Chinese, Japanese, Thai, …) or attaches particles to words (Korean, Bengali, Georgian, …), is split into pairs of
 adjacent characters.
 
-Two foldings: `fold` normalizes case, width and composition; `bare` also drops accents and vowel points. Memories are
+Two foldings: `fold` normalises case, width and composition; `bare` also drops accents and vowel points. Memories are
 found by bare words ("sao paulo" finds "São Paulo"), but whether two of them say the same is decided with accents, which
 distinguish words in many languages ("bò" is beef, "bơ" butter).
 
@@ -116,7 +116,7 @@ _local = threading.local()
 
 
 def fold(text: str) -> str:
-    """The text with case, width and composition normalized (NFKC, case-folded), without invisible characters."""
+    """The text with case, width and composition normalised (NFKC, case-folded), without invisible characters."""
     text = text[:LONGEST_TEXT]
     if text.isascii():
         return text.casefold()

@@ -140,7 +140,7 @@ class Asked:
 
     def fitting(self, found: "Candidates", order: Sequence[int]) -> list[Memory]:
         """What fits the budget of the candidates at these places, best first."""
-        best = order[: ranking.most(self.tokens)]
+        best = order[: ranking.max_lines(self.tokens)]
         memories = [recall.to_memory(row) for row in self.shelf.store.fetch([int(found.rows[row]) for row in best])]
         places = ranking.fit([each.text for each in memories], [each.learned_at for each in memories], self.tokens)
         return [memories[place] for place in places]
@@ -180,7 +180,7 @@ def by_mem0(asked: Asked) -> list[Memory]:
     from mem0.utils.scoring import get_bm25_params, normalize_bm25, score_and_rank
 
     found = asked.candidates()
-    limit = ranking.most(asked.tokens)
+    limit = ranking.max_lines(asked.tokens)
     pool = max(limit * 4, 60)
     semantic = np.argsort(-found.semantic, kind="stable")[:pool].tolist()
     keyword = np.argsort(-found.keyword, kind="stable")[:pool].tolist()

@@ -1,7 +1,7 @@
-"""Reading what a memory model answers: rows of facts, from a model that keeps to the schema and from one that doesn't.
+"""Parses a memory model's answer: rows of facts, from a model that follows the schema or one that doesn't.
 
-A model behind a compatible server may know no schemas: it puts its JSON into a code block, adds a sentence, thinks
-aloud, or gets a row wrong. What can be read is read, and what can't is left out and counted.
+A model behind a compatible server may ignore schemas: it puts its JSON into a code block, adds a sentence, thinks
+aloud, or gets a row wrong. Whatever can't be parsed is skipped and counted.
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Any
 from bot.chat.thoughts import spoken
 from bot.text.clean import printable
 
-#: Characters of an answer that are read: several times what its token limit allows.
+#: Characters read of an answer: several times what its token limit allows.
 LONGEST_ANSWER = 200_000
-#: Characters of a fact; a longer one ends there.
+#: Characters of a fact; a longer one is cut.
 LONGEST_FACT = 2_000
 
-#: Places in a text at which JSON is looked for.
+#: Positions in a text at which JSON is looked for.
 _TRIES = 20
 _DIGITS = 18
 _START = re.compile(r"[{\[]")
@@ -29,21 +29,21 @@ _SPEAKERS = ("user", "assistant")
 
 
 def _whole_number(digits: str) -> int:
-    """Python refuses numbers of thousands of digits, and no number here has more than a few."""
+    """Python rejects numbers with thousands of digits; valid ones here have only a few."""
     return int(digits) if len(digits) <= _DIGITS else 0
 
 
-# Weak models leave line breaks inside strings as they are.
+# Weak models don't escape line breaks in strings.
 _DECODER = json.JSONDecoder(strict=False, parse_int=_whole_number)
 
 
 class Unreadable(Exception):
-    """An answer holds no list of facts."""
+    """An answer without a list of facts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One fact as the model gives it; `source` and `supersedes` are whatever it says, of any type."""
+class ExtractedFact:
+    """One fact from the model. `source` and `supersedes` aren't validated: they can have any type."""
 
     text: str
     speaker: str
@@ -53,17 +53,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of an answer.
+    """A parsed answer.
 
     Attributes:
         rows: The facts.
-        plain: Whether the answer was JSON and nothing else, as the schema has it.
-        whole: Whether the list was read to its end.
-        bad: How many rows were no facts.
-        cut: How many facts were longer than a fact may be.
+        plain: Whether the answer was JSON alone, as the schema requires.
+        whole: Whether the list is complete.
+        bad: How many rows weren't facts.
+        cut: How many facts were too long, and cut.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ExtractedFact, ...]
     plain: bool
     whole: bool
     bad: int = 0
@@ -71,7 +71,7 @@ class Reading:
 
 
 def read(answer: str) -> Reading:
-    """The facts of an answer; raises Unreadable where it holds none of its rows, or no list."""
+    """Parse an answer. Raises Unreadable if it has no list, or none of the list's rows is a fact."""
     text = spoken(answer[:LONGEST_ANSWER], unopened=True).strip()
     found = _decoded(text, 0)
     plain = found is not None and found[1] == len(text) and isinstance(found[0], dict) and "memory" in found[0]
@@ -80,25 +80,25 @@ def read(answer: str) -> Reading:
         listed = _within(text)
     whole = listed is not None and len(answer) <= LONGEST_ANSWER
     if listed is None:
-        listed = list(_begun(text))
+        listed = list(_partial_rows(text))
         if not listed:
             raise Unreadable("no list of facts")
-    rows = [row for each in listed if (row := _row(each)) is not None]
+    rows = [row for value in listed if (row := _row(value)) is not None]
     if listed and not rows:
         raise Unreadable("no row is a fact")
-    told = tuple(row for row in rows if row.text)
+    facts = tuple(row for row in rows if row.text)
     cut = tuple(
-        Row(row.text[: LONGEST_FACT - 1] + "…", row.speaker, row.source, row.supersedes)
+        ExtractedFact(row.text[: LONGEST_FACT - 1] + "…", row.speaker, row.source, row.supersedes)
         if len(row.text) > LONGEST_FACT
         else row
-        for row in told
+        for row in facts
     )
-    changed = sum(len(row.text) > LONGEST_FACT for row in told)
+    changed = sum(len(row.text) > LONGEST_FACT for row in facts)
     return Reading(cut, plain, whole, bad=len(listed) - len(rows), cut=changed)
 
 
 def _decoded(text: str, at: int) -> tuple[Any, int] | None:
-    """The JSON value that begins there and where it ends; None where there is none, or one nested too deep."""
+    """The JSON value at that position, and its end; None if there is none, or it is nested too deeply."""
     try:
         return _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):
@@ -106,15 +106,15 @@ def _decoded(text: str, at: int) -> tuple[Any, int] | None:
 
 
 def _listed(value: object) -> list[Any] | None:
-    """The list of facts that a value is or holds."""
+    """The list of facts that a value is or contains."""
     if isinstance(value, dict):
         return next((value[name] for name in _LISTS if isinstance(value.get(name), list)), None)
-    # An empty one somewhere in a sentence isn't the answer that there is nothing.
-    return value if isinstance(value, list) and value and all(isinstance(each, dict) for each in value) else None
+    # An empty list somewhere in a sentence doesn't mean that there are no facts.
+    return value if isinstance(value, list) and value and all(isinstance(row, dict) for row in value) else None
 
 
 def _within(text: str) -> list[Any] | None:
-    """The list of facts somewhere in a text, such as in a code block behind a sentence."""
+    """The list of facts somewhere in a text, such as in a code block after a sentence."""
     at = 0
     for _ in range(_TRIES):
         if (start := _START.search(text, at)) is None:
@@ -126,8 +126,8 @@ def _within(text: str) -> list[Any] | None:
     return None
 
 
-def _begun(text: str) -> Iterator[Any]:
-    """The rows of a list that breaks off, as far as they are whole."""
+def _partial_rows(text: str) -> Iterator[Any]:
+    """The complete rows of a list that breaks off."""
     if (opening := _LISTED.search(text)) is None:
         return
     at = opening.end()
@@ -136,18 +136,18 @@ def _begun(text: str) -> Iterator[Any]:
         at = found[1]
 
 
-def _row(each: object) -> Row | None:
-    if isinstance(each, str):
-        return Row(printable(each).strip(), "user")
-    if not isinstance(each, dict):
+def _row(value: object) -> ExtractedFact | None:
+    if isinstance(value, str):
+        return ExtractedFact(printable(value).strip(), "user")
+    if not isinstance(value, dict):
         return None
-    text = next((each[name] for name in _TEXTS if isinstance(each.get(name), str)), None)
+    text = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if text is None:
         return None
-    speaker = each.get("attributed_to")
-    return Row(
+    speaker = value.get("attributed_to")
+    return ExtractedFact(
         printable(text).strip(),
         speaker if speaker in _SPEAKERS else "user",
-        each.get("source"),
-        each.get("supersedes"),
+        value.get("source"),
+        value.get("supersedes"),
     )

@@ -1,7 +1,7 @@
-"""The extraction request's own parts: exchanges numbered in mem0's prompt, and what the model must know of that.
+"""Our parts of the extraction request: numbered exchanges in mem0's prompt, and instructions about them.
 
-mem0's prompt joins messages as `user: …` and `assistant: …` lines, so that a text with a newline in it can forge
-another speaker's line, and says nothing of who spoke when. Here each exchange begins with a header line
+mem0's prompt joins messages as `user: …` and `assistant: …` lines, so that a text with a newline can forge another
+speaker's line, and it doesn't say who spoke when. Here each exchange begins with a header line
 `[n] <ISO time>, <speaker>`, and every further line of a text is indented, so that no text can begin a line.
 """
 
@@ -55,35 +55,35 @@ SCHEMA = {
 
 _NEW = "\n\n## New Messages\n"
 _OBSERVED = "\n\n## Observation Date\n"
-#: mem0's sections before that one, where there is nothing to show in them.
+#: mem0's preceding sections, when they are empty.
 _NOTHING = "## Summary\n\n\n## Last k Messages\n\n\n## Recently Extracted Memories\n[]\n\n## Existing Memories\n[]"
 _BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
-#: Ends of lines that JSON may hold as they are.
+#: Line separators that JSON doesn't escape.
 _BARE = re.compile("[\x85\u2028\u2029]")
 _NAME = 80
 
 
 def messages(exchanges: Sequence[Exchange]) -> list[dict[str, str]]:
-    """The exchanges as mem0's `add` takes them. Blank texts say nothing and are left out."""
-    said = [(role, printable(text)) for each in exchanges for role, text in _texts(each)]
-    return [{"role": role, "content": text} for role, text in said if text.strip()]
+    """The exchanges as mem0's `add` takes them, without blank texts."""
+    texts = [(role, printable(text)) for exchange in exchanges for role, text in _texts(exchange)]
+    return [{"role": role, "content": text} for role, text in texts if text.strip()]
 
 
 def has_context(prompt: str) -> bool:
-    """Whether mem0's user prompt shows anything beside the new exchanges."""
+    """Whether mem0's user prompt shows anything besides the new exchanges."""
     return not prompt.startswith(_NOTHING + _NEW)
 
 
 def numbered(prompt: str, exchanges: Sequence[Exchange], *, alone: bool = False) -> str:
     """mem0's user prompt for these exchanges, with the exchanges numbered and their own date as Observation Date.
 
-    With `alone` nothing that was learned or said before is shown beside them.
+    With `alone`, it shows nothing that was learned or said before.
 
-    Raises LearningFailed where the prompt isn't the one that mem0 2.2.1 builds.
+    Raises LearningFailed if the prompt isn't what mem0 2.2.1 builds.
     """
-    # Nothing before the section holds a real newline of anybody's: what mem0 shows there is escaped as JSON. So its
-    # first heading is the true one, and its end is known by length, whatever the texts say.
-    given = "".join(f"{each['role']}: {each['content']}\n" for each in messages(exchanges))
+    # Before this section, mem0 escapes all text as JSON, so that no text has a real newline there. Hence the first
+    # heading is the true one, and its end is known by length, whatever the texts say.
+    given = "".join(f"{message['role']}: {message['content']}\n" for message in messages(exchanges))
     start = prompt.find(_NEW) + len(_NEW)
     end = start + len(given)
     if start < len(_NEW) or prompt[start:end] != given or not prompt.startswith(_OBSERVED, end):

@@ -1,9 +1,9 @@
-"""A thread with an event loop of its own, on which mem0's `add` runs: recall never waits behind it.
+"""A thread with its own event loop, on which mem0's `add` runs, so that it never delays a recall.
 
-mem0 hands each of its synchronous steps to `asyncio.to_thread`, that is to the loop's default executor. With a pool of
-threads, every lesson would cost a dozen hops between threads, and hold a thread for the seconds that an extraction
-takes. Here the steps run on the spot, one after another (each takes a fraction of a millisecond), except those of a
-slow embedder; and the extraction is a future, for which nothing but the loop waits.
+mem0 passes each of its synchronous steps to `asyncio.to_thread`, that is, to the loop's default executor. With a thread
+pool, every lesson would cost a dozen hops between threads, and block a thread for the seconds that an extraction takes.
+Here the steps run inline, one after another (each takes a fraction of a millisecond), except a slow embedder's; and the
+extraction is a future, which blocks no thread.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ Result = TypeVar("Result")
 THREADS = 16
 
 
-class OnTheSpot(ThreadPoolExecutor):
-    """An executor that runs what it is given in the loop's own thread, or in a pool where `is_slow` says so.
+class InlineExecutor(ThreadPoolExecutor):
+    """An executor that runs calls in the loop's own thread, or in a pool if `is_slow` says so.
 
-    A call that returns a future is answered by that future.
+    If a call returns a future, `submit` returns that future.
     """
 
     def __init__(self, is_slow: Callable[[object], bool]) -> None:
@@ -30,14 +30,14 @@ class OnTheSpot(ThreadPoolExecutor):
         self._is_slow = is_slow
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run, or queue. `asyncio.to_thread` wraps its function as `partial(context.run, function, …)`."""
+        """Run or queue a call. `asyncio.to_thread` wraps functions as `partial(context.run, function, …)`."""
         called = fn.args[0] if isinstance(fn, partial) and fn.args else fn
         if self._is_slow(getattr(called, "__self__", None)):
             return super().submit(fn, *args, **kwargs)
         future: Future[Any] = Future()
         try:
             result = fn(*args, **kwargs)
-        except Exception as exc:  # noqa: BLE001 - an executor hands every exception to who waits for the call
+        except Exception as exc:  # noqa: BLE001 - an executor passes every exception to whoever awaits the call
             future.set_exception(exc)
             return future
         if isinstance(result, Future):
@@ -47,21 +47,21 @@ class OnTheSpot(ThreadPoolExecutor):
 
 
 class LearningLoop:
-    """The thread. `run` is called on any other event loop, `close` once at the end."""
+    """The thread and its loop. Call `run` from any other event loop, `close` once at the end."""
 
     def __init__(self, is_slow: Callable[[object], bool] = lambda owner: False) -> None:
         self._loop = _new_event_loop()
-        self._executor = OnTheSpot(is_slow)
+        self._executor = InlineExecutor(is_slow)
         self._loop.set_default_executor(self._executor)
         self._thread = threading.Thread(target=self._loop.run_forever, name="learning", daemon=True)
         self._thread.start()
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine on the learning loop and return its result. Cancelling cancels it there."""
+        """Run a coroutine on the learning loop and return its result. Cancelling this cancels it there."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def close(self) -> None:
-        """Cancel what still runs, then end the thread. Not to be used afterwards."""
+        """Cancel what still runs, then stop the thread. Don't use the loop afterwards."""
         if self._thread.is_alive():
             await self.run(_cancel_others())
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -80,6 +80,6 @@ async def _cancel_others() -> None:
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
-    except ImportError:  # there is none for Windows
+    except ImportError:  # not available on Windows
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()

@@ -1,4 +1,4 @@
-"""mem0's `AsyncMemory` on our own parts: same class, same methods, none of its providers."""
+"""mem0's `AsyncMemory` on our own parts: its class and methods, none of its providers."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from mem0.memory.main import AsyncMemory  # noqa: E402
 
 
 class NoHistory:
-    """In place of mem0's `SQLiteManager`, the last messages and each memory's changes.
+    """Replaces mem0's `SQLiteManager`, which keeps the last messages and each memory's changes. Keeps nothing.
 
-    What it would keep is what `/forget` must erase, and its last messages, read into the next extraction, would carry a
-    person's words past their audience and their learning. So nothing is kept.
+    `/forget` would have to erase all of that; and the last messages, which go into the next extraction, would carry a
+    person's words beyond their audience and the time they were learned.
     """
 
     def get_last_messages(self, session_scope: str, limit: int = 10) -> list[dict[str, Any]]:
@@ -35,17 +35,17 @@ class NoHistory:
         return []
 
     def reset(self) -> None:
-        """There is nothing to drop."""
+        """Nothing to drop."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class BotMemory(AsyncMemory):  # type: ignore[misc] # mem0 has no types
     """`AsyncMemory` with the given parts.
 
-    Sets what `AsyncMemory.__init__` sets (a test compares the two), and creates no provider: no client of a model's
-    service, no Qdrant, no files, no network.
+    Sets what `AsyncMemory.__init__` sets (a test compares the two) but creates no provider: no model client, no Qdrant,
+    no files, no network.
     """
 
     def __init__(self, *, embedder: Any, store: Any, llm: Any) -> None:
@@ -62,9 +62,9 @@ class BotMemory(AsyncMemory):  # type: ignore[misc] # mem0 has no types
 
     @property
     def entity_store(self) -> Any:
-        """There is none: entities come from spaCy, which is not loaded, so that mem0 finds none to store."""
+        """There is none: entities come from spaCy, which isn't loaded, so mem0 finds none to store."""
         raise NotImplementedError("entities are not extracted")
 
     async def reset(self) -> None:
-        """Not supported: mem0's would build its own store in place of ours. `delete_all` is about one person."""
+        """Not supported: mem0's would replace our store with its own. `delete_all` erases one person's memories."""
         raise NotImplementedError("erase one person's memories with delete_all")

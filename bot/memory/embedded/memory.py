@@ -1,7 +1,7 @@
 """Long-term memory on embedded mem0: its `add` over our own store, embedder and extractor.
 
-Reading and erasing go to the store directly, in threads that learning never holds. Learning goes through mem0, on a
-loop and thread of its own.
+Reads and erasures go directly to the store, in threads that learning never blocks. Learning goes through mem0, on its
+own loop and thread.
 """
 
 import asyncio
@@ -31,22 +31,22 @@ if TYPE_CHECKING:  # it imports mem0, which takes seconds
 
 log = logging.getLogger(__name__)
 
-#: What goes into one extraction at most: characters of both sides, and exchanges. A longer one goes alone.
-MOST_CHARACTERS = 24_000
-MOST_EXCHANGES = 30
+#: Limits of one extraction: characters of both sides, and exchanges. A longer exchange goes alone.
+MAX_CHARACTERS = 24_000
+MAX_EXCHANGES = 30
 READERS = 4
-#: What an exchange may itself be at fault for, beside the many ways in which a service or a database is out of reach;
-#: and how often such a one is tried.
+#: Errors that the exchange itself may cause, unlike all those of an unreachable service or database.
 UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.DataError)
+#: Attempts at such an exchange.
 TRIES = 5
 
 Result = TypeVar("Result")
-#: Marks exchanges as learned, in the store's transaction; raises Superseded where they may not be.
+#: Marks exchanges as learned, in the store's transaction; raises Superseded if they may not be.
 Commit = Callable[[Any, Sequence[Exchange]], None]
 
 
 class EmbeddedMemory:
-    """`bot.ports.MemoryStore`. Without an extractor it notes verbatim what a person says (notebook mode)."""
+    """`bot.ports.MemoryStore`. Without an extractor it stores what people say verbatim (notebook mode)."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class EmbeddedMemory:
         commit: Commit,
         slow: Sequence[object] = (),
     ) -> None:
-        """`tokens` is the budget of one recall. `slow` names those parts whose calls go over a network."""
+        """`tokens` is the budget of one recall. `slow` lists the parts whose calls go over the network."""
         from bot.memory.embedded.mem0_async import BotMemory
 
         self._store = store
@@ -69,9 +69,9 @@ class EmbeddedMemory:
         self._mem0 = BotMemory(embedder=embedder, store=store, llm=llm)
         self._learning = LearningLoop(lambda owner: any(owner is part for part in slow))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="recall")
-        # Whole lists, which may be long: nobody's recall waits for them.
+        # Complete lists may be long: they must not delay a recall.
         self._listers = ThreadPoolExecutor(1, thread_name_prefix="list")
-        # Erasing waits for readers of the file: not in the threads that they read in.
+        # Erasing waits for readers of the file, so not in their threads.
         self._erasers = ThreadPoolExecutor(1, thread_name_prefix="forget")
 
     async def recall(
@@ -134,7 +134,7 @@ class EmbeddedMemory:
     async def forget_workspace(
         self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
     ) -> int:
-        """Forget a workspace, see the port. Everybody's memories are looked through."""
+        """Forget a workspace, see the port. Searches everybody's memories."""
         if not workspace:
             raise ValueError("a workspace has an id")
 
@@ -155,8 +155,8 @@ class EmbeddedMemory:
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
         """Learn, see the port.
 
-        What gives nothing usable is tried in halves, down to one exchange, and doesn't hold up the others.
-        LearningFailed then names it in `ids`.
+        Exchanges whose extraction gives nothing usable are split in halves, down to single ones, and don't hold up the
+        others. LearningFailed names them in `ids`.
         """
         return await self._learning.run(self._learn(tuple(exchanges))) if exchanges else 0
 
@@ -179,7 +179,7 @@ class EmbeddedMemory:
     # On the learning loop
 
     async def _learn(self, exchanges: tuple[Exchange, ...]) -> int:
-        waiting = deque(_batches(exchanges) if self._llm is not None else ((each,) for each in exchanges))
+        waiting = deque(_batches(exchanges) if self._llm is not None else ((exchange,) for exchange in exchanges))
         added = 0
         failed: LearningFailed | None = None
         while waiting:
@@ -191,8 +191,8 @@ class EmbeddedMemory:
                     half = len(batch) // 2
                     waiting.extendleft((batch[half:], batch[:half]))
                 elif exc.smaller or exc.final or exc.ids == ():
-                    ids = tuple(each.id for each in batch) if exc.ids is None else exc.ids
-                    # One report for all: what is worth fewer tries than the others is found out again.
+                    ids = tuple(exchange.id for exchange in batch) if exc.ids is None else exc.ids
+                    # One error reports all failures, so it can't limit the attempts at only some of them.
                     exc.ids = (*(failed.ids or ()), *ids) if failed else ids
                     exc.final = exc.final and (failed is None or failed.final)
                     exc.tries = exc.tries if failed is None or failed.tries else None
@@ -204,7 +204,7 @@ class EmbeddedMemory:
         return added
 
     async def _lesson(self, batch: tuple[Exchange, ...]) -> int:
-        """One `add`, its facts and the mark in one transaction; return how many facts are new."""
+        """One `add`, with its facts and the learned mark in one transaction; return how many facts are new."""
         superseded = False
 
         def commit(connection: Any) -> None:
@@ -222,9 +222,9 @@ class EmbeddedMemory:
             if not lesson.committed:
                 await asyncio.to_thread(self._store.settle, lesson)
         except Exception as exc:
-            if superseded:  # forgotten meanwhile, or learned by another process: either way there is nothing to do
+            if superseded:  # forgotten meanwhile, or learned by another process: nothing left to do
                 log.info("a lesson of %d exchanges was superseded", len(batch))
-                if len(batch) > 1:  # those of them that are still waiting are learned anew
+                if len(batch) > 1:  # learn those that are still waiting in another lesson
                     raise LearningFailed("superseded", ids=()) from None
                 return 0
             for cause in (exc, exc.__cause__):
@@ -240,15 +240,15 @@ class EmbeddedMemory:
 
     async def _add(self, lesson: Lesson) -> None:
         last = lesson.exchanges[-1]
-        said = messages(lesson.exchanges)
+        new = messages(lesson.exchanges)
         if self._llm is None:
-            said = [each for each in said if each["role"] == "user" and tells(each["content"])]
-            for each in said:
-                lesson.facts[text_hash(each["content"])] = Fact(each["content"], (source_of(last),))
-        if not said:
+            new = [message for message in new if message["role"] == "user" and tells(message["content"])]
+            for message in new:
+                lesson.facts[text_hash(message["content"])] = Fact(message["content"], (source_of(last),))
+        if not new:
             return
         await self._mem0.add(
-            said,
+            new,
             user_id=lesson.user_id,
             run_id=_id(lesson.scope),
             metadata={
@@ -262,16 +262,16 @@ class EmbeddedMemory:
 
 
 def _batches(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[Exchange, ...]]:
-    """The exchanges in order, as many together as one extraction takes; never two people's or scopes' together."""
+    """The exchanges in order, in batches for one extraction each; never mixes people or scopes."""
     batch: list[Exchange] = []
     size = 0
-    for each in exchanges:
-        length = len(each.text) + len(each.answer)
-        other = batch and (each.user_id, each.scope) != (batch[0].user_id, batch[0].scope)
-        if other or (batch and (size + length > MOST_CHARACTERS or len(batch) == MOST_EXCHANGES)):
+    for exchange in exchanges:
+        length = len(exchange.text) + len(exchange.answer)
+        other = batch and (exchange.user_id, exchange.scope) != (batch[0].user_id, batch[0].scope)
+        if other or (batch and (size + length > MAX_CHARACTERS or len(batch) == MAX_EXCHANGES)):
             yield tuple(batch)
             batch, size = [], 0
-        batch.append(each)
+        batch.append(exchange)
         size += length
     if batch:
         yield tuple(batch)
@@ -281,7 +281,7 @@ _NO_ID = re.compile(r"[\s%]")
 
 
 def _id(user_id: str) -> str:
-    """The user id as mem0 takes it: it refuses white space, which a name in the terminal may hold."""
+    """The user id as mem0 accepts it: without white space, which a terminal user's name may contain."""
     if not user_id:
         raise ValueError("a memory belongs to a person: the user id is empty")
     return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)

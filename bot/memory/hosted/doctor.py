@@ -7,7 +7,7 @@ from bot.config import Settings
 
 
 async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
-    """Try the key, where one is set."""
+    """Try the key, if one is set."""
     if settings.mem0_api_key is None:
         return []
     if odd := miscopied(settings, "mem0_api_key"):

@@ -1,8 +1,8 @@
-"""What people may do with their memories at hosted mem0: change, share, and forget by what or by where it came from.
+"""What people may do with their memories in hosted mem0: change, share and forget them, by id or by source.
 
-mem0 keeps a changed memory's former text in its history, so a change here is a new memory in place of the former one,
-which is deleted. It is an add like any other, written down before it is asked for: an interrupted change is finished
-later, the last of several wins, and whoever forgets the memory meanwhile, or everything, has it taken back.
+mem0 keeps a changed memory's former text in its history, so a change here is a new memory that replaces the former one,
+which is deleted. It is an add like any other, recorded before it is requested: an interrupted change is finished later,
+the last of several wins, and if the memory (or everything) is forgotten meanwhile, the change is undone.
 """
 
 import logging
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.memory.hosted.adds import COMING, Adds, Ledger, State, at_once, new_token
-from bot.memory.hosted.client import HostedClient, Row
+from bot.memory.hosted.adds import COMING, AddJournal, Adds, AddState, concurrently, new_token
+from bot.memory.hosted.client import HostedClient, Json
 from bot.memory.hosted.rows import clean, filters, memory_of, metadata_of, owned, owner_of, person_id, text_of
 from bot.memory.vectors import sources
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, QueuedAdd
@@ -19,7 +19,7 @@ from bot.ports import MemoryUnavailable
 
 log = logging.getLogger(__name__)
 
-#: How long a forgetting waits for what is still queued, in seconds; past it the forgetting is tried again later.
+#: Seconds for which an erasure waits for queued adds; then it is retried later.
 FORGET_PATIENCE = 20.0
 
 
@@ -27,12 +27,12 @@ class HostedRights:
     """Methods of `HostedMemory`."""
 
     _client: HostedClient
-    _ledger: Ledger
+    _journal: AddJournal
     _adds: Adds
 
     async def edit(self, user_id: str, memory_id: str, text: str, now: datetime) -> Memory | None:
         """Edit, see the port."""
-        epoch = await self._ledger.epoch(user_id)
+        epoch = await self._journal.epoch(user_id)
         row = await self._mine(user_id, memory_id)
         if row is None:
             return None
@@ -41,7 +41,7 @@ class HostedRights:
 
     async def share(self, user_id: str, memory_id: str, *, shared: bool) -> Memory | None:
         """Share, see the port."""
-        epoch = await self._ledger.epoch(user_id)
+        epoch = await self._journal.epoch(user_id)
         row = await self._mine(user_id, memory_id)
         if row is None:
             return None
@@ -54,25 +54,25 @@ class HostedRights:
         return await self._replace(row, owner_of(row), text_of(row), metadata, user_id, epoch)
 
     async def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Erase these memories, or what has taken their place, where they are that person's; return how many.
+        """Erase these memories, or what has replaced them, if they are that person's; return how many.
 
-        Raises MemoryUnavailable where one is left, or a change of one is still queued.
+        Raises MemoryUnavailable if one is left, or a change to one is still queued.
         """
         accounts = await self._accounts(user_id)
         wanted = [memory_id for memory_id in dict.fromkeys(ids) if memory_id.strip()]
-        rows = await at_once(self._client.get, wanted)
+        rows = await concurrently(self._client.get, wanted)
         mine = [memory_id for memory_id, row in zip(wanted, rows, strict=True) if row and owned(row, accounts)]
         gone = [memory_id for memory_id, row in zip(wanted, rows, strict=True) if row is None]
-        heirs = await at_once(lambda memory_id: self._with(accounts, "stands_for", memory_id), gone)
+        heirs = await concurrently(lambda memory_id: self._with(accounts, "stands_for", memory_id), gone)
         mine += [str(row["id"]) for found in heirs for row in found]
         return await self._erase(accounts, mine, [*wanted, *mine])
 
     async def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
-        """Forget by source, see the port. Here each memory has one source; without a person nothing can be found."""
+        """Forget by source, see the port. Each memory here has one source; without a person none can be found."""
         if user_id is None:
             return 0
         accounts = await self._accounts(user_id)
-        found = await at_once(lambda event_id: self._with(accounts, "source", event_id), event_ids)
+        found = await concurrently(lambda event_id: self._with(accounts, "source", event_id), event_ids)
         ids = [str(row["id"]) for rows in found for row in rows]
         count = await self._erase(accounts, ids, [*event_ids, *ids])
         if left := [row for event_id in event_ids for row in await self._with(accounts, "source", event_id)]:
@@ -80,32 +80,32 @@ class HostedRights:
         return count
 
     async def move(self, user_id: str, to: str, accounts: Sequence[str] | None = None) -> int:
-        """Move, see the port: memories lie under the account that taught them, so joining and parting moves none.
+        """Move, see the port. Memories are stored under the account that taught them, so linking moves none.
 
-        Only what an earlier version had put under another account goes back to its own where accounts part.
+        Unlinking only returns what an earlier version had stored under another account.
         """
         if accounts is None:
             return 0
-        epoch = await self._ledger.epoch(to)
+        epoch = await self._journal.epoch(to)
         homes = {account: person_id(account) for account in accounts}
         strays = []
         for row in await self._own(await self._accounts(user_id)):
             home = homes.get(str(metadata_of(row).get("account") or ""))
             if home is not None and home != owner_of(row):
                 strays.append((row, home))
-        moved = await at_once(
+        moved = await concurrently(
             lambda stray: self._replace(stray[0], stray[1], text_of(stray[0]), metadata_of(stray[0]), to, epoch), strays
         )
         return sum(memory is not None for memory in moved)
 
     async def people(self, platform: str) -> Sequence[str]:
-        """Nobody: mem0's entities may be anybody's. The journal notes whom it was asked to learn of."""
+        """Nobody: mem0's entities may be another application's. The journal records whose memories there are."""
         return []
 
     async def forget_workspace(
         self, platform: str, workspace: str, people: Sequence[str], former: Sequence[str] = ()
     ) -> int:
-        """Forget a workspace, see the port: of `people` alone, for mem0 can't look through everybody's."""
+        """Forget a workspace, see the port. Only for `people`: mem0 can't search everybody's memories."""
         if not workspace:
             raise ValueError("a workspace has an id")
         count = 0
@@ -118,56 +118,53 @@ class HostedRights:
         return count
 
     async def _accounts(self, user_id: str) -> Sequence[str]:
-        """The mem0 users under which a person's memories lie. Raises ValueError for nobody's id."""
+        """The mem0 users that a person's memories are stored under. Raises ValueError for an empty id."""
         person = person_id(user_id)
-        return [person, *(person_id(account) for account in await self._ledger.linked_to(user_id))]
+        return [person, *(person_id(account) for account in await self._journal.linked_to(user_id))]
 
-    async def _own(self, accounts: Sequence[str]) -> Sequence[Row]:
+    async def _own(self, accounts: Sequence[str]) -> Sequence[Json]:
         return [row for row in await self._client.all(filters(accounts), hidden=True) if owned(row, accounts)]
 
-    async def _mine(self, user_id: str, memory_id: str) -> Row | None:
+    async def _mine(self, user_id: str, memory_id: str) -> Json | None:
         accounts = await self._accounts(user_id)
         row = await self._client.get(memory_id)
         return row if row is not None and owned(row, accounts) else None
 
-    async def _with(self, accounts: Sequence[str], key: str, value: str) -> Sequence[Row]:
-        """These accounts' memories whose metadata says so."""
+    async def _with(self, accounts: Sequence[str], key: str, value: str) -> Sequence[Json]:
+        """These accounts' memories with this value in their metadata."""
         rows = await self._client.all(filters(accounts, [{"metadata": {key: value}}]), hidden=True)
         return [row for row in rows if owned(row, accounts) and metadata_of(row).get(key) == value]
 
     async def _erase(self, accounts: Sequence[str], ids: Sequence[str], about: Sequence[str]) -> int:
         """Delete these memories, and what is queued about them or these messages; return how many there were."""
-        # Before and after: a change that is begun in between finds its memory gone, or is found here.
-        await self._ledger.void(accounts, about)
-        count = sum(await at_once(self._client.delete, ids))
-        await self._ledger.void(accounts, about)
-        if left := [row for row in await at_once(self._client.get, ids) if row is not None]:
+        # Void before and after: a change started in between either finds its memory gone or is found here.
+        await self._journal.void(accounts, about)
+        count = sum(await concurrently(self._client.delete, ids))
+        await self._journal.void(accounts, about)
+        if left := [row for row in await concurrently(self._client.get, ids) if row is not None]:
             raise MemoryUnavailable(f"mem0 still holds {len(left)} memories")
         await self._adds.clear_void(accounts, about, FORGET_PATIENCE)
         return count
 
     async def _replace(
-        self, row: Row, account: str, text: str, metadata: Row, person: str, epoch: int
+        self, row: Json, account: str, text: str, metadata: Json, person: str, epoch: int
     ) -> Memory | None:
-        """Put a memory in place of another; None where that was forgotten meanwhile, or everything since `epoch`.
+        """Replace a memory; None if it was forgotten meanwhile, or everything was since `epoch`.
 
-        Raises MemoryUnavailable where mem0 doesn't take it (yet).
+        Raises MemoryUnavailable if mem0 doesn't accept it (yet).
         """
         former = str(row["id"])
         own = str(metadata.get("own") or metadata.get("audience") or PRIVATE_SCOPE)
         add = QueuedAdd(new_token(), account, str(metadata.get("source") or ""), former, at=self._adds.now())
-        if not await self._ledger.begin(add, person, epoch):
+        if not await self._journal.begin(add, person, epoch):
             return None
-        # Looked at again now that this change is written down: from here on, who forgets the memory finds the change.
+        # Check again now that the change is recorded: from here on, forgetting the memory finds the change.
         if await self._client.get(former) is None:
-            await self._ledger.drop(add.token)
+            await self._journal.drop(add.token)
             return None
-        earlier = [
-            each
-            for each in await self._ledger.unfinished([account])
-            if each.replaces == former and each.token != add.token
-        ]
-        await self._ledger.void([account], [each.token for each in earlier])
+        unfinished = await self._journal.unfinished([account])
+        earlier = [other.token for other in unfinished if other.replaces == former and other.token != add.token]
+        await self._journal.void([account], earlier)
         asked = await self._adds.ask(
             add,
             [{"role": "user", "content": clean(text)}],
@@ -178,35 +175,40 @@ class HostedRights:
                 "infer": False,
             },
         )
-        standing = await self._adds.standing(asked)
-        if standing.state is not State.DONE:
-            if standing.state is State.FAILED:
-                await self._ledger.drop(add.token)
-            raise MemoryUnavailable(f"mem0 says of a change that it is {standing.state.value}")
+        status = await self._adds.status(asked)
+        if status.state is not AddState.DONE:
+            if status.state is AddState.FAILED:
+                await self._journal.drop(add.token)
+            raise MemoryUnavailable(f"mem0 says of a change that it is {status.state.value}")
         return await self._finish(asked)
 
     async def _finish(self, add: QueuedAdd) -> Memory | None:
-        """A change has come through: it stays, and the former memory goes; None where it was forgotten meanwhile."""
-        written = [each for each in await self._ledger.unfinished([add.user_id]) if each.token == add.token]
+        """Complete a change that has succeeded: delete the former memory. None if it was forgotten meanwhile."""
+        recorded = await self._recorded(add)
         rows = await self._adds.rows(add)
-        if written and not written[0].void:
+        if recorded and not recorded.void:
             if not rows:
                 raise MemoryUnavailable("mem0 doesn't show what it was given")
             await self._client.delete(add.replaces)
-            if await self._ledger.finish(add.token):
+            if await self._journal.finish(add.token):
                 return memory_of(rows[0], [add.user_id])
         await self._clear_if_void(add)
-        # Not void and no longer written down: another process has finished it.
+        # Not void and no longer recorded: another process has finished it.
         return next((memory for row in await self._adds.rows(add) if (memory := memory_of(row, [add.user_id]))), None)
 
     async def _clear_if_void(self, add: QueuedAdd) -> None:
-        written = [each for each in await self._ledger.unfinished([add.user_id]) if each.token == add.token]
-        if any(each.void for each in written):
+        recorded = await self._recorded(add)
+        if recorded and recorded.void:
             await self._adds.clear(add)
 
+    async def _recorded(self, add: QueuedAdd) -> QueuedAdd | None:
+        """The add as it is recorded now; None if it no longer is."""
+        unfinished = await self._journal.unfinished([add.user_id])
+        return next((recorded for recorded in unfinished if recorded.token == add.token), None)
+
     async def tidy(self) -> None:
-        """Finish what was left unfinished, and delete what has become void. Raises JournalUnavailable alone."""
-        for add in await self._ledger.unfinished():
+        """Finish what was left unfinished, and delete what has become void. Raises only JournalUnavailable."""
+        for add in await self._journal.unfinished():
             try:
                 await self._tidy(add)
             except MemoryUnavailable as exc:
@@ -215,19 +217,19 @@ class HostedRights:
     async def _tidy(self, add: QueuedAdd) -> None:
         if add.void:
             await self._adds.clear(add, 0)
-        elif add.replaces:  # what is learned is the learner's
-            standing = await self._adds.standing(add, 0)
+        elif add.replaces:  # the learner sees to those that learn an exchange
+            status = await self._adds.status(add, 0)
             old = self._adds.now() - add.at >= COMING
-            if standing.state is State.DONE and (standing.ids or not old):
+            if status.state is AddState.DONE and (status.ids or not old):
                 await self._finish(add)
-            elif standing.state is State.FAILED:
-                await self._ledger.drop(add.token)
-            elif old and standing.state is not State.OPEN:
-                await self._ledger.void([add.user_id], [add.token])
+            elif status.state is AddState.FAILED:
+                await self._journal.drop(add.token)
+            elif old and status.state is not AddState.OPEN:
+                await self._journal.void([add.user_id], [add.token])
 
 
-def _payload(row: Row, user_id: str) -> dict[str, Any]:
-    """A row as `sources` reads memories."""
+def _payload(row: Json, user_id: str) -> dict[str, Any]:
+    """A row in the form that `sources` reads."""
     metadata = metadata_of(row)
     source = {"event_id": str(metadata.get("source", "")), "account": str(metadata.get("account") or user_id)}
     return {

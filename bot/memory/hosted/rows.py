@@ -1,11 +1,11 @@
-"""What goes to hosted mem0 and what comes back: ids, filters and metadata, checked on both ways."""
+"""What goes to hosted mem0 and comes back: ids, filters and metadata, checked both ways."""
 
 import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.memory.hosted.client import Row
+from bot.memory.hosted.client import Json
 from bot.model import PRIVATE_SCOPE, Exchange, Memory, Source
 from bot.text.clean import one_line
 
@@ -13,31 +13,31 @@ _NO_ID = re.compile(r"[\s%*]")
 
 
 def person_id(user_id: str) -> str:
-    """The one guard before every request: the user id as mem0 takes it, without white space and wildcards.
+    """The user id as mem0 accepts it, without white space and wildcards. Every request goes through this.
 
-    Raises ValueError for an empty or blank one, which mem0 would read as "everybody".
+    Raises ValueError for an empty or blank id, which mem0 would read as "everybody".
     """
     if not user_id.strip():
         raise ValueError("a request to mem0 must be about one person: the user id is empty")
     return _NO_ID.sub(lambda found: f"%{ord(found.group()):02X}", user_id)
 
 
-def filters(accounts: Collection[str], conditions: Sequence[Row] = ()) -> Row:
+def filters(accounts: Collection[str], conditions: Sequence[Json] = ()) -> Json:
     """These accounts' memories.
 
-    A filter naming no run finds only those without one, and `*` only those with one; the same of users. What mem0
-    attributes to the assistant may have no user, but our metadata says whose it is.
+    A filter without a run finds only memories without one, and `*` only those with one; likewise for users. What mem0
+    attributes to the assistant may have no user, but our metadata names its owner.
     """
     if not accounts:
         raise ValueError("a request to mem0 must be about one person: no account is named")
-    each = [[{"user_id": account}, *conditions] for account in accounts]
-    theirs = [part for own in each for part in ({"AND": own}, {"AND": [*own, {"run_id": "*"}]})]
+    owners = [[{"user_id": account}, *conditions] for account in accounts]
+    theirs = [part for owner in owners for part in ({"AND": owner}, {"AND": [*owner, {"run_id": "*"}]})]
     assistants = [{"AND": [{"run_id": "*"}, {"metadata": {"owner": account}}, *conditions]} for account in accounts]
     return {"OR": theirs + assistants}
 
 
-def audiences(scopes: frozenset[str] | None) -> list[Row]:
-    """Metadata takes no `in`: several audiences are an OR of equalities."""
+def audiences(scopes: frozenset[str] | None) -> list[Json]:
+    """The condition for these audiences. Metadata filters have no `in`, so it is an OR of equalities."""
     if scopes is None:
         return []
     if not scopes:
@@ -46,26 +46,26 @@ def audiences(scopes: frozenset[str] | None) -> list[Row]:
 
 
 def clean(text: str) -> str:
-    """Text that can go over the wire and into the service's database: no lone surrogates, no null characters."""
+    """The text without lone surrogates and null characters, which JSON or the service's database can't hold."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def messages(exchange: Exchange) -> list[dict[str, str]]:
-    """mem0 drops a message's `name`: the speaker stands in the text."""
-    said = {"role": "user", "content": clean(f"{one_line(exchange.name)}: {exchange.text}")}
-    answered = {"role": "assistant", "content": clean(exchange.answer)}
-    return [said, answered] if exchange.answer.strip() else [said]
+    """The exchange's messages. mem0 drops a message's `name`, so the speaker is named in the text."""
+    question = {"role": "user", "content": clean(f"{one_line(exchange.name)}: {exchange.text}")}
+    answer = {"role": "assistant", "content": clean(exchange.answer)}
+    return [question, answer] if exchange.answer.strip() else [question]
 
 
 def account_of(exchange: Exchange) -> str:
-    """The mem0 user that an exchange teaches: the account that said it, whoever's memories it shares by a link."""
+    """The mem0 user that an exchange is stored under: the account that wrote it, linked or not."""
     return person_id(exchange.person_key or exchange.user_id)
 
 
 def fields(token: str, exchange: Exchange) -> dict[str, Any]:
-    """What goes with an add. The run keeps audiences apart: mem0 reads what one run holds as context.
+    """An add's fields. The run separates audiences, as mem0 takes its context from one run.
 
-    It names the account too, so that no two ever share a run. `token` tells later what has come of this add.
+    It also names the account, so that no two accounts share a run. `token` later identifies what came of this add.
     """
     account = account_of(exchange)
     return {
@@ -86,28 +86,28 @@ def fields(token: str, exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def metadata_of(row: Row) -> Row:
+def metadata_of(row: Json) -> Json:
     metadata = row.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
 
-def owner_of(row: Row) -> str:
-    """Whose a memory is, by mem0's word, or by ours where mem0 names nobody; "" for nobody's."""
+def owner_of(row: Json) -> str:
+    """Whose a memory is, according to mem0 or, if it names nobody, to our metadata; "" for nobody's."""
     return str(row.get("user_id") or metadata_of(row).get("owner") or "")
 
 
-def owned(row: Row, accounts: Collection[str]) -> bool:
-    """Whether a memory is one of these accounts'."""
+def owned(row: Json, accounts: Collection[str]) -> bool:
+    """Whether a memory belongs to one of these accounts."""
     return owner_of(row) in accounts
 
 
-def text_of(row: Row) -> str:
-    """What is remembered."""
+def text_of(row: Json) -> str:
+    """A memory's text."""
     return str(row.get("memory") or row.get("text") or "")
 
 
-def memory_of(row: Row, accounts: Collection[str]) -> Memory | None:
-    """A memory of these accounts; None where the row is not theirs or holds none. No audience means the narrowest."""
+def memory_of(row: Json, accounts: Collection[str]) -> Memory | None:
+    """A memory of these accounts; None if the row isn't theirs or isn't a memory. No audience means the narrowest."""
     text = row.get("memory") or row.get("text")
     if not owned(row, accounts) or not isinstance(text, str) or not row.get("id"):
         return None

@@ -1,1 +1,1 @@
-"""Which memories go into a prompt, and the embedders that find them."""
+"""Chooses the memories that go into a prompt, with the embedders that find them."""

@@ -1,7 +1,7 @@
 """Embedders: from text to vector. The bundled one needs no network; the others are mem0's own classes.
 
-`make_embedder` is the way in. Every embedder it returns has mem0's `embed` and `embed_batch`, and tells its `name` and
-`dims`, by which the stores keep vectors of different models apart.
+`make_embedder` creates them. Every embedder has mem0's `embed` and `embed_batch`, and a `name` and `dims`, by which the
+stores keep vectors of different models apart.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ from bot.settings_check import WORDLLAMA, embedder_named
 
 
 class Embedder(Protocol):
-    """What the bot asks of an embedder; mem0 asks for the two methods."""
+    """What the bot needs of an embedder; mem0 needs the two methods."""
 
     name: str
     dims: int
@@ -29,15 +29,15 @@ class Embedder(Protocol):
         ...
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
-        """The texts' vectors, in their order."""
+        """The texts' vectors, in the same order."""
         ...
 
 
 class WordLlamaEmbedder:
-    """wordllama's own 256-dimension model, which comes with its package: vectors of length 1, zero where no word is.
+    """wordllama's 256-dimension model, bundled with its package. Vectors have length 1, or 0 for texts without words.
 
-    The package's files are read here, and its code is not imported: that holds the matrix twice over, as float32, with
-    four libraries that the bot has no use for. The vectors are the same to the last bit; it is 55 MB and 0.2 s less.
+    Reads the package's files without importing its code, which holds the matrix twice, as float32, and imports four
+    libraries that the bot doesn't need. The vectors are bit-identical; this saves 55 MB and 0.2 s.
     """
 
     name = WORDLLAMA
@@ -51,10 +51,10 @@ class WordLlamaEmbedder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        # Its model keeps the last 10,000 "words" that it has seen, per thread. For this one, which splits at nothing,
-        # a word is a whole text: 13 MB for a thousand messages, which nobody says twice, and which none may find here
-        # once they are forgotten. It is no slower without (ran: 0.08 ms a text either way), and there is no public way
-        # to turn it off (tokenizers 0.23).
+        # The model caches the last 10,000 "words", per thread. This model doesn't split texts, so a "word" is a whole
+        # text: 13 MB for a thousand messages, which never recur and which must not stay here once they are forgotten.
+        # It is no slower without (measured: 0.08 ms a text either way), and there is no public way to turn it off
+        # (tokenizers 0.23).
         self._tokenizer.model._resize_cache(0)
         self._weights = _map(folder / "weights" / "l2_supercat_256.safetensors", "embedding.weight")
 
@@ -64,7 +64,7 @@ class WordLlamaEmbedder:
         return vector
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
-        """The texts' vectors, in their order."""
+        """The texts' vectors, in the same order."""
         vectors: list[list[float]] = self._vectors(texts).tolist()
         return vectors
 
@@ -79,7 +79,7 @@ class WordLlamaEmbedder:
 
 
 def _map(path: Path, tensor: str) -> npt.NDArray[np.float16]:
-    """A matrix of a safetensors file, mapped and not read: only the rows of words that occur take memory."""
+    """Memory-map a matrix of a safetensors file: only the rows of words that occur take up memory."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         about = json.loads(file.read(length))[tensor]
@@ -89,12 +89,12 @@ def _map(path: Path, tensor: str) -> npt.NDArray[np.float16]:
 
 
 def _clean(text: str) -> str:
-    """The text without what tokenizers choke on: NUL, and halves of surrogate pairs."""
+    """The text without what tokenizers choke on: NULs and lone surrogates."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 class Mem0Embedder:
-    """One of mem0's embedders with its name and, found by embedding a word, its number of dimensions."""
+    """One of mem0's embedders, with its name and number of dimensions, which it finds out by embedding a word."""
 
     def __init__(self, name: str, embedder: Any) -> None:
         self.name = name
@@ -102,19 +102,19 @@ class Mem0Embedder:
         self.dims = len(self.embed("dimension"))
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
-        """The text's vector, `dims` numbers. An empty text, which services refuse, is embedded as a full stop."""
-        return [float(each) for each in self._embedder.embed(_clean(text).strip() or ".", memory_action)]
+        """The text's vector, `dims` numbers. Services reject empty texts, so they are embedded as a full stop."""
+        return [float(number) for number in self._embedder.embed(_clean(text).strip() or ".", memory_action)]
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
-        """The texts' vectors, in their order."""
+        """The texts' vectors, in the same order."""
         cleaned = [_clean(text).strip() or "." for text in texts]
-        return [[float(each) for each in vector] for vector in self._embedder.embed_batch(cleaned, memory_action)]
+        return [[float(number) for number in vector] for vector in self._embedder.embed_batch(cleaned, memory_action)]
 
 
 def make_embedder(spec: str, settings: Settings | None = None) -> Embedder:
     """The embedder that BOT_EMBEDDER names: `wordllama`, `fastembed:<model>`, `openai:<model>` or `ollama:<model>`.
 
-    Loads the model or asks its service once. Raises SettingsError with one line where that fails.
+    Loads the model, or calls its service once. Raises SettingsError if that fails.
     """
     provider, model = embedder_named(spec)
     if provider == WORDLLAMA:

@@ -1,4 +1,4 @@
-"""One recall on a store of our own: embed, score, rank, fetch and fit the budget, all in one thread."""
+"""One recall from a store of our own: embed, score, rank, fetch and fit the budget, all in one thread."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,9 +13,9 @@ from bot.text import time_expressions
 from bot.text.clean import one_line
 from bot.text.keywords import terms
 
-#: What of a long message is searched for: its beginning and its end, in characters. Each word costs a look-up.
+#: Characters of a long message that are searched for, from its beginning and end. Each word costs a lookup.
 QUERY = 2000
-#: What of each earlier text counts as context.
+#: The same for each earlier text of the context.
 CONTEXT = 500
 
 
@@ -34,7 +34,7 @@ class Row(Protocol):
 
 
 class Store(Protocol):
-    """The reading half of our stores. `candidates` returns what `sqlite.store.Candidates` describes."""
+    """The reading half of our stores. `candidates` returns `bot.memory.vectors.values.Candidates`."""
 
     def candidates(self, user_id: str, scopes: frozenset[str] | None, query: str, vector: Sequence[float]) -> Any:
         """All live memories of a person in these scopes, scored."""
@@ -55,11 +55,11 @@ def recall(
     context: Sequence[str],
     now: datetime,
 ) -> list[Memory]:
-    """The memories that fit into so many tokens, best first."""
+    """The best memories that fit into `tokens`, best first."""
     window = time_expressions.find(query, now)
     asked = _ends(window.rest if window else query, QUERY)
     found = store.candidates(user_id, scopes, asked, embedder.embed(asked, "search"))
-    if not len(found.rows) or not ranking.most(tokens):
+    if not len(found.rows) or not ranking.max_lines(tokens):
         return []
     order = ranking.rank(
         ranking.Match(found.semantic, found.keyword),
@@ -70,11 +70,11 @@ def recall(
         context=_context(store, embedder, user_id, scopes, context, found),
         words=len(terms(asked)),
         window=window,
-        limit=ranking.most(tokens),
+        limit=ranking.max_lines(tokens),
     )
     wanted = found.rows[order]
-    # A third of the rows that could fit nearly always fills the budget. The others are read where there is still room
-    # for one of them, if it is no longer than those.
+    # A third of the rows that could fit nearly always fills the budget. The others are fetched only if there is still
+    # room for one of average length.
     first = max(len(wanted) // 3, 60)
     memories = _fitting(store.fetch(wanted[:first]), tokens)
     lines = [ranking.LINE + len(one_line(memory.text)) for memory in memories]
@@ -87,34 +87,39 @@ def recall(
 def _fitting(rows: Sequence[Row], tokens: int) -> list[Memory]:
     memories = [to_memory(row) for row in rows]
     texts = [one_line(memory.text) for memory in memories]
-    return [memories[place] for place in ranking.fit(texts, [each.learned_at for each in memories], tokens)]
+    kept = ranking.fit(texts, [memory.learned_at for memory in memories], tokens)
+    return [memories[position] for position in kept]
 
 
 def _context(
     store: Store, embedder: Embedder, user_id: str, scopes: frozenset[str] | None, context: Sequence[str], found: Any
 ) -> ranking.Match | None:
-    said = "\n".join(_ends(text, CONTEXT) for text in context).strip()
-    if not said:
+    text = "\n".join(_ends(text, CONTEXT) for text in context).strip()
+    if not text:
         return None
-    also = store.candidates(user_id, scopes, said, embedder.embed(said, "search"))
-    # Between the two look-ups a memory may have come or gone: then the question alone decides, this once.
-    if not np.array_equal(also.rows, found.rows):
+    matches = store.candidates(user_id, scopes, text, embedder.embed(text, "search"))
+    # Between the two searches a memory may have come or gone: then rank by the question alone, this once.
+    if not np.array_equal(matches.rows, found.rows):
         return None
-    return ranking.Match(also.semantic, also.keyword)
+    return ranking.Match(matches.semantic, matches.keyword)
 
 
-def _ends(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most // 2]} {text[-most // 2 :]}"
+def _ends(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit // 2]} {text[-limit // 2 :]}"
 
 
 def to_memory(row: Row) -> Memory:
-    """A stored memory as a value. Where it was said more than once, its date is the last time."""
+    """A stored memory as a value. If it was said more than once, it is dated by the last time."""
     payload = row.payload
     sources = tuple(
         Source(
-            each["event_id"], _time(each["at"]), each.get("place", ""), each.get("link", ""), each.get("account", "")
+            source["event_id"],
+            _time(source["at"]),
+            source.get("place", ""),
+            source.get("link", ""),
+            source.get("account", ""),
         )
-        for each in payload.get("sources") or ()
+        for source in payload.get("sources") or ()
     )
     learned_at = max((source.at for source in sources), default=_time(payload.get("created_at")))
     edited_at = payload.get("edited_at")

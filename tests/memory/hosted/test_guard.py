@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bot.memory.hosted.client import HostedClient
-from bot.memory.hosted.guard import Everybody, check
+from bot.memory.hosted.guard import AboutEverybody, check
 from tests.fakes.mem0 import KEY, FakeMem0
 
 WRONG: list[Any] = ["", " ", "*", "discord:*", None]
@@ -31,15 +31,15 @@ async def client(mem0: FakeMem0) -> AsyncIterator[HostedClient]:
 @pytest.mark.parametrize("user_id", WRONG)
 async def test_nobody_and_everybody_are_refused(mem0: FakeMem0, client: HostedClient, user_id: Any) -> None:
     """Neither an absent, empty, blank nor wildcard user id leaves the process, in any kind of request."""
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.delete_user(user_id, 1)
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.add([{"role": "user", "content": "x"}], user_id=user_id, run_id="r")
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.search("x", filters={"user_id": user_id})
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.all({"OR": [{"user_id": "discord:1"}, {"AND": [{"user_id": user_id}, {"run_id": "*"}]}]})
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.all({"AND": [{"run_id": "*"}, {"metadata": {"owner": user_id}}]})
     assert mem0.asked == []
     assert len(mem0.rows) == 1
@@ -48,7 +48,7 @@ async def test_nobody_and_everybody_are_refused(mem0: FakeMem0, client: HostedCl
 @pytest.mark.parametrize("filters", [{}, {"OR": []}, {"AND": []}, {"run_id": "*"}, {"NOT": [{"user_id": "discord:1"}]}])
 async def test_a_filter_names_somebody(mem0: FakeMem0, client: HostedClient, filters: dict[str, Any]) -> None:
     """A filter that lets people through whom it doesn't name is refused."""
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await client.all(filters)
     assert mem0.asked == []
 
@@ -57,9 +57,9 @@ async def test_what_mem0s_own_client_could_do_to_everybody_is_refused(mem0: Fake
     """Its sweeping methods end before anything is sent."""
     raw = client._client
     for sweep in (raw.delete_all, raw.delete_users, raw.reset, raw.users):
-        with pytest.raises(Everybody):
+        with pytest.raises(AboutEverybody):
             await sweep()
-    with pytest.raises(Everybody):
+    with pytest.raises(AboutEverybody):
         await raw.batch_delete([{"memory_id": "x"}])
     assert mem0.asked == []
     assert len(mem0.rows) == 1
@@ -86,5 +86,5 @@ async def test_an_address_with_a_path_of_its_own_changes_nothing(host: str) -> N
         "/v1/entities/",
         "/v1/batch/",
     ):
-        with pytest.raises(Everybody):
+        with pytest.raises(AboutEverybody):
             await check(httpx.Request("DELETE", f"{host}{everybodys}"))

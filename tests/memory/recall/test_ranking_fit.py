@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.memory.recall.ranking import fit, most
+from bot.memory.recall.ranking import fit, max_lines
 
 DAY = datetime(2023, 6, 14, tzinfo=UTC)
 TEXTS = st.lists(st.text(alphabet="ab cD1é日", max_size=60), max_size=30)
@@ -49,7 +49,7 @@ def test_no_room_is_left_for_what_was_left_out(lengths: list[int], tokens: int) 
 @given(st.integers(0, 2000), st.integers(0, 300))
 def test_as_many_are_asked_for_as_can_fit(tokens: int, rows: int) -> None:
     """More than `most` never fit, however short they are."""
-    assert len(fit([""] * rows, [DAY] * rows, tokens)) <= most(tokens)
+    assert len(fit([""] * rows, [DAY] * rows, tokens)) <= max_lines(tokens)
 
 
 def test_a_text_too_long_is_passed_over() -> None:
