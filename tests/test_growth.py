@@ -230,7 +230,8 @@ OTHERS = {
         "bot.memory.recall.embedder:Mem0Embedder.embed",
         "bot.memory.recall.embedder:Mem0Embedder.embed_batch",
     ),
-    *(f"bot.memory.hosted.rights:HostedRights.{name}" for name in ("move", "_accounts", "_replace")),
+    *(f"bot.memory.hosted.rights:HostedRights.{name}" for name in ("move", "_accounts")),
+    *("bot.core.usage_report:_column", "bot.core.usage_report:_printable", "bot.ports.allow_list:split"),
     *(
         "bot.memory.vectors.postgres.schema:switch",
         "bot.core.prompt:ladder",
