@@ -1,6 +1,6 @@
-"""What the doctor's checks are made of: a question to a service, and what was found.
+"""What the doctor's checks share: requests to services, and findings.
 
-Nothing that a check returns holds a secret's value.
+Nothing that a check returns contains a secret's value.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from bot.config import Settings
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found: the setting or service, whether it is well, and what to know or to do about it.
+    """What one check found: the setting or service, whether it is fine, and what to know or do about it.
 
-    `odd` marks what works as it is, and may not be what was meant.
+    `odd` marks what works but may not be intended.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a service answered: its JSON object (empty where it is none), and the scopes that Slack tells."""
+    """A service's answer: its JSON object (empty if it isn't one), and the scopes that Slack reports."""
 
     status: int
     body: dict[str, Any]
@@ -39,13 +39,13 @@ class Reply:
 
 
 class Unreachable(Exception):
-    """The service gave no answer; the message is a line about it."""
+    """The service gave no answer; the message is one line about it."""
 
 
 async def ask(
     session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], content: object = None
 ) -> Reply:
-    """Ask a service once. Raises Unreachable."""
+    """Send one request. Raises Unreachable."""
     try:
         async with session.request(method, url, headers=headers, json=content, allow_redirects=False) as response:
             try:
@@ -55,17 +55,17 @@ async def ask(
             return Reply(
                 response.status, body if isinstance(body, dict) else {}, response.headers.get("x-oauth-scopes")
             )
-    except (aiohttp.ClientError, OSError, ValueError) as exc:  # a time-out is an OSError, a header that can't be: Value
+    except (aiohttp.ClientError, OSError, ValueError) as exc:  # OSError: a time-out; ValueError: an invalid header
         raise Unreachable(f"can't be reached ({type(exc).__name__})") from exc
 
 
 def secret(value: SecretStr | None) -> str:
-    """The value of a secret; empty where it isn't set."""
+    """The value of a secret; empty if it isn't set."""
     return value.get_secret_value() if value is not None else ""
 
 
 def miscopied(settings: Settings, *names: str) -> list[Finding]:
-    """Those of these secrets that can't be a token, and so needn't be tried."""
+    """Findings for those of these secrets that can't be a token, so that there is no point in trying them."""
     return [
         Finding(name.upper(), False, wrong)
         for name in names
@@ -75,17 +75,17 @@ def miscopied(settings: Settings, *names: str) -> list[Finding]:
 
 
 def trouble(status: int) -> str:
-    """What a status says that is neither yes nor no."""
+    """Describe a status that says neither that a setting is right nor that it is wrong."""
     if status == 429:
         return "limits how often we may ask (HTTP 429): try again in a minute"
     return f"answers HTTP {status}: try again later" if status >= 500 else f"answers HTTP {status}"
 
 
 def unreachable(setting: str, exc: Unreachable) -> Finding:
-    """That a service can't be reached, found for the setting that says where it is."""
+    """The finding that a service can't be reached, for the setting with its address."""
     return Finding(setting, False, f"{exc}; check the address, the network and any proxy")
 
 
 def name_of(value: object) -> str:
-    """A name from a service: short, and nothing in it that a terminal would obey."""
+    """A name from a service, shortened, without characters that a terminal would interpret."""
     return "".join(sign for sign in str(value) if sign.isprintable())[:80] if value else "?"

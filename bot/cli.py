@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 #: Exit code for a wrong or missing setting.
 MISCONFIGURED = 2
-#: The collector's thresholds: the default looks through everything a dozen times while the libraries are imported.
+#: The garbage collector's thresholds: the defaults make it scan everything a dozen times during the imports.
 COLLECT = (20_000, 20, 50)
 #: The days that `usage` reports unless told otherwise, and the most.
 DAYS, MOST_DAYS = 30, 3660
@@ -37,7 +37,7 @@ DAYS, MOST_DAYS = 30, 3660
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    # Until the loop handles signals itself, a stop during start-up is an orderly end: nothing has been taken in yet.
+    # Until the loop handles signals itself, stopping during startup is safe: nothing has been admitted yet.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gc.set_threshold(*COLLECT)
     parser = argparse.ArgumentParser(prog="python -m bot", description="A chat bot that remembers.")
@@ -89,15 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - the one line that a wrong setting ends with
         return MISCONFIGURED
-    except BrokenPipeError:  # as `export … | head` does: whoever reads has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+    except BrokenPipeError:  # the reader has read enough, as in `export … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at exit
         return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except KeyboardInterrupt:
         return 130
 
 
 def _look_over(settings: Settings) -> None:
-    """What is plainly wrong with the settings ends the start before anything is opened; what may be is logged."""
+    """Raise SettingsError for settings that are plainly wrong, before anything is opened; log those that may be."""
     if odd := settings_check.unknown(settings_check.named()):
         log.warning("unknown settings ignored: %s", ", ".join(odd))
     settings_check.require_tokens(settings)
@@ -106,7 +106,7 @@ def _look_over(settings: Settings) -> None:
 
 
 def _named(name: str) -> str:
-    """The name given by --as. One with white space would share its memories with another: mem0's user ids hold none."""
+    """The name given by --as. mem0's user ids have no white space: a name with any could share another's memories."""
     if name.split() != [name] or not name.isprintable():
         raise SettingsError(f"--as: a name is one word, such as {'-'.join(name.split()) or 'ann'}")
     return name
@@ -165,7 +165,7 @@ async def _person(settings: Settings, command: str, named: str, confirm: Confirm
         person = parse_person(named, PLATFORMS)
     except ValueError as exc:
         raise SettingsError(f"PERSON: {exc}") from None
-    # With memory switched off what is stored is theirs all the same.
+    # Even with memory switched off, what is stored is theirs.
     async with open_app(settings.model_copy(update={"bot_memory": True})) as app:
         commands = PersonCommands(app.identities, app.rights)
         return await (commands.export(person) if command == "export" else commands.erase(person, confirm))

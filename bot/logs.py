@@ -1,10 +1,9 @@
-"""Logging to standard error, one line a record, that can't hold what people say.
+"""Logging to standard error, one line per record, that can't contain what people say.
 
-What our own lines log is ids and error types, by rule. What a library logs may be anything: a request body, SQL with
-its parameters, the text of an exception. So a record's origin decides. Ours is written as it is; a library's is let
-through from WARNING on, with its message only where that stands in the library's source, and of its arguments only the
-numbers.
-Exceptions, from anywhere, are written as types and places, never with their messages.
+Our own records contain ids and error types, by rule. A library's may contain anything: a request body, SQL with its
+parameters, an exception's text. So a record's origin decides: ours are written as they are; a library's only from
+WARNING on, with its message only if that is a literal in the library's source, and with only the numbers among its
+arguments. Exceptions, from anywhere, are written as types and places, never with their messages.
 """
 
 import linecache
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-#: Loggers that are spared the work of building records which the handler would drop anyway.
+#: Loggers set to WARNING, to save the work of building records that the handler would drop anyway.
 _NOISY = (
     *("discord", "slack_bolt", "slack_sdk", "anthropic", "openai", "mem0", "wordllama", "qdrant_client", "posthog"),
     *("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "urllib3", "asyncio", "prompt_toolkit"),
@@ -41,11 +40,11 @@ _ROOT = Path(__file__).resolve().parent.parent
 _OURS = tuple(f"{_ROOT / package}/" for package in ("bot", "adapters"))
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-#: Attributes by which errors say what happened in a number: an errno, an HTTP status, a gateway's close code.
+#: Attributes of errors that hold numeric codes: an errno, an HTTP status, a gateway's close code.
 _NUMBERS = ("errno", "status_code", "status", "code")
 _MIN_TEMPLATE = 12
 _MAX_DEPTH = 4
-#: Seconds in which a warning that is repeated word for word is only counted, and how many such lines are known at once.
+#: Seconds during which repeats of a warning are only counted, and how many distinct warnings are tracked.
 REPEATS = 60.0
 DISTINCT = 1000
 
@@ -60,7 +59,7 @@ def _short(filename: str) -> str:
 
 
 def _frames(trace: TracebackType | None) -> Iterator[str]:
-    """The places an exception went through, innermost first: where it was raised, then our own lines."""
+    """The places that an exception passed through, innermost first: where it was raised, then our own lines."""
     places: list[tuple[str, int, str]] = []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -72,7 +71,7 @@ def _frames(trace: TracebackType | None) -> Iterator[str]:
 
 
 def describe(error: BaseException, depth: int = 0) -> str:
-    """An exception as types and places, causes included, on one line; nothing of its message."""
+    """An exception as types and places, with its causes, on one line, without its message."""
     kind = _named(error)
     numbers = [
         f"{name}={value}"
@@ -91,14 +90,14 @@ def describe(error: BaseException, depth: int = 0) -> str:
 
 
 def _named(error: BaseException) -> str:
-    """An exception by its type; the bot's own with its message, which by rule holds no text from outside."""
+    """An exception's type; the bot's own also with its message, which by rule contains no text from outside."""
     kind = type(error).__name__
     ours = type(error).__module__.partition(".")[0] in ("bot", "adapters")
     return f"{kind}: {error}" if ours and str(error) else kind
 
 
 def _harmless(value: object) -> object:
-    """An argument of one of our own records: an exception is named, not quoted."""
+    """An argument of one of our own records, with exceptions named, not quoted."""
     return _named(value) if isinstance(value, BaseException) else value
 
 
@@ -111,7 +110,7 @@ def _own_message(record: logging.LogRecord) -> str:
 
 
 def _library_message(record: logging.LogRecord) -> str:
-    """A library's message: its template where that is a literal of the library's source, else its place."""
+    """A library's message: its template if that is a literal in the library's source, else its place."""
     place = f"{_short(record.pathname)}:{record.lineno}"
     if not (isinstance(record.msg, str) and len(record.msg) >= _MIN_TEMPLATE):
         return f"message withheld, logged at {place}"
@@ -126,7 +125,7 @@ def _library_message(record: logging.LogRecord) -> str:
 
 
 def _text(record: logging.LogRecord) -> str:
-    """A record on one line, without its time."""
+    """A record on one line, without the time."""
     message = _own_message(record) if _is_ours(record.pathname) else _library_message(record)
     if record.exc_info and record.exc_info[1] is not None:
         message += f": {describe(record.exc_info[1])}"
@@ -139,10 +138,10 @@ def _stamp(at: float) -> str:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes to whatever `sys.stderr` is at the time, so that a prompt on the screen can keep its line.
+    """Writes to the current `sys.stderr`, so that a prompt on the screen can keep its line.
 
-    A warning that is repeated word for word is written once in REPEATS seconds, then counted: a full disk or a service
-    that is down must not fill the log.
+    A repeated warning is written once in REPEATS seconds and otherwise counted: a full disk or a service that is down
+    must not fill the log.
     """
 
     def __init__(self) -> None:
@@ -155,16 +154,16 @@ class _Handler(logging.StreamHandler[Any]):
             self.setStream(sys.stderr)
         try:
             text = _text(record)
-            self._tell_repeats(record.created, REPEATS)
+            self._report_repeats(record.created, REPEATS)
             if record.levelno < logging.WARNING or not self._is_repeat(text, record.created):
                 self._write(f"{_stamp(record.created)} {text}")
-        except Exception:  # noqa: BLE001 - as logging's own handlers do: no record may end what it tells of
+        except Exception:  # noqa: BLE001 - like logging's own handlers: logging must not break what it reports on
             self.handleError(record)
 
     def close(self) -> None:
-        """Tell what was counted and not yet told, as logging closes its handlers at the end."""
-        with suppress(OSError, ValueError):  # standard error itself may be gone by then
-            self._tell_repeats(time.time(), 0.0)
+        """Write the remaining counts when logging closes its handlers at exit."""
+        with suppress(OSError, ValueError):  # standard error itself may be gone
+            self._report_repeats(time.time(), 0.0)
         super().close()
 
     def _is_repeat(self, text: str, now: float) -> bool:
@@ -172,8 +171,8 @@ class _Handler(logging.StreamHandler[Any]):
         self._repeats[text] = (since, count + 1)
         return count >= 0
 
-    def _tell_repeats(self, now: float, age: float) -> None:
-        """Say how often each line came again that is `age` seconds old, or the oldest of too many."""
+    def _report_repeats(self, now: float, age: float) -> None:
+        """Write the counts of lines older than `age` seconds, and of the oldest if there are too many."""
         while self._repeats:
             text, (since, count) = next(iter(self._repeats.items()))
             if since > now - age and len(self._repeats) < DISTINCT:
@@ -188,12 +187,12 @@ class _Handler(logging.StreamHandler[Any]):
         self.flush()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        # The standard one prints the record's message and arguments.
+        # logging's own prints the record's message and arguments.
         error = sys.exc_info()[0]
         try:
             sys.stderr.write(f"a log record of {record.name} was lost ({error.__name__ if error else 'unknown'})\n")
         except (OSError, ValueError, AttributeError):
-            return  # standard error itself is gone: there is nowhere left to say so
+            return  # standard error itself is gone
 
 
 _log = logging.getLogger(__name__)
@@ -207,7 +206,7 @@ def _show_warning(
     file: object = None,
     line: str | None = None,
 ) -> None:
-    """A Python warning as its category and place: some of their texts quote values."""
+    """Log a Python warning as category and place: some warnings quote values."""
     _log.warning("%s at %s:%d", category.__name__, _short(filename), lineno)
 
 
@@ -228,9 +227,9 @@ def _on_unraisable(args: Any) -> None:
 
 
 def setup(level: str) -> None:
-    """Log to standard error from `level` on, in place of every handler set before.
+    """Log to standard error from `level` on, replacing all existing handlers.
 
-    Raises SettingsError where BOT_LOG_LEVEL is none of Python's level names.
+    Raises SettingsError if BOT_LOG_LEVEL isn't one of Python's level names.
     """
     name = level.strip().upper()
     if name not in LEVELS:

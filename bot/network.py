@@ -1,7 +1,7 @@
-"""The way out, for every HTTP client of the bot: the operator's proxy, the CAs they trust, and a bound on what is read.
+"""What all HTTP clients share: the operator's proxy, the CAs they trust, and a limit on what is read of a response.
 
-The libraries differ in which variables they heed (discord.py none, slack_sdk all but NO_PROXY, aiohttp none for
-WebSockets), so that none of them decides: the connector does, which each of them is given.
+The libraries differ in the variables they respect (discord.py none, slack_sdk all but NO_PROXY, aiohttp none for
+WebSockets), so all of them get our connector, which decides.
 """
 
 import ipaddress
@@ -23,9 +23,9 @@ from bot.config import SettingsError
 
 log = logging.getLogger(__name__)
 
-#: Bytes of one response, unpacked. What is read whole is parsed whole, and the loop is deaf meanwhile.
+#: Bytes of one response, decompressed. Responses are parsed in one go, which blocks the loop.
 MAX_RESPONSE = 16 * 2**20
-#: Bytes and lines of one server-sent event: the SDK puts it together line by line, copying each time.
+#: Bytes and lines of one server-sent event: the SDK assembles it line by line, copying each time.
 MAX_EVENT = 4 * 2**20
 MAX_EVENT_LINES = 1000
 
@@ -34,18 +34,18 @@ _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
-class TooMuch(Exception):
-    """A service sends more than is read; the message says what, and quotes nothing."""
+class TooLong(Exception):
+    """A service sends more than is read. The message says what, and quotes nothing."""
 
 
 # -- proxies
 
 
 def proxy_for(url: str | URL) -> URL | None:
-    """The proxy that the environment names for an address, None for a direct connection.
+    """The proxy that the environment names for an address; None for a direct connection.
 
-    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count (also in lower case, which wins), for WebSockets too; this
-    machine's own addresses are never asked of a proxy. Raises SettingsError where the proxy is none that can be used.
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count (lower case takes precedence), for WebSockets too; this
+    machine's own addresses never go through a proxy. Raises SettingsError if the proxy can't be used.
     """
     url = URL(url)
     return _proxy(_proxies(), url.scheme, url.host or "", url.port)
@@ -69,7 +69,7 @@ def _proxy(proxies: dict[str, str], scheme: str, host: str, port: int | None) ->
 
 
 def _proxies() -> dict[str, str]:
-    """The variables by name."""
+    """The proxy variables, by name."""
     found = {}
     for name in ("http", "https", "all", "no"):
         value = os.environ.get(f"{name}_proxy", os.environ.get(f"{name.upper()}_PROXY"))
@@ -91,7 +91,7 @@ def _direct(host: str, port: int | None, proxies: dict[str, str]) -> bool:
 
 
 def _holds(entry: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an entry of NO_PROXY is a network, such as 10.0.0.0/8, with this address."""
+    """Whether an entry of NO_PROXY is a network, such as 10.0.0.0/8, that contains this address."""
     try:
         return address in ipaddress.ip_network(entry.strip(), strict=False)
     except ValueError:
@@ -102,18 +102,18 @@ def _holds(entry: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -
 
 
 def tls() -> ssl.SSLContext:
-    """What servers' certificates are checked against: SSL_CERT_FILE or SSL_CERT_DIR in place of the system's CAs.
+    """The CAs that servers' certificates are checked against: SSL_CERT_FILE or SSL_CERT_DIR, or else the system's.
 
-    REQUESTS_CA_BUNDLE is added to those. Raises SettingsError where a variable names what can't be read.
+    REQUESTS_CA_BUNDLE is added to those. Raises SettingsError if a variable's path can't be read.
     """
     return _tls(*(os.environ.get(name) or None for name in _BUNDLES))
 
 
 @lru_cache(maxsize=4)
 def _tls(file: str | None, folder: str | None, bundle: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR, but not that they can't be read
+    context = ssl.create_default_context()  # respects SSL_CERT_FILE and SSL_CERT_DIR, but ignores unreadable ones
     if file is None and folder is None:
-        context.load_verify_locations(certifi.where())  # for systems that come without any
+        context.load_verify_locations(certifi.where())  # for systems without any
     for name, path in zip(_BUNDLES, (file, folder, bundle), strict=True):
         if path is None:
             continue
@@ -128,16 +128,16 @@ def _tls(file: str | None, folder: str | None, bundle: str | None) -> ssl.SSLCon
     return context
 
 
-# -- what is read
+# -- limits on responses
 
 
 class _Bounded(ResponseHandler):
-    """aiohttp's side of one connection, which hangs up where a response is longer than MAX_RESPONSE."""
+    """aiohttp's side of one connection, which hangs up if a response is longer than MAX_RESPONSE."""
 
     host = "?"
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in, from the socket or (empty) more of those that are being unpacked."""
+        """Receive bytes from the socket or, if empty, continue decompressing earlier ones."""
         super().data_received(data)
         payload = self._payload
         if isinstance(payload, StreamReader) and payload.total_bytes > MAX_RESPONSE and payload.exception() is None:
@@ -148,9 +148,9 @@ class _Bounded(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's connections, by the operator's proxy and CAs, whatever the library above it thinks of them.
+    """aiohttp's connections through the operator's proxy and with their CAs, whatever the library above it does.
 
-    The variables are read once, when the connector is made: looking them up costs each request a per cent.
+    The variables are read once, when the connector is created: looking them up would cost each request one per cent.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -170,7 +170,7 @@ class Connector(aiohttp.TCPConnector):
         if proxy is not None and proxy.user:
             headers["Proxy-Authorization"] = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
             proxy = proxy.with_user(None)
-            if not req.is_ssl():  # there is no tunnel: the proxy reads the request itself
+            if not req.is_ssl():  # without a tunnel, the proxy reads the request itself
                 req.headers.update(headers)
         req.update_proxy(proxy, None, headers or None)
         connection = await super().connect(req, traces, timeout)
@@ -179,8 +179,8 @@ class Connector(aiohttp.TCPConnector):
         return connection
 
 
-class Meter:
-    """Counts what comes of one response. With `events`, also what each server-sent event takes."""
+class ReadLimit:
+    """Counts the bytes of one response and, with `events`, the size of each server-sent event."""
 
     def __init__(self, events: bool = False) -> None:
         self._events = events
@@ -191,22 +191,22 @@ class Meter:
 
     @staticmethod
     def check(headers: Any) -> None:
-        """Raise TooMuch where a response's headers tell of more than is read. It was asked for as it is, not packed."""
+        """Raise TooLong if a response's headers announce more than is read, or compression, which wasn't accepted."""
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-            raise TooMuch("a response is compressed, which it was asked not to be")
+            raise TooLong("a response is compressed, which it was asked not to be")
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > MAX_RESPONSE:
-            raise TooMuch(f"a response is longer than {MAX_RESPONSE} bytes")
+            raise TooLong(f"a response is longer than {MAX_RESPONSE} bytes")
 
     def count(self, chunk: bytes) -> None:
-        """Count a piece. Raises TooMuch."""
+        """Count a chunk. Raises TooLong."""
         self._bytes += len(chunk)
         if self._bytes > MAX_RESPONSE:
-            raise TooMuch(f"a response is longer than {MAX_RESPONSE} bytes")
+            raise TooLong(f"a response is longer than {MAX_RESPONSE} bytes")
         if not self._events:
             return
         seen = self._tail + chunk
-        end = max(seen.rfind(each) + len(each) if each in seen else 0 for each in _EVENT_ENDS)
+        end = max(seen.rfind(mark) + len(mark) if mark in seen else 0 for mark in _EVENT_ENDS)
         if end > len(self._tail):
             self._event, self._lines = len(seen) - end, seen.count(b"\n", end)
         else:
@@ -214,38 +214,38 @@ class Meter:
             self._lines += chunk.count(b"\n")
         self._tail = seen[-3:]
         if self._event > MAX_EVENT or self._lines > MAX_EVENT_LINES:
-            raise TooMuch(f"an event is longer than {MAX_EVENT} bytes or {MAX_EVENT_LINES} lines")
+            raise TooLong(f"an event is longer than {MAX_EVENT} bytes or {MAX_EVENT_LINES} lines")
 
 
 class BoundedStream:
-    """A response's bytes, up to what is read of one. Mixed into the stream class of httpx, or of httpx2, its like."""
+    """A response's bytes, up to the limit. Mixed into the stream class of httpx or httpx2."""
 
-    def __init__(self, inner: Any, meter: Meter, refusal: Callable[[TooMuch], Exception]) -> None:
+    def __init__(self, inner: Any, limit: ReadLimit, refusal: Callable[[TooLong], Exception]) -> None:
         self._inner = inner
-        self._meter = meter
+        self._limit = limit
         self._refusal = refusal
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._inner:
             try:
-                self._meter.count(chunk)
-            except TooMuch as exc:
+                self._limit.count(chunk)
+            except TooLong as exc:
                 raise self._refusal(exc) from exc
             yield chunk
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Return the connection."""
         await self._inner.aclose()
 
 
 class BoundedTransport:
-    """A transport that reads no more of a response than it may. Mixed into the transport class of either library.
+    """A transport that limits what is read of a response. Mixed into the transport class of either library.
 
     Attributes:
-        service: Whose responses they are, for the log.
+        service: The service's name, for the log.
         stream: The library's stream class with `BoundedStream`.
-        error: What the library raises where it can't read a response.
-        events: Whether a response is read as server-sent events.
+        error: What the library raises if it can't read a response.
+        events: Whether responses are read as server-sent events.
     """
 
     service: ClassVar[str]
@@ -257,21 +257,21 @@ class BoundedTransport:
         self._inner = inner
 
     async def handle_async_request(self, request: Any) -> Any:
-        """Send a request. Raises `error` where more would be read than may be."""
+        """Send a request. Raises `error` if the response exceeds the limit."""
         request.headers["Accept-Encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         try:
-            Meter.check(response.headers)
-        except TooMuch as exc:
+            ReadLimit.check(response.headers)
+        except TooLong as exc:
             await response.aclose()
             raise self._refusal(exc) from exc
-        response.stream = self.stream(response.stream, Meter(self.events), self._refusal)
+        response.stream = self.stream(response.stream, ReadLimit(self.events), self._refusal)
         return response
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
 
-    def _refusal(self, exc: TooMuch) -> Exception:
+    def _refusal(self, exc: TooLong) -> Exception:
         log.warning("%s: %s", self.service, str(exc))
         return self.error("more than is read")

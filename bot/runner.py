@@ -1,4 +1,4 @@
-"""Runs what is composed: the event loop, signals, supervision of the platforms, and stopping in time."""
+"""Runs the composed bot: the event loop, signals, supervision of the platforms, and a timely shutdown."""
 
 import asyncio
 import gc
@@ -18,22 +18,22 @@ from bot.ports import Adapter
 
 log = logging.getLogger(__name__)
 
-#: Hosts kill a process 30 s after SIGTERM: answers in flight have 20 s (adapters hold to the same), lessons at most 5 s
-#: of what then remains of 27.
+#: Hosts kill a process 30 s after SIGTERM: answers in flight have 20 s (as in the adapters), lessons at most 5 s of
+#: what then remains of 27.
 ANSWERING_GRACE = 20.0
 LEARNING_GRACE = 5.0
 STOPPING = 27.0
-#: Then the process ends, whatever still waits for a database or a disk that says nothing.
+#: Then the process exits, whatever still waits for an unresponsive database or disk.
 LATEST = 28.0
-#: Seconds between two collections of what is new. What holds itself (an error and its frames, a view and its buttons)
-#: may hold texts, and must not outlive their being forgotten for long: by the thresholds alone it may stay for hours.
+#: Seconds between garbage collections. Reference cycles (an error and its frames, a view and its buttons) may hold
+#: texts, and must not outlive their erasure for long: the thresholds alone may leave them for hours.
 COLLECT_EVERY = 30.0
-#: The slow imports begin when the platforms listen, or so many seconds after the start.
+#: The slow imports start when the platforms listen, or after this many seconds.
 HEAD_START = 3.0
 
 
 def in_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where there is one; return the exit code."""
+    """Run on uvloop, if available; return the exit code."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     if sys.platform != "win32":
         import uvloop
@@ -44,8 +44,8 @@ def in_loop(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _on_stop(stop: Callable[[], object]) -> None:
-    """Call `stop` at SIGTERM (hosts) and SIGINT (Ctrl-C), as often as they come."""
-    if sys.platform == "win32":  # its event loops handle no signals: there Ctrl-C ends the process
+    """Call `stop` on every SIGTERM (from hosts) and SIGINT (Ctrl-C)."""
+    if sys.platform == "win32":  # its event loops don't handle signals: Ctrl-C ends the process
         return
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,8 +60,8 @@ async def chat(settings: Settings, name: str) -> int:
         terminal.notify(notice)
 
     async with open_app(settings, notify=notify, later=False) as app:
-        # No history file: what was typed would lie on the disk as it was said, forgotten or not.
-        # Notes cost nothing to take: each is there before the next line is read.
+        # No history file: it would keep what was typed, forgotten or not.
+        # In notebook mode learning is fast: finish it before reading the next line.
         notebook = settings.anthropic_api_key is None
         settled = app.learner.flush if notebook and settings.bot_memory else None
         terminal = TerminalAdapter(app, name=name, notebook=notebook, settled=settled)
@@ -86,7 +86,7 @@ async def chat(settings: Settings, name: str) -> int:
 
 
 async def serve(settings: Settings) -> int:
-    """Run every platform whose settings are there, until the process is asked to stop; return the exit code."""
+    """Run every platform whose settings are present until asked to stop; return the exit code."""
     stop = asyncio.Event()
 
     def ask_to_stop() -> None:
@@ -105,7 +105,7 @@ async def serve(settings: Settings) -> int:
         work = asyncio.create_task(_begin(adapters, app, recovery), name="start")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
-            # A platform's supervisor only ends by stopping or by a setting that its service refuses; so does the start.
+            # A platform's supervisor ends only when stopped, or if its service refuses a setting; so does the startup.
             await _first_end([stopped, *running], work)
         finally:
             log.info("stopping")
@@ -138,23 +138,23 @@ async def _first_end(tasks: Sequence[asyncio.Task[Any]], start: asyncio.Task[Non
 
 
 async def _begin(adapters: Sequence[Adapter], app: App, recovery: Recovery) -> None:
-    """Build the slow parts once the platforms listen, then take up what was left behind, now and later."""
+    """Build the slow parts once the platforms listen, then run recovery and the other background work."""
     ready = [asyncio.ensure_future(adapter.ready.wait()) for adapter in adapters]
     await asyncio.wait(ready, timeout=HEAD_START)
     for waiter in ready:
         waiter.cancel()
     await app.build()
-    # A quarter of a million objects of the libraries are here to stay: looking through them again would hold
-    # everybody's answers up for a quarter of a second each time.
+    # A quarter of a million objects of the libraries are permanent: scanning them again would delay all answers by a
+    # quarter of a second each time.
     gc.freeze()
     log.info("memory is ready")
     await asyncio.gather(recovery.run(), app.eraser.run(), app.identities.run(), _collect())
 
 
 async def _collect() -> None:
-    """Free what nobody holds any more, now and again, for ever."""
+    """Collect garbage periodically, until cancelled."""
     await asyncio.sleep(COLLECT_EVERY)
-    gc.unfreeze()  # messages that were in hand then were frozen too
+    gc.unfreeze()  # messages in flight were frozen, too
     gc.collect()
     gc.freeze()
     while True:
