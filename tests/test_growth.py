@@ -211,7 +211,7 @@ WITHIN = {
         "adapters.common.markdown_render:_width",
     ),
     *("adapters.slack.text:plain", "adapters.slack.text:parts"),
-    *("adapters.common.text:split_markdown", "adapters.common.text:_Splitting.take", "bot.commands.listing:detail"),
+    *("adapters.common.text:split_markdown", "adapters.common.text:_Splitter.add", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     "bot.memory.embedded.extraction_answer:_partial_rows",
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),

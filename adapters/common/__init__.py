@@ -1,1 +1,1 @@
-"""What more than one platform needs: Markdown, cleaning and splitting of texts."""
+"""What several platforms need: Markdown, growing answers, cleaning and splitting texts."""

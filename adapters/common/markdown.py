@@ -1,12 +1,12 @@
 """Markdown as models write it: CommonMark with tables and strikethrough, by markdown-it.
 
-What differs from CommonMark, each for what chat models write:
-- emphasis works beside CJK letters, whose punctuation CommonMark takes for a word's edge ("**「重要」**です");
-- a bare address is one piece, whatever signs it holds;
-- TeX between dollars or in `\\(…\\)`, `\\[…\\]` is one piece as well, whose signs mean nothing here;
-- `[^1]:` begins no definition of a link (which would swallow the footnote);
-- there are no blocks of HTML: their tags stand in paragraphs, and their text is read;
-- what is nested deeper than DEEPEST is text, where markdown-it would leave it out.
+Differs from CommonMark, to fit what chat models write:
+- emphasis works next to CJK letters, where CommonMark sees no word boundary ("**「重要」**です");
+- a bare address is one token, whatever characters it contains;
+- so is TeX between dollars or in `\\(…\\)`, `\\[…\\]`, whose characters have no meaning here;
+- `[^1]:` doesn't define a link (which would swallow the footnote);
+- there are no HTML blocks: their tags are inline, and their text is read;
+- what is nested deeper than DEEPEST is text; markdown-it would drop it.
 """
 
 import re
@@ -21,12 +21,12 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
-#: Quotations and lists within each other.
+#: Nesting depth of quotations and lists.
 DEEPEST = 8
 #: Characters of an address, and of a formula.
 _ADDRESS = 2048
 _FORMULA = 2000
-#: Signs of emphasis before an address that are looked at.
+#: Emphasis markers before an address that are examined.
 _MARKS = 100
 
 _REST = re.compile(r"://[^\s<>\[\]`|*\"\\^{}]+")
@@ -70,7 +70,7 @@ def _no_footnote(rule: Rule) -> Rule:
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
-    """CommonMark's delimiter runs, but that CJK letters count as white space does."""
+    """CommonMark's delimiter runs, except that CJK letters count as word boundaries, like white space."""
     marker = state.src[state.pos]
     if silent or marker not in "*_":
         return False
@@ -108,34 +108,34 @@ def _edge(char: str) -> bool:
 
 
 def _address(state: StateInline, silent: bool) -> bool:
-    """An address as it stands, without the punctuation that ends its sentence."""
+    """A bare address, without the punctuation that ends its sentence."""
     if state.src[state.pos] != ":" or state.linkLevel:
         return False
     scheme = _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos])
     rest = _REST.match(state.src, state.pos, min(state.posMax, state.pos + _ADDRESS)) if scheme else None
     if scheme is None or rest is None:
         return False
-    # A sign that ends an emphasis is none of the address, where one was begun before it.
-    begun_marks = {chr(each.marker) for each in state.delimiters[-_MARKS:]} & set("~_")
-    ends = ".,:;!?'" + "".join(begun_marks)
-    begun, found = scheme.group(), rest.group().rstrip(ends)
+    # A marker that ends an open emphasis isn't part of the address.
+    open_marks = {chr(delimiter.marker) for delimiter in state.delimiters[-_MARKS:]} & set("~_")
+    ends = ".,:;!?'" + "".join(open_marks)
+    start, found = scheme.group(), rest.group().rstrip(ends)
     while found.endswith(")") and found.count(")") > found.count("("):
         found = found[:-1].rstrip(ends)
     if len(found) <= len("://"):
         return False
     if not silent:
-        if not state.pending.endswith(begun):
+        if not state.pending.endswith(start):
             return False
-        state.pending = state.pending[: -len(begun)]
-        state.push("address", "", 0).content = begun + found
+        state.pending = state.pending[: -len(start)]
+        state.push("address", "", 0).content = start + found
     state.pos += len(found)
     return True
 
 
 def _formula(state: StateInline, silent: bool) -> bool:
-    """TeX, by Pandoc's rule for dollars: "$5 and $10" is none."""
+    """TeX, by Pandoc's rule for dollars: "$5 and $10" isn't."""
     start = state.pos
-    opening = next((each for each in ("$$", "$", "\\(", "\\[") if state.src.startswith(each, start)), "")
+    opening = next((mark for mark in ("$$", "$", "\\(", "\\[") if state.src.startswith(mark, start)), "")
     if not opening:
         return False
     closing = {"\\(": "\\)", "\\[": "\\]"}.get(opening, opening)
@@ -155,6 +155,6 @@ def _formula(state: StateInline, silent: bool) -> bool:
 
 
 def attribute(token: Token, name: str) -> str:
-    """An attribute of a token, empty where it has none."""
+    """An attribute of a token; empty if it has none."""
     found: Any = token.attrs.get(name, "")
     return str(found)

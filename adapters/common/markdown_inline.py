@@ -1,4 +1,4 @@
-"""Text within a line: emphasis, code, links and tags, written as a platform shows them."""
+"""Renders inline Markdown (emphasis, code, links, tags) for a platform."""
 
 import re
 from collections.abc import Sequence
@@ -9,60 +9,60 @@ from markdown_it.token import Token
 
 from adapters.common.markdown import attribute
 
-#: Keeps signs apart, without width.
+#: A zero-width space, to separate markers.
 BREAK = "\u200b"
 _TAG = re.compile(r"<(/?)(b|strong|i|em|s|del|strike|code|kbd)>", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
-#: What a tag of HTML, or a token of markdown-it, does to the text in it.
+#: The formats of HTML tags and of markdown-it's tokens.
 _FORMATS = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "s": "strike", "del": "strike"}
 _FORMATS |= {"strike": "strike", "code": "code", "kbd": "code"}
 
 
 class Style(Protocol):
-    """How a platform writes what it shows."""
+    """A platform's markup."""
 
-    #: Bold, italic, struck.
+    #: Markers of bold, italic and strikethrough.
     bold: str
     italic: str
     strike: str
     bullet: str
     rule: str
-    #: The boxes of tasks.
+    #: The check boxes of tasks.
     open: str
     done: str
-    #: Whether a heading of the platform's own has so many levels; the others are bold.
+    #: How many levels of headings the platform has; deeper ones become bold.
     headings: int
-    #: Whether it shows tables of Markdown, languages of code, and code within lists and quotations.
+    #: Whether it supports Markdown tables, languages of code blocks, and code blocks within lists and quotations.
     tables: bool
     languages: bool
     inner_code: bool
-    #: Whether a sign of formatting needs the edge of a word beside it.
+    #: Whether markers only work at the edge of a word.
     edges: bool
 
     def text(self, text: str, before: str, after: str) -> str:
-        """Plain text, of which nothing is to be formatted, between these two characters."""
+        """Escape plain text that is between these two characters."""
         ...
 
     def start(self, line: str) -> str:
-        """A paragraph's line, whose beginning is to form nothing."""
+        """Escape the beginning of a paragraph's line."""
         ...
 
     def code(self, content: str) -> str:
-        """What code holds, so that nothing in it lives."""
+        """Escape the content of code."""
         ...
 
     def link(self, label: str, plain: str, target: str) -> str:
-        """A link: its label as formatted and as plain text, and where it goes."""
+        """A link: its label as rendered and as plain text, and its target."""
         ...
 
     def address(self, target: str, *, bracketed: bool) -> str:
-        """An address that stands for itself; `bracketed`: written as `<…>`."""
+        """A bare address; `bracketed`: written as `<…>`."""
         ...
 
 
 @dataclass(slots=True)
 class _Inline:
-    """Inline tokens being written: pieces, and how deep in each format the text is."""
+    """Inline tokens being rendered: the pieces, and the nesting depth of each format."""
 
     style: Style
     pieces: list[str] = field(default_factory=list)
@@ -78,14 +78,14 @@ class _Inline:
             self.closed = False
 
     def toggle(self, name: str, *, opens: bool, after: str) -> None:
-        """Begin or end a format, unless the text is in it anyhow."""
+        """Begin or end a format, unless nested in the same one."""
         marker: str = {"bold": self.style.bold, "italic": self.style.italic, "strike": self.style.strike}[name]
         depth: int = self.depth.get(name, 0) + (1 if opens else -1)
         self.depth[name] = depth
         if depth != (1 if opens else 0):
             return
         before = self.last()
-        # Two markers side by side would be read as one.
+        # Two adjacent markers would be parsed as one.
         if opens and ((self.closed and before == marker[0]) or (self.style.edges and before.isalnum())):
             self.put(BREAK)
         self.put(marker)
@@ -95,7 +95,7 @@ class _Inline:
 
 
 def plain_text(tokens: Sequence[Token]) -> str:
-    """What is read of inline tokens, without any formatting."""
+    """The text of inline tokens, without formatting."""
     found = []
     for token in tokens:
         if token.type in ("softbreak", "hardbreak") or (
@@ -113,7 +113,7 @@ def inline(tokens: Sequence[Token], style: Style, *, bold: bool = False) -> str:
     at = 0
     while at < len(tokens):
         token = tokens[at]
-        after = next((each.content[:1] or "\n" for each in tokens[at + 1 : at + 2]), "")
+        after = (tokens[at + 1].content[:1] or "\n") if at + 1 < len(tokens) else ""
         match token.type:
             case "text":
                 out.put(style.text(token.content, out.last(), after))
@@ -142,12 +142,12 @@ def inline(tokens: Sequence[Token], style: Style, *, bold: bool = False) -> str:
                 _html(out, token.content, tags.get(at), after)
         at += 1
     written = "".join(out.pieces)
-    # A single backquote pairs with none.
+    # A single backquote has nothing to pair with.
     return written.replace("\\`", "`") if written.count("`") == 1 else written
 
 
 def _paired(tokens: Sequence[Token]) -> dict[int, tuple[str, bool]]:
-    """The tags of HTML that format and are closed: by place, what they do, and whether they open."""
+    """HTML tags that format and are closed, by position: the format, and whether the tag opens it."""
     found: dict[int, tuple[str, bool]] = {}
     opened: list[tuple[str, int]] = []
     for place, token in enumerate(tokens):
@@ -158,8 +158,8 @@ def _paired(tokens: Sequence[Token]) -> dict[int, tuple[str, bool]]:
         if not tag[1]:
             opened.append((name, place))
         elif opened and opened[-1][0] == name:
-            _, begun = opened.pop()
-            found[begun], found[place] = (_FORMATS[name], True), (_FORMATS[name], False)
+            _, start = opened.pop()
+            found[start], found[place] = (_FORMATS[name], True), (_FORMATS[name], False)
     return found
 
 
@@ -175,7 +175,7 @@ def _html(out: _Inline, content: str, paired: tuple[str, bool] | None, after: st
 
 
 def _span(content: str, style: Style) -> str:
-    """Code within a line; it may hold backquotes, which mrkdwn has no way to write."""
+    """Inline code. It may contain backquotes, which mrkdwn can't express."""
     content = content.replace("\n", " ")
     if style.edges:
         content = content.replace("`", "\u02cb")

@@ -1,4 +1,4 @@
-"""Parsed Markdown written anew, as a platform shows it: each has its `Style`."""
+"""Renders parsed Markdown for a platform, in its `Style`."""
 
 import re
 import unicodedata
@@ -10,16 +10,16 @@ from markdown_it.token import Token
 from adapters.common.markdown import attribute, parse
 from adapters.common.markdown_inline import BREAK, Style, inline, plain_text
 
-#: Columns and characters of a table that is shown as a block of aligned text: what fits a phone held sideways, and
-#: stays in one message. Larger ones are lists.
+#: Columns and characters of a table shown as a block of aligned text, so that it fits a phone in landscape mode and one
+#: message. Larger tables become lists.
 TABLE_COLUMNS = 60
 TABLE_CHARACTERS = 1000
 
-#: Characters that are read at once, and the most that one block may have: what is behind it is shown as it stands.
+#: Characters parsed at a time, and the limit of one block: the rest is shown verbatim.
 LONGEST = 12_000
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+.#-]{1,20}")
-#: A paragraph of words and the signs of sentences: there is nothing in it to format or to escape, on any platform.
+#: A paragraph of words and sentence punctuation, with nothing to format or escape on any platform.
 _PROSE = re.compile(r"[^\W\d_][\w ,.;?!'’\"“”()—–…]*")
 _TASK = re.compile(r"\[([ xX])\][ \t]")
 
@@ -31,21 +31,21 @@ class _Line:
 
 
 def render(text: str, style: Style) -> str:
-    """A text of Markdown as the platform shows it. What comes to nothing is shown as it stands: nothing is lost."""
+    """Render Markdown for a platform. A text that would render to nothing is shown verbatim: nothing is lost."""
     return Growing(style).render(text)
 
 
 class Growing:
-    """`render` for a text that grows: the blocks before the last stay as they are, and aren't read again."""
+    """`render` for a text that grows: the blocks before the last stay the same, and aren't parsed again."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
         self._settled = self._written = ""
 
     def render(self, text: str) -> str:
-        """All of the text, which goes on where the one before ended."""
+        """Render the whole text, which continues the previous one."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        defines = "]:" in text and len(text) <= LONGEST  # a definition of a link changes blocks before it
+        defines = "]:" in text and len(text) <= LONGEST  # a link definition changes blocks before it
         if defines or not text.startswith(self._settled):
             self._settled = self._written = ""
         if not defines:
@@ -59,7 +59,7 @@ class Growing:
     def _read(self, text: str, *, settle: bool) -> str:
         rest = text[len(self._settled) :]
         head = rest if len(rest) <= LONGEST else rest[: _cut(rest)]
-        # A block's first line may yet turn out to belong to the block before it while it isn't complete.
+        # While a block's first line is incomplete, it may turn out to belong to the block before it.
         complete = head.count("\n")
         found = list(_top(head, self._style))
         last = next((place for place in range(len(found) - 1, 0, -1) if found[place][0] < complete), 0)
@@ -67,7 +67,7 @@ class Growing:
         for place, (line, gap, block) in enumerate(found):
             written.append(gap)
             if place == last and last and settle:
-                self._settled += "".join(each + "\n" for each in rest.split("\n", line)[:line])
+                self._settled += "".join(f"{settled}\n" for settled in rest.split("\n", line)[:line])
                 self._written = "".join(written)
             written.append(block)
         if len(head) < len(rest):
@@ -76,18 +76,18 @@ class Growing:
 
 
 def _cut(text: str) -> int:
-    """Where what is read of a long text ends: behind a line, else behind a word, else anywhere."""
+    """Where to stop parsing a long text: after a line, else after a word, else anywhere."""
     return text.rfind("\n", 0, LONGEST) + 1 or text.rfind(" ", 0, LONGEST) + 1 or LONGEST
 
 
 def _unread(text: str, style: Style) -> Iterator[str]:
-    """Text as it stands, line by line."""
+    """Text shown verbatim, line by line."""
     return (f"{style.start(style.text(line, '', ''))}\n" for line in text.split("\n"))
 
 
 def _top(text: str, style: Style) -> Iterator[tuple[int, str, str]]:
-    """Each top-level block of a text: the number of its first line, the gap before it, and how it is written."""
-    if "_" not in text and _PROSE.fullmatch(text):  # many steps of most answers; parsing takes ten times as long
+    """Each top-level block of a text: the number of its first line, the gap before it, and its rendering."""
+    if "_" not in text and _PROSE.fullmatch(text):  # most snapshots of most answers; parsing takes ten times as long
         yield 0, "", text.rstrip()
         return
     tokens = parse(text)
@@ -103,7 +103,7 @@ def _top(text: str, style: Style) -> Iterator[tuple[int, str, str]]:
 
 
 def _spans(tokens: Sequence[Token], start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
-    """The blocks among tokens, each from its first token to behind its last."""
+    """The blocks among tokens, as (first, end), end exclusive."""
     at = start
     while at < (len(tokens) if stop is None else stop):
         end = at + 1
@@ -118,7 +118,7 @@ def _spans(tokens: Sequence[Token], start: int = 0, stop: int | None = None) -> 
 def _blocks(
     tokens: Sequence[Token], style: Style, start: int = 0, stop: int | None = None, *, tight: bool = False
 ) -> list[_Line]:
-    """Blocks one below the other, with an empty line between two where the author left one."""
+    """Consecutive blocks, separated by an empty line if the author left one."""
     written: list[_Line] = []
     ended = 0
     for first, end in _spans(tokens, start, stop):
@@ -170,14 +170,14 @@ def _code(content: str, info: str, style: Style) -> list[_Line]:
     if not content.strip():
         return []
     language = _LANGUAGE.fullmatch(info.split(maxsplit=1)[0]) if style.languages and info.strip() else None
-    # No platform knows longer fences than these.
+    # No platform supports longer fences.
     lines = style.code(content.removesuffix("\n")).replace("```", f"`{BREAK}`{BREAK}`").split("\n")
     fenced = [f"```{language.group() if language else ''}", *lines, "```"]
     return [_Line(line, code=True) for line in fenced]
 
 
 def _prefixed(lines: Sequence[_Line], head: str, rest: str, style: Style, *, flat: bool = False) -> list[_Line]:
-    """Lines behind a prefix; `flat`: one that is there already isn't doubled, where the platform nests none."""
+    """Prefix lines; `flat`: don't repeat a prefix that is there already, as the platform can't nest it."""
     written = []
     for number, line in enumerate(lines):
         prefix = rest if number else head
@@ -207,7 +207,7 @@ def _list(tokens: Sequence[Token], first: int, end: int, style: Style) -> list[_
 
 
 def _task(tokens: Sequence[Token], item: int, after: int) -> str:
-    """The box of a task, taken out of its text; empty where the item is none."""
+    """A task's check box, removed from its text; empty if the item isn't a task."""
     inline = tokens[item + 2] if item + 2 < after else None
     children = (inline.children or ()) if inline is not None and inline.type == "inline" else ()
     text = next(iter(children), None)
@@ -228,17 +228,17 @@ def _table(tokens: Sequence[Token], style: Style) -> list[_Line]:
     aligned = [attribute(token, "style") for token in tokens if token.type == "th_open"]
     written = [[" ".join(inline(cell, style).split("\n")) for cell in row] for row in rows]
     if style.tables:
-        marks = [{"text-align:right": "--:", "text-align:center": ":-:"}.get(each, "---") for each in aligned]
+        marks = [{"text-align:right": "--:", "text-align:center": ":-:"}.get(align, "---") for align in aligned]
         lines = [[cell.replace("|", "\\|") for cell in row] for row in written]
         return [_Line(f"| {' | '.join(line)} |") for line in (lines[0], marks, *lines[1:])]
     plain = [[plain_text(cell) for cell in row] for row in rows]
     linked = any(token.type in ("link_open", "image", "address") for row in rows for cell in row for token in cell)
-    block = None if linked else _aligned(plain, [each == "text-align:right" for each in aligned])
+    block = None if linked else _aligned(plain, [align == "text-align:right" for align in aligned])
     return _code(block, "", style) if block else _listed(written, style)
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str | None:
-    """The table as columns of text; None where that is too wide or too long."""
+    """The table as aligned columns of text; None if that is too wide or too long."""
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     total = sum(widths) + 3 * (len(widths) - 1)
     if total > TABLE_COLUMNS or (total + 1) * (len(rows) + 1) > TABLE_CHARACTERS:
@@ -255,7 +255,7 @@ def _aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str | None
 
 
 def _width(text: str) -> int:
-    """Columns that a text takes in a fixed-width font."""
+    """The columns that a text takes up in a monospaced font."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
@@ -263,10 +263,10 @@ def _width(text: str) -> int:
 
 
 def _listed(rows: Sequence[Sequence[str]], style: Style) -> list[_Line]:
-    """The table as a list: a row an item, each cell behind its column's name."""
+    """The table as a list: one item per row, each cell preceded by its column's name."""
     head, written = rows[0], []
     for row in rows[1:]:
         named = [f"{name}: {cell}" if name else cell for name, cell in zip(head[1:], row[1:], strict=True) if cell]
         first = f"{style.bold}{row[0]}{style.bold}" if row[0] and style.bold not in row[0] else row[0]
-        written.append(_Line(style.bullet + " · ".join(each for each in (first, *named) if each)))
+        written.append(_Line(style.bullet + " · ".join(cell for cell in (first, *named) if cell)))
     return written or [_Line(" · ".join(head))]

@@ -1,16 +1,16 @@
-"""What every chat platform needs done to a text: cleaning, and splitting Markdown into messages."""
+"""Text processing that every chat platform needs: cleaning, and splitting Markdown into messages."""
 
 import re
 from dataclasses import dataclass, field, replace
 
-# Backquotes in the info string would make it inline code (CommonMark 0.31, 4.5). Possessive, or tildes with a backquote
-# behind them would be tried at each of their lengths.
+# Backquotes in the info string would make it inline code (CommonMark 0.31, 4.5). Possessive, or tildes followed by a
+# backquote would be tried at each length.
 _FENCE = re.compile(r"(?P<marker>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*+)")
 _MAX_LANGUAGE = 20
 
 
 def clean(text: str) -> str:
-    """The text without what no database, socket or screen takes: null characters and lone surrogates."""
+    """The text without null characters and lone surrogates, which no database, socket or screen accepts."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -24,7 +24,7 @@ class _Fence:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line, and what is open before and after it: a code block, or a table of which `table` are the first lines."""
+    """A line, and what is open before and after it: a code block, or a table whose head is `table`."""
 
     text: str
     before: _Fence | None
@@ -35,23 +35,22 @@ class _Row:
 def split_markdown(text: str, limit: int) -> list[str]:
     """Split Markdown into parts of at most `limit` characters, none of them blank.
 
-    Breaks fall between paragraphs where possible, else between lines, else between words. What must be broken goes on
-    as what it was in the next part: a code block is closed and opened again with its language, a table gets its head
-    again, a list that begins within an item is moved to the margin. A code block that never ends is closed. The first
-    parts stay the same while the text grows, and each line is looked at a bounded number of times. `limit` is at least
-    64.
+    Breaks between paragraphs if possible, else between lines, else between words. Whatever is broken continues in the
+    next part: a code block is closed and reopened with its language, a table's head is repeated, a part that begins
+    within a list is moved to the margin. A code block that never ends is closed. The first parts stay the same while
+    the text grows. Linear: each line is examined a bounded number of times. `limit` is at least 64.
     """
     if limit < 64:
         raise ValueError("limit: at least 64 characters")
-    splitting = _Splitting(limit)
+    splitter = _Splitter(limit)
     for line in text.split("\n"):
-        splitting.take(line)
-    return splitting.end()
+        splitter.add(line)
+    return splitter.end()
 
 
 @dataclass(slots=True)
-class _Splitting:
-    """The part that is being filled: its head (a code block or table that goes on) and its lines."""
+class _Splitter:
+    """The part being filled: its head (of a continued code block or table) and its lines."""
 
     limit: int
     parts: list[str] = field(default_factory=list)
@@ -61,22 +60,22 @@ class _Splitting:
     fence: _Fence | None = None
     table: str = ""
     previous: str = ""
-    #: Columns that lines are moved to the left, in a part that begins within a list.
+    #: Columns by which lines are moved to the left, in a part that begins within a list.
     margin: int = 0
 
-    def take(self, line: str) -> None:
+    def add(self, line: str) -> None:
         """Add a line of the text."""
         before, self.fence = self.fence, _after(line, self.fence)
         if before is None and self.fence is not None and len(line) > self.limit // 2:
-            line = self.fence.marker + self.fence.language  # nobody reads more of it
+            line = self.fence.marker + self.fence.language  # the rest of it isn't shown anyway
         table = self._in_table(line) if before is None and self.fence is None else ""
         step = 4 * self.limit
         row = _Row(line[:step], before, self.fence, table)
-        for start in range(step, len(line), step):  # or each cut would copy all of a line of any length
+        for start in range(step, len(line), step):  # in steps, or each cut would copy the whole line
             while len(row.text) > self.limit:
                 row = self._shorten(row)
             row = replace(row, text=row.text + line[start : start + step])
-        self._add(row)
+        self._add_row(row)
         self.previous = line[: self.limit]
 
     def _in_table(self, line: str) -> str:
@@ -87,7 +86,7 @@ class _Splitting:
             return ""
         return self.table
 
-    def _add(self, row: _Row) -> None:
+    def _add_row(self, row: _Row) -> None:
         while not self._fits(row):
             row = self._shorten(row)
         if self.rows or row.text.strip() or row.before is not None:
@@ -101,7 +100,7 @@ class _Splitting:
             self.length += len(text) + 1
 
     def _shorten(self, row: _Row) -> _Row:
-        """End a part where a line doesn't fit, and return what of the line goes into the next."""
+        """End a part that a line doesn't fit into; return what of the line goes into the next."""
         place = self._break()
         if place:
             self._emit(place)
@@ -112,7 +111,7 @@ class _Splitting:
         return row
 
     def _begin(self, row: _Row) -> None:
-        """What a new part begins with, given its first line."""
+        """Begin a part with this line."""
         self.head, self.margin = "", 0
         if row.before is not None:
             self.head = f"{row.before.marker}{row.before.language}\n"
@@ -141,9 +140,9 @@ class _Splitting:
         return used + len(row.text.rstrip()) + end <= self.limit
 
     def _break(self) -> int:
-        """How many of the lines this part keeps: up to a paragraph's end, else a line's, else one of code; 0 for none.
+        """How many lines the part keeps: up to the end of a paragraph, else of a line, else of a line of code, else 0.
 
-        In its first half nothing is broken off.
+        Never breaks in the part's first half.
         """
         paragraphs = lines = code = 0
         length = len(self.head)
@@ -153,7 +152,7 @@ class _Splitting:
                 continue
             following = self.rows[place] if place < len(self.rows) else None
             if row.after is not None:
-                # Never right behind an opening fence, which would leave an empty block; nor before the closing one.
+                # Never right after an opening fence, which would leave an empty block; nor before the closing one.
                 if row.before is not None and length + len(row.after.marker) <= self.limit:
                     code = place
             elif not row.text.strip() or (following is not None and not following.text.strip()):
@@ -167,7 +166,7 @@ class _Splitting:
         self._close(kept)
         self.rows, self.length = [], 0
         for row in left:
-            self._add(row)
+            self._add_row(row)
 
     def _close(self, rows: list[_Row]) -> None:
         fence = rows[-1].after
@@ -182,7 +181,7 @@ class _Splitting:
             self.parts.append(part)
 
     def _cut(self, row: _Row) -> _Row:
-        """Put as much of a line into this part as fits, cut between words where there are any, and return the rest."""
+        """Put as much of a line into this part as fits, cut between words if possible; return the rest."""
         if not self.rows:
             self._begin(row)
         end = len(row.after.marker) + 1 if row.after else 0
@@ -192,7 +191,7 @@ class _Splitting:
             return row
         word = row.text.rfind(" ", room // 2, room)
         place = word + 1 if word > 0 else room
-        if "\ud800" <= row.text[place - 1] <= "\udbff":  # the first half of a character, where units are counted
+        if "\ud800" <= row.text[place - 1] <= "\udbff":  # half a surrogate pair, on platforms that count UTF-16 units
             place -= 1
         text = row.text[:place] if row.after else row.text[:place].rstrip()
         if text.strip() or row.after:
@@ -203,7 +202,7 @@ class _Splitting:
         return _Row(rest if row.after else rest.lstrip(" "), row.after, row.after, "")
 
     def end(self) -> list[str]:
-        """The parts of the whole text."""
+        """End the text; return its parts."""
         while self.rows and not self.rows[-1].text.strip():
             self.rows.pop()
         if self.rows:
@@ -212,7 +211,7 @@ class _Splitting:
 
 
 def _after(line: str, fence: _Fence | None) -> _Fence | None:
-    """The code block that is open after a line."""
+    """The code block that is open after the line."""
     line = line.strip()
     if not line.startswith(("```", "~~~")):
         return fence
@@ -227,5 +226,5 @@ def _after(line: str, fence: _Fence | None) -> _Fence | None:
 
 
 def _delimits(line: str) -> bool:
-    """Whether a line is the second of a table."""
+    """Whether a line is the delimiter row of a table."""
     return "|" in line and "-" in line and not line.strip(" \t|:-")

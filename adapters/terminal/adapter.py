@@ -1,4 +1,4 @@
-"""The terminal: a prompt with history where somebody types, one message a line where input is piped."""
+"""The terminal: a prompt with history when typed at, one message per line when input is piped."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ WELCOME = "Talk to me. /help shows the commands, quit leaves."
 LEAVING = "quit, exit or Ctrl-D leaves."
 
 _COMMAND = re.compile(r"/([a-z]+)(?!\S)", re.IGNORECASE)
-#: What else people type who want help.
+#: Other ways to ask for help.
 _HELP = ("/", "?", "/?")
 _QUIT = ("quit", "exit", "/quit", "/exit")
 _CHOICE = re.compile(r"\[?(\d{1,3})\]?")
@@ -34,17 +34,17 @@ _ITEM = re.compile(r"#(\d{1,6})")
 
 
 class _Answer:
-    """The way back for one message: its answer is printed as it grows."""
+    """Prints the answer to one message as it grows (`bot.ports.ReplyHandle`)."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
 
     def working(self) -> AbstractAsyncContextManager[None]:
-        """Nothing to show: the answer's first words come soon enough."""
+        """Show nothing: the answer's first words arrive soon enough."""
         return nullcontext()
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
-        """Print what each snapshot adds; one that says something else altogether starts on a new line."""
+        """Print what each snapshot adds; one that replaces the text starts on a new line."""
         printed = ""
         try:
             async for snapshot in snapshots:
@@ -60,11 +60,11 @@ class _Answer:
         return (f"terminal:{uuid4().hex}",) if printed else ()
 
     async def found(self) -> None:
-        """Nothing is shown any more of what an earlier process printed."""
+        """Nothing: what an earlier process printed can't be found."""
         return
 
     async def whisper(self, text: str) -> None:
-        """Say one sentence on a line of its own."""
+        """Print one sentence on its own line."""
         self._write(f"{printable(text)}\n")
 
 
@@ -86,16 +86,16 @@ class TerminalAdapter:
     ) -> None:
         """Talk with the person `name`; `notebook` announces the mode that needs no key.
 
-        `settled` is waited for after each answer, before the next line is read.
-        `history` keeps typed lines in a file (erased whenever something is forgotten), None in the process alone.
+        `settled` is awaited after each answer, before the next line is read.
+        `history` is a file to keep typed lines in (erased whenever something is forgotten); None keeps them in memory.
         """
         self._core = core
         self._name = name
-        # A mem0 user id holds no white space.
+        # mem0's user ids have no white space.
         self._person = Person("terminal", "", "-".join(name.split()) or "me")
         self._place = Place("terminal", "", self._person.user, None, Audience.PRIVATE, "terminal")
         self._notebook = notebook
-        self._settled = settled or _at_once
+        self._settled = settled or _nothing
         self._history = history
         self._stdin = stdin or sys.stdin
         self._stdout = stdout
@@ -121,22 +121,22 @@ class TerminalAdapter:
         while not self._stopping and (line := await self._input.line()) is not None:
             if line.strip().casefold() in _QUIT:
                 break
-            await self._take(line)
+            await self._handle(line)
 
     async def stop(self) -> None:
-        """Take no further line; what is being answered is finished by `run`."""
+        """Read no further line; `run` finishes the answer in progress."""
         self._stopping = True
         if self._input is not None:
             self._input.close()
 
     def notify(self, notice: Recalled | Learned) -> None:
-        """Show in a dim line what the memory did; learning that found nothing new stays silent."""
+        """Print what the memory did, dimmed; nothing if it learned nothing new."""
         if isinstance(notice, Recalled):
             self._aside(f"(recalled {_count(notice.count, 'memory', 'memories')})")
         elif notice.facts:
             self._aside(f"(memory updated: {_count(notice.facts, 'new fact', 'new facts')})")
 
-    async def _take(self, line: str) -> None:
+    async def _handle(self, line: str) -> None:
         text = unicode(line).strip()
         if self._form is not None:
             await self._submit(self._form, text)
@@ -146,8 +146,7 @@ class TerminalAdapter:
         if await self._choose(text) or await self._press(text):
             return
         self._choices, self._menu = (), {}
-        # Whose day "today" is: that of who sits here.
-        now = _now().astimezone()
+        now = _now().astimezone()  # "today" is the local one
         given = command("/help" if text in _HELP else text, now)
         if given is not None:
             event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
@@ -165,7 +164,7 @@ class TerminalAdapter:
         await self._settled()
 
     async def _choose(self, text: str) -> bool:
-        """Choose the memory that a line names as `#number` from what was shown; False where it is something else."""
+        """Open the listed memory that a line names as `#number`; False if the line is something else."""
         if not self._menu or (named := _ITEM.fullmatch(text)) is None:
             return False
         action = self._menu.get(int(named[1]))
@@ -176,7 +175,7 @@ class TerminalAdapter:
         return True
 
     async def _press(self, text: str) -> bool:
-        """Press the button that a line names by its number or label; False where the line is something else."""
+        """Press the button that a line names by number or label; False if the line is something else."""
         if not self._choices:
             return False
         button = next((button for button in self._choices if button.label.casefold() == text.casefold()), None)
@@ -192,7 +191,7 @@ class TerminalAdapter:
         if button.opens_form:
             asked = await self._core.interactions.open_form(event)
             if isinstance(asked, Form):
-                # The choices stay: where nothing is filled in, they are still to be chosen from.
+                # Keep the choices in case nothing is filled in.
                 self._form = asked
                 now = f" now: {printable(asked.value)}" if asked.value else ""
                 self._write(f"{printable(asked.title)}. {printable(asked.label)}{now}\n")
@@ -229,7 +228,7 @@ class TerminalAdapter:
             self._save(view.file)
 
     def _save(self, file: File) -> None:
-        """Write a file into the current folder, readable by its owner alone, beside any of that name."""
+        """Save a file in the current folder, readable by its owner alone, without overwriting any."""
         try:
             with tempfile.NamedTemporaryFile("wb", prefix="memories-", suffix=".json", dir=".", delete=False) as saved:
                 saved.write(file.content)
@@ -244,7 +243,7 @@ class TerminalAdapter:
 
     @property
     def _out(self) -> TextIO:
-        # Looked up each time: while a prompt is shown, `sys.stdout` writes above it.
+        # Looked up each time: while a prompt is shown, `sys.stdout` is patched to write above it.
         return self._stdout or sys.stdout
 
     def _write(self, text: str) -> None:
@@ -254,10 +253,10 @@ class TerminalAdapter:
             out.write(text.encode(encoding, "replace").decode(encoding))
             out.flush()
         except BrokenPipeError:
-            # Who read our output has gone: what is being answered is still kept, but nothing more is asked.
+            # The reader of our output has gone: finish recording the current answer, then stop.
             log.info("standard output is closed")
             self._stopping = True
-            # Nor has what Python flushes at its exit anywhere to go.
+            # Python flushes once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
@@ -269,8 +268,8 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-async def _at_once() -> None:
-    """Wait for nothing."""
+async def _nothing() -> None:
+    """Do nothing."""
 
 
 def _now() -> datetime:

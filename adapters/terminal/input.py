@@ -1,4 +1,4 @@
-"""Lines for the terminal adapter, typed at a prompt or read from a pipe, and text made safe to print."""
+"""Reads the terminal adapter's lines from a prompt or a pipe, and makes text safe to print."""
 
 import asyncio
 import logging
@@ -13,22 +13,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Bytes read at once.
 _CHUNK = 65_536
 
-# A sequence that the end of the text cuts goes too, so that an answer's next snapshot still begins with this one.
+# Also matches a sequence cut off at the end of the text, so that an answer's next snapshot still begins with this one.
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*(?:[@-~]|\Z)|\x9b[0-?]*[ -/]*(?:[@-~]|\Z)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """Text from outside without what a terminal would obey: escape sequences and control characters."""
+    """Text from outside without escape sequences and control characters, which a terminal would interpret."""
     text = _CONTROL.sub("", _SEQUENCE.sub("", text))
     return unicode(text)
 
 
 def unicode(text: str) -> str:
-    """Text that can be written as UTF-8: what bytes or surrogates stood for nothing becomes a replacement sign."""
+    """Text that can be encoded as UTF-8, with a replacement character for invalid bytes or surrogates."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
@@ -36,27 +35,27 @@ class Input(Protocol):
     """Where lines come from."""
 
     async def line(self) -> str | None:
-        """The next line without its end; None where there are no more."""
+        """The next line without its line ending; None at the end."""
         ...
 
     def close(self) -> None:
-        """Let a pending `line` return None."""
+        """Make a pending `line` return None."""
         ...
 
     def forget(self) -> None:
-        """Erase the history of what was typed."""
+        """Erase the input history."""
         ...
 
 
 class Pipe:
     """Lines from a pipe or a file.
 
-    Read in daemon threads, straight from the descriptor: a read that never returns must not hold up the exit, neither
-    as a thread to be joined nor as the holder of `sys.stdin`'s lock.
+    Read in daemon threads, directly from the descriptor: a read that never returns must not hold up the exit, neither
+    as a thread to be joined nor by holding `sys.stdin`'s lock.
     """
 
     def __init__(self, stdin: TextIO) -> None:
-        # A descriptor of its own, left open: a late read must never meet another file under the same number.
+        # A duplicate descriptor, left open, so that a late read never hits another file under the same number.
         self._fd = os.dup(stdin.fileno())
         self._rest = bytearray()
         self._ended = False
@@ -78,7 +77,7 @@ class Pipe:
         future: asyncio.Future[bytes] = loop.create_future()
         self._reading = future
 
-        def settle(chunk: bytes) -> None:
+        def deliver(chunk: bytes) -> None:
             if not future.done():
                 future.set_result(chunk)
 
@@ -89,8 +88,8 @@ class Pipe:
                 log.warning("standard input can't be read: %s", type(exc).__name__)
                 chunk = b""
             try:
-                loop.call_soon_threadsafe(settle, chunk)
-            except RuntimeError:  # the loop is closed: nobody reads any more
+                loop.call_soon_threadsafe(deliver, chunk)
+            except RuntimeError:  # the loop is closed: there is no reader any more
                 log.debug("input after the end was dropped")
 
         threading.Thread(target=read, name="terminal-input", daemon=True).start()
@@ -103,14 +102,14 @@ class Pipe:
             self._reading.set_result(b"")
 
     def forget(self) -> None:
-        """A pipe keeps no history."""
+        """Pipes have no history."""
 
 
 class Keyboard:
     """Lines typed at a prompt, with history and line editing."""
 
     def __init__(self, history: Path | None) -> None:
-        # Imported here: it takes a tenth of a second, which the platforms and pipes needn't spend.
+        # Imported lazily: it takes a tenth of a second, and platforms and pipes don't need it.
         from prompt_toolkit import PromptSession
 
         self._path = history
@@ -135,11 +134,11 @@ class Keyboard:
         from prompt_toolkit.patch_stdout import patch_stdout
 
         try:
-            # Notices and log lines that come meanwhile are written above the prompt.
+            # Writes notices and log lines above the prompt.
             with patch_stdout(raw=True):
                 return await self._session.prompt_async("> ", handle_sigint=False, pre_run=self._leave)
         except KeyboardInterrupt:
-            # Ctrl-C drops what is typed; on an empty line it leaves.
+            # Ctrl-C discards what was typed; on an empty line it quits.
             return "" if self._session.default_buffer.text else None
         except EOFError:
             return None
