@@ -41,10 +41,11 @@ RECALL_BUDGET = 2.0
 async def open_app(settings: Settings, *, notify: Notify | None = None, later: bool = True) -> AsyncIterator["App"]:
     """Everything but the platforms, on an open journal; closed at the end."""
     persona = settings.persona() or prompt.PERSONA
+    served = Served.of(settings, PLATFORMS)
     if settings.database_url is not None or settings.mem0_api_key is not None:
         await asyncio.to_thread(warn_of_unused, settings, database_path(settings))
     journal = await open_journal(settings)
-    app = App(settings, journal, persona, notify, later=later)
+    app = App(settings, journal, persona, served, notify, later=later)
     try:
         yield app
     finally:
@@ -64,9 +65,15 @@ class App:
     """
 
     def __init__(
-        self, settings: Settings, journal: "SqlJournal", persona: str, notify: Notify | None, *, later: bool
+        self,
+        settings: Settings,
+        journal: "SqlJournal",
+        persona: str,
+        served: Served,
+        notify: Notify | None,
+        *,
+        later: bool,
     ) -> None:
-        served = Served.of(settings, PLATFORMS)
         self._chat: Later[Chat] = Later(lambda: _build_chat(settings))
         self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
         self.chat = LaterChat(self._chat)

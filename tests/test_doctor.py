@@ -246,6 +246,12 @@ async def test_nothing_set_is_the_terminals_notebook(services: Services, tmp_pat
         ({"slack_app_token": None}, "✗ SLACK_APP_TOKEN: missing"),
         ({"slack_bot_token": None}, "✗ SLACK_BOT_TOKEN: missing"),
         ({"bot_log_level": "LOUD"}, "✗ BOT_LOG_LEVEL: must be one of"),
+        ({"discord_guilds": "12, home"}, "✗ DISCORD_GUILDS: must be server ids such as"),
+        ({"slack_channels": "general"}, "✗ SLACK_CHANNELS: must be channel ids such as"),
+        (
+            {"bot_people": "discord:7 ann"},
+            "✗ BOT_PEOPLE: must be accounts, each as discord:<id> or slack:<team>:",
+        ),
         ({"bot_persona": Path("nowhere.txt")}, "✗ BOT_PERSONA: the file can't be read"),
         ({"bot_data_dir": Path("/dev/null/data")}, "✗ BOT_DATA_DIR: can't be written (Not a directory)"),
     ],
@@ -255,6 +261,16 @@ async def test_what_is_missing_or_wrong(services: Services, tmp_path: Path, chan
     code, lines = await check(settings(services, tmp_path, **changes))
     assert code == 2
     assert sum(line.startswith(says) for line in lines) == 1
+
+
+async def test_allow_lists_are_counted(services: Services, tmp_path: Path) -> None:
+    """How many each lists is said; one that restricts nothing isn't mentioned."""
+    lists = {"discord_guilds": "12, 13", "bot_people": "discord:7"}
+    code, lines = await check(settings(services, tmp_path, **lists))
+    assert code == 0
+    assert "✓ DISCORD_GUILDS: 2 listed; nothing else is served" in lines
+    assert "✓ BOT_PEOPLE: 1 listed; nothing else is served" in lines
+    assert not any("SLACK_CHANNELS" in line for line in lines)
 
 
 async def test_a_signing_secret_cant_be_tried(services: Services, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from adapters.common.growing_answer import GrowingAnswer
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient, outage, refused, retry_after
+from adapters.slack.events import ts_of
 from adapters.slack.messages import CannotEdit, Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
@@ -173,8 +175,11 @@ class SlackReply:
 
     async def _say_alone(self, text: str) -> None:
         direct = self.place.audience is Audience.PRIVATE
+        # Slack shows nothing ephemeral in a thread without replies.
+        begun = self.place.thread != ts_of(self.event_id) or self._messages.shown
+        place = self.place if begun else replace(self.place, thread=None)
         try:
-            await self.api.whisper(self.place, self.person, text, None)
+            await self.api.whisper(place, self.person, text, None)
         except SLACK_ERRORS as exc:
             if is_transient(exc):
                 raise

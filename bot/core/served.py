@@ -34,36 +34,43 @@ class Served:
     """The operator's allow-lists; an empty one is everybody, or everywhere.
 
     Attributes:
-        places: What may be listed of a place, and the ids that are, by platform. One that isn't here serves anybody.
+        places: What may be listed of a place, and the ids that are, by platform. One that isn't here is restricted by
+            nothing, the list of people included.
         people: The keys of the accounts that are served. Links don't count.
     """
 
-    places: Mapping[str, tuple[AllowList, frozenset[str]]] = field(default_factory=dict)
+    places: Mapping[str, tuple[AllowList | None, frozenset[str]]] = field(default_factory=dict)
     people: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings, platforms: Sequence[Platform]) -> Self:
         """Read the settings. Raises SettingsError, with one line that names the variable, if a list is malformed."""
-        lists = {platform.name: platform.allow_list for platform in platforms if platform.allow_list}
-        places = {name: (allowed, allowed.listed(settings)) for name, allowed in lists.items()}
+        places: dict[str, tuple[AllowList | None, frozenset[str]]] = {}
+        for platform in restricted(platforms):
+            allowed = platform.allow_list
+            places[platform.name] = (allowed, allowed.listed(settings) if allowed else frozenset())
         return cls(places, listed_people(settings, platforms))
 
     def covers(self, event: MessageEvent) -> bool:
         """Whether a message is answered, written down and learned from at all."""
-        restricted = self.places.get(event.place.platform)
-        if restricted is None:
+        if event.place.platform not in self.places:
             return True
         if event.stranger or (self.people and event.person.key not in self.people):
             return False
-        allowed, listed = restricted
-        return not listed or (one := allowed.of(event.place)) is None or one in listed
+        allowed, listed = self.places[event.place.platform]
+        return allowed is None or allowed.covers(event.place, listed)
+
+
+def restricted(platforms: Sequence[Platform]) -> list[Platform]:
+    """Those that may be restricted: services, which strangers may use; who talks in the terminal runs the bot."""
+    return [platform for platform in platforms if platform.build]
 
 
 def listed_people(settings: Settings, platforms: Sequence[Platform]) -> frozenset[str]:
     """The keys of BOT_PEOPLE's accounts; none is everybody. Raises SettingsError if it holds anything else."""
     if settings.bot_people is None:
         return frozenset()
-    platforms = [platform for platform in platforms if platform.allow_list]
+    platforms = restricted(platforms)
     try:
         people = frozenset(parse_person(word, platforms).key for word in split(settings.bot_people))
     except ValueError:

@@ -31,6 +31,11 @@ class AllowList:
     ids: str
     of: Callable[[Place], str | None]
 
+    def covers(self, place: Place, listed: frozenset[str]) -> bool:
+        """Whether a place is served where these ids are listed."""
+        one = self.of(place)
+        return not listed or one is None or one in listed
+
     def listed(self, settings: Settings) -> frozenset[str]:
         """The ids that are set; none is all. Raises SettingsError if something else is."""
         value: str | None = getattr(settings, self.setting)

@@ -58,7 +58,7 @@ class Messages(Protocol):
     """What people write to the bot."""
 
     async def admit(self, event: MessageEvent) -> bool:
-        """Record the event, so that it may be acknowledged; False if it was seen before.
+        """Record the event, so that it may be acknowledged; False if it was seen before, or gets no answer.
 
         Raises JournalUnavailable if it can't be recorded: the platform should send it again.
         """

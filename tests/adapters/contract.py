@@ -131,6 +131,14 @@ class PlatformContract:
         assert renewed.given is not None
         assert renewed.given.audience is Audience.PUBLIC
 
+    async def test_what_speaks_to_the_bot_says_so(self, harness: PlatformHarness) -> None:
+        """A direct message and a mention address it; without an allow-list nobody who writes them is a stranger."""
+        async with harness.running():
+            await harness.direct("hi")
+            await harness.mention("hello")
+            await answered(harness.core, 2)
+        assert [(event.addressed, event.stranger) for event in harness.core.events] == [(True, False)] * 2
+
     async def test_a_reply_continues_the_conversation(self, harness: PlatformHarness) -> None:
         """To reply to the bot is to speak to it, and the core is told what the reply is to."""
         async with harness.running():

@@ -36,6 +36,7 @@ class FakeDiscord(People):
         closed: Names of people who take no direct messages of the bot's.
         refuses: Of "send", "reply", "edit", "delete", "typing", "callback", "edit original", "follow up", "file"
             those that are refused, with status and code; 429 asks to wait 50 minutes.
+        member_failures: Statuses to answer the next questions about a server's members with (0: as usual).
         limits: The rate limits that are kept, if any are.
         unlisted: Ids of messages that histories leave out.
         broken: Channel ids of which so many more requests to read are answered, and the others fail (503).
@@ -66,6 +67,7 @@ class FakeDiscord(People):
         self.pages = False
         self.closed: set[str] = set()
         self.refuses: dict[str, tuple[int, int]] = {}
+        self.member_failures: list[int] = []
         self.limits: Limits | None = None
         self.unlisted: set[str] = set()
         self.slow_history = 0.0

@@ -32,12 +32,13 @@ def reference_to(channel: "Channel", message_id: object) -> Payload:
 
 @dataclass
 class Guild:
-    """A server."""
+    """A server; `members` are the ids of those whom REST calls its members."""
 
     id: str
     name: str
     channels: list["Channel"] = field(default_factory=list)
     roles: list[Payload] = field(default_factory=list)
+    members: set[str] = field(default_factory=set)
 
 
 @dataclass

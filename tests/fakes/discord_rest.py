@@ -111,6 +111,23 @@ async def open_dm(request: web.Request) -> web.Response:
     return json_response(fake.dm_with(name).payload())
 
 
+@ROUTES.get("/api/v10/guilds/{guild}/members/{user}")
+async def get_member(request: web.Request) -> web.Response:
+    """One member of a server that the bot is in."""
+    fake, user_id = _fake(request), request.match_info["user"]
+    if fake.member_failures and (status := fake.member_failures.pop(0)):
+        return error(status, 0, "")
+    guild = fake.guilds.get(request.match_info["guild"])
+    if guild is None:
+        return error(403, 50001, "Missing Access")
+    if user_id not in guild.members:
+        return error(404, 10007, "Unknown Member")
+    user = next(user for user in fake.users.values() if user.id == user_id)
+    member: Payload = dict.fromkeys(("avatar", "banner", "communication_disabled_until", "nick", "premium_since"))
+    member |= {"user": user.payload(), "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0}
+    return json_response(member | {"pending": False, "mute": False, "deaf": False})
+
+
 @ROUTES.get("/api/v10/channels/{channel}")
 async def get_channel(request: web.Request) -> web.Response:
     """One channel."""

@@ -59,6 +59,10 @@ class World:
         self.guilds[guild.id] = guild
         return guild
 
+    def join(self, guild: Guild, *names: str) -> None:
+        """Make people members of a server."""
+        guild.members.update(self.user(name).id for name in names)
+
     def add_role(self, guild: Guild, name: str, **fields: Any) -> str:
         """A role of a server; return its id. Make it before the bot connects."""
         role: Payload = {"id": self.snowflake(), "name": name, "permissions": "0", "position": 1, "color": 0}

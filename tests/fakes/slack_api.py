@@ -273,7 +273,10 @@ class WebApi:
             return _error(problem)
         if problem := self._closed(args):
             return _error(problem)
-        self.ephemerals.append({**args, "blocks": _list(args.get("blocks"))})
+        thread = args.get("thread_ts")
+        roots = [message for message in self.messages.get(args["channel"], []) if message["ts"] == thread]
+        if not thread or any(root.get("reply_count") for root in roots):  # else Slack shows it to nobody
+            self.ephemerals.append({**args, "blocks": _list(args.get("blocks"))})
         return {"message_ts": self.next_ts()}
 
     async def _conversations_info(self, args: Json) -> Json:

@@ -23,6 +23,9 @@ CLAUDE = {"ANTHROPIC_API_KEY": "sk-canary"}
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "DATABASE_URL": "canary"}, ("DATABASE_URL",)),
         ({**CLAUDE, "DISCORD_TOKEN": "c", "DATABASE_URL": "postgresql://u:canary@127.0.0.1:9/x"}, ("DATABASE_URL",)),
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_EMBEDDER": "canary"}, ("BOT_EMBEDDER",)),
+        ({**CLAUDE, "DISCORD_TOKEN": "canary", "DISCORD_GUILDS": "canary"}, ("DISCORD_GUILDS",)),
+        ({**CLAUDE, "DISCORD_TOKEN": "canary", "SLACK_CHANNELS": "#canary"}, ("SLACK_CHANNELS",)),
+        ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_PEOPLE": "discord:canary"}, ("BOT_PEOPLE",)),
     ],
 )
 async def test_a_wrong_setting_ends_the_start(tmp_path: Path, settings: dict[str, str], names: tuple[str, ...]) -> None:

@@ -83,13 +83,22 @@ async def test_page_of_a_proxy(slack: FakeSlack, core: Telling, status: int) -> 
 
 
 async def test_said_ephemerally(slack: FakeSlack, core: Telling) -> None:
-    """Where only the answer is refused, the person alone is told in the channel."""
+    """Where only the answer is refused, the person alone is told in the channel: no empty thread would show it."""
     slack.fail("chat.postMessage", Fault(error="restricted_action"))
-    ts = await slack.mention(GENERAL, ANN, "hi")
+    await slack.mention(GENERAL, ANN, "hi")
     said = await slack.whispered(ANN)
-    assert (said["channel"], said["thread_ts"]) == (GENERAL, ts)
+    assert (said["channel"], said.get("thread_ts")) == (GENERAL, None)
     assert said["text"] == "I have an answer for you, but this workspace doesn't let me post here."
     assert slack.counts["chat.postMessage"] == 1
+
+
+async def test_said_ephemerally_in_a_thread(slack: FakeSlack, core: Telling) -> None:
+    """In a thread that goes on, the person alone is told there."""
+    slack.fail("chat.postMessage", Fault(error="restricted_action"))
+    root = slack.unheard(GENERAL, "U0BEN", "a thread")
+    await slack.mention(GENERAL, ANN, "hi", root)
+    said = await slack.whispered(ANN)
+    assert (said["channel"], said["thread_ts"]) == (GENERAL, root)
 
 
 async def test_nowhere_to_say_it(slack: FakeSlack, core: Telling) -> None:
