@@ -122,7 +122,7 @@ def payload(platform: str, done: str, view: View | Form) -> Any:
             return slack_views.form(view, "")
         return slack_views.home(view, None, "") if done == HOME else slack_views.blocks(view)
     if isinstance(view, Form):
-        return discord_views.form(view).to_dict()
+        return discord_views.modal(view).to_dict()
     shown: Any = discord_views.layout(view)
     return {"flags": COMPONENTS_V2, "components": shown.to_components()}
 

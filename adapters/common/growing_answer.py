@@ -1,7 +1,7 @@
-"""An answer that is shown while it grows: the newest text in the platform's rhythm, and its end whatever went before.
+"""Shows an answer while it grows: the newest text at the platform's pace, and the end whatever happened before.
 
-How a text is put into messages is the platform's business. Discord's and Slack's are edited; what can only append, as
-Slack's streams can, keeps what it has appended and adds what a text has beyond it.
+How a text becomes messages is up to the platform. Discord's and Slack's are edited; a platform that can only append, as
+Slack's streams do, keeps what it has appended and adds what a text has beyond that.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 
 class GrowingAnswer:
-    """Shows one answer's snapshots by two calls, of which only one is made at a time."""
+    """Shows one answer's snapshots through two callbacks, never concurrently."""
 
     def __init__(
         self,
@@ -23,12 +23,12 @@ class GrowingAnswer:
         """Show texts by `grow` while more is to come, and the whole answer by `finish`.
 
         Args:
-            grow: Returns the seconds until it is called again, None where only the answer's end is to be shown. What
-                fails in passing it logs, and mends the next time; what it raises ends the answer, since what is still
-                to come can't be shown either.
-            finish: May be called again with the same text where it has raised.
-            first: Seconds that the first text waits for the end: a short answer is shown at once, without flicker.
-            turn: Waits until `grow` may be called, in the block. Only the wait is cancelled where the answer ends.
+            grow: Returns the seconds until its next call, or None if only the answer's end is to be shown. It logs
+                transient errors, to make up for them in the next call; what it raises ends the answer, since the rest
+                couldn't be shown either.
+            finish: May be called again with the same text if it has raised.
+            first: Seconds that the first text waits for the end, so that short answers are shown once, without flicker.
+            turn: Waits until `grow` may be called, in the block. When the answer ends, only this wait is cancelled.
         """
         self._grow = grow
         self._finish = finish
@@ -39,7 +39,7 @@ class GrowingAnswer:
         self._growing = self._ended = False
 
     async def show(self, snapshots: AsyncIterator[str]) -> None:
-        """Show the answer as it grows, then whole. What can't be shown is raised, and the snapshots are closed then."""
+        """Show the answer as it grows, then whole. Raises what prevents that, after closing the snapshots."""
         self._latest = self._unshown = ""
         await self._follow(snapshots)
         self._unshown = self._latest
@@ -47,13 +47,13 @@ class GrowingAnswer:
         self._unshown = ""
 
     async def retry(self) -> None:
-        """Show the whole answer that `show` could not show, if there is one: Claude needn't be asked again."""
+        """Show the complete answer that `show` failed to show, if there is one: no need to ask Claude again."""
         if self._unshown:
             await self._finish(self._unshown)
             self._unshown = ""
 
     async def _follow(self, snapshots: AsyncIterator[str]) -> None:
-        """Read the snapshots to the last, showing what there is meanwhile."""
+        """Read all snapshots, while painting what there is."""
         self._ended = False
         painter: asyncio.Task[None] | None = None
         failure: BaseException | None = None
@@ -66,9 +66,9 @@ class GrowingAnswer:
         finally:
             self._ended = True
             if isinstance(snapshots, AsyncGenerator):
-                await snapshots.aclose()  # Claude needn't go on
+                await snapshots.aclose()  # Claude can stop
             if painter is not None:
-                if not self._growing:  # never amid a request, whose effect would be unknown
+                if not self._growing:  # never during a request, whose outcome would be unknown
                     painter.cancel()
                 await asyncio.wait([painter])
                 failure = None if painter.cancelled() else painter.exception()
@@ -76,7 +76,7 @@ class GrowingAnswer:
             raise failure
 
     async def _paint(self) -> None:
-        """Show the answer so far, again and again until it ends: also while the model is silent."""
+        """Show the answer so far, again and again until it ends, even while the model is silent."""
         pause: float | None = self._first
         while pause is not None and not self._ended:
             await asyncio.sleep(pause)

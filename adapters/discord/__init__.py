@@ -29,7 +29,7 @@ DISCORD = Platform(
     name="discord",
     label="Discord",
     account="discord:<id>",
-    # As Discord makes ids: with anything else, no digit but ASCII's and no line break, nobody is named.
+    # Exactly as Discord writes ids: ASCII digits only, no line break.
     account_form=re.compile(r"discord:([1-9][0-9]{0,19})"),
     tokens=("discord_token",),
     is_on=lambda settings: settings.discord_token is not None,

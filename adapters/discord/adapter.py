@@ -1,4 +1,4 @@
-"""Discord by discord.py: the gateway's supervision, and messages, commands and buttons handed to the core."""
+"""Discord, by discord.py: supervises the gateway connection, and hands messages, commands and buttons to the core."""
 
 import asyncio
 import logging
@@ -20,15 +20,15 @@ from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two attempts to connect, at most; with jitter, a minute.
+#: Seconds between two connection attempts at most; with jitter, a minute.
 LONGEST_WAIT = 40.0
-#: A connection that held for so long (seconds) is a good one: the next loss starts from the shortest wait again.
+#: Seconds after which a connection counts as good: the next loss starts with the shortest wait again.
 HELD_SECONDS = 120.0
 
 REFUSED = "DISCORD_TOKEN: Discord refuses it; copy the bot's token anew from the developer portal"
 INTENTS = "DISCORD_TOKEN: Discord refuses this bot the gateway intents it asks for; check them in the developer portal"
 
-#: Close codes of the gateway that no further try mends: authentication failed, invalid and disallowed intents.
+#: Gateway close codes that no retry fixes: authentication failed, invalid intents, disallowed intents.
 _FATAL = {4004: REFUSED, 4013: INTENTS, 4014: INTENTS}
 
 
@@ -42,18 +42,18 @@ class DiscordAdapter:
     name = "discord"
 
     def __init__(self, settings: Settings, core: Core, *, pace: Pace | None = None, first_wait: float = 1.0) -> None:
-        """`first_wait` is the shortest wait between two tries to connect, in seconds.
+        """`first_wait` is the shortest wait between two connection attempts, in seconds.
 
-        Raises SettingsError where DISCORD_TOKEN is missing or no token at all, the shards are no division, or
-        DISCORD_GUILDS is no list of ids.
+        Raises SettingsError if DISCORD_TOKEN is missing or can't be a token, the shard settings are invalid, or
+        DISCORD_GUILDS isn't a list of ids.
         """
         if settings.discord_token is None:
             raise SettingsError("DISCORD_TOKEN: missing")
-        # The one place where discord.py learns its addresses: REST here; the gateway's is asked of REST.
+        # The only address that discord.py is given: REST's, which tells it the gateway's.
         Route.BASE = settings.discord_api_base
         self._token = settings.discord_token.get_secret_value().strip()
         if not (self._token.isascii() and self._token.isprintable() and " " not in self._token):
-            raise SettingsError(REFUSED)  # no HTTP header can hold it
+            raise SettingsError(REFUSED)  # not valid in an HTTP header
         self._shards = Shards.of(settings)
         self._backoff = Backoff(first_wait, LONGEST_WAIT)
         self._client: Client | None = None
@@ -61,31 +61,31 @@ class DiscordAdapter:
         self._session: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         pace = pace or Pace()
-        # The processes that divide the shards divide the requests too.
+        # Processes that share the shards also share the rate limit.
         self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
         guilds = GUILDS.listed(settings)
         self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates, guilds)
         self.ready = self._intake.ready
 
     def reply_handle(self, event: MessageEvent) -> Reply:
-        """A way back to a message that an earlier process (or try) left unanswered: it goes on from what is shown."""
+        """The reply handle of a message that an earlier process or attempt left unanswered."""
         return self._intake.reply(event, again=True)
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now."""
+        """An event that is retried, with its place's present audience."""
         return await self._intake.renewed(event)
 
     async def run(self) -> None:
         """Stay connected until stopped.
 
-        Whatever ends a connection is logged and followed by another try, after a growing and jittered wait; only a
-        token or intents that Discord refuses at the start raise SettingsError. Those that had worked are tried again:
-        the other platform goes on meanwhile.
+        Whatever ends a connection is logged and followed by another attempt, with back-off. Raises SettingsError only
+        if Discord refuses token or intents at startup. If they have worked before, it retries, so that the other
+        platform keeps running.
         """
         loop = asyncio.get_running_loop()
         failures = 0
         while not self._stopping.is_set():
-            begun = loop.time()
+            started = loop.time()
             self._session = asyncio.create_task(self._connect(failures))
             try:
                 await self._session
@@ -99,20 +99,20 @@ class DiscordAdapter:
                     raise
                 reason = "refused"
                 log.error("discord: connection refused after it had worked: %s", exc)
-            except Exception as exc:  # the supervisor's boundary: discord.py lets any error of a frame through
+            except Exception as exc:  # the supervisor's boundary: discord.py lets any error in a frame through
                 reason = type(exc).__name__
                 if not isinstance(exc, DISCORD_ERRORS):
                     log.warning("discord: connection failed", exc_info=True)
             if self._stopping.is_set():
                 return
-            failures = 1 if loop.time() - begun > HELD_SECONDS else failures + 1
+            failures = 1 if loop.time() - started > HELD_SECONDS else failures + 1
             wait = self._backoff.jittered(failures)
             log.warning("discord: connection lost (%s), reconnecting in %.1f s", reason, wait)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
     async def stop(self) -> None:
-        """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
+        """Accept nothing new, let answers in progress finish (20 s at most), then disconnect."""
         self._stopping.set()
         await self._intake.stop()
         if self._session:
@@ -130,14 +130,14 @@ class DiscordAdapter:
             self._online.clear()
 
     async def _connect(self, failures: int) -> None:
-        """One connection, from login to loss. Raises SettingsError where Discord refuses token or intents."""
+        """One connection, from login to loss. Raises SettingsError if Discord refuses token or intents."""
         client = self._client = Client(self._intake, self._shards, self._rates)
         try:
             await client.login(self._token)
             self._online.set()
             if failures:
                 await client.spare_sessions()
-            # What discord.py can't RESUME it hands back: its own back-off grows to a quarter of an hour.
+            # We reconnect ourselves if discord.py can't RESUME: its back-off grows to a quarter of an hour.
             await client.connect(reconnect=False)
         except discord.LoginFailure as exc:
             raise SettingsError(REFUSED) from exc

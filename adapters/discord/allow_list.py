@@ -7,7 +7,7 @@ from bot.ports import AllowList
 
 
 def _guild(place: Place) -> str | None:
-    """The server of a place; none of a direct message, which is served to members (`adapters.discord.members`)."""
+    """A place's server; None for direct messages, which are served to members (`adapters.discord.members`)."""
     return None if place.audience is Audience.PRIVATE else place.workspace
 
 

@@ -1,7 +1,7 @@
-"""The messages of one answer on Discord: brought up to date with its text, in whatever form Discord takes it.
+"""The messages of one answer on Discord: updates them to its text, in whatever form Discord accepts.
 
-An answer that isn't whole ends with a cursor in at least one of its messages, at every instant: whoever finds it after
-a crash can tell that, and finish it in place. What Discord refuses in one form is tried in another, each form once
+Until an answer is complete, at least one of its messages always ends with a cursor, so that after a crash it can be
+recognised as incomplete, and completed in place. If Discord refuses one form, another is tried, each once
 (`adapters.discord.refusals` says which).
 """
 
@@ -11,31 +11,31 @@ from adapters.discord.lengths import split, units
 from adapters.discord.markdown import Growing
 from adapters.discord.messages import Messages, Pace, Question, Shown
 from adapters.discord.recent import Places
-from adapters.discord.refusals import NO_REPLIES, AnswerForm, Refused
+from adapters.discord.refusals import NO_REPLIES, AnswerForm, DiscordRefused
 from adapters.discord.text import LIMIT, message_key, without_links
 from bot.ports import JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Ends a message of an answer that is still growing, and one of an answer that was cut off.
+#: Ends a message of a growing answer, and of one that was cut off.
 CURSOR = "▌"
 CUT_OFF = "…"
-#: What a part may take, so that a cursor fits behind it; the same for whole answers, whose parts stay where they were.
+#: Length of a part, leaving room for a cursor; the same for complete answers, so that their parts stay the same.
 _ROOM = LIMIT - len(CURSOR) - 1
 
 
 def growing(text: str) -> str:
-    """The text with the cursor; on a line of its own behind a code block, whose end it would spoil."""
+    """The text with the cursor; on its own line after a code block, whose end it would break."""
     return text if grows(text) else _ended(text, CURSOR)
 
 
 def grows(text: str) -> bool:
-    """Whether a message's text is that of an answer still growing."""
+    """Whether a message's text belongs to a growing answer."""
     return text.rstrip().endswith(CURSOR)
 
 
 def cut_off(text: str) -> str:
-    """The text of a growing answer that grows no more."""
+    """The text of a growing answer that won't be completed."""
     return _ended(text.rstrip().removesuffix(CURSOR).rstrip(), CUT_OFF)
 
 
@@ -44,9 +44,9 @@ def _ended(text: str, end: str) -> str:
 
 
 class Answer:
-    """What is shown of an answer. Every method raises what `Messages` does.
+    """What is shown of an answer. Every method raises what `Messages` raises.
 
-    With `again` an earlier process or try may have shown some of it: it is looked for before anything is sent.
+    With `again`, an earlier process or attempt may have shown some of it: look for that before sending anything.
     """
 
     def __init__(self, messages: Messages, question: Question, places: Places, pace: Pace, *, again: bool) -> None:
@@ -57,10 +57,10 @@ class Answer:
         self._again = again
         self._markdown = Growing()
         self._shown: list[Shown] = []
-        # Characters that were there before: they stay until the new text is as long.
+        # Characters shown before: they stay until the new text is as long.
         self._floor = 0
         self._forms: set[AnswerForm] = {AnswerForm.PLAIN} if question.channel in places.plain else set()
-        # From this part on nothing can be edited; what was shown from there on is deleted once it is there anew.
+        # From this part on, messages can't be edited: they are sent again, and then the old ones are deleted.
         self._stuck: int | None = None
         self._left: list[Shown] = []
 
@@ -71,18 +71,18 @@ class Answer:
 
     @property
     def whole(self) -> str | None:
-        """The text that is shown, one line break between its messages; None where it isn't the whole answer."""
+        """The text shown, with one line break between messages; None if it isn't the complete answer."""
         if not self._shown or any(grows(shown.text) for shown in self._shown):
             return None
         mark = self._question.mark
         return "\n".join(shown.text.removeprefix(mark).lstrip("\n") for shown in self._shown)
 
     def begin(self) -> None:
-        """A text begins to come: until it is longer than what is shown, that stays."""
+        """Begin a new text: what is shown stays until the new text is longer."""
         self._floor = self._shown_length()
 
     async def adopt(self) -> None:
-        """Take over what is there of the answer. Where the history may not be read, the nonce alone helps."""
+        """Take over what is already shown of the answer. If the history may not be read, only the nonce helps."""
         left = {shown.id for shown in self._left}
         known = {shown.id: shown for shown in self._shown}
         known |= {shown.id: shown for shown in await self._messages.replies() if shown.id not in left}
@@ -93,14 +93,16 @@ class Answer:
         self._floor = self._shown_length()
 
     async def grow(self, text: str) -> float | None:
-        """Show the answer so far (`GrowingAnswer`), unless what was there before is longer."""
+        """Show the answer so far (`GrowingAnswer`), unless what was shown before is longer."""
         try:
             await self._show(text, whole=False)
-        except Refused as exc:
+        except DiscordRefused as exc:
             if exc.shut:
                 raise
-            return None  # what can't be edited is sent anew at the end; half a word may be refused, but not the whole
-        except (ConnectionError, JournalUnavailable) as exc:  # the last showing tells whether it went well
+            return (
+                None  # uneditable parts are sent again at the end; and a cut word may be refused where the whole isn't
+            )
+        except (ConnectionError, JournalUnavailable) as exc:  # only the end matters
             log.warning("discord:%d: an edit failed: %s", self._question.id, str(exc))
         return self._pace.every
 
@@ -109,7 +111,7 @@ class Answer:
         await self._show(text, whole=True)
 
     async def _show(self, text: str, *, whole: bool) -> None:
-        """Make the messages of the answer hold the text, in another form where Discord refuses the first."""
+        """Update the messages to the text, in another form if Discord refuses the first."""
         if self._again:
             await self.adopt()
         if whole and self._stuck is not None:
@@ -118,7 +120,7 @@ class Answer:
             try:
                 await self._bring(text, whole=whole)
                 break
-            except Refused as exc:
+            except DiscordRefused as exc:
                 if exc.other is None or exc.other in self._forms or (exc.other is AnswerForm.ANEW and not whole):
                     raise
                 log.info("discord:%d: trying once more: %s", self._question.id, exc.other)
@@ -132,21 +134,21 @@ class Answer:
             self._left.pop()
 
     def _begin_anew(self, index: int) -> None:
-        """Have the parts from this one on sent in new messages."""
+        """Send the parts from this one on in new messages."""
         self._forms.add(AnswerForm.ANEW)
         self._stuck = None
         self._left += self._shown[index:]
         del self._shown[index:]
 
     async def _bring(self, text: str, *, whole: bool) -> None:
-        """Make the messages of the answer hold the text: edit, send and delete what differs.
+        """Update the messages to the text: edit, send and delete what differs.
 
-        Where that takes several requests, a message with a cursor is changed last: a crash between two of them leaves
-        an answer that shows it isn't whole.
+        If that takes several requests, a message with a cursor is changed last, so that a crash in between leaves an
+        answer that is recognisably incomplete.
         """
         wanted = self._parts(text)
         if not wanted and whole:
-            await self.settle()
+            await self.remove_cursors()
         if not wanted or (not whole and len(text) < self._floor):
             return
         if not whole:
@@ -154,7 +156,7 @@ class Answer:
         spare = self._shown[len(wanted) :]
         due = [index for index, part in enumerate(wanted) if self._text(index) != part.strip()]
         held = next((index for index in due if grows(self._text(index))), due[0] if due else 0)
-        # What comes anew, since nothing could be edited, needs no cursor while what it replaces has one.
+        # New messages that replace uneditable ones need no cursor while those have one.
         replacing = any(grows(shown.text) for shown in self._left)
         if len(due) + len(spare) > 1 and due and not grows(self._text(held)) and not replacing:
             await self._put(held, growing(wanted[held]))
@@ -168,7 +170,7 @@ class Answer:
             await self._put(held, wanted[held])
 
     def _parts(self, text: str) -> list[str]:
-        """The text's messages, in the form that Discord takes."""
+        """The text's parts, in the form that Discord accepts."""
         text = self._markdown.markdown(text)
         if AnswerForm.LINKLESS in self._forms:
             text = without_links(text)
@@ -181,30 +183,30 @@ class Answer:
         return sum(len(shown.text) for shown in self._shown)
 
     def _text(self, index: int) -> str:
-        """What Discord shows in a message of the answer, empty where there is none yet."""
+        """What Discord shows in a message of the answer; empty if there is none yet."""
         return self._shown[index].text.strip() if index < len(self._shown) else ""
 
     async def _put(self, index: int, text: str) -> None:
-        """Make one message of the answer hold the text; the messages before it are there."""
+        """Update one message of the answer to the text; the messages before it exist."""
         if index >= len(self._shown):
             nonce = f"{self._question.id}.{index}" + ("a" if AnswerForm.ANEW in self._forms else "")
             try:
                 self._shown.append(await self._messages.send(text, nonce, reply=AnswerForm.PLAIN not in self._forms))
             except ConnectionError:
-                self._again = True  # it may have arrived all the same
+                self._again = True  # it may have arrived anyway
                 raise
-        # A repeated nonce gives the message of an earlier try, with the text it had then.
+        # A repeated nonce returns the message of an earlier attempt, with its text.
         if self._text(index) != text.strip():
             try:
                 await self._messages.edit(self._shown[index].id, text)
-            except Refused as exc:
+            except DiscordRefused as exc:
                 if exc.other is AnswerForm.ANEW:
                     self._stuck = index
                 raise
             self._shown[index].text = text
 
-    async def settle(self) -> None:
-        """Leave no cursor in what stays of an answer that is given up: where it can't be edited, it is deleted."""
+    async def remove_cursors(self) -> None:
+        """Remove the cursors from an abandoned answer; delete messages that can't be edited."""
         if self._again:
             await self.adopt()
         for shown in [*self._shown, *self._left]:
@@ -214,12 +216,12 @@ class Answer:
             try:
                 await self._messages.edit(shown.id, text, aside=True)
                 shown.text = text
-            except Refused:
+            except DiscordRefused:
                 await self._discard(shown, aside=True)
 
     async def _discard(self, shown: Shown, *, aside: bool = False) -> None:
-        """Delete a message that is no longer part of the answer, where Discord lets us."""
+        """Delete a message that is no longer part of the answer, if Discord lets us."""
         try:
             await self._messages.delete(shown.id, aside=aside)
-        except Refused as exc:
+        except DiscordRefused as exc:
             log.warning("discord:%d: message %d could not be deleted: code %d", self._question.id, shown.id, exc.code)

@@ -1,4 +1,4 @@
-"""What was said while nobody listened: read from the channels' histories at the begin of every new session."""
+"""Catches up on messages sent while disconnected, from the channels' histories, at the start of every new session."""
 
 import asyncio
 import logging
@@ -21,25 +21,25 @@ from bot.ports import Core, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Histories read, and missed messages answered, at the same time.
+#: Histories read, and missed messages answered, concurrently.
 READERS = 4
 ANSWERS = 8
-#: Tries at the journal: for a message, and for what it knows of the places (two minutes and more).
+#: Attempts to admit a message, and to read the places from the journal (over two minutes).
 _TRIES = 5
 _JOURNAL_TRIES = 30
 _JOURNAL_PAUSE = 5.0
-#: Seconds between two tries at what could not be read or admitted, at most.
+#: Seconds at most between attempts at what could not be read or admitted.
 _LONGEST_PAUSE = 60.0
-#: Seconds that the first answers wait for what was deleted meanwhile, so that none draws on it.
+#: Seconds that the first answers wait for deletions meanwhile to be found, so that no answer uses what was deleted.
 _COMPARING_SECONDS = 5.0
 
 
 class CatchUp:
-    """Has what was missed admitted, oldest first, and then answered (by `answer`).
+    """Has missed messages admitted, oldest first, and then answered (by `answer`).
 
-    Over all places that is so as far as they are read within some seconds, those spoken in last before the others. In
-    each place it is admitted before what is said there now. That makes it crash-proof: no message before the newest
-    that the journal knows of a place is unknown to it, but where its history could not be read in time.
+    The order holds across all places whose history is read within some seconds, beginning with the most recently
+    active. In each place, missed messages are admitted before new ones. That makes it crash-proof: the journal knows
+    every message before the newest it knows of a place, unless the place's history couldn't be read in time.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CatchUp:
         members: Members,
         answer: Callable[[MessageEvent], Awaitable[None]],
     ) -> None:
-        """Look back for `hours` at most; 0 is not at all."""
+        """Look back for `hours` at most; 0: not at all."""
         self._core = core
         self._hours = hours
         self._channels = channels
@@ -70,15 +70,16 @@ class CatchUp:
         self._asked.set()
 
     async def begin(self, client: discord.AutoShardedClient, shard: int) -> set[int]:
-        """A shard has a new session: see what it missed, and return the guilds known before that are gone from it.
+        """Start catching up for a shard's new session; return the guilds that it no longer has.
 
-        Until the journal has told its places `turn` waits: a message admitted meanwhile would hide those before it.
+        Until the journal has listed the places, `wait_for_backlog` waits: a message admitted meanwhile would hide those
+        before it.
         """
         there = {guild.id for guild in client.guilds if guild.shard_id == shard}
         if earlier := self._guilds.get(shard):
             earlier.set()
         guilds = self._guilds[shard] = asyncio.Event()
-        self.settle(client, shard)
+        self.note_guilds(client, shard)
         self._asking += 1
         self._asked.clear()
         try:
@@ -86,11 +87,11 @@ class CatchUp:
             known, recent = await self._known(guilds)
             known = [place for place in known if (place.guild >> 22) % shards == shard]
             there_still = [place for place in known if not place.guild or place.guild in there] if self._hours else []
-            # Changes are followed everywhere, and what was missed is read where messages are served.
+            # Follow changes everywhere; read missed messages only where messages are served.
             places = [place for place in there_still if self._members.serves(place.guild)]
             self._places |= {place.channel: place for place in places}
             here = {place.channel for place in there_still}
-            self._comparison.expect(one for one in recent if one.channel in here)
+            self._comparison.expect(known for known in recent if known.channel in here)
         finally:
             self._asking -= 1
             if not self._asking:
@@ -115,30 +116,28 @@ class CatchUp:
             known: dict[int, KnownMessages] = {}
             for key, message_id, at in recent:
                 channel, guild = _where(key)
-                one = known.setdefault(channel, KnownMessages(channel, guild, set(), at))
-                one.ids.add(message_number(message_id))
-                one.heard = max(one.heard, at)
+                in_channel = known.setdefault(channel, KnownMessages(channel, guild, set(), at))
+                in_channel.ids.add(message_number(message_id))
+                in_channel.heard = max(in_channel.heard, at)
             return places, list(known.values())
         return [], []
 
-    def settle(self, client: discord.AutoShardedClient, shard: int, *, ready: bool = False) -> None:
-        """Let reading go on where no guild of the session is missing, or (`ready`) none is to be expected any more."""
+    def note_guilds(self, client: discord.AutoShardedClient, shard: int, *, ready: bool = False) -> None:
+        """Let reading start once all of a session's guilds are available or, with `ready`, no more will come."""
         missing = any(guild.unavailable for guild in client.guilds if guild.shard_id == shard)
         if (ready or not missing) and shard in self._guilds:
             self._guilds[shard].set()
 
     async def wait_for_backlog(self, channel: int, event_id: str = "") -> None:
-        """Wait until what was missed in a channel has been admitted; at once where nothing was.
+        """Wait until what was missed in a channel has been admitted.
 
-        `event_id` is the message that waits: its answer waits for no other's.
+        `event_id` is the message that waits: its answer doesn't wait for the others'.
         """
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
         try:
-            with suppress(
-                TimeoutError
-            ):  # the journal is away: the message meets that by itself, and its person is told
+            with suppress(TimeoutError):  # the journal is down: admitting the message will fail and tell the person
                 await asyncio.wait_for(self._asked.wait(), self._pace.turn)
             if (place := self._places.get(channel)) and not place.late:
                 place.live.add(event_id)
@@ -156,13 +155,13 @@ class CatchUp:
             self._waiting.discard(task)
 
     def deleted(self, channel: int, message_ids: Collection[int]) -> None:
-        """Messages were deleted: those that were missed get no answer any more."""
-        self._comparison.told(message_ids)
+        """Messages were deleted: don't answer those that were missed."""
+        self._comparison.note_deleted(message_ids)
         if place := self._places.get(channel):
             place.gone.update(map(message_key, message_ids))
 
     def stop(self) -> None:
-        """Read and begin no more. What is being answered goes on; what is admitted is the next process's."""
+        """Read and start nothing more. Answers in progress continue; the next process answers what is admitted."""
         for task in [*self._runs.values(), *self._waiting, *self._comparing]:
             task.cancel()
 
@@ -182,7 +181,7 @@ class CatchUp:
         except asyncio.CancelledError:
             reading.cancel()
             raise
-        # Past that, a new session no longer ends this run: what it admits it must have answered.
+        # From here on, a new session no longer cancels this run: it must have answered what it admits.
         self._waiting.add(self._runs.pop(shard))
         comparing = self._compare({place.channel for _, place in found})
         await asyncio.wait({comparing}, timeout=_COMPARING_SECONDS)
@@ -190,7 +189,7 @@ class CatchUp:
             while found or not reading.done():
                 if found:
                     log.info("discord: catch-up found %d missed messages", len(found))
-                order, found[:] = sorted(found, key=lambda one: one[0]), []
+                order, found[:] = sorted(found, key=lambda message: message[0]), []
                 for _, place in order:
                     async with place.lock:
                         await self._admit(place)
@@ -204,7 +203,7 @@ class CatchUp:
         return self._comparing.spawn(self._comparison.look(first))
 
     async def _rest(self, places: list[Place]) -> None:
-        """Go on with what could not be read or admitted so far, place by place, until it can be."""
+        """Keep trying what could not be read or admitted so far, place by place."""
         backoff, rounds = Backoff(self._pace.retry * 2**_TRIES, _LONGEST_PAUSE), 0
         waiting = deque(place for place in places if self._is_open(place))
         while waiting:
@@ -220,7 +219,7 @@ class CatchUp:
                     break
 
     async def _admit(self, place: Place) -> None:
-        """Have the oldest that was missed in a place admitted; its answer follows."""
+        """Admit a place's oldest missed message; its answer follows."""
         if not place.missed:
             return
         event = place.missed[0]
@@ -239,12 +238,12 @@ class CatchUp:
             except JournalUnavailable as exc:
                 log.warning("%s: not admitted: %s", event.id, type(exc).__name__)
                 if attempt == _TRIES:
-                    return  # it stays the next one: what is said there now isn't admitted before it
+                    return  # it stays the next one: new messages aren't admitted before it
                 await asyncio.sleep(Backoff(2 * self._pace.retry).after(attempt))
         place.missed.popleft()
         self._forget_if_done(place)
         if new:
-            # Tasks begin in order, and locks and semaphores are fair: the oldest goes first, in a place and over all.
+            # Tasks start in order, and locks and semaphores are fair: the oldest goes first, per place and overall.
             self._waiting.spawn(self._next(place, event))
 
     async def _next(self, place: Place, event: MessageEvent) -> None:
@@ -265,7 +264,7 @@ class CatchUp:
         return missed
 
     def _is_open(self, place: Place) -> bool:
-        """Whether something of a place may still be missed, and no newer session looks after it."""
+        """Whether messages may still be missing in a place, and no newer session handles it."""
         return self._places.get(place.channel) is place
 
     def _forget_if_done(self, place: Place) -> None:

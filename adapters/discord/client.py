@@ -1,4 +1,4 @@
-"""One connection to Discord's gateway: which shards and intents, and whom its events are handed to."""
+"""One connection to Discord's gateway: its shards and intents, and the handlers of its events."""
 
 import asyncio
 import logging
@@ -18,23 +18,23 @@ from bot.network import Connector
 
 log = logging.getLogger(__name__)
 
-#: Below so many IDENTIFYs left of the day's 1,000, reconnecting waits for new ones: the last would reset the token.
+#: With fewer IDENTIFYs left of the day's 1,000, reconnecting waits for the reset: using up the last resets the token.
 SPARE_SESSIONS = 50
-#: Seconds for which a route's limit is waited out; a longer one is an error of the request, which discord.py would
-#: otherwise hold back for as long without a word.
+#: Seconds to wait for a route's rate limit. Longer ones fail the request, which discord.py would otherwise silently
+#: delay for as long as they last.
 LONGEST_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """Which shards a process runs, of how many; None is all, as many as Discord advises."""
+    """Which shards a process runs, and how many there are; None: all, as many as Discord recommends."""
 
     ids: list[int] | None = None
     count: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Read DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT; raise SettingsError where they are no division."""
+        """Read DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT. Raises SettingsError if they are invalid."""
         written, count = settings.discord_shard_ids, settings.discord_shard_count
         if written is None and count is None:
             return cls()
@@ -50,22 +50,22 @@ class Shards:
 
     @property
     def share(self) -> float:
-        """This process's part of the bot's shards, and so of what Discord allows it."""
+        """This process's share of the bot's shards, and so of its rate limit."""
         return 1.0 if self.ids is None or self.count is None else len(self.ids) / self.count
 
     def options(self) -> dict[str, Any]:
-        """As discord.py takes them."""
+        """The shards as discord.py's arguments."""
         return {} if self.ids is None else {"shard_ids": self.ids, "shard_count": self.count}
 
 
 class Client(discord.AutoShardedClient):
-    """A connection's client: no caches but channels and roles, which tell a place's audience."""
+    """A connection's client. Caches only channels and roles, which determine a place's audience."""
 
     def __init__(self, intake: Intake, shards: Shards, rates: Rates) -> None:
-        # The default intents, which need no approval, less those whose events nobody here reads.
+        # The default intents, which need no approval, without those whose events aren't used here.
         intents = discord.Intents.default()
         intents.typing = intents.reactions = intents.voice_states = intents.invites = False
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here: nothing to warn of
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here
         super().__init__(
             intents=intents,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -83,7 +83,7 @@ class Client(discord.AutoShardedClient):
         add_commands(self.tree, intake.interactions)
 
     async def launch_shards(self) -> None:
-        """Connect the shards; where their number is set discord.py would ask nobody for the gateway's address."""
+        """Connect the shards. If their number is set, discord.py wouldn't ask REST for the gateway's address."""
         if self.shard_count is not None:
             _, address, _ = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
@@ -92,8 +92,8 @@ class Client(discord.AutoShardedClient):
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard to the gateway that REST named.
 
-        discord.py keeps trying here by itself, every 5 s and for ever; its second try is handed to the supervisor.
-        Once connected it would take its built-in address for a session that can't be resumed, not REST's.
+        On its own, discord.py retries here every 5 s forever; its second attempt is left to the supervisor. Later, for
+        a session that can't be resumed, it would use its built-in address instead of REST's.
         """
         if shard_id in self._launched:
             raise ConnectionError("the gateway can't be reached")
@@ -102,13 +102,13 @@ class Client(discord.AutoShardedClient):
         await super().launch_shard(gateway, shard_id, initial=initial)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """A session that Discord declares invalid is replaced by discord.py itself, every few seconds if need be."""
+        """discord.py itself replaces sessions that Discord invalidates, every few seconds if need be: spare them."""
         if not initial:
             await self.spare_sessions()
         await super().before_identify_hook(shard_id, initial=initial)
 
     async def spare_sessions(self) -> None:
-        """Wait for new sessions where few are left."""
+        """Wait for the limit on new sessions to reset if few are left."""
         limits = await self.fetch_session_start_limits()
         if limits.remaining < SPARE_SESSIONS:
             log.warning(
@@ -122,11 +122,11 @@ class Client(discord.AutoShardedClient):
         await self._intake.connected(self, shard_id)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        self._intake.catch_up.settle(self, guild.shard_id)
+        self._intake.catch_up.note_guilds(self, guild.shard_id)
         await self._intake.joined(guild.id)
 
     async def on_shard_ready(self, shard_id: int) -> None:
-        self._intake.catch_up.settle(self, shard_id, ready=True)
+        self._intake.catch_up.note_guilds(self, shard_id, ready=True)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         await self._intake.joined(guild.id)
@@ -152,5 +152,5 @@ class Client(discord.AutoShardedClient):
         await self._intake.interactions.used(interaction)
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
-        """An error in a handler above: it is logged with its place, without the event."""
+        """Log an error in one of the handlers above, without the event."""
         log.exception("discord: %s failed", event_method)

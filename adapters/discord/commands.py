@@ -1,4 +1,4 @@
-"""The slash commands: for servers and people who install the app, in any channel or DM."""
+"""The slash commands, for servers and people who install the app, in any channel or DM."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from adapters.discord.interactions import Interactions
 from adapters.discord.text import LIMIT
 from bot.commands.registry import COMMANDS, Command
 
-Group = Any  # where a command may stand; discord.py types its callbacks by it
+Group = Any  # a type parameter of discord.py's callbacks
 
 
 def add_commands(tree: app_commands.CommandTree[discord.AutoShardedClient], interactions: Interactions) -> None:
-    """Put the registry's commands on the tree; each hands its words to `interactions`."""
+    """Add the registry's commands to the tree; each passes its argument to `interactions`."""
     for command in COMMANDS:
         tree.add_command(_made(command, interactions))
 

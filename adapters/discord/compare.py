@@ -1,4 +1,4 @@
-"""What was deleted and edited on Discord while nobody listened: what the journal knows, held against the histories."""
+"""Finds what was deleted or edited on Discord while disconnected, by comparing the journal with the histories."""
 
 import asyncio
 import logging
@@ -13,22 +13,22 @@ from adapters.discord.history import Channels, Unreadable
 
 log = logging.getLogger(__name__)
 
-#: Histories compared at the same time, and pages (of a hundred messages) that are read of each.
+#: Histories compared concurrently, and pages (of a hundred messages) read of each.
 READERS = 4
 PAGES = 10
-#: What was edited shortly before a place was last heard of may not have been told: two clocks, and a process that died.
+#: Edits shortly before a place was last heard of may not have been delivered: clocks differ, and a process died.
 MARGIN = timedelta(minutes=1)
-#: Deletions that are told at once, as many as Discord tells itself.
+#: Deletions reported in one call, as many as Discord reports.
 BULK = 100
-#: Discord's code for a message that isn't there, as told from a channel that isn't, or can't be read.
+#: Discord's code for an unknown message, as opposed to an unknown or unreadable channel.
 _UNKNOWN_MESSAGE = 10008
-#: Deletions that are known, so that they are looked into once in the life of a process.
+#: Deletions remembered, so that a process checks each only once.
 _GONE = 10_000
 
 
 @dataclass(slots=True)
 class KnownMessages:
-    """Messages of one channel that the journal knows; `heard` is when it last heard of the channel."""
+    """Messages in one channel that the journal knows; `heard` is when it last heard from the channel."""
 
     channel: int
     guild: int
@@ -37,10 +37,10 @@ class KnownMessages:
 
 
 class Comparison:
-    """Tells of known messages that are gone or edited, as the gateway would have.
+    """Reports known messages that were deleted or edited, as the gateway would have.
 
-    A message that is missing from a history counts as deleted only where Discord, asked for it alone, says so: a
-    history is empty as well where the bot may not read it.
+    A message that is missing from a history counts as deleted only if Discord confirms that for the message itself: a
+    history is also empty if the bot may not read it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Comparison:
         edited: Callable[[discord.Message, int], Awaitable[None]],
         deleted: Callable[[int, Collection[int]], Awaitable[None]],
     ) -> None:
-        """`edited` is told a message and the bot's own user id, `deleted` a channel and the messages that are gone."""
+        """`edited` gets a message and the bot's own user id, `deleted` a channel and the deleted messages."""
         self._channels = channels
         self._edited = edited
         self._deleted = deleted
@@ -58,25 +58,25 @@ class Comparison:
         self._gone: FIFOCache[int, None] = FIFOCache(_GONE)
 
     def expect(self, known: Iterable[KnownMessages]) -> None:
-        """Have channels looked through; what an earlier session has left to look at is not lost."""
-        for one in known:
-            if earlier := self._waiting.get(one.channel):
-                one.ids |= earlier.ids
-                one.heard = min(one.heard, earlier.heard)
-            self._waiting[one.channel] = one
+        """Queue channels for comparison, keeping what an earlier session has left to compare."""
+        for messages in known:
+            if earlier := self._waiting.get(messages.channel):
+                messages.ids |= earlier.ids
+                messages.heard = min(messages.heard, earlier.heard)
+            self._waiting[messages.channel] = messages
 
-    def told(self, message_ids: Iterable[int]) -> None:
-        """Note messages that are known to be deleted."""
+    def note_deleted(self, message_ids: Iterable[int]) -> None:
+        """Note messages that are already known to be deleted."""
         self._gone.update(dict.fromkeys(message_ids))
 
     async def look(self, first: Collection[int]) -> None:
-        """Look through the channels that wait for it, these before the others."""
+        """Compare the channels that are queued, these before the others."""
         order = sorted(self._waiting, key=lambda channel: channel not in first)
-        await asyncio.gather(*map(self._one, order))
+        await asyncio.gather(*map(self._compare_channel, order))
 
-    async def _one(self, channel: int) -> None:
+    async def _compare_channel(self, channel: int) -> None:
         async with self._readers:
-            known = self._waiting.pop(channel, None)  # None where another session's look has been at it
+            known = self._waiting.pop(channel, None)  # None if another session has compared it
             if known is None:
                 return
             try:
@@ -84,7 +84,7 @@ class Comparison:
             except Unreadable as exc:
                 if not exc.gone:
                     self.expect([known])  # for the next session
-            except Exception as exc:  # noqa: BLE001 - what can't be compared in one channel stops no other
+            except Exception as exc:  # noqa: BLE001 - one channel's failure must not stop the others
                 log.error("discord: channel %d could not be compared with the journal: %s", channel, type(exc).__name__)
 
     async def _compare(self, known: KnownMessages) -> None:
@@ -102,20 +102,24 @@ class Comparison:
         if edited and (me := (await self._channels.online()).user):
             for message in edited:
                 await self._finish(self._edited(message, me.id))
-        missing = sorted(one for one in known.ids if one >= since and one not in found and one not in self._gone)
+        missing = sorted(
+            message_id
+            for message_id in known.ids
+            if message_id >= since and message_id not in found and message_id not in self._gone
+        )
         gone: list[int] = []
         try:
-            for one in missing:
-                if await self._is_gone(known, one):
-                    gone.append(one)
-        finally:  # what is certain is told, whatever became of the others
+            for message_id in missing:
+                if await self._is_gone(known, message_id):
+                    gone.append(message_id)
+        finally:  # report what is certain, even if checking the others fails
             if gone:
                 log.info("discord: %d messages of channel %d were deleted while offline", len(gone), known.channel)
             for start in range(0, len(gone), BULK):
                 await self._finish(self._deleted(known.channel, gone[start : start + BULK]))
 
     async def _is_gone(self, known: KnownMessages, message_id: int) -> bool:
-        """Whether Discord says of this very message that there is none. Raises Unreadable where it says nothing."""
+        """Whether Discord says that this message doesn't exist. Raises Unreadable if it doesn't answer."""
 
         async def ask(client: discord.Client, channel: discord.abc.Messageable) -> bool:
             try:
@@ -130,12 +134,12 @@ class Comparison:
 
     @staticmethod
     async def _finish(telling: Awaitable[None]) -> None:
-        """Wait for what is told. It goes on where the stop ends the waiting: it is the stop's to wait for then."""
+        """Wait for a report. If stopping cancels the wait, the report itself continues, and `stop` waits for it."""
         await asyncio.shield(asyncio.ensure_future(telling))
 
 
 async def _history(channel: discord.abc.Messageable, ids: set[int]) -> tuple[dict[int, discord.Message], int]:
-    """The messages around these, newest first, and the id from which on none is left out."""
+    """The messages around these, newest first, and the id from which on they are complete."""
     found: dict[int, discord.Message] = {}
     before, oldest = max(ids) + 1, min(ids)
     for _ in range(PAGES):

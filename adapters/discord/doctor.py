@@ -5,15 +5,15 @@ import aiohttp
 from bot.checks import Finding, Unreachable, ask, miscopied, name_of, secret, trouble, unreachable
 from bot.config import Settings
 
-#: Discord's application flags for the message-content intent: granted, and granted to a bot in few servers.
+#: Discord's application flags for the message-content intent: approved, and for a bot in few servers.
 MESSAGE_CONTENT = 1 << 18 | 1 << 19
 
 
 async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
-    """Try the token, and see which intents the application has."""
+    """Try the token, and check which intents the application has."""
     if odd := miscopied(settings, "discord_token"):
         return odd
-    # Discord turns away user agents that don't begin so.
+    # Discord rejects other user agents.
     headers = {
         "Authorization": f"Bot {secret(settings.discord_token)}",
         "User-Agent": "DiscordBot (memory-bot, 0.1.0)",

@@ -1,4 +1,4 @@
-"""Discord's messages and places as the common ones. What is not for the bot is None."""
+"""Parses Discord's messages and places into the bot's values. A message not for the bot is None."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from adapters.discord.text import PLATFORM, message_key, resolved, without_menti
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
 
-#: How much of what is forwarded, and of a message that is replied to, is read, in characters.
+#: Characters read of what is forwarded, and of a message that is replied to.
 FORWARDED = 20_000
 QUOTED = 2_000
 
@@ -23,10 +23,10 @@ _VOCAL = (discord.VoiceChannel, discord.StageChannel)
 
 
 def to_event(message: discord.Message, me: int) -> MessageEvent | None:
-    """The message as an event; None where it is not for the bot (user id `me`).
+    """The message as an event; None if it isn't for the bot (user id `me`).
 
-    For the bot are direct messages, mentions of it (or of the role that is its own) and replies to it, from people.
-    Other roles and @everyone are no mention. Where there is nothing in it to answer, `notice` says so.
+    People's direct messages, mentions of the bot (or of its own role) and replies to it are for the bot. Other roles
+    and @everyone don't count. If there is nothing in it to answer, `notice` says so.
     """
     if not written(message):
         return None
@@ -39,11 +39,11 @@ def to_event(message: discord.Message, me: int) -> MessageEvent | None:
     direct = _direct(message.channel)
     if not (direct or mentioned or by_role or to_me):
         return None
-    text = said(message, message.content, me)
+    text = message_text(message, message.content, me)
     forwarded = tuple(_cut(_forwarded(message), FORWARDED))
     attachments = tuple(clean(file.filename) for file in message.attachments)
     attachments += tuple(f'sticker "{clean(sticker.name)}"' for sticker in message.stickers)
-    shown = direct or mentioned  # else Discord withholds what there is, without the message-content intent
+    shown = direct or mentioned  # otherwise Discord withholds the content from bots without the message-content intent
     return MessageEvent(
         id=message_key(message.id),
         person=person(message.author),
@@ -60,8 +60,8 @@ def to_event(message: discord.Message, me: int) -> MessageEvent | None:
     )
 
 
-def said(message: discord.Message, content: str, me: int) -> str:
-    """What a person said with a message of that content: text and polls, read as people read them."""
+def message_text(message: discord.Message, content: str, me: int) -> str:
+    """The text of a message with that content, and its poll, as people read them."""
     role = message.guild.self_role if message.guild else None
     parts = [_resolved(message, without_mention(content, me, role.id if role else None))]
     if message.poll is not None:
@@ -76,7 +76,7 @@ def _resolved(message: discord.Message, text: str) -> str:
 
 
 def _notice(message: discord.Message, *, shown: bool) -> str:
-    """The whole answer to a message without text, empty where the names of its files are something to talk about."""
+    """The whole answer to a message without text; empty if the names of its files are something to talk about."""
     if message.flags.voice:
         return unreadable("voice messages")
     if message.attachments or message.stickers:
@@ -89,7 +89,7 @@ def _notice(message: discord.Message, *, shown: bool) -> str:
 
 
 def _forwarded(message: discord.Message) -> Iterator[str]:
-    """Texts in a message that somebody else wrote: forwarded messages, and embeds where there is nothing else."""
+    """Texts in a message that somebody else wrote: forwarded messages, and embeds if there is nothing else."""
     for snapshot in message.message_snapshots:
         parts = [_resolved(message, clean(snapshot.content)), *_shown(snapshot.components)]
         if not any(parts):
@@ -102,7 +102,7 @@ def _forwarded(message: discord.Message) -> Iterator[str]:
 
 
 def _shown(components: Iterable[object]) -> Iterator[str]:
-    """The texts of a message that is laid out in components."""
+    """The texts of a message made of components."""
     for component in components:
         if isinstance(component, discord.TextDisplay):
             yield clean(component.content)
@@ -116,7 +116,7 @@ def _embedded(embed: discord.Embed) -> str:
 
 
 def _cut(texts: Iterable[str], room: int) -> Iterator[str]:
-    """The texts that aren't blank, as far as they fit."""
+    """The texts that aren't blank, cut to `room` characters in total."""
     for text in texts:
         if room > 0 and text.strip():
             yield text if len(text) <= room else f"{text[:room]}…"
@@ -124,22 +124,22 @@ def _cut(texts: Iterable[str], room: int) -> Iterator[str]:
 
 
 def _above(message: discord.Message) -> str | None:
-    """The message that this one answers, or that its thread was opened under."""
+    """The message that this one replies to, or that its thread was started from."""
     if message.type is discord.MessageType.reply and message.reference and message.reference.message_id:
         return message_key(message.reference.message_id)
-    # A thread that was opened under a message has its id.
+    # A thread that was started from a message has its id.
     return message_key(message.channel.id) if isinstance(message.channel, discord.Thread) else None
 
 
 def _own_words(message: discord.Message, original: discord.Message | None, me: int) -> str:
-    """What the message replied to says, where it is the bot's or the writer's own."""
+    """The text of the message replied to, if it is the bot's or the author's own."""
     if original is None or original.author.id not in (me, message.author.id):
         return ""
     return _resolved(message, clean(original.content))[:QUOTED]
 
 
 def written(message: discord.Message) -> bool:
-    """Whether a person wrote it: no bot, no webhook, and not Discord itself."""
+    """Whether a person wrote it, not a bot, a webhook or Discord itself."""
     if message.author.bot or message.webhook_id is not None:
         return False
     return message.type in (discord.MessageType.default, discord.MessageType.reply)
@@ -151,9 +151,9 @@ def person(user: discord.abc.User) -> Person:
 
 
 def place(channel: object, guild: discord.Guild | None) -> Place:
-    """Where something was written. What can't be told is taken for a place of members only.
+    """Where something was written. If the audience is unknown, it is members only.
 
-    `channel` is any of Discord's channels and threads, also one that isn't cached, or None.
+    `channel` is any of Discord's channels and threads, even one that isn't cached, or None.
     """
     channel_id = str(getattr(channel, "id", "") or "")
     guild_id = guild.id if guild else getattr(channel, "guild_id", None)
@@ -171,13 +171,13 @@ def place(channel: object, guild: discord.Guild | None) -> Place:
 
 
 def _direct(channel: object) -> bool:
-    """Whether it is a direct message's channel, of which no more than id and type need be known."""
+    """Whether it is a direct message's channel, even if only its id and type are known."""
     partial = isinstance(channel, discord.PartialMessageable) and channel.type is discord.ChannelType.private
     return partial or isinstance(channel, discord.DMChannel)
 
 
 def _audience(channel: object) -> Audience:
-    """Public is what @everyone can read; a public thread follows its parent."""
+    """Public if @everyone can read it; a public thread follows its parent."""
     if isinstance(channel, discord.Thread):
         if channel.is_private() or channel.parent is None:
             return Audience.MEMBERS

@@ -1,4 +1,4 @@
-"""Reading what is written in a Discord channel, over reconnects and passing trouble."""
+"""Reads Discord channels, through reconnects and transient errors."""
 
 import asyncio
 import logging
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: What is done with a channel that can be read, by a client that is logged in.
+#: What to do with a readable channel, by a client that is logged in.
 Look = Callable[[discord.Client, discord.abc.Messageable], Awaitable[T]]
 
 _TRIES = 5
 
 
 class Unreadable(Exception):
-    """A channel can't be read now, or (`gone`) by this bot no more: it is deleted, or closed to it."""
+    """A channel can't be read now, or (`gone`) never again: it is deleted, or closed to the bot."""
 
     def __init__(self, *, gone: bool) -> None:
         super().__init__()
@@ -33,15 +33,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The channels of whatever client is logged in."""
+    """The channels, by whichever client is logged in."""
 
     online: Online
     pace: Pace
 
     async def read(self, channel: int, guild: int, look: Look[T]) -> T:
-        """What `look` finds in a channel (of no guild: 0); trouble that soon passes is waited out.
+        """Return what `look` finds in a channel (`guild` 0: none), retrying transient errors.
 
-        Raises Unreadable, and says why in the log.
+        Raises Unreadable, and logs why.
         """
         for attempt in range(1, _TRIES + 1):
             client = await self.online()
@@ -68,7 +68,7 @@ class Channels:
 
 
 async def _channel(client: discord.Client, channel: int, guild: int) -> object:
-    """The channel, by a request only for what isn't cached: archived threads."""
+    """The channel, with a request only if it isn't cached: archived threads."""
     if not guild:
         return client.get_partial_messageable(channel, type=discord.ChannelType.private)
     return client.get_channel(channel) or await client.fetch_channel(channel)

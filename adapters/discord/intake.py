@@ -1,4 +1,4 @@
-"""What Discord tells, as the core's events: messages, edits, deletions, and the guilds that come and go."""
+"""Hands Discord's events to the core: messages, edits, deletions, and guilds joined or left."""
 
 import asyncio
 import logging
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that are given to what is in flight at the stop, and to what was cancelled then.
+#: Seconds that work in flight gets when stopping, and then to be cancelled.
 STOP_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
-#: Seconds in which Discord tells who reads a channel, before an answer that was put off is given.
+#: Seconds for Discord to say who can read a channel, before an answer is retried there.
 RENEW_SECONDS = 3.0
-#: So many edits are known, to tell a new one from a link preview that is added to an edited message.
+#: Edits remembered, to distinguish a new one from a link preview added to an edited message.
 _EDITS = 1000
-#: How old a message may be that an edit has addressed to the bot: older ones are no question of now.
+#: The age up to which a message that an edit addresses to the bot is answered.
 ADDRESSED_WITHIN = timedelta(hours=24)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Intake:
-    """Hands events to the core, each within a task that the stop waits for.
+    """Hands events to the core, each in a task that `stop` waits for.
 
     Attributes:
         ready: Set once the gateway has first accepted a session.
@@ -61,7 +61,7 @@ class Intake:
         rates: Rates,
         guilds: frozenset[str] = frozenset(),
     ) -> None:
-        """`guilds` are those that are served, none: all of them."""
+        """`guilds` are those served; empty: all."""
         self._core = core
         self._members = Members(online, pace, guilds)
         self._online = online
@@ -73,16 +73,16 @@ class Intake:
         self._synced = False
         self._guilds: set[int] = set()
         self._edits: LRUCache[int, datetime] = LRUCache(_EDITS)
-        #: Messages of a channel that something is asked about: what is said behind them isn't written down before them.
+        #: Messages, by channel, that wait for a request about them: later ones aren't admitted before them.
         self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
         self.ready = asyncio.Event()
-        self.interactions = Interactions(core, self.take)
+        self.interactions = Interactions(core, self.track)
         channels = Channels(online, pace)
         comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
         self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._members, self._late)
 
-    async def take(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what `stop` must wait for, in the task that discord.py made for it; nothing more once stopping."""
+    async def track(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that `stop` must wait for, in the task that discord.py created; do nothing once stopping."""
         task = asyncio.current_task()
         if self._stopping or task is None:
             work.close()
@@ -94,7 +94,7 @@ class Intake:
             self._tasks.discard(task)
 
     async def stop(self) -> None:
-        """Take in nothing new, and let answers under way finish (20 s at most)."""
+        """Accept nothing new, and let answers in progress finish (20 s at most)."""
         self._stopping = True
         self.catch_up.stop()
         if self._tasks:
@@ -106,7 +106,7 @@ class Intake:
                 await asyncio.wait(late, timeout=CLOSE_SECONDS)
 
     async def connected(self, client: "Client", shard: int) -> None:
-        """A shard's new session is accepted (READY); its guilds are still coming in."""
+        """A shard's new session is accepted (READY); its guilds are still arriving."""
         guilds = [guild.id for guild in client.guilds if guild.shard_id == shard]
         log.info("discord: listening as %s in %d guilds (shard %d)", client.user, len(guilds), shard)
         self.ready.set()
@@ -124,14 +124,14 @@ class Intake:
                 log.warning("discord: commands could not be registered: %s", reason(exc))
 
     async def message(self, message: discord.Message, me: int) -> None:
-        """Somebody wrote: a message that is meant for the bot (user id `me`) is the core's, in its turn."""
+        """Hand a message that is for the bot (user id `me`) to the core, in order."""
         try:
             event = await self._read(message, me)
         except Untold as exc:
             event = exc.event
         if event is not None:
             await self.catch_up.wait_for_backlog(message.channel.id, event.id)
-            await self.take(self._core.messages.on_message(event, self.reply(event)))
+            await self.track(self._core.messages.on_message(event, self.reply(event)))
 
     async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
         """The message as an event, once those before it are read. Raises Untold."""
@@ -156,10 +156,10 @@ class Intake:
                 del self._fetching[channel]
 
     async def _late(self, event: MessageEvent) -> None:
-        await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
+        await self.track(self._core.messages.on_message(event, self.reply(event), admitted=True))
 
     def reply(self, event: MessageEvent, *, again: bool = False) -> Reply:
-        """The way back to a message; `again` where it may have been answered before, in whole or in part."""
+        """The reply handle of a message; `again`: it may have been answered before, in whole or in part."""
         message_id = message_number(event.id)
         confirm = partial(self._core.messages.confirm, event.id)
         return Reply(
@@ -176,15 +176,15 @@ class Intake:
         )
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now: what can't be told soon is for members only.
+        """An event that is retried, with its place's present audience (if unknown, members only).
 
-        And whether its author has become a stranger.
+        Also marks whether its author has become a stranger.
         """
         asked = event.place
         if asked.audience is Audience.PRIVATE:
             try:
                 return await self._members.marked(event)
-            except Untold:  # as when it was admitted
+            except Untold:  # keep what it was when admitted
                 return event
         given = asked.narrowest
         try:
@@ -197,10 +197,10 @@ class Intake:
         return replace(event, given=given)
 
     async def edited(self, message: discord.Message, me: int, *, known: bool = False) -> None:
-        """A message was changed: its text by its author, or what Discord shows with it, which is no edit.
+        """A message was changed: its text by its author, or what Discord shows with it, which isn't an edit.
 
-        Where it wasn't meant for the bot before (`known`: it was), it is a new one. Where nothing readable in it is
-        meant for the bot any more, what was said before is withdrawn.
+        If it wasn't for the bot before (`known`: it was), treat it as new. If nothing readable in it is for the bot any
+        more, treat it as deleted.
         """
         at = message.edited_at
         if at is None or not written(message) or self._edits.get(message.id, _NEVER) >= at:
@@ -213,16 +213,16 @@ class Intake:
             log.warning("discord:%d: edit ignored: its author may be a stranger", message.id)
             return
         if event is not None and not known and await self._is_new(event):
-            await self.take(self._core.messages.on_message(event, self.reply(event), admitted=True))
+            await self.track(self._core.messages.on_message(event, self.reply(event), admitted=True))
         elif paste.unread(event):
             log.warning("discord:%d: edit ignored: its text is not readable", message.id)
         elif event is None or not (event.text or event.attachments or event.forwarded):
             await self.deleted(message.channel.id, {message.id})
         else:
-            await self.take(self._core.changes.on_edited(event))
+            await self.track(self._core.changes.on_edited(event))
 
     async def _is_new(self, event: MessageEvent) -> bool:
-        """Whether a message has become one for the bot by its edit: then it is written down, to be answered."""
+        """Whether an edit has addressed a message to the bot for the first time; if so, it is admitted."""
         if self._stopping or datetime.now(UTC) - event.at > ADDRESSED_WITHIN:
             return False
         try:
@@ -232,21 +232,21 @@ class Intake:
             return False
 
     async def deleted(self, channel: int, message_ids: Collection[int]) -> None:
-        """Messages of a channel were deleted, one or many at once."""
+        """Messages in a channel were deleted, one or many."""
         self.catch_up.deleted(channel, message_ids)
-        await self.take(self._core.changes.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
+        await self.track(self._core.changes.on_deleted([message_key(message_id) for message_id in sorted(message_ids)]))
 
     async def joined(self, guild: int) -> None:
         """The bot is in a guild, perhaps again.
 
-        discord.py tells of one that is joined in a session's first seconds as of one that is available again.
+        discord.py reports a guild that is joined in a session's first seconds as available again.
         """
         if guild not in self._guilds:
             self._guilds.add(guild)
-            await self.take(self._core.changes.on_returned(PLATFORM, str(guild)))
+            await self.track(self._core.changes.on_returned(PLATFORM, str(guild)))
 
     async def removed(self, guild: int) -> None:
         """The bot is no longer in a guild."""
         self._guilds.discard(guild)
         log.info("discord: removed from guild %d", guild)
-        await self.take(self._core.changes.on_removed(PLATFORM, str(guild)))
+        await self.track(self._core.changes.on_removed(PLATFORM, str(guild)))

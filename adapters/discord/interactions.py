@@ -1,4 +1,4 @@
-"""Interactions become common events, and views are shown to the caller alone."""
+"""Turns interactions into the core's events, and shows views to the caller alone."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from adapters.discord.refusals import (
     is_transient,
     reason,
 )
-from adapters.discord.views import Kind, attachment, filled_in, form, layout, plain
+from adapters.discord.views import Kind, attachment, filled_in, layout, modal, plain
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Audience, Place
@@ -37,21 +37,21 @@ NOT_HANDED_OVER = (
     "Discord doesn't take the file here. Please ask me for it in a direct message, or ask whoever runs me."
 )
 
-#: Codes of an interaction that nothing more can be said to: it came too late, or another process answers it.
+#: Error codes of interactions that can't be answered: they expired, or another process has answered them.
 _OVER = frozenset({UNKNOWN_INTERACTION, 10015, ALREADY_ACKNOWLEDGED, 50027})
 
 _CHOICES = 25
 _CHOICE_LENGTH = 100
-#: Discord gives an autocompletion, and a form's opening, 3 seconds.
+#: Discord allows 3 seconds for autocompletion, and for opening a form.
 _ANSWER_SECONDS = 2.5
 
 
 class Interactions:
-    """Answers what people use, each within `take`, which drops what comes too late. Whoever used it is who is meant."""
+    """Answers interactions, each in `track`, which ignores them once the bot is stopping. Always about the caller."""
 
-    def __init__(self, core: Core, take: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
+    def __init__(self, core: Core, track: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
         self._core = core
-        self._take = take
+        self._track = track
 
     async def command(self, interaction: discord.Interaction, name: str, argument: str) -> None:
         """Run a command and show its view, to the caller alone."""
@@ -60,18 +60,18 @@ class Interactions:
             await interaction.response.defer(ephemeral=True, thinking=True)
             return await self._core.interactions.on_command(_command(interaction, name, argument))
 
-        await self._take(_show(interaction, run))
+        await self._track(_show(interaction, run))
 
     async def used(self, interaction: discord.Interaction) -> None:
-        """One of our buttons, menus or forms was used: the outcome takes the place of the view that it belongs to."""
+        """One of our buttons, menus or forms was used: the result replaces the view that it belongs to."""
         data = cast("dict[str, Any]", interaction.data or {})
         custom_id = str(data.get("custom_id", ""))
         kind = next((kind for kind in Kind if custom_id.startswith(kind)), None)
         action = custom_id.removeprefix(kind or "")
         if interaction.type is discord.InteractionType.modal_submit and kind is Kind.FORM:
             await self._submit(interaction, action, filled_in(data.get("components")))
-        elif interaction.type is discord.InteractionType.component and kind is Kind.ASK:
-            await self._ask(interaction, action)
+        elif interaction.type is discord.InteractionType.component and kind is Kind.OPEN_FORM:
+            await self._open_form(interaction, action)
         elif interaction.type is discord.InteractionType.component and kind is Kind.MENU:
             await self._press(interaction, str((data.get("values") or [""])[0]))
         elif interaction.type is discord.InteractionType.component and kind is Kind.PRESS:
@@ -82,19 +82,19 @@ class Interactions:
             await interaction.response.defer()
             return await self._core.interactions.on_press(_pressed(interaction, action))
 
-        await self._take(_show(interaction, run))
+        await self._track(_show(interaction, run))
 
-    async def _ask(self, interaction: discord.Interaction, action: str) -> None:
+    async def _open_form(self, interaction: discord.Interaction, action: str) -> None:
         async def run() -> View | None:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                asked = await self._core.interactions.open_form(_pressed(interaction, action))
-            if isinstance(asked, Form):
-                await interaction.response.send_modal(form(asked))
+                opened = await self._core.interactions.open_form(_pressed(interaction, action))
+            if isinstance(opened, Form):
+                await interaction.response.send_modal(modal(opened))
                 return None
             await interaction.response.defer()
-            return asked
+            return opened
 
-        await self._take(_show(interaction, run))
+        await self._track(_show(interaction, run))
 
     async def _submit(self, interaction: discord.Interaction, action: str, text: str) -> None:
         async def run() -> View:
@@ -103,10 +103,10 @@ class Interactions:
                 SubmitEvent(person(interaction.user), _place(interaction), action, text, interaction.created_at)
             )
 
-        await self._take(_show(interaction, run))
+        await self._track(_show(interaction, run))
 
     async def suggest(self, interaction: discord.Interaction, name: str, typed: str) -> list[app_commands.Choice[str]]:
-        """The caller's memories that match what is typed behind a command."""
+        """The caller's memories that match the argument typed so far."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 found = await self._core.interactions.suggest(_command(interaction, name, typed))
@@ -119,7 +119,7 @@ class Interactions:
 
 def _place(interaction: discord.Interaction) -> Place:
     where = place(interaction.channel, interaction.guild)
-    # A DM or group between people, reached by a user's own installation of the app: not a DM with the bot.
+    # A DM or group between people, reached through a user's own installation of the app: not a DM with the bot.
     return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
 
 
@@ -148,15 +148,15 @@ async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[Vi
         log.error("discord: interaction %d: response refused: %s", interaction.id, reason(exc))
         refusal = REFUSALS.get(exc.code, UNKNOWN)
         await _say(interaction, SORRY if is_transient(exc) else refusal.sentence or NOT_SHOWN)
-    except Exception as exc:  # noqa: BLE001 - the interaction's boundary: the person is told, others go on
+    except Exception as exc:  # noqa: BLE001 - the interaction's boundary: tell the person, don't affect others
         log.error("discord: interaction %d failed: %s", interaction.id, describe(exc))
         await _say(interaction, SORRY)
 
 
 async def _put(interaction: discord.Interaction, view: View) -> None:
-    """Show a view in the place of the answer or view before it; what Discord refuses there follows in another form."""
+    """Replace the original response by a view; if Discord refuses that, show it in another form."""
     try:
-        # No content: an earlier version of this bot may have written some into the message that is now replaced.
+        # Clear the content: an earlier version of the bot may have written some into this message.
         await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
     except discord.HTTPException as exc:
         if is_transient(exc) or exc.code in _OVER:
@@ -169,7 +169,7 @@ async def _put(interaction: discord.Interaction, view: View) -> None:
 
 
 async def _hand_over(interaction: discord.Interaction, file: File) -> None:
-    """Send the file to the caller alone; where Discord refuses it (its size, the channel's permissions), say so."""
+    """Send the file to the caller alone; if Discord refuses it (its size, the channel's permissions), say so."""
     try:
         await interaction.followup.send(file=attachment(file), ephemeral=True, allowed_mentions=SILENT)
     except discord.HTTPException as exc:
@@ -185,7 +185,7 @@ async def _hand_over(interaction: discord.Interaction, file: File) -> None:
 
 
 async def _say(interaction: discord.Interaction, sentence: str) -> None:
-    """Tell the caller alone what became of it."""
+    """Say a sentence to the caller alone."""
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=SILENT)

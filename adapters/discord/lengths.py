@@ -1,29 +1,29 @@
-"""Lengths as Discord counts them: in UTF-16 units, of which an emoji has two.
+"""Lengths as Discord counts them: in UTF-16 code units, two for an emoji.
 
-Some of its limits count characters instead; what keeps to units keeps to both.
+Some limits count characters instead; a text within a limit in units is within both.
 """
 
 from adapters.common.text import split_markdown
 
 
 def units(text: str) -> int:
-    """How long Discord holds a text to be."""
+    """A text's length in UTF-16 code units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shorten(text: str, limit: int, end: str = "") -> str:
-    """The text, cut to so many units where it has more, `end` included."""
+    """The text, cut to `limit` units including `end` if it is longer."""
     if units(text) <= limit:
         return text
     cut = text.encode("utf-16-le", "surrogatepass")[: 2 * max(0, limit - units(end))]
-    return cut.decode("utf-16-le", "ignore").rstrip() + end  # half of a pair is left out
+    return cut.decode("utf-16-le", "ignore").rstrip() + end  # drops half of a surrogate pair
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Markdown in parts of at most so many units, see `split_markdown`."""
+    """Split Markdown into parts of at most `limit` units, see `split_markdown`."""
     if text.isascii() or max(text) <= "\uffff":
         return split_markdown(text, limit)
-    # With each unit as a character of its own, characters are what is to be counted; no pair is ever cut in two.
+    # Split a text in which each unit is one character, so that units are counted. It never cuts a surrogate pair.
     wide = text.encode("utf-16-le", "surrogatepass")
     apart = "".join(map(chr, memoryview(wide).cast("H")))
     parts = split_markdown(apart, limit)

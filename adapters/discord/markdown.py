@@ -1,4 +1,4 @@
-"""Markdown as Discord shows it: it knows neither tables nor rules, and reads `__…__` as underlined.
+"""Renders Markdown for Discord, which has neither tables nor rules, and reads `__…__` as underlined.
 
 https://support.discord.com/hc/en-us/articles/210298617
 """
@@ -24,7 +24,7 @@ class _Discord:
     languages = True
 
     def text(self, text: str, before: str, after: str) -> str:
-        """Each sign that Discord would format by behind a backslash, where it would."""
+        """Escape characters where Discord would format by them."""
         label = "](" in text
 
         def escaped(found: re.Match[str]) -> str:
@@ -41,16 +41,16 @@ class _Discord:
         return _SIGN.sub(escaped, text)
 
     def start(self, line: str) -> str:
-        """What would begin a heading, a list or a quotation, behind a backslash."""
+        """Escape what would begin a heading, a list or a quotation."""
         found = _START.match(line)
         return line if found is None else f"{found.group()}\\{line[found.end() :]}"
 
     def code(self, content: str) -> str:
-        """Nothing lives in Discord's code."""
+        """As it is: nothing is interpreted in Discord's code."""
         return content
 
     def link(self, label: str, plain: str, target: str) -> str:
-        """A masked link, which Discord makes of web addresses alone, and of none whose label looks like one."""
+        """A masked link, which Discord supports only for web addresses, unless the label looks like one, too."""
         if not _WEB.match(target):
             return label if plain in (target, target.removeprefix("mailto:")) else f"{label} ({target})"
         if not plain.strip() or _WEB.match(plain):
@@ -58,7 +58,7 @@ class _Discord:
         return f"[{label}]({target.replace('(', '%28').replace(')', '%29')})"
 
     def address(self, target: str, *, bracketed: bool) -> str:
-        """As it stands; brackets keep Discord from showing a preview."""
+        """As it is; brackets keep Discord from showing a preview."""
         return f"<{target}>" if bracketed and _WEB.match(target) else target.removeprefix("mailto:")
 
 
@@ -66,7 +66,7 @@ _STYLE = _Discord()
 
 
 def markdown(text: str) -> str:
-    """An answer's Markdown as Discord shows it."""
+    """Render an answer's Markdown for Discord."""
     return markdown_render.render(clean(text), _STYLE)
 
 
@@ -77,5 +77,5 @@ class Growing:
         self._growing = markdown_render.Growing(_STYLE)
 
     def markdown(self, text: str) -> str:
-        """The answer so far as Discord shows it."""
+        """Render the answer so far."""
         return self._growing.render(clean(text))

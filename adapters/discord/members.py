@@ -1,4 +1,4 @@
-"""Who may write to the bot directly where its servers are listed: their members, as Discord tells over REST."""
+"""If the bot is restricted to some servers, only their members may message it directly; REST says who they are."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ from bot.model import Audience
 
 log = logging.getLogger(__name__)
 
-#: How many people are remembered to be members or not, and for how many seconds.
+#: How many people's membership is cached, and for how many seconds.
 KNOWN = 10_000
 REMEMBERED = 3600.0
-#: Seconds that Discord may take to tell, and tries at each server.
+#: Seconds for Discord to answer, and attempts per server.
 ASK_SECONDS = 10.0
 _TRIES = 3
 
 
 class Untold(Exception):
-    """Discord doesn't tell for now whether an event's author is a member; `event` takes them for a stranger."""
+    """Discord can't say at the moment whether an event's author is a member; `event` treats them as a stranger."""
 
     def __init__(self, event: MessageEvent) -> None:
         super().__init__()
@@ -36,27 +36,27 @@ class Untold(Exception):
 class _Answer(Enum):
     MEMBER = "a member"
     NO_MEMBER = "no member"
-    #: The bot isn't in that server, or may not ask.
+    #: The bot isn't in that server, or isn't allowed to ask.
     CLOSED = "closed"
 
 
 class Members:
-    """Tells strangers from the members of the servers that are listed; where none is, nobody is a stranger."""
+    """Distinguishes strangers from members of the listed servers; if none is listed, nobody is a stranger."""
 
     def __init__(self, online: Online, pace: Pace, guilds: frozenset[str]) -> None:
         self._online = online
         self._pace = pace
         self._guilds = sorted(guilds, key=int)
         self._known: TTLCache[str, bool] = TTLCache(KNOWN, REMEMBERED, _now)
-        #: Each refused request counts among the invalid ones, for too many of which Discord shuts a bot out.
+        #: Refused requests count as invalid, and too many of those get a bot banned temporarily.
         self._closed: TTLCache[str, None] = TTLCache(len(self._guilds) + 1, REMEMBERED, _now)
 
     def serves(self, guild: int) -> bool:
-        """Whether messages of a server are served; of none (0), that depends on the person."""
+        """Whether messages in a server are served; without one (0), that depends on the person."""
         return not guild or not self._guilds or str(guild) in self._guilds
 
     def has_to_ask(self, user: int, *, direct: bool) -> bool:
-        """Whether `marked` has to ask Discord about somebody who writes."""
+        """Whether `marked` has to ask Discord about an author."""
         return bool(direct and self._guilds and str(user) not in self._known)
 
     async def marked(self, event: MessageEvent) -> MessageEvent:

@@ -1,4 +1,4 @@
-"""The bot's messages in one channel over REST: sent, edited, deleted and found again, through passing trouble."""
+"""Sends, edits, deletes and finds the bot's messages in one channel over REST, retrying transient errors."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from adapters.discord.refusals import (
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
     UNKNOWN_MESSAGE,
-    Refused,
+    DiscordRefused,
     is_transient,
     reason,
 )
@@ -23,32 +23,31 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Nothing that the bot writes pings anybody.
+#: The bot never pings anybody.
 SILENT = discord.AllowedMentions.none()
 
-#: What a failing connection raises, below and above discord.py; aiohttp's closed session is a RuntimeError.
+#: What a failing connection raises, in discord.py or below it; aiohttp's closed session raises RuntimeError.
 DISCORD_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
 
-#: How many of the messages behind a question are searched for its answer, a hundred a request. Where the bot was far
-#: behind in a busy channel, the parts of an answer lie far apart, and to miss the last is to take half for the whole.
+#: How many messages after a question are searched for its answer, a hundred per request. If the bot was far behind in
+#: a busy channel, an answer's parts are far apart, and without the last one it would seem complete.
 NEAR = 1000
 
 _TRIES = 5
 
-#: Returns where a message may be shown; raises where another process is showing it, see `bot.ports.Core.confirm`.
+#: Returns if a message may be shown; raises if another process has taken over (`bot.ports.Messages.confirm`).
 Confirm = Callable[[], Awaitable[None]]
 
-#: Waits for a client that is logged in: what is under way outlives a reconnect of the gateway.
+#: Waits for a client that is logged in, so that work in progress survives a reconnect of the gateway.
 Online = Callable[[], Awaitable[discord.Client]]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Times in seconds: from the first text to its showing, between edits, between signs of typing, before a retry.
+    """Seconds until the first text is shown, between edits, between typing indicators, and before a retry.
 
-    `turn` is how long a message waits at most for what was missed in its channel, and what was missed for the other
-    channels: a busy channel's day, or a thousand channels, take minutes. `channel` is the time within which Discord
-    counts a channel's messages and edits.
+    `turn` is how long a message waits at most for its channel's backlog, and the backlog for the other channels: a busy
+    channel's day, or a thousand channels, take minutes. `channel` is the window of Discord's limit per channel.
     """
 
     first: float = 1.0
@@ -61,7 +60,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Shown:
-    """One message of the bot's, and its text as Discord has it."""
+    """One of the bot's messages, and its text on Discord."""
 
     id: int
     text: str
@@ -69,7 +68,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The message that is answered: its channel and id, who asked (0: unknown), and a link to it."""
+    """The message being answered: its channel and id, its author (0: unknown), and a link to it."""
 
     channel: int
     id: int
@@ -78,20 +77,19 @@ class Question:
 
     @property
     def mark(self) -> str:
-        """The line that says, where an answer can't be a reply, whose question it answers and which; it pings nobody.
+        """The line that says which question an answer belongs to if it can't be a reply; it pings nobody.
 
-        By it such an answer is found again, as a reply is by its reference.
+        It also identifies such an answer, as a reference identifies a reply.
         """
-        who = f"<@{self.asker}> · " if self.asker else ""  # in a direct message there is no doubt
+        who = f"<@{self.asker}> · " if self.asker else ""  # not needed in a direct message
         return f"-# {who}{self.link or self.id}"
 
 
 class Messages:
     """What the bot writes in a channel in answer to one message there.
 
-    Every method but `typing` raises ConnectionError where Discord can't be reached or fails, and Refused where it
-    refuses for good. What `confirm` raises, which is asked right before anything of an answer is shown or deleted, is
-    let through.
+    Every method except `typing` raises ConnectionError if Discord is unreachable or fails, DiscordRefused if it refuses
+    for good, and what `confirm` raises, which is called right before anything of an answer is shown or deleted.
     """
 
     def __init__(self, online: Online, question: Question, pace: Pace, confirm: Confirm) -> None:
@@ -101,14 +99,14 @@ class Messages:
         self._pace = pace
 
     async def typing(self) -> None:
-        """Show typing once, for some ten seconds. Raises what is in TROUBLE."""
+        """Show the typing indicator once, for some ten seconds. Raises DISCORD_ERRORS."""
         await self._channel(await self._online()).typing()
 
     async def send(self, text: str, nonce: str, *, reply: bool = True, aside: bool = False) -> Shown:
-        """Send a message, as a reply to the question or (`reply`: false) without a reference to it.
+        """Send a message, as a reply to the question or (without `reply`) with no reference to it.
 
-        A nonce used minutes ago gives the message sent with it then, as it is now. An `aside` is no part of an answer:
-        `replies` leaves it out, by its flag that it shows no link previews.
+        A nonce used within the last minutes returns the message sent with it, as it is now. An `aside` isn't part of an
+        answer: `replies` leaves it out, recognising it by its suppressed link previews.
         """
         reference = discord.MessageReference(
             message_id=self._question.id, channel_id=self._question.channel, fail_if_not_exists=False
@@ -135,7 +133,7 @@ class Messages:
         return await self._call(send, "a message")
 
     async def send_directly(self, text: str) -> None:
-        """Send the asker a direct message."""
+        """Send a direct message to the asker."""
 
         async def send(client: discord.Client) -> None:
             channel = await client.create_dm(discord.Object(self._question.asker))
@@ -145,7 +143,7 @@ class Messages:
         await self._call(send, "a direct message")
 
     async def edit(self, message_id: int, text: str, *, aside: bool = False) -> None:
-        """Put a text in the place of a message's; an `aside` changes nothing of what is answered."""
+        """Replace a message's text; an `aside` doesn't change the answer."""
 
         async def edit(client: discord.Client) -> None:
             if not aside:
@@ -156,7 +154,7 @@ class Messages:
         await self._call(edit, "an edit", editing=True)
 
     async def delete(self, message_id: int, *, aside: bool = False) -> None:
-        """Delete a message; it is well where it is gone already."""
+        """Delete a message, if it still exists."""
 
         async def delete(client: discord.Client) -> None:
             if not aside:
@@ -170,9 +168,9 @@ class Messages:
         await self._call(delete, "a deletion")
 
     async def replies(self) -> list[Shown]:
-        """The bot's answers to the question among the messages right behind it, oldest first, asides left out.
+        """The bot's answers to the question among the messages right after it, oldest first, without asides.
 
-        None are known where the history may not be read.
+        Empty if the history may not be read.
         """
 
         async def look(client: discord.Client) -> list[Shown]:
@@ -193,7 +191,7 @@ class Messages:
 
         try:
             return await self._call(look, "a look into the history")
-        except Refused as exc:
+        except DiscordRefused as exc:
             if exc.code in (MISSING_ACCESS, MISSING_PERMISSIONS):
                 return []
             raise
@@ -202,17 +200,17 @@ class Messages:
         return client.get_partial_messageable(self._question.channel)
 
     async def _call(self, action: Callable[[discord.Client], Awaitable[T]], what: str, *, editing: bool = False) -> T:
-        """Do it, over reconnects if need be."""
+        """Call the action, through reconnects if need be."""
         for attempt in range(1, _TRIES + 1):
             client = await self._online()
             try:
                 return await action(client)
             except DISCORD_ERRORS as exc:
-                # A limit that lasts for minutes isn't waited for: each try would ask Claude again.
+                # Don't wait for a limit that lasts for minutes: each attempt would ask Claude again.
                 if isinstance(exc, discord.RateLimited) or (
                     isinstance(exc, discord.HTTPException) and not is_transient(exc)
                 ):
-                    refused = Refused(exc, editing=editing)
+                    refused = DiscordRefused(exc, editing=editing)
                     level = logging.INFO if refused.other else logging.WARNING
                     log.log(level, "discord:%d: %s refused: %s", self._question.id, what, reason(exc))
                     raise refused from exc

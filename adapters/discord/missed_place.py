@@ -1,4 +1,4 @@
-"""One place on Discord, and what was missed in it."""
+"""One place on Discord, and its missed messages."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from adapters.discord import paste
 from adapters.discord.history import Channels, Unreadable
 from bot.events import MessageEvent
 
-#: Seconds to wait at most for the guilds of a session, which tell a channel's audience.
+#: Seconds to wait at most for a session's guilds, which determine a channel's audience.
 _GUILDS_SECONDS = 15.0
 
 
@@ -20,8 +20,8 @@ _GUILDS_SECONDS = 15.0
 class Place:
     """A place spoken in before; `missed` is None until its history is read. Read and admitted under `lock`.
 
-    Its messages are answered one after the other, under `answers`, but those in `live`, which the gateway told too.
-    Those in `gone` were deleted before their turn. One that can't be read for now (`late`) holds nothing up.
+    Its messages are answered one after the other, under `answers`, except those in `live`, which the gateway delivered
+    too. Those in `gone` were deleted before their turn. A place that can't be read now (`late`) holds nothing up.
     """
 
     channel: int
@@ -36,7 +36,7 @@ class Place:
     late: bool = False
 
     async def read(self, channels: Channels, hours: float) -> deque[MessageEvent]:
-        """What was missed of the last `hours`: read once, through passing trouble; nothing yet where that lasts."""
+        """What was missed within the last `hours`. Reads once, retrying transient errors; empty if they last."""
         if self.missed is not None:
             return self.missed
         missed: deque[MessageEvent] = deque()
@@ -66,6 +66,6 @@ class Place:
 
 
 def _last(channel: object) -> int | None:
-    """The id of the newest message in a channel, where the session told it."""
+    """The id of a channel's newest message, if the session provided it."""
     last = getattr(channel, "last_message_id", None)
     return last if isinstance(last, int) else None

@@ -1,6 +1,6 @@
-"""A long text that Discord's client turned into a file: where that is all there is, it is what was said.
+"""Long texts that Discord's client turned into a file: if there is nothing else, the file is the message's text.
 
-Fetched before the message is written down: a process that ends amid it finds the message in the channel's history.
+It is fetched before the message is admitted: if the process dies meanwhile, catch-up finds the message again.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from adapters.discord.events import said, to_event
+from adapters.discord.events import message_text, to_event
 from bot.events import MessageEvent
 from bot.network import Connector
 
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 #: The name that Discord's client gives such a file.
 NAME = "message.txt"
-#: How long a text may be, in characters (as on Slack) and in bytes of UTF-8.
+#: The length limit in characters (as on Slack) and in bytes of UTF-8.
 CHARACTERS = 40_000
 BYTES = 4 * CHARACTERS
-#: Seconds for one try at fetching it, and tries.
+#: Seconds per attempt at fetching it, and attempts.
 SECONDS = 4.0
 TRIES = 2
 
@@ -30,9 +30,9 @@ UNFETCHED = "I couldn't get the text that Discord turned into a file. Could you 
 
 
 async def read(message: discord.Message, me: int) -> MessageEvent | None:
-    """The message as an event (`to_event`), with the text of a file that is all there is. Takes a few seconds at most.
+    """The message as an event (`to_event`), with the file's text if there is nothing else. Takes a few seconds at most.
 
-    Where that text can't be had, the event's notice says so: `unread` tells.
+    If that text can't be read, the event's notice says so, and `unread` is true.
     """
     event = to_event(message, me)
     if event is None or not _pasted(message, event):
@@ -48,20 +48,20 @@ async def read(message: discord.Message, me: int) -> MessageEvent | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return event  # a file after all, of which the name is all that is read
+        return event  # a file after all: only its name counts
     if len(content) > BYTES or len(text) > CHARACTERS:
         return replace(event, notice=TOO_LONG)
-    text = said(message, text, me)
+    text = message_text(message, text, me)
     return replace(event, text=text, attachments=()) if text else event
 
 
 def unread(event: MessageEvent | None) -> bool:
-    """Whether an event lacks a text that is there, since it is too long or could not be fetched."""
+    """Whether an event lacks its text because that was too long or couldn't be fetched."""
     return event is not None and event.notice in (TOO_LONG, UNFETCHED)
 
 
 def pending(message: discord.Message) -> bool:
-    """Whether `read` may take its time: there may be a text to fetch."""
+    """Whether `read` may take a while, as there may be a text to fetch."""
     return len(message.attachments) == 1 and message.attachments[0].filename == NAME
 
 
@@ -72,7 +72,7 @@ def _pasted(message: discord.Message, event: MessageEvent) -> bool:
 
 
 async def _fetch(url: str) -> bytes:
-    """What is at Discord's own address for a file: of that much a little more than may be read; no redirects.
+    """Fetch a file from Discord's own address, stopping just past the size limit, without redirects.
 
     Raises ClientError, TimeoutError or ValueError.
     """

@@ -1,14 +1,13 @@
-"""One pace for all that a bot asks of Discord's REST: its limits are kept, instead of run into.
+"""Paces all of a bot's requests to Discord's REST API, to stay within its rate limits.
 
-Discord takes 50 requests a second of a bot, whatever they are for (answers to interactions aside), and some five
-messages and five edits in 5 s per channel. Each request that is refused for a limit (429), or for want of permission
-(401, 403), is an invalid one, and 10,000 of those within ten minutes shut the bot out.
+Discord accepts 50 requests a second from a bot, whatever they are for (except responses to interactions), and some five
+messages and five edits in 5 s per channel. Requests refused because of a limit (429) or missing permission (401, 403)
+count as invalid, and 10,000 of those within ten minutes get the bot banned temporarily.
 https://docs.discord.com/developers/topics/rate-limits
 
-discord.py keeps each route's limit as Discord tells it, and the one for all only once it is hit. So every request,
-retries too, passes here first: as one of aiohttp's traces. What shows an answer's end goes before what can wait (the
-steps in which one grows, typing, histories), and those are let through one answer after another: the more grow, the
-fewer steps has each, and each shows the newest text.
+discord.py respects each route's limit, but the global one only once it is hit. So every request, retries included, is
+paced here, in an aiohttp trace. The end of an answer takes precedence over what can wait (the steps of growing answers,
+typing, histories). Growing answers take turns: the more of them, the fewer steps each gets, with its newest text.
 """
 
 import asyncio
@@ -26,28 +25,28 @@ from yarl import URL
 
 log = logging.getLogger(__name__)
 
-#: Requests a second that Discord takes of a bot, and the part of them that is used: another process may begin, too.
+#: Requests a second that Discord accepts, and the share of them that is used: another process may be starting.
 PER_SECOND = 50
 _USED = 0.9
-#: Of those, what can wait takes at most so much; what can be done without is left out once so much is taken.
+#: The share of those for requests that can wait; and the share in use from which dispensable requests are skipped.
 _LATER = 2 / 3
 _SPARE = 1 / 4
-#: Seconds in which the limit counts; and those after which a request that got no answer has certainly arrived.
+#: The limit's window in seconds; and seconds after which a request without a response has certainly arrived.
 _WINDOW = 1.0
 _STALLED = 3.0
-#: After a 429 for all requests half as many are sent, but so many a second at least; then one more each second.
+#: After a global 429 the rate is halved, down to this many a second, and then grows by one each second.
 _FEWEST = 5
-#: So many invalid requests within so many seconds are half of what shuts the bot out: from there on it sends 5 a
-#: second, which makes 3,000 more at most until the first of them no longer count.
+#: From half the limit on invalid requests within its window, the bot sends only 5 a second: at most 3,000 more until
+#: the first of them no longer count.
 INVALID = 5000
 _INVALID_SECONDS = 600.0
 _BRAKED = 5
-#: Of a channel's messages and edits within `channel_window`, a growing answer leaves the fifth to answers' ends.
+#: Growing answers leave the fifth of a channel's messages and edits within `channel_window` to the ends of answers.
 _IN_CHANNEL = 4
 
 
 class _Slot:
-    """The right to one request. It comes back a window after the answer, so that no window ever holds too many."""
+    """The right to one request. It is returned one window after the response, so that no window holds too many."""
 
     __slots__ = ("later", "timer", "used")
 
@@ -57,14 +56,14 @@ class _Slot:
         self.timer: asyncio.TimerHandle | None = None
 
 
-#: The slot that was taken ahead for the next request of this task, and whether its requests can wait.
+#: The slot reserved for this task's next request, and whether the task's requests can wait.
 _ahead: ContextVar[_Slot | None] = ContextVar("_ahead", default=None)
 _background: ContextVar[bool] = ContextVar("_background", default=False)
 
 
 @contextmanager
 def background() -> Iterator[None]:
-    """What is asked of Discord within the block can wait."""
+    """Mark requests in the block as able to wait."""
     token = _background.set(True)
     try:
         yield
@@ -80,7 +79,7 @@ class Rates:
     """
 
     def __init__(self, per_second: float = PER_SECOND, channel_window: float = 5.0, brake: int = INVALID) -> None:
-        """`channel_window` are the seconds in which a channel's limit counts; the pace is slow past `brake`."""
+        """`channel_window` is the window of a channel's limit, in seconds; past `brake` invalid requests, slow down."""
         self._most = max(1, int(per_second * _USED))
         self._allowed = self._most
         self._channel_window = channel_window
@@ -96,7 +95,7 @@ class Rates:
         self.invalid: deque[float] = deque()
 
     def trace(self) -> aiohttp.TraceConfig:
-        """What has a client's requests keep the pace."""
+        """The trace that paces a client's requests."""
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._start)
         trace.on_request_end.append(self._end)
@@ -105,10 +104,10 @@ class Rates:
 
     @asynccontextmanager
     async def growing(self, channel: int) -> AsyncIterator[None]:
-        """Wait for the turn of an answer that grows in a channel; the block shows its newest text."""
+        """Wait for a growing answer's turn in a channel; show its newest text in the block."""
         lock = self._growing.setdefault(str(channel), asyncio.Lock())
         async with lock:  # fair: the channel's answers take turns
-            while wait := self._full(str(channel)):  # noqa: ASYNC110 - time alone makes room
+            while wait := self._full(str(channel)):  # noqa: ASYNC110 - only time makes room
                 await asyncio.sleep(wait)
             slot = await self._acquire(later=True)
             token = _ahead.set(slot)
@@ -121,11 +120,11 @@ class Rates:
 
     @contextmanager
     def spare(self) -> Iterator[bool]:
-        """Whether a request that can be done without may be made now, in the block."""
+        """Whether a dispensable request may be made now, in the block."""
         if self._later or self._held >= self._allowed * _SPARE or not self._has_room(later=True):
             yield False
             return
-        slot = self._take(later=True)
+        slot = self._grant(later=True)
         token = _ahead.set(slot)
         try:
             yield True
@@ -138,7 +137,7 @@ class Rates:
         self, session: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
     ) -> None:
         path = _rest_path(request.url)
-        if path is None or path[0] in ("interactions", "webhooks"):  # they have their own limits, and 3 seconds
+        if path is None or path[0] in ("interactions", "webhooks"):  # they have their own limits, and only 3 seconds
             return
         slot = _ahead.get()
         if slot is None or slot.used:
@@ -157,7 +156,7 @@ class Rates:
         status = request.response.status
         if status in (401, 403) or (status == 429 and headers.get("X-RateLimit-Scope") != "shared"):
             self._count_invalid()
-        # Without Via it isn't Discord that answers, but what shuts the bot out.
+        # Without Via, the response comes not from Discord but from what enforces the ban.
         if status == 429 and (headers.get("X-RateLimit-Global") or not headers.get("Via")):
             self._slow_down(_seconds(headers.get("Retry-After", "")))
         self._done(context)
@@ -176,7 +175,7 @@ class Rates:
     async def _acquire(self, *, later: bool) -> _Slot:
         waiting = self._later if later else self._now
         if not self._now and not (later and self._later) and self._has_room(later=later):
-            return self._take(later=later)
+            return self._grant(later=later)
         future: asyncio.Future[_Slot] = asyncio.get_running_loop().create_future()
         waiting.append(future)
         try:
@@ -192,7 +191,7 @@ class Rates:
         allowed = min(self._allowed, _BRAKED) if self._is_braking() else self._allowed
         return self._held < allowed and not (later and self._held_later >= max(1, int(allowed * _LATER)))
 
-    def _take(self, *, later: bool) -> _Slot:
+    def _grant(self, *, later: bool) -> _Slot:
         slot = _Slot(later=later)
         self._held += 1
         self._held_later += later
@@ -214,7 +213,7 @@ class Rates:
                 if not waiting[0].done():  # those that were cancelled are
                     if not self._has_room(later=later):
                         return
-                    waiting[0].set_result(self._take(later=later))
+                    waiting[0].set_result(self._grant(later=later))
                 waiting.popleft()
 
     def _note(self, channel: str, method: str) -> None:
@@ -228,7 +227,7 @@ class Rates:
             del self._written[key]
 
     def _full(self, channel: str) -> float:
-        """Seconds until a channel takes another step of a growing answer; 0 where it does now."""
+        """Seconds until a channel has room for another step of a growing answer; 0 if it has now."""
         now = asyncio.get_running_loop().time()
         waits = [
             written[-_IN_CHANNEL] + self._channel_window - now
@@ -238,7 +237,7 @@ class Rates:
         return max([0.0, *waits])
 
     def _slow_down(self, seconds: float) -> None:
-        """Discord refused a request for the limit of all: somebody else uses it, too, or it is lower than thought."""
+        """The global limit was hit: somebody else uses it, too, or it is lower than assumed."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._paused_until:
             self._allowed = max(min(_FEWEST, self._most), self._allowed // 2)

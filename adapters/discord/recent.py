@@ -1,10 +1,10 @@
-"""What was found out about places and people on Discord, for an hour: what needn't be tried, or said, again."""
+"""Remembers for an hour what need not be tried, or said, again on Discord."""
 
 from collections.abc import Hashable
 
 from cachetools import TTLCache
 
-#: Seconds for which it holds, and how much is known at the same time.
+#: Seconds after which keys expire, and how many are kept.
 SECONDS = 3600.0
 LIMIT = 10_000
 
@@ -16,7 +16,7 @@ class ExpiringSet:
         self._noted: TTLCache[Hashable, None] = TTLCache(LIMIT, SECONDS)
 
     def note(self, key: Hashable) -> None:
-        """Know a key from now on; the oldest gives way where too many are known."""
+        """Add a key; drop the oldest if there are too many."""
         self._noted[key] = None
 
     def __contains__(self, key: Hashable) -> bool:
@@ -24,13 +24,13 @@ class ExpiringSet:
 
 
 class Places:
-    """What is known of the places that answers go to.
+    """What is known about the places that answers go to.
 
     Attributes:
-        plain: Channels that take no replies.
-        told: (person, channel): who has heard by a direct message that the bot can't write there.
+        plain: Channels that don't accept replies.
+        notified: (person, channel): who was told by a direct message that the bot can't write there.
     """
 
     def __init__(self) -> None:
         self.plain = ExpiringSet()
-        self.told = ExpiringSet()
+        self.notified = ExpiringSet()

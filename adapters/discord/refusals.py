@@ -1,6 +1,6 @@
-"""What Discord's refusals mean: which of them pass, which are final, and which other form is worth one more try.
+"""What Discord's refusals mean: which are transient, which are final, and which other form of the answer to try.
 
-The one place that decides it. A code that isn't in the table is final, after one try in another form.
+A code that isn't in the table is final, after one attempt in another form.
 https://docs.discord.com/developers/topics/opcodes-and-status-codes lists the codes.
 """
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import discord
 
-#: Stands for a limit in the place of a code.
+#: Used as the code of a rate limit.
 TOO_MANY = 429
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MEMBER = 10007
@@ -19,14 +19,14 @@ UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 MISSING_PERMISSIONS = 50013
-#: Codes of a channel that is there no more, or of its guild.
+#: Codes saying that a channel, or its guild, no longer exists.
 GONE = frozenset({UNKNOWN_CHANNEL, 10004})
-#: Codes by which a channel takes no replies at all: the bot may not read its history.
+#: Codes saying that a channel doesn't accept replies, since the bot may not read its history.
 NO_REPLIES = frozenset({160002, 160009})
 
 
 class AnswerForm(StrEnum):
-    """Another form in which what was refused may be taken."""
+    """Another form in which Discord may accept what it has refused."""
 
     PLAIN = "a plain message instead of a reply"
     LINKLESS = "without its links"
@@ -35,9 +35,9 @@ class AnswerForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a code means: the form to try instead when sending, and when editing, and what the person is told at last.
+    """What a code means: the form to try instead when sending and when editing, and what the person is told in the end.
 
-    An empty sentence is the core's general one; `shut` says that no text would be taken, whatever it said.
+    An empty sentence stands for the core's general one; `shut` says that Discord would refuse any text there.
     """
 
     send: AnswerForm | None = None
@@ -46,31 +46,31 @@ class Refusal:
     shut: bool = False
 
 
-#: A code that nobody here knows.
+#: A code that isn't in the table.
 UNKNOWN = Refusal(AnswerForm.PLAIN, AnswerForm.ANEW)
-#: Nothing can be written there, in whatever form.
+#: Nothing can be written there, in any form.
 _SHUT = Refusal(shut=True)
 _AUTOMOD = Refusal(sentence="This server's AutoMod blocked my answer.")
 
 REFUSALS = {
-    # A limit that lasts for longer than `discord_client.LONGEST_LIMIT`, whatever it is of.
+    # A rate limit longer than `client.LONGEST_LIMIT`.
     TOO_MANY: Refusal(
         edit=AnswerForm.ANEW, sentence="Discord lets me write too little here just now. Please ask me later."
     ),
-    # What the message says.
+    # Because of the message's content.
     20009: Refusal(sentence="Discord's filter for explicit content blocked my answer."),
     50006: Refusal(sentence="There was nothing in my answer that Discord could show."),
     200000: _AUTOMOD,
     200001: _AUTOMOD,
     240000: Refusal(AnswerForm.LINKLESS, AnswerForm.LINKLESS, "Discord blocked my answer because of a link in it."),
-    # How it is sent.
+    # Because of how it is sent.
     30046: Refusal(edit=AnswerForm.ANEW),  # too many edits of a message older than an hour
     50005: Refusal(edit=AnswerForm.ANEW),  # somebody else's message
     50021: Refusal(edit=AnswerForm.ANEW),  # a system message
     160002: Refusal(AnswerForm.PLAIN),  # no Read Message History: no replies
     160009: Refusal(AnswerForm.PLAIN),
     160010: Refusal(AnswerForm.PLAIN),  # a reference out of an age-restricted channel
-    # Where: a message reopens an archived thread, an edit doesn't; nothing reopens a locked one.
+    # Because of the place. A message reopens an archived thread, an edit doesn't; nothing reopens a locked one.
     50083: Refusal(edit=AnswerForm.ANEW, sentence="I can't answer in this thread: it is archived.", shut=True),
     160005: Refusal(sentence="I can't answer in this thread: it is locked.", shut=True),
     UNKNOWN_MESSAGE: Refusal(AnswerForm.PLAIN, sentence="My answer was deleted before it was finished.", shut=True),
@@ -87,13 +87,13 @@ REFUSALS = {
     50278: _SHUT,  # no guild in common any more
 }
 
-#: Refusals that a later try may outlive, whatever their status: limits by time, and what Discord switched off for now.
+#: Codes that a retry may fix, whatever their status: rate limits, and what Discord has switched off for now.
 _TRANSIENT = frozenset({20016, 20022, 20028, 20029, 40003, 40004, 40006, 40062, 40333, 130000})
 _TRANSIENT_STATUSES = frozenset({401, 408, 425, 429})
 
 
-class Refused(Exception):
-    """Discord refuses a request for good; `other` is the form in which it may be taken all the same."""
+class DiscordRefused(Exception):
+    """Discord refuses a request for good; `other` is a form in which it may still be accepted."""
 
     def __init__(self, error: discord.HTTPException | discord.RateLimited, *, editing: bool = False) -> None:
         super().__init__(reason(error))
@@ -105,17 +105,17 @@ class Refused(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether what failed may work later; `error` is one of `discord_messages.DISCORD_ERRORS`."""
+    """Whether a retry may succeed; `error` is one of `messages.DISCORD_ERRORS`."""
     if not isinstance(error, discord.HTTPException):
         return True
     if error.status >= 500 or error.status in _TRANSIENT_STATUSES or error.code in _TRANSIENT:
         return True
-    # A page instead of Discord's JSON comes from something in between.
+    # A page instead of Discord's JSON comes from an intermediary.
     return error.code == 0 and not error.response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def reason(error: BaseException) -> str:
-    """Why a request failed, for the log: its status and code, or the exception's type; never a text."""
+    """Why a request failed, for the log: its status and code, or the exception's type; never text."""
     if isinstance(error, discord.HTTPException):
         return f"HTTP {error.status}, code {error.code}"
     if isinstance(error, discord.RateLimited):

@@ -1,4 +1,4 @@
-"""The way back to a Discord message: typing, an answer that grows by edits, a sentence (`bot.ports.ReplyHandle`)."""
+"""The reply handle of a Discord message: typing, an answer that grows by edits, whispers (`bot.ports.ReplyHandle`)."""
 
 import asyncio
 import logging
@@ -15,22 +15,22 @@ from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, Confirm, Messages, Online, Pace, Question
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
-from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Refused, is_transient, reason
+from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, DiscordRefused, is_transient, reason
 from adapters.discord.text import LIMIT
 from bot.ports import PlatformRefused
 
 log = logging.getLogger(__name__)
 
-#: Seconds until typing is shown where there was no room for it.
+#: Seconds until typing is tried again if there was no room for it.
 _TYPING_AGAIN = 1.0
 
 
 class Reply:
-    """Answers one message, in its channel: as a reply to it, or else in a message that says whose it is.
+    """Answers one message in its channel: as a reply to it, or else in a message that says whose question it answers.
 
-    With `again` there may be an answer by an earlier process or try, whole or in part: it is looked for before
-    anything is sent, and taken over. Every method but `working` lets through what `confirm` raises, and raises
-    ConnectionError where Discord can't be reached or fails, and PlatformRefused where it refuses for good.
+    With `again`, an earlier process or attempt may have answered it, fully or partly: that is looked for before
+    anything is sent, and taken over. Every method except `working` raises what `confirm` raises, ConnectionError if
+    Discord is unreachable or fails, and PlatformRefused if it refuses for good.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Reply:
         rates: Rates | None = None,
         places: Places | None = None,
     ) -> None:
-        """`asker` hears by a direct message what can't be said in the channel; 0 is nobody."""
+        """`asker` gets a direct message if the bot can't write in the channel; 0: nobody."""
         self._question = Question(channel_id, message_id, asker, link)
         self._messages = Messages(online, self._question, pace, confirm)
         self._pace = pace
@@ -57,11 +57,11 @@ class Reply:
         self._growing = GrowingAnswer(
             self._answer.grow, self._answer.finish, first=pace.first, turn=lambda: self._rates.growing(channel_id)
         )
-        self._shut: Refused | None = None
+        self._shut: DiscordRefused | None = None
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Show typing, beside the answer's way, until the block ends."""
+        """Show typing until the block ends."""
         typing = asyncio.create_task(self._type())
         try:
             yield
@@ -82,7 +82,7 @@ class Reply:
             await asyncio.sleep(self._pace.typing if free else min(_TYPING_AGAIN, self._pace.typing))
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
-        """Show an answer as it grows; an answer that is whole at once and fits one message costs one request."""
+        """Show an answer as it grows; a complete answer that fits one message costs one request."""
         async with self._refusals():
             self._answer.begin()
             await self._growing.show(snapshots)
@@ -92,16 +92,16 @@ class Reply:
     async def _refusals(self) -> AsyncIterator[None]:
         try:
             yield
-        except Refused as exc:
+        except DiscordRefused as exc:
             if exc.shut and exc.code != UNKNOWN_MESSAGE:
                 self._shut = exc
             await self._give_up()
             raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
-        """The whole answer that is already there: its text, one line break between its messages, and their ids.
+        """The complete answer that is already shown: its text, with one line break between messages, and their ids.
 
-        An answer that was whole, and could only not be shown, is shown now: Claude needn't be asked again.
+        Shows an answer that was complete and only failed to be shown, so that Claude need not be asked again.
         """
         async with self._refusals():
             await self._answer.adopt()
@@ -111,50 +111,50 @@ class Reply:
         return None if text is None else (text, self._answer.ids)
 
     async def whisper(self, text: str) -> None:
-        """Say one sentence as a reply: Discord shows nothing to one person alone but in answer to a command.
+        """Say one sentence as a reply: Discord can show something to one person alone only in response to a command.
 
-        It ends the exchange: what there is of an answer shows no longer that it grows. Where nothing may be written in
-        the channel, the person hears that by a direct message.
+        This ends the exchange: a partial answer loses its cursor. If the bot may not write in the channel, the person
+        is told so by a direct message.
         """
         await self._give_up()
         if self._shut:
             await self._whisper_directly(self._shut)
             return
         text = shorten(clean(text), LIMIT)
-        # Of the text, too: a later sentence about the same message is another one.
+        # Includes the text: a later sentence about the same message is a different one.
         nonce = f"{self._question.id}.{zlib.crc32(text.encode()) & 0xFFFF:04x}"
         try:
             if self._question.channel not in self._places.plain:
                 try:
                     await self._messages.send(text, nonce, aside=True)
                     return
-                except Refused as exc:
+                except DiscordRefused as exc:
                     if exc.other is not AnswerForm.PLAIN:
                         raise
             text = shorten(f"{self._question.mark}\n{text}", LIMIT)
             await self._messages.send(text, nonce, reply=False, aside=True)
-        except Refused as exc:
+        except DiscordRefused as exc:
             await self._whisper_directly(exc)
 
-    async def _whisper_directly(self, refusal: Refused) -> None:
+    async def _whisper_directly(self, refusal: DiscordRefused) -> None:
         question = self._question
         if not question.asker or refusal.code in GONE:
             raise PlatformRefused(str(refusal.code)) from refusal
-        if (question.asker, question.channel) in self._places.told:
+        if (question.asker, question.channel) in self._places.notified:
             log.info("discord:%d: the person was told before that I can't write there", question.id)
             return
-        self._places.told.note((question.asker, question.channel))
+        self._places.notified.note((question.asker, question.channel))
         where = question.link or "the channel where you wrote to me"
         try:
             await self._messages.send_directly(
                 f"I can't answer you in {where}: Discord doesn't let me write there. Its moderators can change that."
             )
-        except Refused as exc:
+        except DiscordRefused as exc:
             raise PlatformRefused(f"{refusal.code}, directly {exc.code}") from exc
 
     async def _give_up(self) -> None:
-        """Leave no cursor of an answer that won't be finished."""
+        """Remove the cursors from an answer that won't be completed."""
         try:
-            await self._answer.settle()
-        except (ConnectionError, Refused) as exc:
+            await self._answer.remove_cursors()
+        except (ConnectionError, DiscordRefused) as exc:
             log.warning("discord:%d: the answer stays incomplete: %s", self._question.id, str(exc))

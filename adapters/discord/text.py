@@ -1,4 +1,4 @@
-"""Plain text, both ways: Discord's tokens as people read them, and plain text as Discord's Markdown."""
+"""Plain text, both ways: resolves Discord's tokens as people read them, and escapes text for Discord's Markdown."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _MARKUP = re.compile(
 )
 _MENTION = re.compile(r"<@[!&]?\d{1,20}>")
 _BEHIND = re.compile(r"[\s,:]*")
-#: Parts of a server that Discord names by `<id:…>`.
+#: Parts of a server that `<id:…>` refers to.
 _PAGES = {
     "browse": "Browse Channels",
     "customize": "Channels & Roles",
@@ -40,17 +40,17 @@ _PUNCTUATION = re.compile(r"([\\`*_~|<>\[\]()#@:+-])")
 
 
 def message_key(message_id: int) -> str:
-    """A message's identity among all platforms' messages."""
+    """A message's id among all platforms' messages."""
     return f"{PLATFORM}:{message_id}"
 
 
 def message_number(key: str) -> int:
-    """Discord's own id of a message, of its identity."""
+    """Discord's own id of a message, from its key."""
     return int(key.rpartition(":")[2])
 
 
 def without_mention(content: str, me: int, role: int | None = None) -> str:
-    """A message's content without the mentions of the bot (user id `me`, and its own role's) at its ends."""
+    """A message's content without mentions of the bot (user id `me`, or its own role) at its ends."""
     text = clean(content)
     mine = {f"<@{me}>", f"<@!{me}>", f"<@&{role}>"}
     spans = [found.span() for found in _MENTION.finditer(text) if found.group() in mine]
@@ -74,8 +74,8 @@ def resolved(
 ) -> str:
     """A text with Discord's tokens as people read them: names, dates in UTC, commands, emoji.
 
-    `names` are those of the mentioned users. A channel is named only where `reader`, who wrote the text, can see it, or
-    where it is the one that they write in (`here`).
+    `names` are the mentioned users'. A channel is named only if `reader`, who wrote the text, can see it, or it is the
+    one where they wrote it (`here`).
     """
 
     def readable(found: re.Match[str]) -> str:
@@ -108,7 +108,7 @@ def _name(name: str) -> str:
 
 
 def _date(seconds: int) -> str:
-    """A Unix time as `2026-11-27 14:05 UTC`, empty where no calendar has it."""
+    """A Unix time as `2026-11-27 14:05 UTC`; empty if it is out of range."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
     except (OverflowError, ValueError, OSError):
@@ -116,9 +116,9 @@ def _date(seconds: int) -> str:
 
 
 def _sees(reader: discord.abc.User | None, channel: discord.abc.GuildChannel | discord.Thread) -> bool:
-    """Whether somebody can see a channel, by what is cached: roles and overwrites. Without their roles, as @everyone.
+    """Whether somebody can see a channel, by the cached roles and overwrites; without their roles, as @everyone.
 
-    Who is in a private thread isn't cached: only those who manage threads are known to see it.
+    Members of private threads aren't cached: only those who manage threads are known to see them.
     """
     viewer = reader if isinstance(reader, discord.Member) else channel.guild.get_role(channel.guild.id)
     if viewer is None or (isinstance(channel, discord.Thread) and channel.parent is None):
@@ -129,15 +129,15 @@ def _sees(reader: discord.abc.User | None, channel: discord.abc.GuildChannel | d
 
 
 def escape(text: str) -> str:
-    """Plain text on one line, as Markdown that shows it unchanged: nothing in it formats, links or mentions."""
+    """Plain text on one line, escaped so that nothing in it formats, links or mentions."""
     return escape_in_line(" ".join(clean(text).split()))
 
 
 def escape_in_line(text: str) -> str:
-    """A piece of a line as Markdown that shows it unchanged; its white space stays."""
+    """A piece of a line, escaped; its white space stays."""
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
 def without_links(text: str) -> str:
-    """Markdown with its links taken out, for where Discord refuses them."""
+    """Markdown with its links removed, for places where Discord refuses them."""
     return _LINK.sub(lambda found: f"{found['label'] or ''} (link removed)".strip(), text)

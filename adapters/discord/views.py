@@ -1,8 +1,7 @@
-"""A view as Discord's components: its text, a menu and buttons, and the form that a button opens.
+"""Renders views as Discord's components: text, a menu and buttons, and the form that a button opens.
 
-The text is a component too (Components V2): it may be twice as long as a message's content, and is shown to those as
-well who have embeds switched off. Which button was used, and for what, stands in its custom id, so that it is
-understood after a restart too.
+The text is a component, too (Components V2): it can be twice as long as a message's content, and is visible even to
+people who have embeds switched off. A button's custom id contains its action, so that it works after a restart.
 """
 
 import io
@@ -19,7 +18,7 @@ from bot.views import Button, File, Form, Item, View
 _NUMBERED = re.compile(r"\A(\d{1,10})\.")
 _WEB = re.compile(r"https?://[^\s<>()]+")
 
-#: Discord's limits, in UTF-16 units: the text of one message in all; then buttons in a row, rows, choices of a menu.
+#: Discord's limits: the total text of one message, in UTF-16 units; buttons in a row, rows, choices of a menu.
 TEXT = 4000
 _IN_ROW = 5
 _ROWS = 5
@@ -29,7 +28,8 @@ _CHOICE_LABEL = 100
 _PLACEHOLDER = 150
 _FORM_LABEL = 45
 _FORM_TEXT = 4000
-#: What an item's text is cut to, in characters, before links give way; a title that is shown large; a footer; a note.
+#: Lengths in characters: of an item's text, before links are dropped instead; of a title shown large; of a footer and
+#: of a note.
 _NARROWEST = 40
 _HEADING = 150
 _FOOTER = 800
@@ -37,16 +37,16 @@ _NOTE = 120
 
 
 class Kind(StrEnum):
-    """What a custom id begins with. The action follows: 100 characters at most in all."""
+    """The prefix of a custom id, before the action; 100 characters at most in total."""
 
     PRESS = "m:"
-    ASK = "a:"
+    OPEN_FORM = "a:"
     MENU = "menu"
     FORM = "f:"
 
 
 def layout(view: View) -> discord.ui.LayoutView:
-    """A view's text, menu and buttons. It is stopped, so that discord.py keeps nothing of it."""
+    """A view's text, menu and buttons. It is stopped, so that discord.py doesn't keep it."""
     shown = discord.ui.LayoutView(timeout=None)
     text, footer = render(view)
     shown.add_item(discord.ui.TextDisplay(text))
@@ -54,7 +54,7 @@ def layout(view: View) -> discord.ui.LayoutView:
         if view.items:
             shown.add_item(discord.ui.Separator())
         shown.add_item(discord.ui.TextDisplay(footer))
-    # Two choices of one value are refused.
+    # Discord rejects choices with the same value.
     choices = {
         option.action: discord.SelectOption(label=_short(option.label, _CHOICE_LABEL), value=option.action)
         for option in view.menu[:_CHOICES]
@@ -73,9 +73,9 @@ def layout(view: View) -> discord.ui.LayoutView:
 
 
 def render(view: View) -> tuple[str, str]:
-    """A view's text and its footer, in at most 4,000 characters together.
+    """A view's text and its footer, at most 4,000 characters together.
 
-    What is long is cut with an ellipsis; only where that isn't enough do links give way.
+    Long texts are cut with an ellipsis; links are dropped only if that isn't enough.
     """
     footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
     if footer and view.items:
@@ -94,7 +94,7 @@ def render(view: View) -> tuple[str, str]:
 
 
 def plain(view: View) -> str:
-    """A view's words alone, for where Discord refuses it: without buttons and links, as one message's content."""
+    """A view as one message's content, without buttons and links, in case Discord refuses it."""
     text = _body(view, _NARROWEST, links=False)
     footer = _with_code(_short(view.footer, _FOOTER), view.code) if view.footer.strip() else ""
     return shorten(without_links(f"{text}\n{footer}".strip()), LIMIT, "…")
@@ -102,7 +102,7 @@ def plain(view: View) -> str:
 
 def _body(view: View, width: int, *, links: bool) -> str:
     title = _with_code(_short(view.title, max(width, _HEADING)), view.code)
-    # A line that begins with a number and a full stop would be the start of a list.
+    # A line that begins with a number and a full stop would start a list.
     large = bool(view.items) and len(view.title) <= _HEADING
     lines = [f"### {title}" if large else _NUMBERED.sub(r"\1\\.", title)]
     for item in view.items:
@@ -113,10 +113,10 @@ def _body(view: View, width: int, *, links: bool) -> str:
 
 
 def _with_code(text: str, code: str) -> str:
-    """Plain text as Markdown, with the code in it as a code span: "Copy text" on a phone copies escapes as well."""
+    """Plain text, escaped, with `code` in it as a code span: "Copy text" on a phone copies escapes as well."""
     if not code or "`" in code:
         return escape(text)
-    # White space at the ends of a piece is no markup, and must stay.
+    # White space at the ends of the pieces must stay.
     return f"`{code}`".join(escape_in_line(piece) for piece in text.split(code))
 
 
@@ -130,29 +130,29 @@ def _about(item: Item, *, links: bool) -> str:
 
 def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
     style = discord.ButtonStyle.danger if button.danger else discord.ButtonStyle.secondary
-    kind = Kind.ASK if button.opens_form else Kind.PRESS
+    kind = Kind.OPEN_FORM if button.opens_form else Kind.PRESS
     return discord.ui.Button(label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=kind + button.action)
 
 
-def form(ask: Form) -> discord.ui.Modal:
-    """A form with one field for several lines, stopped like a view's components."""
-    limit = max(1, min(ask.limit, _FORM_TEXT))
+def modal(form: Form) -> discord.ui.Modal:
+    """A form with one multi-line field, stopped like a view's components."""
+    limit = max(1, min(form.limit, _FORM_TEXT))
     field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
         custom_id="text",
         style=discord.TextStyle.paragraph,
-        default=shorten(clean(ask.value), limit) or None,
+        default=shorten(clean(form.value), limit) or None,
         max_length=limit,
     )
-    modal = discord.ui.Modal(title=_short(ask.title, _FORM_LABEL), custom_id=Kind.FORM + ask.action)
-    modal.add_item(discord.ui.Label(text=_short(ask.label, _FORM_LABEL), component=field))
-    modal.stop()
-    return modal
+    shown = discord.ui.Modal(title=_short(form.title, _FORM_LABEL), custom_id=Kind.FORM + form.action)
+    shown.add_item(discord.ui.Label(text=_short(form.label, _FORM_LABEL), component=field))
+    shown.stop()
+    return shown
 
 
 def filled_in(components: object) -> str:
-    """What was typed into a form, found in its payload: Discord wraps the field in a label, or in a row."""
+    """What was typed into a form, from its payload: Discord wraps the field in a label or a row."""
     if isinstance(components, list):
-        return next((text for one in components if (text := filled_in(one))), "")
+        return next((text for component in components if (text := filled_in(component))), "")
     if not isinstance(components, dict):
         return ""
     if isinstance(value := components.get("value"), str):
@@ -161,11 +161,11 @@ def filled_in(components: object) -> str:
 
 
 def attachment(file: File) -> discord.File:
-    """A view's file, to be sent along."""
+    """A view's file, as an attachment."""
     return discord.File(io.BytesIO(file.content), filename=file.name)
 
 
 def _short(text: str, width: int) -> str:
-    """A label as Discord takes it: one line, cut with an ellipsis, never empty."""
+    """A label as Discord accepts it: one line, cut with an ellipsis, never empty."""
     text = " ".join(clean(text).split()) or "…"
     return shorten(text, width, "…")
