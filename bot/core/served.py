@@ -68,7 +68,7 @@ def restricted(platforms: Sequence[Platform]) -> list[Platform]:
 
 def listed_people(settings: Settings, platforms: Sequence[Platform]) -> frozenset[str]:
     """The keys of BOT_PEOPLE's accounts; none is everybody. Raises SettingsError if it holds anything else."""
-    if settings.bot_people is None:
+    if not settings.bot_people:
         return frozenset()
     platforms = restricted(platforms)
     try:

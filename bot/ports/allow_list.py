@@ -41,6 +41,6 @@ class AllowList:
         value: str | None = getattr(settings, self.setting)
         listed = split(value)
         # Set, but to nothing: that this would mean everybody is hardly what was wanted.
-        if value is not None and not (listed and all(self.form.fullmatch(word) for word in listed)):
+        if value and not (listed and all(self.form.fullmatch(word) for word in listed)):
             raise SettingsError(f"{self.setting.upper()}: must be {self.ids}, separated by commas or spaces")
         return frozenset(listed)

@@ -91,6 +91,7 @@ Hear = Callable[[World, MessageEvent], Awaitable[StubReplyHandle]]
     ("lists", "person", "place", "covered"),
     [
         ({}, ANN, GENERAL, True),
+        ({"slack_channels": "", "discord_guilds": "", "bot_people": ""}, ANN, GENERAL, True),
         ({"slack_channels": "C1"}, ANN, GENERAL, True),
         ({"slack_channels": "C1, C3\nG4"}, ANN, SECRET, False),
         ({"slack_channels": "C2"}, ANN, DM, True),
