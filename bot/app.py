@@ -18,10 +18,11 @@ from bot.core.identity import Identities
 from bot.core.lazy import Later, LaterChat, LaterMemory
 from bot.core.learning import Learner
 from bot.core.served import Doorkeeper, Served
+from bot.core.spending import LimitedSpending
 from bot.journal import mark_learned, open_journal
 from bot.loop import MemoryBot
 from bot.memory.unused import warn_of_unused
-from bot.ports import Adapter, Chat, Core, MemoryStore, Notify
+from bot.ports import Adapter, Chat, Core, MemoryStore, Notify, Spending
 from bot.privacy.changes import PlatformChanges
 from bot.privacy.eraser import Eraser
 from bot.privacy.rights import Rights
@@ -75,11 +76,12 @@ class App:
         later: bool,
     ) -> None:
         self._chat: Later[Chat] = Later(lambda: _build_chat(settings))
-        self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal))
+        self._memory: Later[MemoryStore] = Later(lambda: _build_memory(settings, journal, self.spending))
         self.chat = LaterChat(self._chat)
         self.memory = LaterMemory(self._memory, RECALL_BUDGET)
         self.journal = journal
         self.identities = Identities(journal.accounts, self.memory)
+        self.spending = LimitedSpending(journal.ledger, settings.prices, settings.limits)
         self.learner = Learner(journal.outbox, self.memory, notify)
         self.eraser = Eraser(
             journal.erasures,
@@ -115,8 +117,11 @@ class App:
             self.memory,
             self.chat,
             self.learner,
+            self.spending,
+            journal.notices,
             persona=persona,
             allowance=allowance,
+            concurrent=settings.bot_concurrent_answers,
             notify=notify,
             remember=settings.bot_memory,
             later=later,
@@ -149,6 +154,7 @@ class App:
         """Release what was built."""
         await self.chat.close()
         await self.memory.close()
+        await self.spending.close()
 
 
 async def _build_chat(settings: Settings) -> Chat:
@@ -173,7 +179,7 @@ def _open_claude(settings: Settings) -> "ClaudeChat":
     return ClaudeChat(settings)
 
 
-async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStore:
+async def _build_memory(settings: Settings, journal: "SqlJournal", spending: Spending) -> MemoryStore:
     if not settings.bot_memory:
         from bot.memory.off import NoMemory
 
@@ -183,10 +189,10 @@ async def _build_memory(settings: Settings, journal: "SqlJournal") -> MemoryStor
 
         key = settings.mem0_api_key.get_secret_value()
         return await HostedMemory.open(key, settings.mem0_host, journal.adds, tokens=settings.bot_memory_tokens)
-    return await asyncio.to_thread(_open_embedded, settings)
+    return await asyncio.to_thread(_open_embedded, settings, spending)
 
 
-def _open_embedded(settings: Settings) -> MemoryStore:
+def _open_embedded(settings: Settings, spending: Spending) -> MemoryStore:
     from bot.memory.embedded.opening import open_embedded
 
-    return open_embedded(settings, mark_learned)
+    return open_embedded(settings, mark_learned, spending)

@@ -103,6 +103,9 @@ def _look_over(settings: Settings) -> None:
     settings_check.require_tokens(settings)
     settings_check.require_embedder(settings)
     Served.of(settings, PLATFORMS)
+    settings_check.require_prices(settings)
+    if settings.anthropic_api_key is not None and (missing := settings_check.unpriced(settings)):
+        log.warning("no price is known for %s: usage counts tokens and no dollars", " and ".join(missing))
 
 
 def _named(name: str) -> str:

@@ -6,6 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.prices import Prices
+from bot.prices import parse as parse_prices
+from bot.usage import Limits
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong. The message is one line that names the variable, never its value."""
@@ -15,6 +19,15 @@ def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
     return value.rstrip("/")
+
+
+def _prices(value: str) -> str:
+    parse_prices(value)
+    return value
+
+
+def _nanodollars(usd: float | None) -> int | None:
+    return None if usd is None else round(usd * 1e9)
 
 
 Url = Annotated[str, AfterValidator(_http_url)]
@@ -70,9 +83,24 @@ class Settings(BaseSettings):
     bot_budget_usd_per_person_per_day: float | None = Field(default=None, ge=0)
     bot_budget_tokens_per_day: int | None = Field(default=None, ge=0)
     bot_budget_tokens_per_person_per_day: int | None = Field(default=None, ge=0)
-    bot_prices: str | None = None
+    bot_prices: Annotated[str, AfterValidator(_prices)] | None = None
     bot_concurrent_answers: int = Field(default=64, ge=1, le=10_000)
     bot_log_level: str = "INFO"
+
+    @property
+    def limits(self) -> Limits:
+        """What may be spent in a day."""
+        return Limits(
+            _nanodollars(self.bot_budget_usd_per_day),
+            self.bot_budget_tokens_per_day,
+            _nanodollars(self.bot_budget_usd_per_person_per_day),
+            self.bot_budget_tokens_per_person_per_day,
+        )
+
+    @property
+    def prices(self) -> Prices:
+        """The prices of the models that are known."""
+        return Prices(parse_prices(self.bot_prices or ""))
 
     def persona(self) -> str | None:
         """The text of BOT_PERSONA's file; None for the built-in persona. Raises SettingsError."""

@@ -24,7 +24,7 @@ from bot.memory.hosted import doctor as hosted
 from bot.network import Connector
 from bot.ports import Platform
 from bot.storage.doctor import check_database, check_folder
-from bot.usage import Limits, Spent, UsageRow
+from bot.usage import Spent, UsageRow
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0
@@ -61,6 +61,7 @@ def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
             findings.append(Finding("BOT_PERSONA", False, str(exc).removeprefix("BOT_PERSONA: ")))
     findings += _embedder(settings)
     findings += _served(settings, platforms)
+    findings += _prices(settings)
     if unknown := settings_check.unknown(settings_check.named()):
         text = f"these are no settings, and are not used: {', '.join(unknown)}"
         findings.append(Finding("other variables", True, text, odd=True))
@@ -95,6 +96,19 @@ def _served(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
     return findings
 
 
+def _prices(settings: Settings) -> list[Finding]:
+    """A model without a price: nothing where no budget depends on it but the figures."""
+    try:
+        settings_check.require_prices(settings)
+    except SettingsError as exc:
+        name, _, text = str(exc).partition(": ")
+        return [Finding(name, False, text)]
+    if settings.anthropic_api_key is None or not (missing := settings_check.unpriced(settings)):
+        return []
+    text = f"no price is known for {' and '.join(missing)}: usage counts tokens and no dollars"
+    return [Finding("BOT_PRICES", True, text, odd=True)]
+
+
 async def _journal(settings: Settings, count: Callable[[], Awaitable[Counts]] | None) -> list[Finding]:
     if count is None:
         return []
@@ -122,8 +136,7 @@ def _spent(settings: Settings, used: UsageRow) -> tuple[str, bool]:
     if dollars is None and tokens is None:
         parts.append("no overall limit is set (BOT_BUDGET_USD_PER_DAY)")
     parts += _per_person(settings)
-    limits = Limits(None if dollars is None else round(dollars * 1e9), tokens)
-    share = limits.share(Spent(used.usage.tokens, used.nanodollars), person=False)
+    share = settings.limits.share(Spent(used.usage.tokens, used.nanodollars), person=False)
     if share >= 1:
         parts.append("used up: people are answered again after midnight UTC")
     elif share >= NEARLY:

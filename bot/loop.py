@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bot.aio.rate_limit import Allowance
+from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
@@ -16,15 +17,37 @@ from bot.core.identity import Identities
 from bot.core.learning import Learner
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
 from bot.core.served import ELSEWHERE, Doorkeeper
+from bot.core.spending import FreeCharge
 from bot.events import MessageEvent, Recalled
 from bot.logs import describe
-from bot.model import Account, Memory, Turn
-from bot.ports import Chat, ChatError, Inbox, MemoryStore, MemoryUnavailable, Notify, Pauses, ReplyHandle, Turns
+from bot.model import Account, Memory, Prompt, Turn
+from bot.ports import (
+    Charge,
+    Chat,
+    ChatError,
+    Inbox,
+    LimitReached,
+    MemoryStore,
+    MemoryUnavailable,
+    Notices,
+    Notify,
+    Pauses,
+    ReplyHandle,
+    Spending,
+    Turns,
+)
+from bot.prices import dollars
+from bot.usage import Payer, Purpose
 
 log = logging.getLogger(__name__)
 
 #: How many of the conversation's last turns go into the recall query as context.
 CONTEXT = 3
+#: Answers that are given at once, and those of one person among them.
+CONCURRENT = 64
+PER_PERSON = 2
+#: Seconds after which a person is told again that the limit is reached.
+TELL_AGAIN = 3600.0
 #: How the first answer after pausing begins.
 PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
@@ -41,9 +64,12 @@ class MemoryBot:
         memory: MemoryStore,
         chat: Chat,
         learner: Learner,
+        spending: Spending,
+        notices: Notices,
         *,
         persona: str = prompt.PERSONA,
         allowance: int = 0,
+        concurrent: int = CONCURRENT,
         notify: Notify | None = None,
         remember: bool = True,
         later: bool = True,
@@ -67,6 +93,9 @@ class MemoryBot:
         self._chat = chat
         self._learner = learner
         self._persona = persona
+        self._spending = spending
+        self._notices = notices
+        self._slots = FairSlots(concurrent, PER_PERSON)
         self._allowance = Allowance(allowance)
         self._notify = notify
         self._remember = remember
@@ -125,7 +154,9 @@ class MemoryBot:
                 return True
             # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
             # another process may have worked on it since.
-            return await self._was_shown(event, conversation, reply) or await self._answer(event, conversation, reply)
+            return await self._was_shown(event, conversation, reply) or await self._answer(
+                event, conversation, reply, resumed=True
+            )
 
         await self._retries.attempt(event, attempts, reply, answer)
 
@@ -145,36 +176,72 @@ class MemoryBot:
         await self._write_down(event, conversation, "" if failure else text, message_ids, account, failure)
         return True
 
-    async def _answer(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
-        """Recall, ask, reply, write down. False if the answer will follow later."""
+    async def _answer(
+        self, event: MessageEvent, conversation: str, reply: ReplyHandle, *, resumed: bool = False
+    ) -> bool:
+        """Answer once it is this person's turn. False if the answer follows later."""
         if event.notice:
             await self._note(event, conversation, reply)
             return True
+        begun = asyncio.get_running_loop().time()
+        async with self._slots.taken(event.person.key):
+            try:
+                return await self._answer_now(event, conversation, reply, begun)
+            except LimitReached as exc:
+                await self._say_limit(event, conversation, reply, exc, resumed=resumed)
+                return True
+
+    async def _answer_now(self, event: MessageEvent, conversation: str, reply: ReplyHandle, begun: float) -> bool:
+        """Recall, ask, reply, write down. Raises LimitReached, with nothing shown, if nothing more may be spent."""
         again = self._retries.allowed(event)
-        started = asyncio.get_running_loop().time()
         async with reply.working():
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
                 self._turns.recent(conversation),
                 self._turns.replied(event),
             )
-            if event.opened:  # a new conversation: nothing said earlier belongs to it
+            self._spending.check(account.user_id)
+            if event.opened:  # what was said before stays behind
                 turns, replied, event = [], None, replace(event, quoted="")
-            if replied is not None:  # what the journal kept or forgot of it overrides what the platform still shows
+            if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
                 event = replace(event, quoted="")
             memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
-            answer = Answer(self._chat, requests, again=again, event_id=event.id, operator=self._operator)
-            snapshots = answer.snapshots()
-            if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
-                snapshots = _after(PAUSED_LINE, snapshots)
-            message_ids = await reply.stream(snapshots)
+            charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope))
+            answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
+            async with answer:
+                snapshots = answer.snapshots()
+                if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
+                    snapshots = _after(PAUSED_LINE, snapshots)
+                message_ids = await reply.stream(snapshots)
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
         await self._drop_refused(event, conversation, answer)
         await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure)
-        _log_answer(event, answer, len(memories), started)
+        _log_answer(event, answer, len(memories), begun)
         return True
+
+    async def _charge(self, payer: Payer, request: Prompt) -> Charge:
+        """Reserve what a request may take. Raises LimitReached."""
+        most = await self._chat.most(request)
+        return await self._spending.charge(payer, Purpose.ANSWER, *most) if most is not None else FreeCharge()
+
+    async def _say_limit(
+        self, event: MessageEvent, conversation: str, reply: ReplyHandle, limit: LimitReached, *, resumed: bool
+    ) -> None:
+        """End an event that can't be answered today, and say so once in a while; where an answer was promised, there.
+
+        Nothing of it is kept.
+        """
+        log.info("%s: not answered: %s", event.id, limit)
+        if resumed:
+            message_ids = await reply.stream(_whole(limit.sentence))
+            user_id = await self._identities.user_id(event.person)
+            await self._inbox.answered(event, user_id, conversation, "", message_ids, learn=False, keep=False)
+            return
+        dismissed = await self._inbox.dismiss(event.id)
+        if dismissed and (self._operator or await self._notices.first("limit", event.person.key, TELL_AGAIN)):
+            await whisper(event, reply, limit.sentence)
 
     async def _note(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> None:
         """Say what can't be read, without memories or the model. Recorded like any answer, so said once."""
@@ -236,8 +303,8 @@ def _log_answer(event: MessageEvent, answer: Answer, recalled: int, started: flo
         log.warning("%s: not answered after %.2f s: %s", event.id, whole, type(answer.failure).__name__)
         return
     first = (answer.first_word_at or started) - started
-    took = event.id, first, whole, recalled, answer.usage
-    log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s", *took)
+    took = event.id, first, whole, recalled, answer.usage, dollars(answer.nanodollars)
+    log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s; %s", *took)
 
 
 async def _after(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -85,6 +85,30 @@ def require_embedder(settings: Settings) -> None:
             raise SettingsError("OPENAI_API_KEY: missing (BOT_EMBEDDER is openai:…, which needs it)")
 
 
+def require_prices(settings: Settings) -> None:
+    """Raise SettingsError, with one line, where a budget in dollars can't bound a model, since it has no price."""
+    budgets = {
+        "BOT_BUDGET_USD_PER_DAY": (settings.bot_budget_usd_per_day, settings.bot_budget_tokens_per_day),
+        "BOT_BUDGET_USD_PER_PERSON_PER_DAY": (
+            settings.bot_budget_usd_per_person_per_day,
+            settings.bot_budget_tokens_per_person_per_day,
+        ),
+    }
+    if settings.anthropic_api_key is None or not (missing := unpriced(settings)):
+        return
+    for name, (usd, tokens) in budgets.items():
+        if usd is not None and tokens is None:
+            instead = name.replace("_USD_", "_TOKENS_")
+            raise SettingsError(f"{name}: no price is known for {' and '.join(missing)}; set BOT_PRICES or {instead}")
+
+
+def unpriced(settings: Settings) -> list[str]:
+    """The models in use whose price isn't known."""
+    learns = settings.bot_memory and settings.mem0_api_key is None
+    models = dict.fromkeys([settings.bot_model, *([settings.bot_memory_model] if learns else [])])
+    return [model for model in models if settings.prices.of(model) is None]
+
+
 def embedder_named(spec: str) -> tuple[str, str]:
     """BOT_EMBEDDER as (provider, model), with no model for the bundled one; raises SettingsError with one line."""
     if spec == WORDLLAMA:

@@ -66,6 +66,13 @@ class Payer:
     user_id: str
     workspace: str
 
+    @classmethod
+    def at(cls, account: str, user_id: str, scope: str) -> "Payer":
+        """An account in a place of that scope (`bot.model.Place.scope`): a direct message is in the account's own."""
+        kind, *place = scope.split(":")
+        workspace = ":".join(place[:2]) if kind in ("public", "members") else account.rpartition(":")[0]
+        return cls(account, user_id, workspace)
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:

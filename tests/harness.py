@@ -22,6 +22,7 @@ from bot.model import Audience, Person, Place
 from bot.views import View
 from tests.makers import MONDAY
 from tests.parts import Privacy, make_commands, make_privacy
+from tests.stubs import StubSpending
 
 ANN = Person("slack", "T1", "UANN")
 ANN_ON_DISCORD = Person("discord", "", "7")
@@ -164,7 +165,7 @@ async def opened(folder: Path, clock: Clock | None = None, url: str | None = Non
         database_url=SecretStr(url) if url else None,
     )
     journal = await open_journal(settings, clock)
-    memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    memory = await asyncio.to_thread(open_embedded, settings, mark_learned, StubSpending())
     harness = BotHarness(settings, clock, journal, memory)
     try:
         yield harness

@@ -30,6 +30,7 @@ from bot.ports import (
 from bot.privacy.changes import PlatformChanges
 from bot.privacy.eraser import Eraser
 from bot.privacy.rights import Rights
+from tests.stubs import StubNotices, StubSpending
 
 
 class Journal(Protocol):
@@ -125,4 +126,5 @@ def make_bot(
 ) -> MemoryBot:
     """The loop, with `options` of its own."""
     parts = journal.inbox, journal.turns, journal.pauses, identities
-    return MemoryBot(*parts, memory, chat, learner, **options)
+    spending, notices = options.pop("spending", StubSpending()), options.pop("notices", StubNotices())
+    return MemoryBot(*parts, memory, chat, learner, spending, notices, **options)

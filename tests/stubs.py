@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt
+from bot.ports import LimitReached, Most
 from bot.text.keywords import Words
-from bot.usage import Usage
+from bot.usage import Payer, Purpose, Usage
 
 
 class StubMemory:
@@ -110,6 +111,9 @@ class StubChat:
         self.reply = reply
         self.prompts: list[Prompt] = []
 
+    async def most(self, prompt: Prompt) -> Most:
+        return Most("stub", Usage(written=1000, output=1000))
+
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         self.prompts.append(prompt)
         pieces: list[str | Usage | Exception] = self.script.pop(0) if self.script else ["ok"]
@@ -122,6 +126,54 @@ class StubChat:
 
     async def close(self) -> None:
         self.script.clear()
+
+
+class StubCharge:
+    """One request; appended to `ended` when it has ended."""
+
+    def __init__(self, ended: list["StubCharge"], usage: Usage) -> None:
+        self.usage = usage
+        self._ended = ended
+
+    @property
+    def nanodollars(self) -> int:
+        return self.usage.tokens
+
+    async def __aenter__(self) -> "StubCharge":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ended.append(self)
+
+
+class StubSpending:
+    """Lets everything through while `limit` is None; a token costs a billionth of a dollar."""
+
+    def __init__(self, limit: LimitReached | None = None) -> None:
+        self.limit = limit
+        self.begun: list[tuple[Payer, Purpose]] = []
+        self.ended: list[StubCharge] = []
+
+    def check(self, user_id: str) -> None:
+        if self.limit is not None:
+            raise self.limit
+
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> StubCharge:
+        self.check(payer.user_id)
+        self.begun.append((payer, purpose))
+        return StubCharge(self.ended, most)
+
+
+class StubNotices:
+    """Each notice is due once."""
+
+    def __init__(self) -> None:
+        self.given: set[tuple[str, str]] = set()
+
+    async def first(self, kind: str, key: str, seconds: float) -> bool:
+        due = (kind, key) not in self.given
+        self.given.add((kind, key))
+        return due
 
 
 class StubReplyHandle:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from bot import settings_check
 from bot.app import PLATFORMS
 from bot.config import Settings, SettingsError, load
 from bot.core.platforms import require_platforms
@@ -169,3 +171,31 @@ def test_the_document_lists_every_setting_with_its_default() -> None:
         shown = str(value).lower() if isinstance(value, bool) else value
         assert default == ("" if value is None else f"`{shown}`"), name
         assert len(meaning) > 12, name
+
+
+@pytest.mark.parametrize(
+    "prices", ["my-model", "my-model=1", "=1/2", "my-model=1/2 other=1/2", "my-model=a/b", "a=nan/1", "a=-1/2"]
+)
+def test_malformed_prices_are_one_line(monkeypatch: pytest.MonkeyPatch, prices: str) -> None:
+    """The line names the variable and the form that it takes."""
+    monkeypatch.setenv("BOT_PRICES", prices)
+    with pytest.raises(SettingsError, match=r"^BOT_PRICES: must be model=input/output"):
+        load()
+
+
+def test_a_budget_in_dollars_needs_prices() -> None:
+    """A budget that can't bound a model ends the start, and names what would mend it; one in tokens needs none."""
+    priced = {"anthropic_api_key": SecretStr("k"), "bot_budget_usd_per_day": 5}
+
+    def settings(**given: object) -> Settings:
+        return Settings(_env_file=None, **given)  # type: ignore[call-arg,arg-type]
+
+    settings_check.require_prices(settings(**priced))
+    unpriced = {**priced, "bot_model": "my-model"}
+    with pytest.raises(
+        SettingsError, match=r"^BOT_BUDGET_USD_PER_DAY: no price .* my-model; set BOT_PRICES or BOT_BUD"
+    ):
+        settings_check.require_prices(settings(**unpriced))
+    settings_check.require_prices(settings(**unpriced, bot_budget_tokens_per_day=1000))
+    settings_check.require_prices(settings(**unpriced, bot_prices="my-model=0.2/0.8"))
+    settings_check.require_prices(settings(bot_model="my-model", bot_budget_usd_per_day=5))

@@ -232,6 +232,7 @@ OTHERS = {
     ),
     *(f"bot.memory.hosted.rights:HostedRights.{name}" for name in ("move", "_accounts")),
     *("bot.core.usage_report:_column", "bot.core.usage_report:_printable", "bot.ports.allow_list:split"),
+    *("bot.core.spending:LimitedSpending.check", "bot.prices:parse"),
     *(
         "bot.memory.vectors.postgres.schema:switch",
         "bot.core.prompt:ladder",

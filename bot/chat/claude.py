@@ -4,19 +4,20 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
-from bot.chat.client import client
+from bot.chat.client import Tally, client, counting, most, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
 from bot.model import Prompt
-from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong
+from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, Most
 from bot.settings_check import is_unknown_model
 from bot.text.clean import printable
 from bot.usage import Usage
@@ -56,16 +57,25 @@ class ClaudeChat:
         #: Whether it has put thoughts into its text, which count toward its tokens.
         self._aloud = False
 
+    async def most(self, prompt: Prompt) -> Most:
+        """The most that one request can take: no token is shorter than a byte, and the answer's length is bounded."""
+        return self._most(self._request(prompt))
+
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer's text in pieces, then its usage, which may be unknown if the stream breaks.
+        """Yield the answer's text in pieces, and its usage as it becomes known; see `bot.ports.Chat`.
 
         Raises ChatError, or the subclass that says what happened.
         """
+        request, tally = self._request(prompt), Tally()
+        most = self._most(request).usage
         try:
-            async with await self._stream(prompt) as events, aclosing(self._spoken(events)) as pieces:
+            async with await self._send(request, tally) as events, aclosing(self._spoken(events, most)) as pieces:
                 async for piece in pieces:
-                    yield piece
+                    # What the SDK has sent before may be billed too: a response that broke off before it began.
+                    yield piece + most * (tally.billed - 1) if isinstance(piece, Usage) else piece
         except _FAULTS as exc:
+            if not tally.billed:
+                yield Usage()
             translate(exc, self._model)
 
     async def check(self) -> None:
@@ -110,7 +120,7 @@ class ClaudeChat:
         """Release the connections."""
         await self._client.close()
 
-    async def _stream(self, prompt: Prompt) -> anthropic.AsyncStream[RawMessageStreamEvent]:
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
         request: dict[str, Any] = {
             # The service rejects blank texts; a blank turn says nothing anyway.
             "messages": [
@@ -122,16 +132,25 @@ class ClaudeChat:
         }
         if prompt.system:
             request["system"] = printable(prompt.system)
-        stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._params.send(
-            request, self._client.messages.create
-        )
+        return request
+
+    def _most(self, request: dict[str, Any]) -> Most:
+        return Most(self._model, most(request))
+
+    async def _send(self, request: dict[str, Any], tally: Tally) -> anthropic.AsyncStream[RawMessageStreamEvent]:
+        with counting(tally):
+            stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._params.send(
+                request, self._client.messages.create
+            )
         return stream
 
-    async def _spoken(self, events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage, None]:
+    async def _spoken(
+        self, events: anthropic.AsyncStream[RawMessageStreamEvent], most: Usage
+    ) -> AsyncGenerator[str | Usage, None]:
         """Yield the pieces without the model's thoughts."""
         thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
         length, cut = 0, False
-        async with aclosing(_pieces(events)) as pieces:
+        async with aclosing(_pieces(events, most)) as pieces:
             async for piece in pieces:
                 if piece is None:
                     cut = True
@@ -159,8 +178,13 @@ class ClaudeChat:
             yield CUT
 
 
-async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[str | Usage | None, None]:
-    """Yield the text as it arrives and its usage; None if the service cut it short. Malformed parts are ignored.
+async def _pieces(
+    events: anthropic.AsyncStream[RawMessageStreamEvent], most: Usage
+) -> AsyncGenerator[str | Usage | None, None]:
+    """Yield the text as it arrives; None if the service cut it short. Malformed parts are ignored.
+
+    And the usage: what the prompt took with the longest answer, once that is told, then all of it. What isn't told is
+    taken from `most`.
 
     The message ends with its stop reason or with `message_stop`: compatible servers may omit either.
     """
@@ -177,8 +201,10 @@ async def _pieces(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> Async
                 yield text
         elif kind == "message_start":
             started = getattr(getattr(event, "message", None), "usage", None)
+            # The output's count at the start is what has been written by then.
+            yield replace(usage_of(most, started), output=most.output)
         elif kind == "message_delta":
-            yield _usage(started, getattr(event, "usage", None))
+            yield usage_of(most, started, getattr(event, "usage", None))
             reason = getattr(delta, "stop_reason", None)
             if reason in ("refusal", "content_filter"):
                 raise ChatRefused("refused")
@@ -209,18 +235,3 @@ async def _drain(events: anthropic.AsyncStream[RawMessageStreamEvent]) -> None:
                 pass
     except _FAULTS as exc:  # a TimeoutError too
         log.debug("stream continued after the end of its message: %s", type(exc).__name__)
-
-
-def _usage(started: Any, ended: Any) -> Usage:
-    """A message's tokens. Its end reports all of them, or only the output's, and then its start the others."""
-
-    def count(name: str) -> int:
-        counts = (getattr(ended, name, None), getattr(started, name, None))
-        return next((value for value in counts if isinstance(value, int)), 0)
-
-    return Usage(
-        count("input_tokens"),
-        count("cache_read_input_tokens"),
-        count("cache_creation_input_tokens"),
-        count("output_tokens"),
-    )

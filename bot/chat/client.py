@@ -1,6 +1,12 @@
 """The SDK's client, which all requests to Claude share."""
 
+import json
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import aiohttp
 import anthropic
@@ -9,6 +15,7 @@ from anthropic._vendor.httpx_aiohttp import AiohttpTransport  # the transport of
 
 from bot.config import Settings
 from bot.network import BoundedStream, BoundedTransport, Connector, proxy_for, tls
+from bot.usage import Usage
 
 #: Enough for every answer and extraction of a busy moment; idle connections are kept for the next message.
 LIMITS = httpx2.Limits(max_connections=2000, max_keepalive_connections=400)
@@ -19,10 +26,39 @@ class _Stream(BoundedStream, httpx2.AsyncByteStream):
     """The bounded body of one response."""
 
 
+@dataclass(slots=True)
+class Tally:
+    """How often the SDK has sent one request, and how often it was refused, or did not arrive: neither is billed."""
+
+    sent: int = 0
+    refused: int = 0
+
+    @property
+    def billed(self) -> int:
+        """How many of them may be billed. More than one if a response broke off and the SDK has sent it again."""
+        return self.sent - self.refused
+
+
+#: The tally of the request that is being sent.
+_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
+
+
 class _Transport(BoundedTransport, httpx2.AsyncBaseTransport):
     """The SDK parses a stream as events whatever its content type; other responses are far below an event's bound."""
 
     service, stream, error, events = "claude", _Stream, httpx2.DecodingError, True
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request, and count it."""
+        counted = _tally.get() or Tally()
+        counted.sent += 1
+        try:
+            response = await super().handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            counted.refused += 1
+            raise
+        counted.refused += response.status_code >= 400
+        return response
 
 
 def _session() -> aiohttp.ClientSession:
@@ -50,3 +86,46 @@ def client(settings: Settings, timeout: httpx2.Timeout) -> anthropic.AsyncAnthro
     # At DEBUG, which ANTHROPIC_LOG can turn on, the SDK logs whole requests.
     logging.getLogger("anthropic").setLevel(logging.INFO)
     return made
+
+
+@contextmanager
+def counting(tally: Tally) -> Iterator[None]:
+    """Count in `tally` what is sent within the block, by the task that runs it."""
+    before = _tally.set(tally)
+    try:
+        yield
+    finally:
+        _tally.reset(before)
+
+
+def most(request: Mapping[str, Any]) -> Usage:
+    """The most that a request can take: no token is shorter than a byte, and `max_tokens` bounds the answer.
+
+    All of the prompt may be written into the cache, which is the dearest that can become of it.
+    """
+    prompt = {name: value for name, value in request.items() if name in ("system", "messages", "tools")}
+    return Usage(written=len(json.dumps(prompt, ensure_ascii=False).encode()), output=request["max_tokens"])
+
+
+_FIELDS = {
+    "input_tokens": "input",
+    "cache_read_input_tokens": "cached",
+    "cache_creation_input_tokens": "written",
+    "output_tokens": "output",
+}
+
+
+def usage_of(most: Usage, *told: Any) -> Usage:
+    """The usage that the service has told, the last word on each number; what it left out is taken from `most`.
+
+    Of a prompt's tokens, those that it calls neither cached nor written are not in the cache.
+    """
+    counts = {}
+    for usage in told:
+        for name, field in _FIELDS.items():
+            value = getattr(usage, name, None)
+            if isinstance(value, int) and value >= 0:
+                counts[field] = value
+    if "input" in counts:
+        most = Usage(output=most.output)
+    return replace(most, **counts)

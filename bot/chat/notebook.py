@@ -65,6 +65,9 @@ FORGETTING = "To have me forget something, type /forget and its words, such as: 
 class Notebook:
     """A `Chat` that composes its answers from the prompt's memories: deterministic, and honest about having none."""
 
+    async def most(self, prompt: Prompt) -> None:
+        """Nothing is asked of anybody."""
+
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer in one piece."""
         message = next((text for role, text in reversed(prompt.messages) if role == "user"), "")

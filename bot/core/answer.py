@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from enum import Enum
 
 from bot.aio.deadline import Deadline
@@ -11,6 +11,7 @@ from bot.logs import describe
 from bot.model import Prompt
 from bot.ports import (
     CUT,
+    Charge,
     Chat,
     ChatEmpty,
     ChatError,
@@ -19,6 +20,7 @@ from bot.ports import (
     ChatRefused,
     ChatTooLong,
     ChatUnpaid,
+    LimitReached,
 )
 from bot.usage import Usage
 
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 #: Immediate attempts at a complete answer, on top of the SDK's own retries.
 ATTEMPTS = 2
 #: Errors that no retry fixes.
-PERMANENT_ERRORS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty)
+PERMANENT_ERRORS = (ChatRefused, ChatTooLong, ChatMisconfigured, ChatEmpty, LimitReached)
 #: Errors that no immediate retry fixes: the SDK has already tried three times, or the account has no credit.
 PATIENT = (ChatOverloaded, ChatUnpaid)
 #: Seconds without a word from the model after which the person is told that the answer will follow.
@@ -66,7 +68,8 @@ class Answer:
         failure: Why there is no complete answer; None if there is one.
         omitted: What had to be left out of the request.
         too_long: Whether that was because the request was too long.
-        usage: The tokens of all requests for it, as far as known.
+        usage: The tokens of all requests for it, at most where that isn't known.
+        nanodollars: What they cost; None if the model's price isn't known.
         first_word_at: When its first words arrived, by the loop's clock; None until then.
     """
 
@@ -74,6 +77,7 @@ class Answer:
         self,
         chat: Chat,
         requests: Sequence[Prompt],
+        charge: Callable[[Prompt], Awaitable[Charge]],
         *,
         again: bool,
         event_id: str = "",
@@ -83,11 +87,14 @@ class Answer:
     ) -> None:
         """Try `requests` in turn (`bot.core.prompt.ladder`) as long as the model refuses what they contain.
 
+        `charge` reserves what a request may take, before it is sent: the first when this is entered as a context.
         `again`: whether a failed answer is retried later, which the person is then told.
         `operator`: whether the person may be told what is wrong with the settings.
         """
         self._chat = chat
         self._requests = requests
+        self._charge = charge
+        self._reserved: Charge | None = None
         self._again = again
         self._event_id = event_id
         self._operator = operator
@@ -98,7 +105,19 @@ class Answer:
         self.omitted = Omitted.NOTHING
         self.too_long = False
         self.usage = Usage()
+        self.nanodollars: int | None = 0
         self.first_word_at: float | None = None
+
+    async def __aenter__(self) -> "Answer":
+        """Reserve what the first request may take. Raises LimitReached: then nothing of an answer is shown."""
+        self._reserved = await self._charge(self._requests[0])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reserved is not None:  # it was never sent
+            self._reserved.usage = Usage()
+            async with self._reserved:
+                self._reserved = None
 
     @property
     def turns_length(self) -> int:
@@ -117,14 +136,11 @@ class Answer:
         while True:
             text = ""
             try:
-                async with aclosing(self._pieces(self._requests[rung], until)) as pieces:
+                async with self._charged(rung) as charge, aclosing(self._pieces(rung, until, charge)) as pieces:
                     async for piece in pieces:
                         if piece is None:
                             if not shown and self._again:
                                 yield SLOW
-                            continue
-                        if isinstance(piece, Usage):
-                            self.usage += piece
                             continue
                         if self.first_word_at is None:
                             self.first_word_at = asyncio.get_running_loop().time()
@@ -167,6 +183,18 @@ class Answer:
                 yield text
             return
 
+    @asynccontextmanager
+    async def _charged(self, rung: int) -> AsyncIterator[Charge]:
+        """Reserve what a request may take, unless that is done, and count what it took."""
+        charge, self._reserved = self._reserved or await self._charge(self._requests[rung]), None
+        try:
+            async with charge:
+                yield charge
+        finally:
+            self.usage += charge.usage
+            cost = charge.nanodollars
+            self.nanodollars = None if cost is None or self.nanodollars is None else self.nanodollars + cost
+
     def _climb(self, failure: ChatError, rung: int) -> None:
         """Note what the next request leaves out."""
         self.too_long = isinstance(failure, ChatTooLong)
@@ -180,9 +208,9 @@ class Answer:
             return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
         return failure.sentence
 
-    async def _pieces(self, request: Prompt, until: float) -> AsyncGenerator[str | Usage | None, None]:
+    async def _pieces(self, rung: int, until: float, charge: Charge) -> AsyncGenerator[str | None, None]:
         """Yield the model's pieces, or None once if the first is late. Raises TimeoutError at `until`."""
-        async with aclosing(self._chat.answer(request)) as pieces:
+        async with aclosing(_words(self._chat.answer(self._requests[rung]), charge)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))
             try:
                 left = max(0.0, until - asyncio.get_running_loop().time())
@@ -198,6 +226,16 @@ class Answer:
                 if not first.done():
                     first.cancel()
                     await asyncio.wait([first])
+
+
+async def _words(pieces: AsyncGenerator[str | Usage, None], charge: Charge) -> AsyncGenerator[str, None]:
+    """Yield the text of an answer, and note its usage."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                charge.usage = piece
+            else:
+                yield piece
 
 
 def _is_final(failure: ChatError) -> bool:

@@ -103,6 +103,9 @@ class Learner:
         try:
             facts = await self._memory.learn(exchanges)
         except LearningFailed as exc:
+            if exc.wait:
+                await self._postpone(exchanges, exc)
+                return
             await self._failed(exchanges, exc)
             if await self._outbox.claim(user_id, scope):
                 self._again(user_id, scope)
@@ -133,7 +136,7 @@ class Learner:
             try:
                 facts += await self._memory.learn([exchange])
             except LearningFailed as exc:
-                await self._failed([exchange], exc)
+                await (self._postpone([exchange], exc) if exc.wait else self._failed([exchange], exc))
             except MemoryUnavailable:
                 await self._outbox.failed([exchange.id], "MemoryUnavailable", final=False)
             except Exception as exc:  # noqa: BLE001 - the boundary of one exchange: set aside after a few attempts
@@ -142,6 +145,14 @@ class Learner:
             else:
                 await self._outbox.learned([exchange.id])
         return facts
+
+    async def _postpone(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
+        """Leave exchanges until more may be spent: `resume` takes them up again."""
+        dropped = await self._outbox.postpone([exchange.id for exchange in exchanges], exc.wait)
+        self._failures.pop((exchanges[0].user_id, exchanges[0].scope), None)
+        log.info("learning from %d exchanges waits: %s", len(exchanges) - dropped, exc)
+        if dropped:
+            log.warning("dropped %d exchanges unlearned: their texts may be kept no longer", dropped)
 
     async def _failed(self, exchanges: Sequence[Exchange], exc: LearningFailed) -> None:
         """Record a failed attempt; set aside the exchanges that have had all their attempts."""

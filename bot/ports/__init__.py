@@ -1,7 +1,7 @@
 """What the core needs from outside, as protocols named by role. `bot.app` binds the implementations."""
 
 from bot.ports.allow_list import AllowList
-from bot.ports.chat import CUT, Chat
+from bot.ports.chat import CUT, Chat, Most
 from bot.ports.errors import (
     ChatEmpty,
     ChatError,
@@ -34,7 +34,7 @@ from bot.ports.journal import (
 )
 from bot.ports.memory import MemoryStore, Notify
 from bot.ports.platform import Adapter, Changes, Core, History, Interactions, Messages, Platform, ReplyHandle
-from bot.ports.spending import Charge, Ledger, Meter, Notices, Threshold, Verdict
+from bot.ports.spending import Charge, Ledger, Notices, Spending, Threshold, Verdict
 
 __all__ = [
     "CUT",
@@ -67,7 +67,7 @@ __all__ = [
     "MemoryUnavailable",
     "MessageChanges",
     "Messages",
-    "Meter",
+    "Most",
     "Notices",
     "Notify",
     "Outbox",
@@ -75,6 +75,7 @@ __all__ = [
     "Platform",
     "PlatformRefused",
     "ReplyHandle",
+    "Spending",
     "Superseded",
     "Taught",
     "Texts",

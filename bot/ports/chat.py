@@ -1,7 +1,7 @@
 """The chat model."""
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.model import Prompt
 from bot.usage import Usage
@@ -10,13 +10,25 @@ from bot.usage import Usage
 CUT = "… (cut at my length limit)"
 
 
+class Most(NamedTuple):
+    """The most that one request can take of a model."""
+
+    model: str
+    usage: Usage
+
+
 class Chat(Protocol):
     """The chat model."""
 
-    def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer's text in pieces as they arrive and, near the end, its usage once, if known.
+    async def most(self, prompt: Prompt) -> Most | None:
+        """The most that one request with this prompt can take; None if it costs nothing."""
+        ...
 
-        Raises ChatError if the answer is incomplete. Closing the generator cancels the request.
+    def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+        """Yield the answer's text in pieces as they arrive and, among them, the most it takes as far as is known.
+
+        Each Usage replaces the one before, and `most`; the last one of a whole answer is exact. Raises ChatError if
+        the answer is incomplete. Closing the generator cancels the request.
         """
         ...
 

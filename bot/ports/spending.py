@@ -71,17 +71,27 @@ class Charge(Protocol):
 
     usage: Usage
 
+    @property
+    def nanodollars(self) -> int | None:
+        """What `usage` costs, in billionths of a dollar; None if the model's price isn't known."""
+        ...
+
     async def __aenter__(self) -> "Charge": ...
 
     async def __aexit__(self, *_: object) -> None: ...
 
 
-class Meter(Protocol):
+class Spending(Protocol):
     """Lets requests through within the day's limits."""
+
+    def check(self, user_id: str) -> None:
+        """Raise LimitReached if it is known that a person can't be served today. Asks nobody."""
+        ...
 
     async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> Charge:
         """Reserve what a request may take at most, before it is sent. Raises LimitReached where the limit is used up.
 
-        May wait for requests in flight where these may leave enough. Can be called on any event loop.
+        May wait for requests in flight where these may leave enough. Can be called on any event loop. Raises
+        JournalUnavailable if it can't be recorded.
         """
         ...

@@ -35,6 +35,7 @@ from tests.benchmarks.cost_sample import (
 from tests.benchmarks.load_naive import EXTRACTS, open_memory
 from tests.fakes.claude import FakeClaude
 from tests.memory.embedding import settings
+from tests.stubs import StubSpending
 
 if TYPE_CHECKING:
     from bot.memory.embedded.extractor import Meter
@@ -68,7 +69,7 @@ async def ours(file: Path, *, warm: bool) -> Bill:
     async with FakeClaude(respond, record=False) as claude:
         embedder = WordLlamaEmbedder()
         store = SqliteStore(file, embedder.dims, embedder.name)
-        llm = Extractor(client(settings(file.parent, claude), TIMEOUT), EXTRACTS)
+        llm = Extractor(client(settings(file.parent, claude), TIMEOUT), EXTRACTS, StubSpending())
         memory = EmbeddedMemory(store, embedder, llm, tokens=1000, commit=lambda connection, exchanges: None)
         try:
             if warm:

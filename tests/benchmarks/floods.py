@@ -32,7 +32,7 @@ from bot.privacy.changes import PlatformChanges
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude
 from tests.parts import make_bot, make_commands, make_privacy
-from tests.stubs import StubChat, StubReplyHandle
+from tests.stubs import StubChat, StubReplyHandle, StubSpending
 
 ANN, BEN = Person("slack", "T1", "UANN"), Person("slack", "T1", "UBEN")
 ANN_ELSEWHERE = Person("discord", "", "7")
@@ -182,7 +182,7 @@ async def opened(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
         anthropic_base_url=claude.url,
     )
     journal = await open_journal(settings)
-    memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    memory = await asyncio.to_thread(open_embedded, settings, mark_learned, StubSpending())
     learner = Learner(journal.outbox, memory)
     privacy = make_privacy(journal, memory, None, learner)
     commands = LimitedCommands(make_commands(journal, memory, privacy))

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import httpx2
 import pytest
 from pydantic import SecretStr
 
-from bot.chat.claude import ClaudeChat
+from bot.chat.claude import MAX_TOKENS, ClaudeChat
 from bot.config import Settings, SettingsError
 from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
@@ -48,11 +48,12 @@ async def said(chat: ClaudeChat, prompt: Prompt = HELLO) -> str:
 async def test_an_answer_arrives_in_pieces(claude: FakeClaude, chat: ClaudeChat) -> None:
     """The answer comes as it is written, piece by piece, and is whole at the end."""
     claude.script.append(Reply("One, two, three.", piece=5))
-    *pieces, usage = [piece async for piece in chat.answer(HELLO)]
+    begun, *pieces, ended = [piece async for piece in chat.answer(HELLO)]
     assert pieces == ["One, ", "two, ", "three", "."]
-    assert isinstance(usage, Usage)
-    assert usage.output > 0
-    assert usage.input + usage.cached + usage.written > 0
+    assert isinstance(begun, Usage)
+    assert ended == Usage(input=claude.tokens["input"], output=claude.tokens["output"])
+    assert begun == Usage(input=claude.tokens["input"], output=MAX_TOKENS)
+    assert (await chat.most(HELLO)).usage.tokens > begun.tokens
     request = claude.chats[0]
     assert request["system"] == "Be kind."
     assert request["messages"] == [{"role": "user", "content": "Hello"}]
@@ -167,6 +168,7 @@ async def test_closing_the_answer_ends_the_request(claude: FakeClaude, chat: Cla
     """Nobody pays for the rest of an answer that nobody reads."""
     claude.script.append(Reply("x" * 100, piece=10, hang_after=2))
     async with aclosing(chat.answer(HELLO)) as pieces:
+        assert isinstance(await anext(pieces), Usage)
         assert await anext(pieces) == "x" * 10
     await asyncio.wait_for(claude.idle(), 5)
 
@@ -403,3 +405,49 @@ async def test_no_text_is_logged(claude: FakeClaude, chat: ClaudeChat, caplog: p
     claude.script.append(Reply("marmalade again"))
     await said(chat, Prompt("persona of quinces", (("user", "I love gooseberries"),)))
     assert not any(word in caplog.text for word in ("quinces", "gooseberries", "marmalade"))
+
+
+async def told(chat: ClaudeChat, prompt: Prompt = HELLO) -> Usage:
+    """The last word on what an answer took, however it ended."""
+    usage = (await chat.most(prompt)).usage
+    with suppress(ChatError):
+        async for piece in chat.answer(prompt):
+            if isinstance(piece, Usage):
+                usage = piece
+    return usage
+
+
+@pytest.mark.parametrize("fault", [Reply("x" * 90, cut_after=2), Reply("x" * 90, error_after=1)])
+async def test_of_a_stream_that_breaks_off_the_prompt_is_known_and_the_answer_bounded(
+    claude: FakeClaude, chat: ClaudeChat, fault: Reply
+) -> None:
+    """The start tells what the prompt took; of the answer, nobody can say more than that it has an end."""
+    claude.script.append(fault)
+    assert await told(chat) == Usage(input=claude.tokens["input"], output=MAX_TOKENS)
+
+
+@pytest.mark.parametrize("refused", [LIMITED, OVERLOADED, UNAUTHORIZED, UNPAID])
+async def test_what_the_service_refuses_takes_nothing(claude: FakeClaude, chat: ClaudeChat, refused: Reply) -> None:
+    """Errors aren't billed, however often the SDK tries again."""
+    claude.script.extend([refused] * 3)
+    assert await told(chat) == Usage()
+
+
+async def test_what_never_arrives_takes_nothing(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """A service that can't be reached bills nothing."""
+    await claude.stop()
+    assert await told(chat) == Usage()
+
+
+async def test_a_service_that_tells_no_usage_is_counted_at_most(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """A compatible server may say nothing about tokens: then the most that it can have been counts."""
+    claude.tells_usage = False
+    assert await told(chat) == (await chat.most(HELLO)).usage
+
+
+async def test_no_token_is_shorter_than_a_byte(claude: FakeClaude, chat: ClaudeChat) -> None:
+    """The bound of a prompt is its length in UTF-8, whatever the script."""
+    prompt = Prompt("Привет", (("user", "日本語" * 100),))
+    most = (await chat.most(prompt)).usage
+    assert most.written >= len("Привет".encode()) + len("日本語".encode()) * 100
+    assert most.output == MAX_TOKENS

@@ -13,6 +13,7 @@ from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
 from bot.core.learning import Learner
 from bot.core.retries import SORRY
+from bot.core.spending import FreeCharge
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
 from bot.loop import PAUSED_LINE
 from bot.model import Account, Person, Prompt, Turn
@@ -272,6 +273,10 @@ async def test_an_answer_has_a_longest_length() -> None:
     assert world.journal.outbox.kept[0].answer == shown[-1]
 
 
+async def free(_request: Prompt) -> FreeCharge:
+    return FreeCharge()
+
+
 @pytest.mark.parametrize("heard", [0, 3])
 async def test_an_answer_has_a_total_deadline(heard: int) -> None:
     """What trickles in for too long ends: with what is there, which says so, or as an outage where nothing is."""
@@ -284,7 +289,7 @@ async def test_an_answer_has_a_total_deadline(heard: int) -> None:
                 await asyncio.sleep(0.02)
                 yield ""
 
-    answer = Answer(Trickling(), [Prompt("", ())], again=False, longest_time=0.1)
+    answer = Answer(Trickling(), [Prompt("", ())], free, again=False, longest_time=0.1)
     shown = [snapshot async for snapshot in answer.snapshots()]
     if heard:
         assert (answer.text, answer.failure) == ("word word word " + LATE, None)
@@ -303,7 +308,7 @@ async def test_silence_ends_at_the_deadline_and_a_stop_at_once() -> None:
             yield ""
 
     async def shown(seconds: float) -> list[str]:
-        answer = Answer(Silent(), [Prompt("", ())], again=False, longest_time=seconds)
+        answer = Answer(Silent(), [Prompt("", ())], free, again=False, longest_time=seconds)
         return [snapshot async for snapshot in answer.snapshots()]
 
     assert await asyncio.wait_for(shown(0.05), 5) == [ChatError.sentence]
@@ -318,7 +323,7 @@ async def test_the_operator_is_told_what_is_wrong() -> None:
     """In the terminal whoever asks runs the bot, and reads the reason instead of being sent to a log."""
     failure = ChatMisconfigured("HTTP 401", hint="Claude refuses ANTHROPIC_API_KEY (HTTP 401).")
     for operator, told in ((True, failure.hint), (False, failure.sentence)):
-        answer = Answer(StubChat([failure]), [Prompt("", ())], again=False, operator=operator)
+        answer = Answer(StubChat([failure]), [Prompt("", ())], free, again=False, operator=operator)
         assert [snapshot async for snapshot in answer.snapshots()] == [told]
 
 
@@ -356,7 +361,7 @@ async def test_a_silent_model_is_excused_until_it_speaks() -> None:
             yield "late"
 
     shown = []
-    async for snapshot in Answer(Slow(), [Prompt("", ())], again=True, patience=0.01).snapshots():
+    async for snapshot in Answer(Slow(), [Prompt("", ())], free, again=True, patience=0.01).snapshots():
         shown.append(snapshot)
         gate.set()
     assert shown == [SLOW, "late"]
@@ -406,7 +411,7 @@ async def test_each_answer_is_one_line_in_the_log(caplog: pytest.LogCaptureFixtu
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert re.fullmatch(
         r"slack:T1:D1:1: answered: first word after \d+\.\d\d s, whole after \d+\.\d\d s, 1 memories recalled, "
-        r"tokens: 200 in, 1800 from the cache, 0 into it, 40 out",
+        r"tokens: 200 in, 1800 from the cache, 0 into it, 40 out; \$0\.0000",
         line,
     )
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

@@ -179,6 +179,8 @@ class FakeClaude:
         sizes: The characters of the last requests.
         unknown: Parameters that a compatible server refuses, by name; `silent` has it not say which.
         tokens: Billed so far, characters / 4: `input`, `output`, `cache_read`, `cache_creation`.
+        tells_usage: Whether streams say what they took, as compatible servers may not.
+        billed: How many requests were billed; `untold` of them never heard what their answer took (`untold_output`).
     """
 
     def __init__(
@@ -198,6 +200,8 @@ class FakeClaude:
         self.open = 0
         self.most_at_once = 0
         self.tokens = {"input": 0, "output": 0, "cache_read": 0, "cache_creation": 0}
+        self.tells_usage = True
+        self.billed = self.untold = self.untold_output = 0
         self.models = {"claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5"}
         self.triggers = {TRIGGER}
         self.window: int | None = None
@@ -325,6 +329,10 @@ class FakeClaude:
         if reply.status != 200:
             return _error(reply)
         usage = self._usage(body, reply.text)
+        self.billed += 1
+        if any(fault is not None for fault in (reply.cut_after, reply.error_after, reply.hang_after)):
+            self.untold += 1
+            self.untold_output += usage["output_tokens"]
         if body.get("stream"):
             return await self._stream(request, body, reply, usage)
         if reply.hang_after is not None:
@@ -375,7 +383,9 @@ class FakeClaude:
         response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": reply.begins}}
-        start = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
+        start: dict[str, Any] = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
+        if not self.tells_usage:
+            del start["message"]["usage"]
         await response.write(_event(start) + _event(block) + _event({"type": "ping"}))
         if reply.raw:
             await response.write(f"event: content_block_delta\ndata: {reply.raw}\n\n".encode())
@@ -397,10 +407,10 @@ class FakeClaude:
                 if self._gap:
                     await asyncio.sleep(self._gap)
         end = {"stop_reason": reply.stop_reason, "stop_sequence": None}
-        counted = {"output_tokens": usage["output_tokens"]}
+        counted = {"usage": {"output_tokens": usage["output_tokens"]}} if self.tells_usage else {}
         await response.write(
             _event({"type": "content_block_stop", "index": 0})
-            + _event({"type": "message_delta", "delta": end, "usage": counted})
+            + _event({"type": "message_delta", "delta": end, **counted})
         )
         if reply.last == "hang":
             await self._released.wait()

@@ -18,6 +18,7 @@ from bot.storage.sqlite import database_path
 from tests.fakes.mem0 import FakeMem0
 from tests.faults.talk import tag_of
 from tests.faults.world import World
+from tests.stubs import StubSpending
 
 
 def stored(folder: Path, database_url: str | None = None) -> Settings:
@@ -27,7 +28,7 @@ def stored(folder: Path, database_url: str | None = None) -> Settings:
 
 async def memories(settings: Settings, user_ids: Iterable[str]) -> list[Memory]:
     """All memories of these people."""
-    store = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    store = await asyncio.to_thread(open_embedded, settings, mark_learned, StubSpending())
     try:
         return [memory for user_id in sorted(set(user_ids)) for memory in await store.list(user_id)]
     finally:
@@ -58,6 +59,28 @@ async def learned_once(world: World, settings: Settings) -> list[str]:
             wrong.append(f"{tag}: {len(memory.sources)} sources")
     wrong += [f"{tag}: learned {found.get(tag, 0)} times" for tag in world.asked if found.get(tag, 0) != 1]
     return wrong
+
+
+def miscounted(world: World, settings: Settings) -> list[str]:
+    """What is wrong with what requests are said to have taken, once every process has ended.
+
+    It is what the service has billed, or more: of a request whose process was killed nobody can tell what it took.
+    """
+    claude = world.claude
+    tokens = claude.tokens
+    billed = {
+        "requests": claude.billed,
+        "prompt": tokens["input"] + tokens["cache_read"] + tokens["cache_creation"],
+        "output": tokens["output"],
+    }
+    sums = "coalesce(sum(requests), 0), coalesce(sum(input + cached + written), 0), coalesce(sum(output), 0)"
+    with contextlib.closing(_connect(settings)) as connection:
+        counted = dict(zip(billed, connection.execute(f"SELECT {sums} FROM usage").fetchone(), strict=True))
+        open_ = connection.execute("SELECT count(*) FROM reservations").fetchone()[0]
+    wrong = [
+        f"{what}: {counted[what]} counted, {billed[what]} billed" for what in billed if counted[what] < billed[what]
+    ]
+    return [*wrong, f"{open_} requests still open"] if open_ else wrong
 
 
 def learned_once_there(world: World, mem0: FakeMem0) -> list[str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from tests import postgres as databases
 from tests.fakes.claude import Reply, Request
 from tests.fakes.mem0 import KEY, FakeMem0, Row
-from tests.faults.memories import learned_once, learned_once_there, left, stored
+from tests.faults.memories import learned_once, learned_once_there, left, miscounted, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.whole.process import BotProcess
 
@@ -206,6 +206,7 @@ class Storm:
         if self._mem0 is not None:
             figures.wrong += learned_once_there(world, self._mem0)
             return
+        figures.wrong += miscounted(world, self._settings)
         figures.wrong += await learned_once(world, self._settings)
         whole = {world.model.answer(tag) for tag in world.asked}
         learned_from = {" ".join(answer.split()) for _, answer in world.model.said}

@@ -233,6 +233,15 @@ class Stage:
             found += traces.in_rows(self._url, words) + traces.in_pages(self._url, words)
         return found
 
+    def counted(self) -> set[str]:
+        """The accounts that usage is ascribed to, that of requests in flight included."""
+        query = "SELECT person_key FROM usage UNION SELECT person_key FROM reservations"
+        if self._url is not None:
+            with psycopg.connect(self._url) as conn:
+                return {key for (key,) in conn.execute(query)} - {""}
+        with contextlib.closing(sqlite3.connect(self._folder / "data" / "bot.db")) as file:
+            return {key for (key,) in file.execute(query)} - {""}
+
     def logged(self) -> list[str]:
         """The lines with any of the words that the processes have written to their outputs."""
         needles = [form for word in self._words for form in probe.forms(word)]

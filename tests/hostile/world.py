@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from bot.chat.claude import ClaudeChat
 from bot.config import Settings
 from bot.core.learning import Learner
+from bot.core.spending import LimitedSpending
 from bot.events import CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
@@ -20,7 +21,9 @@ from bot.journal.opening import open_journal
 from bot.memory.embedded.opening import open_embedded
 from bot.model import Memory, Person, Place
 from bot.ports import Chat, MemoryStore
+from bot.prices import Prices
 from bot.storage.sqlite import connect
+from bot.usage import Limits
 from bot.views import View
 from tests.fakes.claude import FakeClaude, Request
 from tests.harness import Clock
@@ -32,7 +35,15 @@ from tests.stubs import StubReplyHandle
 class World:
     """One process of the bot; its messages are numbered from `first`."""
 
-    def __init__(self, journal: SqlJournal, memory: MemoryStore, chat: Chat, folder: Path, first: int = 1) -> None:
+    def __init__(
+        self,
+        journal: SqlJournal,
+        memory: MemoryStore,
+        chat: Chat,
+        folder: Path,
+        first: int = 1,
+        spending: LimitedSpending | None = None,
+    ) -> None:
         self.journal = journal
         self.memory = memory
         self.chat = chat
@@ -45,7 +56,9 @@ class World:
         self.changes = privacy.changes
         self.commands = make_commands(journal, memory, privacy)
         now = MONDAY + timedelta(hours=1)
-        self.bot = make_bot(journal, memory, chat, self.learner, self.identities, later=False, clock=lambda: now)
+        self.spending = spending or spend(journal)
+        options = {"spending": self.spending, "notices": journal.notices, "later": False, "clock": lambda: now}
+        self.bot = make_bot(journal, memory, chat, self.learner, self.identities, **options)
         self._numbers = first - 1
 
     async def say(
@@ -85,6 +98,11 @@ class World:
         return [file.name for file in files if words.encode() in file.read_bytes()]
 
 
+def spend(journal: SqlJournal) -> LimitedSpending:
+    """What counts a world's requests, with no limits."""
+    return LimitedSpending(journal.ledger, Prices(), Limits())
+
+
 @asynccontextmanager
 async def embedded(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
     """A world on a folder, with embedded mem0."""
@@ -95,14 +113,16 @@ async def embedded(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
         anthropic_base_url=claude.url,
     )
     journal = await open_journal(settings, Clock())
-    memory = await asyncio.to_thread(open_embedded, settings, mark_learned)
+    spending = spend(journal)
+    memory = await asyncio.to_thread(open_embedded, settings, mark_learned, spending)
     chat = ClaudeChat(settings)
-    world = World(journal, memory, chat, folder)
+    world = World(journal, memory, chat, folder, spending=spending)
     try:
         yield world
     finally:
         await world.learner.stop(5)
         await memory.close()
+        await spending.close()
         await chat.close()
         await journal.close()
 

@@ -14,6 +14,7 @@ from bot.memory.embedded.opening import open_embedded
 from bot.model import PRIVATE_SCOPE, Exchange
 from bot.ports import Superseded
 from tests.fakes.claude import FakeClaude
+from tests.stubs import StubSpending
 
 MONDAY = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PUBLIC = "public:discord:7"
@@ -61,7 +62,7 @@ def settings(folder: Path, claude: FakeClaude | None, **more: Any) -> Settings:
 async def opened(
     folder: Path, claude: FakeClaude | None, waiting: Waiting | None = None
 ) -> AsyncIterator[EmbeddedMemory]:
-    memory = open_embedded(settings(folder, claude), (waiting or Waiting()).commit)
+    memory = open_embedded(settings(folder, claude), (waiting or Waiting()).commit, StubSpending())
     try:
         yield memory
     finally:

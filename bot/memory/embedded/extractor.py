@@ -17,6 +17,7 @@ from typing import Any
 import anthropic
 import httpx2
 
+from bot.chat.client import Tally, counting, most, usage_of
 from bot.chat.errors import about_content, is_too_long, is_unpaid, name_of
 from bot.chat.parameters import Params
 from bot.memory import mem0_env
@@ -24,7 +25,8 @@ from bot.memory.embedded.extraction_answer import LONGEST_FACT, Reading, Unreada
 from bot.memory.embedded.extraction_prompt import NUMBERED, SCHEMA, has_context, numbered
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.model import Source
-from bot.ports import LearningFailed
+from bot.ports import LearningFailed, LimitReached, Spending
+from bot.usage import Payer, Purpose
 
 mem0_env.prepare()
 
@@ -72,10 +74,11 @@ class Meter:
 class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
     """mem0's `llm`, for calls within a lesson on a `LearningLoop`."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, model: str) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, model: str, spending: Spending) -> None:
         super().__init__(BaseLlmConfig(model=model))
         self.meter = Meter()
         self._client = client
+        self._spending = spending
         self._model = model
         self._params = Params(model, SCHEMA)
         self._keeps_schema = True
@@ -149,8 +152,9 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             "messages": [{"role": "user", "content": prompt}],
         }
         try:
-            async with asyncio.timeout(LONGEST_TIME):
-                answer: anthropic.types.Message = await self._params.send(request, self._client.messages.create)
+            return await self._send(request, lesson)
+        except LimitReached as exc:
+            raise LearningFailed(str(exc), wait=exc.seconds) from None
         except anthropic.APIStatusError as exc:
             raise _failure(exc, alone=alone) from exc
         except TimeoutError:
@@ -159,6 +163,21 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             raise LearningFailed(type(exc).__name__, outage=True) from exc
         except MALFORMED as exc:  # a body that breaks off in its middle, or nests too deep; the message would quote it
             raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
+
+    async def _send(self, request: dict[str, Any], lesson: Lesson) -> anthropic.types.Message:
+        """Send a request, reserved before and counted after. Raises what the SDK raises, or LimitReached."""
+        tally, last = Tally(), lesson.exchanges[-1]
+        payer = Payer.at(last.person_key or last.user_id, last.user_id, last.scope)
+        bound = most({**request, "tools": SCHEMA})  # the service may show the schema to the model
+        async with await self._spending.charge(payer, Purpose.LEARNING, self._model, bound) as charge:
+            try:
+                async with asyncio.timeout(LONGEST_TIME):
+                    with counting(tally):
+                        answer: anthropic.types.Message = await self._params.send(request, self._client.messages.create)
+            finally:
+                # Of what was sent before, and of a body that breaks off, no usage is told.
+                charge.usage = bound * tally.billed
+            charge.usage = usage_of(bound, getattr(answer, "usage", None)) + bound * (tally.billed - 1)
         return answer
 
 

@@ -8,6 +8,7 @@ from bot.config import Settings, SettingsError
 from bot.memory import mem0_env
 from bot.memory.embedded.memory import Commit, EmbeddedMemory
 from bot.memory.recall.embedder import Embedder, make_embedder
+from bot.ports import Spending
 from bot.settings_check import WORDLLAMA
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
+def open_embedded(settings: Settings, commit: Commit, spending: Spending) -> EmbeddedMemory:
     """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
 
     Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError, with one line that
@@ -33,7 +34,7 @@ def open_embedded(settings: Settings, commit: Commit) -> EmbeddedMemory:
         from bot.chat.client import client
         from bot.memory.embedded.extractor import TIMEOUT, Extractor
 
-        llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model)
+        llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model, spending)
     return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
 
 

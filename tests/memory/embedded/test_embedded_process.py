@@ -34,12 +34,13 @@ def watch(event, args):
 sys.addaudithook(watch)
 sys.modules["uvloop"] = None  # its connections raise no audit events
 
+from tests.stubs import StubSpending
 from bot.config import Settings
 from bot.memory.embedded.opening import open_embedded
 from tests.memory.embedding import MONDAY, Waiting, exchange
 
 async def main():
-    memory = open_embedded(Settings(_env_file=None), Waiting().commit)
+    memory = open_embedded(Settings(_env_file=None), Waiting().commit, StubSpending())
     await memory.learn([exchange(1, "I live in Porto.")])
     found = await memory.recall("discord:1", None, "Where do I live?", [], MONDAY)
     await memory.forget_all("discord:1")

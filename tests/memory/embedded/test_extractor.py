@@ -16,6 +16,7 @@ from bot.ports import LearningFailed
 from tests.fakes.claude import REFUSAL, FakeClaude, Reply, facts
 from tests.memory.embedded.test_extractor_prompt import mem0_prompt
 from tests.memory.embedding import exchange, settings
+from tests.stubs import StubSpending
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ async def test_a_request_is_whole_cached_by_schema_and_without_thinking(
     claude: FakeClaude, loop: LearningLoop, model: str
 ) -> None:
     """One call, not streamed, with a cached system prompt and a schema, in the way each model takes it."""
-    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), model)
+    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), model, StubSpending())
     await extract(loop, extractor, lesson("I like tea."))
     (request,) = claude.requests
     assert "stream" not in request
@@ -71,7 +72,7 @@ async def test_facts_are_left_in_the_lesson(claude: FakeClaude, loop: LearningLo
         {"text": "User lives in Porto", "source": 1},
         {"text": "  ", "source": 1},
     )
-    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), "claude-haiku-5-5")
+    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), "claude-haiku-5-5", StubSpending())
     taught = lesson("one", "two")
     answer = await extract(loop, extractor, taught)
     (fact,) = taught.facts.values()
@@ -84,7 +85,7 @@ async def test_facts_are_left_in_the_lesson(claude: FakeClaude, loop: LearningLo
 
 async def test_the_meter_counts_what_is_billed(claude: FakeClaude, loop: LearningLoop) -> None:
     """Calls and tokens by kind add up to what the service has billed, refused and cut answers included."""
-    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), "claude-haiku-5-5")
+    extractor = Extractor(client(settings(Path("unused"), claude), TIMEOUT), "claude-haiku-5-5", StubSpending())
     await extract(loop, extractor, lesson("I like tea."))
     for answer in (REFUSAL, Reply("{", stop_reason="max_tokens")):
         claude.script.append(answer)

@@ -13,6 +13,7 @@ from bot.memory.embedded.memory import EmbeddedMemory
 from bot.memory.embedded.opening import open_embedded
 from tests.makers import MONDAY, message
 from tests.memory.embedding import settings
+from tests.stubs import StubSpending
 
 
 @asynccontextmanager
@@ -20,7 +21,7 @@ async def process(folder: Path, url: str) -> AsyncIterator[tuple[SqlJournal, Emb
     """What one process of the bot has open; no key, so that memories are what was said."""
     configured = settings(folder, None, database_url=url)
     journal = await open_journal(configured)
-    memory = open_embedded(configured, mark_learned)
+    memory = open_embedded(configured, mark_learned, StubSpending())
     try:
         yield journal, memory
     finally:

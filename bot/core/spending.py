@@ -1,0 +1,165 @@
+"""What may be spent in a day: each request is reserved before it is sent, and settled once it has ended."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bot.aio.tasks import TaskSet
+from bot.core.retries import retry_until_journal_is_back
+from bot.logs import describe
+from bot.ports import JournalUnavailable, Ledger, LimitReached, Threshold, Verdict
+from bot.prices import Prices, dollars
+from bot.usage import Limits, Metered, Payer, Purpose, Usage
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a request that waits for those in flight looks again: they may be another process's.
+LOOK_AGAIN = 1.0
+#: Seconds that it waits at most, longer than any request takes; then the limit counts as reached.
+LONGEST_WAIT = 330.0
+#: Seconds that is waited at the end for what is still to be recorded.
+GRACE = 3.0
+
+_PERSON = {Verdict.DAY_SPENT: False, Verdict.PERSON_SPENT: True}
+
+
+class LimitedSpending:
+    """`bot.ports.Spending`. Made on the event loop that the ledger belongs to; charges on any."""
+
+    def __init__(
+        self, ledger: Ledger, prices: Prices, limits: Limits, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: seconds since 1970, the ledger's."""
+        self._ledger = ledger
+        self._prices = prices
+        self._limits = limits
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._settling: TaskSet[None] = TaskSet()
+        self._settled = asyncio.Event()
+        #: Whose limit is reached ("" is everybody's), and until when: what was spent in a day never becomes less.
+        self._reached: dict[str, float] = {}
+
+    def check(self, user_id: str) -> None:
+        """Raise LimitReached if it is known that a person can't be served today. Asks nobody."""
+        now = self._clock()
+        for who in ("", user_id):
+            if now < self._reached.get(who, 0.0):
+                raise LimitReached(person=bool(who), seconds=self._reached[who] - now)
+
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> "Charge":
+        """Reserve what a request may take at most. Raises LimitReached, or JournalUnavailable."""
+        if asyncio.get_running_loop() is not self._loop:
+            work = asyncio.run_coroutine_threadsafe(self._charge(payer, purpose, model, most), self._loop)
+            return await asyncio.wrap_future(work)
+        return await self._charge(payer, purpose, model, most)
+
+    async def _charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> "Charge":
+        request_id = secrets.token_hex(8)
+        request = Metered(payer, purpose, model, most, self._prices.cost(model, most))
+        deadline = self._loop.time() + LONGEST_WAIT
+        while True:
+            self.check(payer.user_id)
+            self._settled.clear()
+            verdict = await self._ledger.reserve(request_id, request, self._limits)
+            if verdict is Verdict.ADMITTED:
+                return Charge(self, request_id, request)
+            if verdict in _PERSON:
+                self._close(payer.user_id if _PERSON[verdict] else "")
+            elif self._loop.time() >= deadline:
+                raise LimitReached(person=False, seconds=self._until_midnight())
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until a request has been settled, here or elsewhere."""
+        try:
+            async with asyncio.timeout(LOOK_AGAIN):
+                await self._settled.wait()
+        except TimeoutError:
+            return
+
+    def _close(self, who: str) -> None:
+        now = self._clock()
+        self._reached = {key: until for key, until in self._reached.items() if until > now}
+        self._reached[who] = now + self._until_midnight()
+
+    def _until_midnight(self) -> float:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return (midnight - now).total_seconds()
+
+    def cost(self, model: str, usage: Usage) -> int | None:
+        """What a request took, in billionths of a dollar; None if the model's price isn't known."""
+        return self._prices.cost(model, usage)
+
+    def settle(self, request_id: str, request: Metered, took: Usage) -> None:
+        """Record what a request took, in the background; from any thread."""
+        self._loop.call_soon_threadsafe(self._settle_soon, request_id, request, took)
+
+    def _settle_soon(self, request_id: str, request: Metered, took: Usage) -> None:
+        self._settling.spawn(self._settle(request_id, request, took), name="settling")
+
+    async def _settle(self, request_id: str, request: Metered, took: Usage) -> None:
+        cost = self._prices.cost(request.model, took)
+        try:
+            passed = await retry_until_journal_is_back(
+                lambda: self._ledger.settle(request_id, took, cost, self._limits)
+            )
+        except JournalUnavailable as exc:
+            log.error("usage of a request could not be recorded, it counts in full: %s", describe(exc))
+            return
+        finally:
+            self._settled.set()
+        for threshold in passed:
+            await self._warn(threshold, request.payer)
+
+    async def _warn(self, threshold: Threshold, payer: Payer) -> None:
+        person = threshold in (Threshold.PERSON_NEARLY_SPENT, Threshold.PERSON_SPENT)
+        spent = await self._ledger.spent_today(payer.user_id if person else None)
+        whose = f"{payer.user_id}: " if person else ""
+        log.warning("%s%s: %s, %s tokens", whose, threshold.value, dollars(spent.nanodollars), f"{spent.tokens:,}")
+
+    async def close(self) -> None:
+        """Wait for what is still to be recorded."""
+        await asyncio.sleep(0)  # what has just ended is only now about to be recorded
+        await self._settling.finish(GRACE)
+
+
+class Charge:
+    """`bot.ports.Charge`: one request that was let through. `usage` is replaced as it becomes known."""
+
+    def __init__(self, spending: LimitedSpending, request_id: str, request: Metered) -> None:
+        self.usage = request.usage
+        self._spending = spending
+        self._id = request_id
+        self._request = request
+
+    @property
+    def nanodollars(self) -> int | None:
+        """What `usage` costs; None if the model's price isn't known."""
+        return self._spending.cost(self._request.model, self.usage)
+
+    async def __aenter__(self) -> "Charge":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._spending.settle(self._id, self._request, self.usage)
+
+
+class FreeCharge:
+    """`bot.ports.Charge` of a request that costs nothing: notebook mode's."""
+
+    nanodollars: int | None = 0
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    async def __aenter__(self) -> "FreeCharge":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing was reserved."""
