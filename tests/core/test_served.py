@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from bot.core.served import ELSEWHERE, TELL_WITHIN, Doorkeeper, Served
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
 from bot.ports import JournalUnavailable
-from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message
+from tests.harness import Clock, opened
+from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, message
 from tests.parts import make_bot, make_privacy
 from tests.stub_journal import StubJournal
 from tests.stubs import StubChat, StubMemory, StubReplyHandle
@@ -57,8 +59,7 @@ class World:
         self.notices = StubNotices()
         self.now = MONDAY + timedelta(minutes=10)
         learner = Learner(self.journal.outbox, self.memory)
-        privacy = make_privacy(self.journal, self.memory, None, learner, served=served)
-        self.changes = privacy.changes
+        privacy = make_privacy(self.journal, self.memory, None, learner)
         self.bot = make_bot(
             *(self.journal, self.memory, self.chat, learner, privacy.identities),
             door=Doorkeeper(served, self.notices, clock=lambda: self.now),
@@ -208,13 +209,16 @@ async def test_a_resumed_event_that_is_served_no_more_is_dropped() -> None:
         assert world.chat.prompts == []
 
 
-async def test_an_edit_of_what_is_not_served_is_not_learned() -> None:
+async def test_an_edit_of_what_is_not_served_is_not_learned(tmp_path: Path) -> None:
     """What the message had taught is forgotten: it says so no longer, and what it says now isn't the bot's business."""
-    world = World(served(slack_channels="C1"))
-    event = message("I like cocoa", place=SECRET)
-    world.memory.of[ANN.key] = [memory("Likes tea")]
-    source = replace(world.memory.of[ANN.key][0].sources[0], event_id=event.id)
-    world.memory.of[ANN.key] = [replace(world.memory.of[ANN.key][0], sources=(source,))]
-    await world.changes.on_edited(event)
-    assert world.memory.of[ANN.key] == []
-    assert world.untouched
+    clock = Clock()
+    async with opened(tmp_path, clock) as bot:
+        told = await bot.tell("I like tea", place=SECRET)
+        assert await bot.known()
+        bot.bind(make_privacy(bot.journal, bot.memory, None, bot.learner, served=served(slack_channels="C1")))
+        await bot.changes.on_edited(replace(told, text="I like canaries"))
+        # One that was never admitted waits nowhere for its admission.
+        await bot.changes.on_edited(replace(told, id="slack:T1:C2:99", text="I like canaries"))
+        await bot.learn()
+        assert await bot.known() == []
+        assert bot.holding("canaries") == []
