@@ -119,7 +119,7 @@ def payload(platform: str, done: str, view: View | Form) -> Any:
     """What the adapter sends for it."""
     if platform == "slack":
         if isinstance(view, Form):
-            return slack_views.form(view, "")
+            return slack_views.modal(view, "")
         return slack_views.home(view, None, "") if done == HOME else slack_views.blocks(view)
     if isinstance(view, Form):
         return discord_views.modal(view).to_dict()

@@ -30,7 +30,7 @@ from bot.ports import Core, ReplyHandle
 
 log = logging.getLogger(__name__)
 
-#: Seconds that answers under way get when the bot stops.
+#: Seconds that answers in progress get when the bot stops.
 GRACE = 20.0
 
 
@@ -42,9 +42,9 @@ class SlackAdapter:
     def __init__(
         self, settings: Settings, core: Core, *, heartbeat: float = HEARTBEAT, given_up: float = GIVEN_UP
     ) -> None:
-        """`heartbeat` and `given_up` are in seconds: as HEARTBEAT and GIVEN_UP.
+        """`heartbeat` and `given_up` are in seconds, see HEARTBEAT and GIVEN_UP.
 
-        Raises SettingsError where SLACK_CHANNELS is no list of ids.
+        Raises SettingsError if SLACK_CHANNELS isn't a list of ids.
         """
         self._settings = settings
         self._core = core
@@ -63,15 +63,15 @@ class SlackAdapter:
         self.ready = asyncio.Event()
 
     def reply_handle(self, event: MessageEvent) -> ReplyHandle:
-        """A way back to a message that an earlier process (or try) left unanswered. Call it once `ready` is set."""
+        """The reply handle of a message that an earlier process or attempt left unanswered; once `ready` is set."""
         return self._intake.reply_handle(event, unsure=True)
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now."""
+        """An event that is retried, with its place's present audience."""
         return await self._intake.renewed(event)
 
     async def run(self) -> None:
-        """Connect, and hand events to the core until stopped. Raises SettingsError where Slack refuses a token."""
+        """Connect, and hand events to the core until stopped. Raises SettingsError if Slack refuses a token."""
         token = self._settings.slack_bot_token
         if token is None:
             raise SettingsError("SLACK_BOT_TOKEN: missing")
@@ -89,13 +89,13 @@ class SlackAdapter:
             self._done.set()
 
     async def stop(self) -> None:
-        """Take in nothing new, let answers under way finish (20 s at most), then disconnect."""
+        """Accept nothing new, let answers in progress finish (20 s at most), then disconnect."""
         self._stopping.set()
         if self._running:
             await self._done.wait()
 
     async def _supervise(self) -> None:
-        """Serve until stopped, anew where anything breaks that nobody foresaw."""
+        """Serve until stopped, restarting after unexpected errors."""
         pauses = Pauses(RECONNECT)
         while not self._stopping.is_set():
             try:
@@ -105,7 +105,7 @@ class SlackAdapter:
                 if not self.ready.is_set():
                     raise
                 log.error("slack: token rejected after it had worked: %s", exc)
-            except Exception:  # the supervisor's boundary: Slack's trouble stops no other platform
+            except Exception:  # the supervisor's boundary: Slack's failure must not stop other platforms
                 log.warning("slack: connection failed", exc_info=True)
             await self._until_stopped(pauses.wait())
 
@@ -155,7 +155,7 @@ class SlackAdapter:
         self._me = {
             field: str(me.get(field) or "") for field in ("user_id", "bot_id", "user", "team_id", "team", "url")
         }
-        # A token of a whole organisation may name no workspace.
+        # An organisation's token may name no workspace.
         self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
         self._api.bot_user, self._api.team = self._me["user_id"], self._me["team_id"]
         self._directory = Directory(self._api.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
@@ -168,7 +168,7 @@ class SlackAdapter:
 
     @staticmethod
     async def _checked(call: Callable[[], Awaitable[Any]], variable: str) -> Any:
-        """The call's answer, however long Slack can't be reached; SettingsError where it refuses the token."""
+        """Make a call, retrying as long as Slack is unreachable. Raises SettingsError if it refuses the token."""
         pauses = Pauses(RECONNECT)
         while True:
             try:
@@ -231,5 +231,5 @@ class SlackAdapter:
     async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception as exc:  # noqa: BLE001 - the event boundary: one event's trouble stops no other
+        except Exception as exc:  # noqa: BLE001 - the event boundary: one event's failure affects no other
             log.error("slack: handling an event failed: %s", type(exc).__name__)

@@ -7,7 +7,7 @@ from bot.ports import AllowList
 
 
 def _channel(place: Place) -> str | None:
-    """The channel of a place; none of a direct message, whose people are in the workspace."""
+    """A place's channel; None for direct messages, whose members are in the workspace."""
     return None if place.audience is Audience.PRIVATE else place.channel
 
 

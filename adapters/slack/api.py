@@ -1,4 +1,4 @@
-"""The calls of one Slack workspace, and what more than one of our parts asks of it."""
+"""The API clients of one Slack workspace, and the calls that several parts need."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from adapters.slack.pace import Pace, PacedClient
 from bot.model import Person, Place
 from bot.views import File
 
-#: Messages a page, and pages, of a channel or thread that are looked through.
+#: Messages per page, and pages, that are read of a channel or thread.
 PAGE = 200
 PAGES = 5
 #: Seconds that a reading call waits for its turn.
 READ_WAIT = 30.0
-#: Calls a minute of each reading method that catching up leaves to what people wait for.
+#: Calls a minute of each reading method that catch-up leaves for calls that people wait for.
 SPARE = 15
 
-#: The subtype of what stands in the place of a deleted message that has replies.
+#: The subtype of the placeholder for a deleted message that has replies.
 TOMBSTONE = "tombstone"
 
 Message = dict[str, Any]
@@ -31,27 +31,27 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Messages of a channel's top level or a thread, oldest first; `whole` where none is left out."""
+    """Messages of a channel's top level or a thread, oldest first; `whole`: none is missing."""
 
     messages: list[Message]
     whole: bool
 
-    def tells_of(self, ts: str) -> bool:
-        """Whether a message of that time stamp would be here, were it there."""
+    def covers(self, ts: str) -> bool:
+        """Whether a message with that timestamp would be included if it existed."""
         return self.whole or bool(self.messages and self.messages[0]["ts"] <= ts <= self.messages[-1]["ts"])
 
 
 @dataclass(slots=True)
 class SlackApi:
-    """The calls of one workspace, all of them at one pace.
+    """One workspace's clients, which share one pace.
 
-    `posts` retries nothing but a rate limit, since a post that is repeated shows twice; `edits` retries nothing at
-    all and waits for nothing, for those that the next one overtakes; `reads` retries lost connections too. `now` is
-    for calls whose turn was waited for.
+    `posts` retries only after rate limits, since a repeated post would show twice; `edits` neither retries nor waits,
+    since the next edit supersedes it; `reads` also retries lost connections. `now` is for calls that have already
+    waited for their turn.
 
     Attributes:
-        status_off: Set where the workspace has no status line.
-        edits_work: Set once a message could be edited, which a workspace may forbid.
+        status_off: Set if the workspace has no status line.
+        edits_work: Set once a message was edited, which a workspace may forbid.
     """
 
     http: aiohttp.ClientSession
@@ -87,16 +87,16 @@ class SlackApi:
         )
 
     def in_background(self) -> "SlackApi":
-        """The same calls, where those that read leave a part of each minute to what people wait for."""
+        """The same, but with reads that leave part of each minute's limit for calls that people wait for."""
         return replace(self, reads=self.background)
 
     @property
     def home(self) -> Home:
-        """The installation whose calls these are."""
+        """The installation that these clients belong to."""
         return Home(self.bot_user, self.team)
 
     async def whisper(self, place: Place, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
-        """Show something to one person alone. Raises one of SLACK_ERRORS."""
+        """Post an ephemeral message, visible to one person alone. Raises SLACK_ERRORS."""
         await self.reads.chat_postEphemeral(
             channel=place.channel,
             user=person.user,
@@ -108,13 +108,13 @@ class SlackApi:
         )
 
     async def say(self, place: Place, text: str) -> None:
-        """Say something plain in place. Raises one of SLACK_ERRORS."""
+        """Post plain text in a place. Raises SLACK_ERRORS."""
         await self.posts.chat_postMessage(
             channel=place.channel, thread_ts=place.thread, text=text, link_names=False, parse="none"
         )
 
-    async def tell(self, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
-        """Say something in the person's direct messages with the bot. Raises one of SLACK_ERRORS."""
+    async def send_directly(self, person: Person, text: str, blocks: list[dict[str, Any]] | None) -> None:
+        """Send a direct message to a person. Raises SLACK_ERRORS."""
         opened = await self.reads.conversations_open(users=person.user)
         await self.posts.chat_postMessage(
             channel=str(opened["channel"]["id"]),
@@ -127,24 +127,24 @@ class SlackApi:
         )
 
     async def hand_over(self, person: Person, file: File) -> None:
-        """Send a file into the person's direct messages with the bot. Raises one of SLACK_ERRORS."""
+        """Send a file to a person by direct message. Raises SLACK_ERRORS."""
         opened = await self.reads.conversations_open(users=person.user)
         await self.posts.files_upload_v2(
             channel=str(opened["channel"]["id"]), file=file.content, filename=file.name, title=file.name
         )
 
     async def after(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> list[Message]:
-        """What was written after a time stamp in a thread, or at the channel's top level; oldest first.
+        """What was written after a timestamp in a thread, or at the channel's top level; oldest first.
 
-        At most a thousand messages. Raises one of SLACK_ERRORS.
+        At most a thousand messages. Raises SLACK_ERRORS.
         """
         history = await self.since(channel, thread, ts, metadata=metadata)
         return [message for message in history.messages if message["ts"] > ts]
 
     async def since(self, channel: str, thread: str | None, ts: str, *, metadata: bool = False) -> History:
-        """What was written from a time stamp on in a thread, or at the channel's top level.
+        """What was written from a timestamp on in a thread, or at the channel's top level.
 
-        At most a thousand messages: a thread's first, a channel's last. Raises one of SLACK_ERRORS.
+        At most a thousand messages: a thread's first, a channel's last. Raises SLACK_ERRORS.
         """
         where: dict[str, Any] = {"channel": channel, "oldest": ts, "inclusive": True, "limit": PAGE}
         where["include_all_metadata"] = metadata
@@ -152,17 +152,17 @@ class SlackApi:
         whole = False
         for _ in range(PAGES):
             page = await self._page(thread, where)
-            # The thread's first message comes with every page, however old it is.
+            # Every page includes the thread's first message, however old.
             found |= {m["ts"]: m for m in page.get("messages") or () if str(m.get("ts") or "") >= ts}
             where["cursor"] = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not where["cursor"]:
-                # On free plans what is older than some months is left out.
+                # Free plans omit what is older than some months.
                 whole = not page.get("has_more") and not page.get("is_limited")
                 break
         return History([found[key] for key in sorted(found)], whole)
 
     async def is_gone(self, channel: str, thread: str | None, ts: str) -> bool:
-        """Whether Slack says that a message, which was there, is there no more. Raises one of SLACK_ERRORS."""
+        """Whether Slack says that a message no longer exists. Raises SLACK_ERRORS."""
         if thread is None or thread == ts:
             page = await self._page(None, {"channel": channel, "latest": ts, "inclusive": True, "limit": 1})
         else:
@@ -170,10 +170,10 @@ class SlackApi:
             try:
                 page = await self._page(thread, where)
             except SlackApiError as exc:
-                # A thread is there as long as one of its messages is.
+                # A thread exists as long as one of its messages does.
                 return code(exc) == "thread_not_found" and await self.is_gone(channel, None, thread)
             if not page.get("messages"):
-                return False  # its first message is shown with whatever is asked for
+                return False  # unreliable: a thread's first message is always included
         there = any(m.get("ts") == ts and m.get("subtype") != TOMBSTONE for m in page.get("messages") or ())
         return not there and not page.get("is_limited")
 

@@ -1,4 +1,4 @@
-"""What Slack delivers, and who takes it: listeners on Bolt, each of which acknowledges in time."""
+"""The Bolt app: listeners for what Slack delivers, each of which acknowledges in time."""
 
 import logging
 import re
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 _ANYTHING = re.compile(".*")
 #: The actions of our buttons and menus.
 _OURS = re.compile(f"^{views.PREFIX}")
-#: Events about channels themselves: shared with another organisation, or no longer, invited to, archived, renamed.
+#: Events about channels: shared with another organisation or no longer, invited to, archived, renamed.
 _CHANNELS = re.compile("^(channel|group|shared_channel)_")
 
 
 def sdk_logger(name: str) -> logging.Logger:
-    """A logger for the SDK: its debug records are built before they are filtered, and quote bodies and texts.
+    """A logger for the SDK, at ERROR: its debug records are built before they are filtered, and quote texts.
 
-    Its warnings are about the environment (a token that we pass by ourselves) and about what we handle.
+    Its warnings are about the environment (a token that we pass ourselves) and about what we handle.
     """
     logger = logging.getLogger(name)
     logger.setLevel(logging.ERROR)
@@ -45,7 +45,7 @@ def listening_app(
     spawn: Spawn,
     refused: Callable[[], None],
 ) -> AsyncApp:
-    """The Bolt app. `me` is what `auth.test` says of the bot; `refused` is told of events that were not taken in."""
+    """The Bolt app. `me` is what `auth.test` returns; `refused` is called for events that couldn't be admitted."""
     authorized = AuthorizeResult(
         enterprise_id=None, team_id=me["team_id"], bot_user_id=me["user_id"], bot_id=me["bot_id"]
     )
@@ -59,7 +59,7 @@ def listening_app(
         authorize=authorize,
         client=AsyncWebClient(base_url=api.reads.base_url, session=api.http, logger=sdk_logger("slack_sdk.bot")),
         signing_secret=secret.get_secret_value() if secret else None,
-        # The acknowledgement follows the listener: what is only heard is not yet safe.
+        # Acknowledge after the listener has returned: only then is the event recorded.
         process_before_response=True,
         request_verification_enabled=settings.slack_app_token is None,
         ignoring_self_events_enabled=False,
@@ -67,12 +67,12 @@ def listening_app(
         attaching_conversation_kwargs_enabled=False,
     )
 
-    def kept(take: Callable[[Body], Awaitable[None]]) -> Callable[[Body], Awaitable[BoltResponse | None]]:
-        """A listener that acknowledges once `take` has returned; where it raises, Slack sends the event again."""
+    def kept(handle: Callable[[Body], Awaitable[None]]) -> Callable[[Body], Awaitable[BoltResponse | None]]:
+        """A listener that acknowledges once `handle` has returned; if it raises, Slack sends the event again."""
 
         async def listener(body: Body) -> BoltResponse | None:
             try:
-                await take(body)
+                await handle(body)
             except Exception as exc:  # noqa: BLE001 - the event boundary: not acknowledged, so it comes again
                 log.error("slack: event could not be admitted, Slack will redeliver it: %s", type(exc).__name__)
                 refused()
@@ -100,7 +100,7 @@ def listening_app(
         await ack()
 
     for name in ("message", "app_mention"):
-        app.event(name)(kept(intake.take))
+        app.event(name)(kept(intake.receive))
     for name in ("app_uninstalled", "tokens_revoked"):
         app.event(name)(kept(intake.removed))
     app.event("app_home_opened")(on_home)
@@ -109,7 +109,7 @@ def listening_app(
         app.command(f"/{command.name}")(on_command)
     app.action(_OURS)(on_press)
     app.view(views.FORM)(on_submit)
-    # An event that nobody takes is never acknowledged, and comes again.
+    # Without a listener, an event is never acknowledged, and comes again.
     for unhandled in (app.event, app.action, app.command, app.shortcut, app.view, app.options):
         unhandled(_ANYTHING)(ignore)
     return app

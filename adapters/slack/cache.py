@@ -1,12 +1,12 @@
-"""What Slack has said, kept for a while: each question is asked once, whoever waits for its answer."""
+"""A cache of Slack's answers. Concurrent requests for the same key share one call."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-#: Questions of one kind that Slack is asked at the same time: a message may name thousands of people.
-AT_ONCE = 8
+#: Concurrent calls per cache: a message may name thousands of people.
+CONCURRENCY = 8
 ENTRIES = 5_000
 
 Key = TypeVar("Key")
@@ -14,16 +14,16 @@ Value = TypeVar("Value")
 
 
 class LoadingCache(Generic[Key, Value]):
-    """The newest answers of a loader that never raises, one call at a time for each key, and AT_ONCE for all."""
+    """The newest answers of a loader that never raises: one call at a time per key, CONCURRENCY in total."""
 
     def __init__(self, load: Callable[[Key], Awaitable[Value]], ttl: Callable[[Value], float]) -> None:
         self._load = load
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENCY)
         self._ttl = ttl
         self._entries: OrderedDict[Key, asyncio.Future[tuple[Value, float]]] = OrderedDict()
 
     async def get(self, key: Key) -> Value:
-        """The value, asked for where it is not known or too old."""
+        """The value, loaded if it is unknown or too old."""
         entry = self._entries.get(key)
         if entry is None or entry.cancelled() or (entry.done() and entry.result()[1] < self._now()):
             entry = asyncio.ensure_future(self._fetch(key))
@@ -33,25 +33,25 @@ class LoadingCache(Generic[Key, Value]):
         return (await asyncio.shield(entry))[0]
 
     def __contains__(self, key: Key) -> bool:
-        """Whether the value is at hand and fresh, or being asked for."""
+        """Whether the value is cached and fresh, or being loaded."""
         entry = self._entries.get(key)
         if entry is None or entry.cancelled():
             return False
         return not entry.done() or entry.result()[1] >= self._now()
 
-    def known(self, key: Key) -> Value | None:
-        """The value where it is at hand and fresh, else None."""
+    def peek(self, key: Key) -> Value | None:
+        """The value if it is cached and fresh, else None."""
         entry = self._entries.get(key)
         if entry is None or not entry.done() or entry.cancelled() or entry.result()[1] < self._now():
             return None
         return entry.result()[0]
 
     def drop(self, key: Key) -> None:
-        """Ask anew the next time; the answer to a question under way is not kept."""
+        """Forget a value; that of a call in flight isn't kept, either."""
         self._entries.pop(key, None)
 
     def refresh(self, key: Key, age: float) -> None:
-        """Ask anew the next time where the answer at hand is older than so many seconds."""
+        """Forget a value if it is older than `age` seconds."""
         entry = self._entries.get(key)
         if entry is None or not entry.done() or entry.cancelled():
             return
@@ -60,13 +60,13 @@ class LoadingCache(Generic[Key, Value]):
             self.drop(key)
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep a value that is known without asking."""
+        """Cache a value that is known without a call."""
         entry: asyncio.Future[tuple[Value, float]] = asyncio.get_running_loop().create_future()
         entry.set_result((value, self._now() + self._ttl(value)))
         self._keep(key, entry)
 
     async def close(self) -> None:
-        """Let go of calls under way."""
+        """Cancel calls in flight."""
         waiting = [entry for entry in self._entries.values() if not entry.done()]
         for entry in waiting:
             entry.cancel()

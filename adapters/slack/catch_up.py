@@ -1,4 +1,4 @@
-"""Catching up: what was written to the bot while no connection stood, found in the places it was spoken to before."""
+"""Catches up on messages sent while disconnected, in the places where the bot was spoken to before."""
 
 import asyncio
 import logging
@@ -19,18 +19,18 @@ from bot.ports import Core, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Tries at a place, and the longest pause before the next, in seconds: a rate limit or an outage loses nothing.
+#: Attempts per place, with pauses long enough to outlast a rate limit or an outage.
 TRIES = 8
 BACKOFF = Backoff(first=1.0, longest=60.0)
-#: Seconds after which Slack has given up on a delivery that was not acknowledged: it tries thrice in six minutes.
+#: Seconds after which Slack has given up on a delivery that wasn't acknowledged: it retries thrice in six minutes.
 GIVEN_UP = 420.0
 
 
 class CatchUp:
-    """Looks after every gap.
+    """Catches up after every gap.
 
-    `note` comes before the connection is made anew, so that no new message is taken for the last that was seen, and
-    `begin` once it stands. `hours` is how far back it looks; 0 is not at all. `given_up` is as GIVEN_UP.
+    `note` is called before reconnecting, so that no new message counts as the last one seen, `begin` once connected.
+    `hours` is how far back to look; 0: not at all. `given_up`: see GIVEN_UP.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CatchUp:
         given_up: float = GIVEN_UP,
         channels: frozenset[str] = frozenset(),
     ) -> None:
-        """`channels` are those that are served, none: all of them."""
+        """`channels` are those served; empty: all."""
         self._core = core
         self._api = api
         self._directory = directory
@@ -53,45 +53,45 @@ class CatchUp:
         self._hours = hours
         self._comparison = Comparison(core, api, intake)
         self._noted: list[KnownPlace] = []
-        self._rounds: deque[CatchUpPass] = deque()
+        self._passes: deque[CatchUpPass] = deque()
         self._gap = asyncio.Event()
         self._given_up = given_up
         self._channels = channels
         self._later: asyncio.Task[None] | None = None
-        intake.before = self.wait_for_backlog
+        intake.wait_for_backlog = self.wait_for_backlog
 
     async def note(self) -> None:
         """Note what was seen last. Never raises."""
-        if not self._hours or self._noted:  # an earlier gap's, not looked through yet, lie further back
+        if not self._hours or self._noted:  # what was noted for an earlier gap reaches further back
             return
         try:
             seen = await self._core.history.last_seen("slack")
             recent = await self._core.history.recently_seen("slack", self._hours)
-        except Exception as exc:  # noqa: BLE001 - the connection matters more than what was missed
+        except Exception as exc:  # noqa: BLE001 - connecting matters more than catching up
             log.error("slack: the journal could not be read for catch-up: %s", type(exc).__name__)
             return
         self._noted = sorted(
             known_places(seen, KnownMessages.by_place(recent)), key=lambda place: place.thread is not None
         )
-        for place in reversed(self._noted):  # those spoken in last are kept longest
+        for place in reversed(self._noted):  # the most recent stay cached longest
             if place.thread is not None:
                 self._directory.join(place.channel, place.thread)
 
     def begin(self) -> None:
-        """Let `run` look, now that the connection stands."""
+        """Have `run` catch up, now that the bot is connected."""
         if len(self._noted) > PLACES:
             log.warning("slack: catching up in %d of %d channels and threads", PLACES, len(self._noted))
-        self._rounds.append(CatchUpPass(self._noted))
+        self._passes.append(CatchUpPass(self._noted))
         self._noted = []
         self._gap.set()
 
     async def wait_for_backlog(self, channel: str, thread: str | None) -> None:
-        """Wait until what was missed in a place is written down, as far as that takes no longer than a second."""
-        for one in list(self._rounds):
-            await one.wait_for_backlog(channel, thread)
+        """Wait until what was missed in a place is admitted, for a second at most."""
+        for catch_up_pass in list(self._passes):
+            await catch_up_pass.wait_for_backlog(channel, thread)
 
     def refused(self) -> None:
-        """A delivery was not taken in. Slack sends it again; once it has given up, what is missed is looked for."""
+        """A delivery couldn't be admitted. Slack sends it again; catch up once it has given up on that."""
         if self._later is None or self._later.done():
             self._later = asyncio.create_task(self._look_later())
 
@@ -101,18 +101,18 @@ class CatchUp:
         self.begin()
 
     async def run(self) -> None:
-        """Look through the places each time that `begin` is called, until cancelled."""
+        """Catch up each time that `begin` is called, until cancelled."""
         try:
             while True:
                 await self._gap.wait()
                 self._gap.clear()
-                while self._rounds:
+                while self._passes:
                     try:
-                        await self._through(self._rounds[0])
-                    except Exception as exc:  # noqa: BLE001 - what wasn't looked at now is after the next gap
+                        await self._through(self._passes[0])
+                    except Exception as exc:  # noqa: BLE001 - what wasn't read now will be after the next gap
                         log.error("slack: catch-up failed: %s", type(exc).__name__)
                     finally:
-                        self._rounds.popleft().close()
+                        self._passes.popleft().close()
         finally:
             if self._later is not None:
                 self._later.cancel()
@@ -146,26 +146,27 @@ class CatchUp:
     async def _look(
         self, place: KnownPlace, after: str, oldest: str, places: CatchUpPass
     ) -> tuple[int, list[KnownPlace], list[str]]:
-        """Look through one place: how much was missed, threads to look through, and what is to be asked for alone.
+        """Catch up in one place. Returns how much was missed, threads to read, and messages that may be deleted.
 
-        Raises one of SLACK_ERRORS or JournalUnavailable where it is to be looked through again.
+        Raises SLACK_ERRORS or JournalUnavailable if the place has to be tried again.
         """
         since = min(place.since or after, after)
         history = await self._comparison.history(place.channel, place.thread, since, place.known)
         messages = history.messages
-        if place.thread and not history.whole:  # of a thread, what was read is its beginning
+        if place.thread and not history.whole:  # a thread is read from its beginning
             messages = await self._api.after(place.channel, place.thread, after)
-        await self._comparison.edited(place.known, [self._read(place, one) for one in history.messages])
+        await self._comparison.edited(place.known, [self._read(place, message) for message in history.messages])
         gone = self._comparison.missing(place.known, history)
-        new = [one for one in messages if one["ts"] > max(since, oldest) and one["ts"] not in place.known.messages]
-        if gone and any(one["ts"] > after for one in new):  # no answer draws on what was deleted before it
+        known = place.known.messages
+        new = [message for message in messages if message["ts"] > max(since, oldest) and message["ts"] not in known]
+        if gone and any(message["ts"] > after for message in new):  # no answer may use what was deleted before it
             await self._comparison.deleted(place.team, place.channel, place.thread, gone, places.pace)
             gone = []
         count, threads = await self._admit(place, new, after)
         return count, threads, gone
 
     async def _admit(self, place: KnownPlace, messages: list[Message], after: str) -> tuple[int, list[KnownPlace]]:
-        """Have the messages that nobody has answered written down, and answered; and name the threads below them."""
+        """Admit missed messages, and have them answered; return how many, and the threads below the messages."""
         events: list[MessageEvent] = []
         threads: list[KnownPlace] = []
         if self._channels and place.channel not in self._channels and not place.channel.startswith("D"):
@@ -189,21 +190,21 @@ class CatchUp:
                     if await self._core.messages.admit(event):
                         events.append(event)
         finally:
-            if events:  # what is written down is answered, whatever became of the others
+            if events:  # answer what was admitted, even if the others failed
                 self._spawn(self._answer(events))
         return len(events), threads
 
     @staticmethod
     def _may_be_missed(found: ParsedMessage, after: str, *, ours: bool) -> bool:
-        """Whether a message that the journal doesn't know as one of the last day's can be one that was missed."""
+        """Whether a message that isn't among the last day's in the journal may have been missed."""
         if found.ts > after:
             return ours or found.direct or found.mentioned
-        # Older than the newest that was seen: a process ended amid its catching up. What was edited since may have
-        # become one for the bot by that, and in a thread the bot may not have taken part yet.
+        # Older than the newest seen: a process died during catch-up. But an edit may have addressed it to the bot only
+        # later, and in a thread the bot may not have taken part yet.
         return (found.direct or found.mentioned) and not found.edited
 
     def _latest(self, place: KnownPlace, message: Message) -> ParsedMessage | None:
-        """A person's message as it stands now, whatever it said in the history; None where it is deleted."""
+        """A person's message as it is now, even if it has changed since it was read; None if it was deleted."""
         found = self._read(place, message)
         return None if found is None else self._intake.latest(found)
 

@@ -1,4 +1,4 @@
-"""What was deleted and edited on Slack while nobody listened: what the journal knows, held against the histories."""
+"""Finds what was deleted or edited on Slack while disconnected, by comparing the journal with the histories."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
-#: What was edited shortly before a place was last heard of may not have been told, in seconds: two clocks, and a
-#: process that died.
+#: Seconds before a place was last heard from in which edits may not have been delivered: clocks differ, and a process
+#: died.
 MARGIN = 60.0
-#: Deletions that are told at once.
+#: Deletions reported in one call.
 BULK = 100
-#: Tries at a message that is asked for alone.
+#: Attempts to check one message.
 TRIES = 4
 BACKOFF = Backoff(first=2.0)
 
@@ -34,7 +34,7 @@ def place_of(key: str) -> tuple[str, str, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class KnownMessages:
-    """Time stamps of the messages of a place that the journal knows, and when it last heard of the place."""
+    """Timestamps of a place's messages that the journal knows, and when it last heard from the place."""
 
     messages: frozenset[str] = frozenset()
     heard: float = field(default=0.0)
@@ -43,7 +43,7 @@ class KnownMessages:
     def by_place(
         cls, recent: Iterable[tuple[str, str, datetime]]
     ) -> dict[tuple[str, str, str | None], "KnownMessages"]:
-        """What `History.recently_seen` tells, by place."""
+        """What `History.recently_seen` returns, by place."""
         messages: dict[tuple[str, str, str | None], set[str]] = {}
         heard: dict[tuple[str, str, str | None], float] = {}
         for key, event_id, at in recent:
@@ -54,10 +54,10 @@ class KnownMessages:
 
 
 class Comparison:
-    """Tells the core of known messages that are gone or edited, as Slack would have.
+    """Reports known messages that were deleted or edited to the core, as Slack would have.
 
-    A message that is missing from a history which was read whole counts as deleted only where Slack, asked for it
-    alone, doesn't show it either.
+    A message that is missing from a complete history counts as deleted only if Slack, asked for that message, doesn't
+    return it either.
     """
 
     def __init__(self, core: Core, api: SlackApi, intake: Intake) -> None:
@@ -66,33 +66,33 @@ class Comparison:
         self._intake = intake
 
     async def history(self, channel: str, thread: str | None, since: str, known: KnownMessages) -> History:
-        """What a place holds from a time stamp on. Raises one of SLACK_ERRORS."""
+        """A place's messages from a timestamp on. Raises SLACK_ERRORS."""
         try:
             return await self._api.since(channel, thread, since)
         except SLACK_ERRORS as exc:
             if thread is None or not known.messages or code(exc) != "thread_not_found":
                 raise
-            return History([], whole=True)  # nothing is left of it, as it seems: each is asked for alone
+            return History([], whole=True)  # nothing seems to be left: check each message
 
     async def edited(self, known: KnownMessages, messages: Sequence[ParsedMessage | None]) -> None:
-        """Tell of the known messages that were edited since the place was last heard of."""
+        """Report known messages that were edited since the place was last heard from."""
         for found in messages:
             if found is None or found.ts not in known.messages or found.edited <= known.heard - MARGIN:
                 continue
-            if self._intake.latest(found) is found:  # else it was told already, or a later edit was
+            if self._intake.latest(found) is found:  # otherwise this or a later edit was delivered
                 await self._core.changes.on_edited(await self._intake.event(found))
 
     def missing(self, known: KnownMessages, history: History) -> list[str]:
-        """The known messages that a history would show, were they still there."""
-        there = {one["ts"] for one in history.messages if one.get("subtype") != TOMBSTONE}
-        return sorted(ts for ts in known.messages if ts not in there and history.tells_of(ts))
+        """The known messages that a history should include but doesn't."""
+        there = {message["ts"] for message in history.messages if message.get("subtype") != TOMBSTONE}
+        return sorted(ts for ts in known.messages if ts not in there and history.covers(ts))
 
     async def deleted(
         self, team: str, channel: str, thread: str | None, missing: list[str], turn: Callable[[], Awaitable[None]]
     ) -> None:
-        """Ask Slack for each message that is missing, and tell of those that are gone; `turn` waits before each call.
+        """Check each missing message, and report those that were deleted; `turn` waits before each call.
 
-        Where Slack doesn't say, none of the others is asked for: the next gap is time enough.
+        If Slack fails, the rest waits until after the next gap.
         """
         gone: list[str] = []
         for ts in missing:

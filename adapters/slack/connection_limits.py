@@ -1,9 +1,9 @@
-"""Who may hold a connection to the HTTP port, how much unsigned data may be held, and for how long.
+"""Limits connections to the HTTP port, and the unsigned data that they hold.
 
-Anybody on the network can connect, and the signature of a request is known only after its last byte. So nobody is
-turned away for what others hold: when there are too many connections, or too many bytes, those that have proved nothing
-yet are closed first, the oldest connection or the largest body. A signed request needs a place only for the
-milliseconds that it takes to arrive.
+Anybody on the network can connect, and a request's signature can be checked only after its last byte. So new
+connections aren't turned away because of others: when there are too many connections or bytes, unproven ones are closed
+first, the oldest connection or the largest body. A signed request needs its place only for the milliseconds that it
+takes to arrive.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ except ImportError:  # Windows has no such limit
 
 log = logging.getLogger(__name__)
 
-#: Connections at once (but no more than a quarter of the files that the process may open), and half as many from one
-#: address. Behind a reverse proxy all come from one: half must be plenty.
+#: Concurrent connections (but at most a quarter of the files that the process may open), and half as many per address.
+#: Behind a reverse proxy all come from one address: half must be plenty.
 MAX_CONNECTIONS = 512
-#: Seconds from connecting until the first request's headers are whole.
+#: Seconds from connecting until the first request's headers are complete.
 HEADER_SECONDS = 10.0
 #: Seconds that a connection is kept open after a signed request. Proxies keep theirs open for a minute.
 KEEP_ALIVE_SECONDS = 75.0
-#: Seconds for a body. Slack itself gives a request up after three.
+#: Seconds for a body. Slack itself gives up on a request after three.
 BODY_SECONDS = 5.0
-#: Bytes of one body. Slack's largest, an edited message of 40,000 signs with its blocks, old and new, stays below.
+#: Bytes of one body. Slack's largest, an edited message of 40,000 characters with its blocks, old and new, is smaller.
 MAX_BODY = 3 * 2**20
-#: Bytes of all bodies whose signature is not known yet.
+#: Bytes of all bodies whose signature hasn't been checked yet.
 MAX_UNSIGNED = 32 * 2**20
 
 _HEADERS = 64
@@ -41,14 +41,14 @@ _HEADER_BYTES = 4096
 
 
 class TooLarge(Exception):
-    """A body is longer than it may be."""
+    """A body exceeds its limit."""
 
 
 class ConnectionLimits(web.Server):
-    """aiohttp's server for one handler, with a bound on what strangers can hold."""
+    """aiohttp's server for one handler, with limits on what strangers can hold."""
 
     def __init__(self, handler: Any) -> None:
-        # aiohttp's own lines about malformed requests are errors with tracebacks: anybody could fill the log.
+        # aiohttp logs malformed requests as errors with tracebacks: anybody could fill the log.
         quiet = logging.getLogger(f"{__name__}.aiohttp")
         quiet.setLevel(logging.CRITICAL + 1)
         super().__init__(
@@ -61,14 +61,14 @@ class ConnectionLimits(web.Server):
             max_headers=_HEADERS,
             lingering_time=0.5,
             read_bufsize=2**15,
-            # A signature is that of the bytes as they were sent.
+            # Signatures are of the bytes as sent.
             auto_decompress=False,
         )
-        self._most = min(MAX_CONNECTIONS, _files() // 4)
+        self._max_connections = min(MAX_CONNECTIONS, _files() // 4)
         self._all: dict[web.RequestHandler, asyncio.Transport] = {}
         self._by_address: dict[str, dict[web.RequestHandler, None]] = {}
         self._addresses: dict[web.RequestHandler, str] = {}
-        # Those that a signed request came on are in neither while it is handled.
+        # While a signed request is handled, its connection is in neither.
         self._unproven: dict[web.RequestHandler, None] = {}
         self._kept: dict[web.RequestHandler, None] = {}
         self._bodies: dict[web.RequestHandler, int] = {}
@@ -77,7 +77,7 @@ class ConnectionLimits(web.Server):
     # -- connections
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection in, and close another one where there are too many."""
+        """Accept a connection, and close another one if there are too many."""
         super().connection_made(handler, transport)
         address = _address(transport)
         self._all[handler] = transport
@@ -86,9 +86,9 @@ class ConnectionLimits(web.Server):
         neighbours[handler] = None
         self._unproven[handler] = None
         asyncio.get_running_loop().call_later(HEADER_SECONDS, self._expire, handler)
-        if len(neighbours) > self._most // 2:
+        if len(neighbours) > self._max_connections // 2:
             self._make_room(neighbours, handler)
-        elif len(self._all) > self._most:
+        elif len(self._all) > self._max_connections:
             self._make_room(self._all, handler)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -97,11 +97,11 @@ class ConnectionLimits(web.Server):
         self._forget(handler)
 
     def _make_room(self, connections: Iterable[web.RequestHandler], newest: web.RequestHandler) -> None:
-        """Close the oldest that has proved nothing, else the oldest that is idle, else the newest."""
+        """Close the oldest unproven connection, else the oldest idle one, else the newest."""
         for closable in (self._unproven, self._kept):
-            for each in connections:
-                if each in closable and each is not newest:
-                    self._drop(each)
+            for handler in connections:
+                if handler in closable and handler is not newest:
+                    self._drop(handler)
                     return
         self._drop(newest)
 
@@ -124,14 +124,14 @@ class ConnectionLimits(web.Server):
             transport.abort()
 
     def _expire(self, handler: web.RequestHandler) -> None:
-        # One whose body is being read has the body's deadline.
+        # While its body is being read, the body's deadline applies.
         if handler in self._unproven and handler not in self._bodies:
             self._drop(handler)
 
     # -- bodies
 
     async def read(self, request: web.BaseRequest, limit: int) -> bytes:
-        """A request's body. Raises TooLarge, or TimeoutError where it doesn't arrive in time."""
+        """Read a request's body. Raises TooLarge, or TimeoutError if it doesn't arrive in time."""
         if (request.content_length or 0) > limit:
             raise TooLarge
         handler = request.protocol
@@ -161,7 +161,7 @@ class ConnectionLimits(web.Server):
 
     @contextmanager
     def proven(self, request: web.BaseRequest) -> Iterator[None]:
-        """The request is signed: its connection isn't closed for others while it is handled."""
+        """The request is signed: don't close its connection in favour of others while it is handled."""
         handler = request.protocol
         self._unproven.pop(handler, None)
         self._kept.pop(handler, None)
@@ -173,7 +173,7 @@ class ConnectionLimits(web.Server):
 
 
 def _address(transport: asyncio.Transport) -> str:
-    """Whom a connection is from; of IPv6, the network of one customer."""
+    """The address that a connection comes from; for IPv6, one customer's network."""
     peer = transport.get_extra_info("peername")
     host = str(peer[0]) if isinstance(peer, tuple) and peer else ""
     try:

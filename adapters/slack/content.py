@@ -1,4 +1,4 @@
-"""What a Slack message holds beside its `text`: blocks, forwarded messages, and files; as raw text, with escapes."""
+"""Reads what a Slack message contains besides its `text`: blocks, forwarded messages, files; as raw, escaped text."""
 
 import logging
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-#: How much of a message's blocks, and of what it forwards, is read, in characters, and how deep blocks are nested.
+#: Characters read of a message's blocks and of what it forwards, and the nesting depth of blocks.
 BLOCKS = 40_000
 FORWARDED = 20_000
 DEPTH = 8
 
-#: What Slack puts in the place of a text that it has none of.
+#: Slack's placeholders for missing texts.
 _NO_TEXT = ("This content can't be displayed.", "[no preview available]")
 _CLIPS = {"slack_audio": "voice messages", "slack_video": "video clips"}
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message's parts: what its writer said, what they forwarded, the names of files, and what nobody can read."""
+    """A message's parts: its author's text, what they forwarded, the names of files, and the kind of recording."""
 
     raw: str
     forwarded: tuple[str, ...]
@@ -34,7 +34,7 @@ class Content:
 
     @classmethod
     def of(cls, message: Json) -> "Content":
-        """Read a message. What isn't as documented is left out; raises TypeError for a text that is none."""
+        """Read a message, skipping what isn't as documented. Raises TypeError if `text` isn't a string."""
         try:
             return cls._whole(message)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
@@ -47,7 +47,7 @@ class Content:
         raw = message_text(message)
         names = tuple(clean(str(file.get("name") or file.get("title") or "file")) for file in files)
         if not raw.strip() and len(files) == 1 and _is_snippet(files[0]):
-            # A long text that was pasted: Slack turns it into a snippet, and shows the beginning in its event.
+            # A long text that was pasted: Slack turns it into a snippet, whose beginning is in the event.
             whole = not (files[0].get("preview_is_truncated") or files[0].get("lines_more"))
             raw = escape(str(files[0]["preview"]))[:BLOCKS]
             names = () if whole else (f"the rest of {names[0]}",)
@@ -56,7 +56,7 @@ class Content:
 
 
 def message_text(message: Json) -> str:
-    """What a message's writer said: its text, or its blocks where it has none."""
+    """The text of a message's author or, if there is none, that of its blocks."""
     raw = message.get("text") or ""
     if not isinstance(raw, str):
         raise TypeError("a text that is none")
@@ -70,13 +70,13 @@ def _is_snippet(file: Json) -> bool:
 
 
 def _forwarded(message: Json, *, alone: bool) -> Iterator[str]:
-    """Texts that somebody else wrote: shared messages, and previews where there is nothing else (`alone`)."""
-    attachments = [one for one in message.get("attachments") or () if isinstance(one, dict)]
-    shared = [one for one in attachments if one.get("is_share")]
-    for one in shared or (attachments if alone and not message.get("files") else []):
-        author = escape(" ".join(str(one.get("author_name") or "").split()))
-        text = "\n".join(part for part in _attached(one) if part.strip())
-        files = [f"(A file: {escape(str(file.get('name') or 'file'))})" for file in one.get("files") or ()]
+    """Texts that somebody else wrote: shared messages, and previews if there is nothing else (`alone`)."""
+    attachments = [attachment for attachment in message.get("attachments") or () if isinstance(attachment, dict)]
+    shared = [attachment for attachment in attachments if attachment.get("is_share")]
+    for attachment in shared or (attachments if alone and not message.get("files") else []):
+        author = escape(" ".join(str(attachment.get("author_name") or "").split()))
+        text = "\n".join(part for part in _attached(attachment) if part.strip())
+        files = [f"(A file: {escape(str(file.get('name') or 'file'))})" for file in attachment.get("files") or ()]
         body = "\n".join(part for part in (text, *files) if part)
         if body:
             yield f"{author}: {body}" if author else body
@@ -85,8 +85,8 @@ def _forwarded(message: Json, *, alone: bool) -> Iterator[str]:
 def _attached(attachment: Json) -> Iterator[str]:
     parts = [str(attachment.get(name) or "") for name in ("pretext", "title", "text")]
     blocks = [part for part in _texts(attachment.get("blocks"), DEPTH) if part.strip()]
-    for one in attachment.get("message_blocks") or ():
-        blocks += [part for part in _texts((one.get("message") or {}).get("blocks"), DEPTH) if part.strip()]
+    for shared in attachment.get("message_blocks") or ():
+        blocks += [part for part in _texts((shared.get("message") or {}).get("blocks"), DEPTH) if part.strip()]
     yield from parts
     if not parts[2].strip():
         yield from blocks
@@ -106,7 +106,7 @@ def _cut(texts: Iterator[str]) -> Iterator[str]:
 
 
 def _texts(blocks: object, depth: int) -> Iterator[str]:
-    """The texts of blocks, one for each line or paragraph."""
+    """The texts of blocks, one per line or paragraph."""
     for block in blocks if isinstance(blocks, list) and depth else ():
         if not isinstance(block, dict):
             continue
@@ -130,7 +130,7 @@ def _texts(blocks: object, depth: int) -> Iterator[str]:
 
 
 def _inline(element: Json) -> str:
-    """One element of a line, as Slack would write it in a text."""
+    """One element of a line, as Slack would write it in `text`."""
     match element.get("type"):
         case "user":
             return f"<@{element.get('user_id')}>"

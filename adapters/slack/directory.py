@@ -1,4 +1,4 @@
-"""What has to be asked of Slack about people, channels and threads, kept for a while."""
+"""Looks up people, channels and threads on Slack, with caches."""
 
 import asyncio
 import logging
@@ -18,27 +18,27 @@ from bot.model import Audience, Place
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a question to Slack may hold up an event: it has to be acknowledged within three.
+#: Seconds that a lookup may delay an event, which has to be acknowledged within three.
 WAIT = 1.0
-#: Seconds that an answer of Slack's is taken for true.
+#: Seconds that answers are cached.
 NAME_TTL = 3600.0
-#: Short, since who reads a channel may change without the bot being told of it.
+#: Short, since a channel's audience may change without an event.
 CHANNEL_TTL = 60.0
 JOINED_TTL = 86_400.0
-#: Seconds for which it is as good as asked now: many answers may be put off at once.
+#: Seconds for which a cached answer counts as current: many answers may be retried at the same time.
 FRESH = 1.0
-#: A "no" is kept for less, since it may be wrong sooner: another process may answer in that thread.
+#: A "no" is cached for less, since it may be outdated sooner: another process may answer in that thread.
 UNKNOWN_TTL = 30.0
-#: What Slack doesn't say now is asked again after this; of a thread so often, each time after twice as long.
+#: Seconds until a failed lookup is retried, and attempts for a thread, with back-off.
 AGAIN = 1.0
 TRIES = 8
 BACKOFF = Backoff(first=AGAIN, longest=60.0)
 #: Pages of 200 messages of a thread that are searched for one of the bot's.
 PAGES = 5
 
-#: Signs of a person who doesn't see all public channels.
+#: Flags of people who don't see all public channels.
 _GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_bot")
-#: Signs of a channel that is read beyond its workspace, or to which others are invited already.
+#: Flags and fields of channels with readers from outside their workspace, or with pending invitations to some.
 _SHARED = ("is_ext_shared", "is_org_shared", "is_pending_ext_shared", "is_shared", "is_global_shared")
 _OTHERS = ("pending_shared", "pending_connected_team_ids", "connected_team_ids", "connected_limited_team_ids")
 _TEAMS = ("shared_team_ids", "internal_team_ids")
@@ -46,10 +46,9 @@ _TEAMS = ("shared_team_ids", "internal_team_ids")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Who can read a channel, and how people call it.
+    """Who can read a channel, and its name.
 
-    `external` says that people outside its workspace can (or that it can't be told), `known` is False where Slack
-    wouldn't tell.
+    `external`: people from outside its workspace can read it (or that is unknown). `known` is False if Slack failed.
     """
 
     audience: Audience
@@ -58,15 +57,15 @@ class Channel:
     known: bool = True
 
 
-#: What is taken for true of a channel that Slack says nothing about.
+#: Assumed of a channel that Slack says nothing about.
 UNKNOWN = Channel(Audience.MEMBERS, "", external=True, known=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """How a person is called, empty where Slack wouldn't tell, and the time zone that they have set.
+    """A person's name (empty if Slack failed), time zone, and workspaces (`teams`).
 
-    `guest` says that they may not see all public channels of their workspaces, `teams`, or that it isn't known.
+    `guest`: they may not see all public channels of those workspaces, or that is unknown.
     """
 
     name: str
@@ -95,27 +94,27 @@ class Directory:
         self._groups: LoadingCache[str, dict[str, str]] = LoadingCache(self._load_groups, lambda _: NAME_TTL)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
-        """Display names by user id, as far as Slack tells them within a second; else the id itself."""
+        """Display names by user id, or the id itself if Slack doesn't answer within a second."""
         wanted = list(dict.fromkeys(users))
         found = await asyncio.gather(*(self._member(user) for user in wanted))
         return {user: member.name or user for user, member in zip(wanted, found, strict=True)}
 
     def at_hand(self, name: str) -> bool:
-        """Whether Slack needn't be asked about a person or a channel, by its id."""
+        """Whether a person or a channel is cached, by id."""
         return name in self._members or name in self._channels
 
     async def zone(self, user: str) -> tzinfo:
-        """The time zone in which a person's days begin, UTC where Slack doesn't tell within a second."""
+        """A person's time zone; UTC if Slack doesn't answer within a second."""
         return (await self._member(user)).zone
 
     async def place(
         self, team: str, channel: str, thread: str | None, kind: str = "", *, external: bool = False
     ) -> Place:
-        """A place, by what an event says of it and what Slack says within a second, with the narrower audience of both.
+        """A place, with the narrower audience of what its event says and what Slack says within a second.
 
-        The narrowest that a channel can have where Slack doesn't tell. `kind` is Slack's `channel_type`, `external`
-        whether the event calls the channel shared with another organisation. The place's workspace is `team`; where it
-        belongs to no workspace alone, the installation's, since each payload names another then.
+        If Slack doesn't answer, the narrowest that a channel can have. `kind` is Slack's `channel_type`; `external`:
+        the event says that the channel is shared with another organisation. The place's workspace is `team`, or the
+        installation's if it doesn't belong to a single workspace, since payloads then name different ones.
         """
         there = await self._where(channel, kind, external)
         own = there.audience is Audience.PRIVATE or (there.external and there.known)
@@ -132,25 +131,25 @@ class Directory:
             known = UNKNOWN
         if external:
             if known.known and not known.external:
-                self.forget(channel)  # it was shared since
+                self.forget(channel)  # it has been shared since
             return Channel(Audience.MEMBERS, known.name, external=True)
         return replace(known, audience=Audience.MEMBERS) if kind in ("mpim", "group") else known
 
     def refresh(self, channel: str) -> None:
-        """Don't go by what was heard of a channel some seconds ago."""
+        """Look a channel up again if the cached answer is some seconds old."""
         self._channels.refresh(channel, FRESH)
 
     def forget(self, channel: str) -> None:
-        """Ask about a channel anew: who can read it may have changed."""
+        """Look a channel up again: its audience may have changed."""
         self._channels.drop(channel)
 
     async def is_member(self, user: str, team: str) -> bool:
-        """Whether a person sees all public channels of a workspace, by what Slack says within a second."""
+        """Whether a person sees all public channels of a workspace; False if Slack doesn't answer within a second."""
         member = await self._member(user)
         return not member.guest and team in member.teams
 
     async def channels(self, channels: Iterable[str], here: str) -> dict[str, str]:
-        """How channels are called that everybody in the workspace can see, or that something is written in (`here`)."""
+        """Names of channels that everybody in the workspace can see, or of the one being written in (`here`)."""
 
         async def name(channel: str) -> str:
             try:
@@ -164,18 +163,18 @@ class Directory:
         return {channel: called for channel, called in zip(wanted, found, strict=True) if called}
 
     async def groups(self) -> dict[str, str]:
-        """How user groups are called, by id; none where Slack doesn't tell within a second."""
+        """Names of user groups, by id; empty if Slack doesn't answer within a second."""
         try:
             return await asyncio.wait_for(self._groups.get(""), WAIT)
         except TimeoutError:
             return {}
 
-    def known(self, channel: str, thread: str) -> bool | None:
-        """Whether the bot has written in a thread; None where Slack has to be asked."""
-        return self._threads.known((channel, thread))
+    def peek_joined(self, channel: str, thread: str) -> bool | None:
+        """Whether the bot has written in a thread; None if Slack has to be asked."""
+        return self._threads.peek((channel, thread))
 
     async def joined(self, channel: str, thread: str) -> bool:
-        """Whether the bot has written in a thread, however long it takes Slack to say so: some minutes at most."""
+        """Whether the bot has written in a thread. Keeps asking for some minutes if Slack fails."""
         for attempt in range(1, TRIES + 1):
             joined = await self._threads.get((channel, thread))
             if joined is not None:
@@ -189,12 +188,12 @@ class Directory:
         self._threads.put((channel, thread), True)
 
     async def close(self) -> None:
-        """Let go of calls under way."""
+        """Cancel calls in flight."""
         for cache in (self._members, self._channels, self._threads, self._groups):
             await cache.close()
 
     async def _member(self, user: str) -> Member:
-        if member := self._members.known(user):
+        if member := self._members.peek(user):
             return member
         try:
             return await asyncio.wait_for(self._members.get(user), WAIT)
@@ -210,7 +209,7 @@ class Directory:
             return Member("")
         profile = found.get("profile") or {}
         name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
-        guest = any(found.get(sign) for sign in _GUEST)
+        guest = any(found.get(flag) for flag in _GUEST)
         name = " ".join(clean(str(name or "")).split())[:80]
         teams = (found.get("team_id"), *((found.get("enterprise_user") or {}).get("teams") or ()))
         return Member(name, _zone(found), frozenset(str(team) for team in teams if team), guest)
@@ -236,10 +235,13 @@ class Directory:
         except SLACK_ERRORS as exc:
             log.info("slack: usergroups.list failed: %s", code(exc))
             return {}
-        return {str(one.get("id")): f"@{clean(str(one.get('handle') or one.get('name') or 'group'))}" for one in groups}
+        return {
+            str(group.get("id")): f"@{clean(str(group.get('handle') or group.get('name') or 'group'))}"
+            for group in groups
+        }
 
     async def _load_thread(self, key: tuple[str, str]) -> bool | None:
-        """Whether the bot has written in a thread; None where Slack can't say now."""
+        """Whether the bot has written in a thread; None if Slack can't say now."""
         channel, thread = key
         cursor = ""
         for _ in range(PAGES):
@@ -264,15 +266,15 @@ class Directory:
 
 
 def _external(channel: dict[str, Any]) -> bool:
-    """Whether others than its workspace's people read a channel, or are invited to: of Slack Connect, or of the
-    organisation, whose people needn't be in the same workspace."""
-    if any(channel.get(sign) for sign in (*_SHARED, *_OTHERS)):
+    """Whether a channel has readers from outside its workspace, or invitations to some: through Slack Connect, or from
+    the organisation, whose people aren't all in the same workspace."""
+    if any(channel.get(flag) for flag in (*_SHARED, *_OTHERS)):
         return True
     return any(len(set(channel.get(teams) or ())) > 1 for teams in _TEAMS)
 
 
 def _zone(user: dict[str, Any]) -> tzinfo:
-    """The time zone of a user object: by its name, else (on a machine without that) by its offset of today."""
+    """A user object's time zone: by its name or, on a machine that doesn't know it, by its present offset."""
     try:
         return ZoneInfo(str(user["tz"]))
     except (KeyError, ValueError, OSError):

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from bot.checks import Finding, Reply, Unreachable, ask, miscopied, name_of, secret, trouble, unreachable
 from bot.config import Settings
 
-#: The bot's scopes in slack-manifest.yaml: without one of them, some of what it does fails.
+#: The bot's scopes in slack-manifest.yaml. Without any of them, something fails.
 SCOPES = frozenset(
     {
         *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write"),
@@ -21,7 +21,7 @@ _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 
 async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
-    """Try the tokens that are set, and see which scopes the bot has."""
+    """Try the tokens that are set, and check the bot's scopes."""
     if odd := miscopied(settings, "slack_bot_token", "slack_app_token", "slack_signing_secret"):
         return odd
     findings = []

@@ -1,4 +1,4 @@
-"""What can go wrong when Slack is called, told apart without quoting what was sent or answered."""
+"""Classifies errors of Slack calls, without quoting what was sent or answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from slack_sdk.errors import SlackClientError
 
 from bot.ports import PlatformRefused
 
-#: Everything that a Web API call may raise: Slack's refusal, the network's trouble, a time limit.
+#: Everything that a Web API call may raise: Slack's refusals, network errors, time-outs.
 SLACK_ERRORS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
-#: Slack's errors for a token that will not work, however often it is tried.
+#: Slack's errors for a token that no retry will make work.
 REFUSED = frozenset(
     {
         "invalid_auth",
@@ -32,17 +32,17 @@ REFUSED = frozenset(
 
 
 class Refusal(Enum):
-    """What a refusal of Slack's is about, and so what may still be tried."""
+    """What a refusal is about, and so what can still be tried."""
 
-    #: Nothing for good: the same call may work later.
-    PASSING = "passing"
-    #: The form of what was sent: its blocks, its metadata, or what isn't known. A plainer form may be accepted.
+    #: Nothing permanent: the same call may work later.
+    TRANSIENT = "transient"
+    #: The form of the message: its blocks, its metadata, or something unknown. A plainer form may be accepted.
     FORM = "form"
     #: Its length: a shorter part may be accepted.
     LENGTH = "length"
-    #: The message that was to be edited: it can't be, and a new message may be accepted.
+    #: The message can't be edited; a new one may be accepted.
     EDIT = "edit"
-    #: The message that was to be edited or deleted: it isn't there any more.
+    #: The message to be edited or deleted no longer exists.
     GONE = "gone"
     #: The thread: a message outside it may be accepted.
     THREAD = "thread"
@@ -54,11 +54,11 @@ def _table(codes: dict[Refusal, str]) -> dict[str, Refusal]:
     return {name: refusal for refusal, names in codes.items() for name in names.split()}
 
 
-#: Slack's error codes, by what may still be tried. What isn't listed is `Refusal.FORM`: refused for good unless a
-#: plainer form is accepted.
+#: Slack's error codes, by what can still be tried. Codes that aren't listed count as `Refusal.FORM`: refused for good
+#: unless a plainer form is accepted.
 REFUSALS = _table(
     {
-        Refusal.PASSING: """
+        Refusal.TRANSIENT: """
             ratelimited rate_limited internal_error fatal_error service_unavailable request_timeout update_failed
             team_added_to_org org_login_required external_channel_migrating
             """,
@@ -93,7 +93,7 @@ _LOCKED = "I have an answer for you, but this thread is locked, so I can't post 
 _RESTRICTED = "I have an answer for you, but this workspace doesn't let me post here."
 _OUTSIDE = "I have an answer for you, but I'm not a member of this channel, so I can't post it."
 _UNSHOWN = "I have an answer for you, but Slack doesn't accept it, so I can't post it."
-#: What the person is told instead of an answer, where it isn't `PlatformRefused.sentence`.
+#: What the person is told instead of an answer, unless it is `PlatformRefused.sentence`.
 SENTENCES = {
     "is_archived": _ARCHIVED,
     "is_inactive": _ARCHIVED,
@@ -111,8 +111,8 @@ SENTENCES = {
 }
 
 
-class Crowded(SlackClientError):
-    """A method's share of the workspace's rate limit is used up for `delay` seconds: the call was not made."""
+class PaceExceeded(SlackClientError):
+    """A method's rate limit is used up for `delay` seconds, so the call wasn't made."""
 
     def __init__(self, delay: float) -> None:
         super().__init__("rate limit")
@@ -120,7 +120,7 @@ class Crowded(SlackClientError):
 
 
 def code(error: BaseException) -> str:
-    """Slack's own word for the error where it gave one, else the HTTP status or the error's type."""
+    """Slack's own code for the error if it gave one, else the HTTP status or the error's type."""
     response = getattr(error, "response", None)
     data = getattr(response, "data", None)
     if isinstance(data, dict) and isinstance(data.get("error"), str):
@@ -130,26 +130,26 @@ def code(error: BaseException) -> str:
 
 
 def refusal(error: BaseException) -> Refusal:
-    """What may still be tried after one of SLACK_ERRORS."""
-    if not isinstance(error, SlackClientError) or isinstance(error, Crowded):
-        return Refusal.PASSING
+    """What can still be tried after one of SLACK_ERRORS."""
+    if not isinstance(error, SlackClientError) or isinstance(error, PaceExceeded):
+        return Refusal.TRANSIENT
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", getattr(response, "status", 0))
     named = code(error)
     if isinstance(status, int) and (status == 429 or status >= 500):
-        return Refusal.PASSING
+        return Refusal.TRANSIENT
     if named == f"HTTP {status}":
-        return Refusal.PASSING  # not Slack's own answer, which names an error: a proxy's or a gateway's page
+        return Refusal.TRANSIENT  # not from Slack, which names an error, but from a proxy or gateway
     return REFUSALS.get(named, Refusal.FORM)
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may work a moment later."""
-    return refusal(error) is Refusal.PASSING
+    return refusal(error) is Refusal.TRANSIENT
 
 
 def is_rate_limited(error: BaseException) -> bool:
-    """Whether Slack refused the call for a rate limit, and did nothing."""
+    """Whether Slack refused the call because of a rate limit, and did nothing."""
     response = getattr(error, "response", None)
     return code(error) in ("ratelimited", "rate_limited") or getattr(response, "status_code", 0) == 429
 
@@ -163,7 +163,7 @@ def refused(error: BaseException) -> PlatformRefused:
 
 @contextmanager
 def outage() -> Iterator[None]:
-    """Raise what the core knows: ConnectionError for what may work later, PlatformRefused for what never will."""
+    """Translate errors for the core: ConnectionError if a retry may succeed, else PlatformRefused."""
     try:
         yield
     except SLACK_ERRORS as exc:
@@ -174,12 +174,12 @@ def outage() -> Iterator[None]:
 
 def never_sent(error: BaseException) -> bool:
     """Whether Slack can't have received the call, or said that it did nothing."""
-    return isinstance(error, aiohttp.ClientConnectorError | Crowded) or is_rate_limited(error)
+    return isinstance(error, aiohttp.ClientConnectorError | PaceExceeded) or is_rate_limited(error)
 
 
 def retry_after(error: BaseException) -> float:
-    """Seconds to wait by Slack's word, or by the rate limit, an hour at most; 0 where nothing is known."""
-    if isinstance(error, Crowded):
+    """Seconds to wait according to Slack or our own pace, an hour at most; 0 if unknown."""
+    if isinstance(error, PaceExceeded):
         return error.delay
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:

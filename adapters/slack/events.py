@@ -1,9 +1,9 @@
-"""Slack's payloads, read at the edge: what is not for the bot is None.
+"""Parses Slack's payloads at the edge. What isn't for the bot is None.
 
-Who somebody is, and which message is meant, is told by `Home` alone. Slack's payloads name a person's workspace in
-many ways (`user_team`, `source_team`, `team_id`, `team.id`, `user.team_id`, `authorizations`…), and on Enterprise Grid
-and in shared channels those disagree: one is the sender's workspace, one the channel's, one the organisation. The ids
-of people and channels are the same in all of them.
+Only `Home` identifies people and messages. Slack's payloads name a person's workspace in many ways (`user_team`,
+`source_team`, `team_id`, `team.id`, `user.team_id`, `authorizations`…), and on Enterprise Grid and in shared channels
+these disagree: one is the sender's workspace, one the channel's, one the organisation. The ids of people and channels
+are the same in all of them.
 """
 
 from dataclasses import dataclass
@@ -16,42 +16,42 @@ from bot.model import Person
 
 Body = dict[str, Any]
 
-#: Seconds since 1970 that are no timestamp of a message any more: the year 5138.
+#: Seconds since 1970 beyond which a number can't be a timestamp: the year 5138.
 LATEST = 1e11
 
-#: A message is one that a person wrote; every other subtype is an edit, a deletion or a notice.
+#: Subtypes of messages that people write; others are edits, deletions or notices.
 _SUBTYPES = (None, "file_share", "thread_broadcast", "me_message")
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The installation that this bot is: its own account, and the workspace (or organisation) that its token is of."""
+    """The bot's installation: its own account, and the workspace (or organisation) that its token belongs to."""
 
     bot_user: str
     team: str
 
     def person(self, user: str) -> Person:
-        """The person with a Slack user id, whatever payload names them and whatever workspace it names them with."""
+        """The person with a Slack user id, whichever payload and workspace it comes from."""
         return Person("slack", self.team, user)
 
     def message_id(self, channel: str, ts: str) -> str:
-        """A message's identity: Slack numbers messages per channel, by time."""
+        """A message's id: Slack identifies messages by channel and time."""
         return message_id(self.team, channel, ts)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A person's message as its event tells it, before anything is asked of Slack.
+    """A person's message as its event describes it, before any lookup.
 
     Attributes:
-        team: The workspace in which it was written, by its payload.
-        kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`), empty where the event has none.
+        team: The workspace where it was written, according to its payload.
+        kind: Slack's `channel_type` (`im`, `mpim`, `group`, `channel`); empty if the event has none.
         raw: The text with Slack's escapes and tokens.
-        forwarded: Texts of others that it shares, raw as well.
-        clip: What kind of recording it is, where it is one.
+        forwarded: Texts of others that it shares, also raw.
+        clip: The kind of recording, if it is one.
         named: Whether it was delivered as `app_mention`.
         external: Whether the event says that the channel is shared with another organisation.
-        edited: When it was last edited, in seconds since 1970; 0 where it never was.
+        edited: When it was last edited, in seconds since 1970; 0 if never.
     """
 
     person: Person
@@ -72,7 +72,7 @@ class ParsedMessage:
 
     @property
     def id(self) -> str:
-        """The message's identity, the same for each of its deliveries."""
+        """The message's id, the same in all its deliveries."""
         return message_id(self.person.workspace, self.channel, self.ts)
 
     @property
@@ -87,7 +87,7 @@ class ParsedMessage:
 
 
 def seconds(ts: object) -> float:
-    """A Slack timestamp as seconds since 1970. Raises ValueError where it is no time that a calendar could show."""
+    """A Slack timestamp as seconds since 1970. Raises ValueError if it is out of range."""
     at = float(str(ts)[:32])
     if not 0 <= at < LATEST:
         raise ValueError("a timestamp outside of any calendar")
@@ -95,19 +95,19 @@ def seconds(ts: object) -> float:
 
 
 def message_id(team: str, channel: str, ts: str) -> str:
-    """A message's identity, in the installation `team`."""
+    """A message's id, in the installation `team`."""
     return f"slack:{team}:{channel}:{ts}"
 
 
 def ts_of(event_id: str) -> str:
-    """The time stamp that names a message in its channel, of its identity."""
+    """A message's timestamp in its channel, from its id."""
     return event_id.rpartition(":")[2]
 
 
 def team_of(body: Body, home: Home) -> str:
-    """The workspace in which a payload's event happened: whose public channels are meant by "public" there.
+    """The workspace where a payload's event happened, whose public channels "public" refers to.
 
-    An organisation's id (E…) is none. Never part of who a person is: that is `Home.person`.
+    Never an organisation's id (E…), and never part of a person's identity, for which see `Home.person`.
     """
     team, view, event = (body.get(name) or {} for name in ("team", "view", "event"))
     authorized: Body = (body.get("authorizations") or [{}])[0]
@@ -120,13 +120,13 @@ def team_of(body: Body, home: Home) -> str:
         view.get("team_id"),
         event.get("team"),
     )
-    return next((str(each) for each in named if each and not str(each).startswith("E")), home.team)
+    return next((str(team_id) for team_id in named if team_id and not str(team_id).startswith("E")), home.team)
 
 
 def parse_message(body: Body, home: Home) -> ParsedMessage | None:
-    """A message or mention that may be for the bot; None where it can't be.
+    """A message or mention that may be for the bot; None if it can't be.
 
-    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    Raises KeyError, TypeError or ValueError if the payload isn't as documented.
     """
     event = body["event"]
     if event.get("subtype") not in _SUBTYPES or event.get("hidden") or event.get("bot_id"):
@@ -138,7 +138,7 @@ def parse_message(body: Body, home: Home) -> ParsedMessage | None:
     people = mentioned(content.raw)
     ts, thread = str(event["ts"]), event.get("thread_ts")
     seconds(ts)
-    if thread == ts:  # in a history, a message that was answered in a thread is called the thread's first
+    if thread == ts:  # in a history, a message with a thread below it is that thread's first message
         thread = None
     return ParsedMessage(
         person=home.person(str(user)),
@@ -160,7 +160,7 @@ def parse_message(body: Body, home: Home) -> ParsedMessage | None:
 
 
 def _edited(event: Body) -> float:
-    """When a message was last edited, 0 where that isn't told as documented: it is no reason not to answer it."""
+    """When a message was last edited; 0 if that isn't as documented, which is no reason not to answer it."""
     try:
         return seconds(event["edited"]["ts"])
     except (KeyError, TypeError, ValueError):
@@ -169,9 +169,9 @@ def _edited(event: Body) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A message that was edited (`new` is what it says now) or deleted (`new` is None); `old` is what it said.
+    """A message that was edited (to `new`, from `old`) or deleted (`new` is None).
 
-    `former` are other ids by which earlier versions may know it.
+    `former` are other ids that earlier versions may have given it.
     """
 
     id: str
@@ -181,16 +181,16 @@ class Change:
 
 
 def parse_change(body: Body, home: Home) -> Change | None:
-    """A deletion, or an edit of a person's text; None where the text is what it was (an unfurl, the bot's own edit).
+    """A deletion, or an edit of a person's text; None if the text hasn't changed (an unfurl, the bot's own edit).
 
-    Raises KeyError, TypeError or ValueError where the payload is not as Slack documents it.
+    Raises KeyError, TypeError or ValueError if the payload isn't as documented.
     """
     event = body["event"]
     before, now = event.get("previous_message") or {}, event.get("message") or {}
     deleted = event["subtype"] == "message_deleted"
     channel, ts = str(event["channel"]), str(event["deleted_ts"] if deleted else now["ts"])
     identity, former = home.message_id(channel, ts), former_ids(team_of(body, home), channel, ts, home)
-    # A message with answers in its thread isn't deleted, but becomes a tombstone.
+    # A deleted message with replies becomes a tombstone.
     if deleted or now.get("subtype") == "tombstone":
         return Change(identity, None, None, former)
     if message_text(now) == message_text(before):
@@ -205,5 +205,5 @@ def parse_change(body: Body, home: Home) -> Change | None:
 
 
 def former_ids(team: str, channel: str, ts: str, home: Home) -> tuple[str, ...]:
-    """The id that versions before this one gave a message, by the workspace that its payload names; where another."""
+    """The id that earlier versions gave a message, by the workspace in its payload, if that differs."""
     return () if team == home.team else (message_id(team, channel, ts),)

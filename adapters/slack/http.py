@@ -1,4 +1,4 @@
-"""Slack's requests over HTTP: each is read as bytes, and is looked into only once its signature is found right."""
+"""Slack's requests over HTTP: read as bytes, and parsed only once their signature has been verified."""
 
 import errno
 import hashlib
@@ -21,19 +21,19 @@ from bot.config import SettingsError
 log = logging.getLogger(__name__)
 
 EVENTS_PATH = "/slack/events"
-#: Seconds by which a request may be old: Slack's own advice against replays.
+#: The maximum age of a request in seconds, as Slack recommends against replays.
 WINDOW = 300
-#: Seconds between two warnings about signatures; those between are counted.
+#: Seconds between two warnings about signatures; failures in between are counted.
 WARN_EVERY = 600.0
-#: Bytes of a body that comes without a signature: Slack's check of the certificate is one field and a token.
+#: Bytes of a body without a signature: Slack's certificate check sends one field and a token.
 MAX_UNSIGNED_BODY = 2048
-#: Seconds that requests under way get when the server stops.
+#: Seconds that requests in progress get when the server stops.
 SHUTDOWN = 5.0
 
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SSL_CHECK = re.compile(rb"(?:\A|&)ssl_check=1(?:&|\Z)")
-#: What Bolt reads of the headers. Others are not covered by the signature, and aren't handed on.
+#: The headers that Bolt reads. Others aren't covered by the signature, and aren't passed on.
 _BOLT_HEADERS = (
     "Content-Type",
     "X-Slack-Signature",
@@ -44,7 +44,7 @@ _BOLT_HEADERS = (
 
 
 class Signatures:
-    """Tells Slack's requests from others by the app's signing secret, and says in the log where it seems wrong."""
+    """Verifies requests by the app's signing secret, and logs if that seems wrong."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
@@ -53,14 +53,14 @@ class Signatures:
 
     @staticmethod
     def offered(request: web.BaseRequest) -> bool:
-        """Whether a request brings what looks like a signature. Its body is not worth reading otherwise."""
+        """Whether a request has what looks like a signature. Otherwise its body isn't worth reading."""
         return bool(
             _SIGNATURE.fullmatch(request.headers.get("X-Slack-Signature", ""))
             and _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", ""))
         )
 
     def right(self, request: web.BaseRequest, body: bytes) -> bool:
-        """Whether a request whose signature is `offered` was signed with the secret, and lately."""
+        """Whether a request whose signature is `offered` was signed with the secret, and recently."""
         timestamp = request.headers["X-Slack-Request-Timestamp"]
         mac = hmac.new(self._secret, b"v0:" + timestamp.encode() + b":", hashlib.sha256)
         mac.update(body)
@@ -86,7 +86,7 @@ class Signatures:
 
 
 class Requests:
-    """Answers HTTP requests at EVENTS_PATH with what a Bolt app says to those that Slack signed."""
+    """Answers HTTP requests at EVENTS_PATH, passing those that Slack signed to a Bolt app."""
 
     def __init__(self, app: AsyncApp, secret: str) -> None:
         self._app = app
@@ -95,7 +95,7 @@ class Requests:
         self.door: ConnectionLimits
 
     async def warm_up(self) -> None:
-        """Take Slack's own request of its kind through Bolt, so that what is imported late is there."""
+        """Send Bolt a request like Slack's own, to trigger its lazy imports."""
         body = b'{"type":"url_verification","challenge":"-"}'
         timestamp = str(int(time.time()))
         mac = hmac.new(self._secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
@@ -128,7 +128,7 @@ class Requests:
             return _refusal(413 if offered else 401)
         except TimeoutError:
             return _refusal(408)
-        except (web.PayloadAccessError, web.RequestPayloadError, ConnectionError):  # cut, or malformed in its middle
+        except (web.PayloadAccessError, web.RequestPayloadError, ConnectionError):  # truncated or malformed
             return _refusal(400)
         if not (offered and self._signatures.right(request, body)):
             if _SSL_CHECK.search(body[:MAX_UNSIGNED_BODY]):
@@ -146,13 +146,13 @@ class Requests:
             return _refusal(400)
         try:
             return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
-        except Exception as exc:  # noqa: BLE001 - the request's boundary: Slack sends it again, others go on
+        except Exception as exc:  # noqa: BLE001 - the request's boundary: Slack sends it again
             log.error("slack: handling a request failed: %s", type(exc).__name__)
             return _refusal(500)
 
 
 def _closing(response: web.Response) -> web.Response:
-    """Only a signed request's connection is kept open."""
+    """Close the connection after the response: only signed requests keep theirs open."""
     response.force_close()
     return response
 
@@ -164,7 +164,7 @@ def _refusal(status: int, **headers: str) -> web.Response:
 
 @asynccontextmanager
 async def serving(app: AsyncApp, secret: str, port: int) -> AsyncIterator[None]:
-    """Listen at a port. Raises SettingsError where that can't be."""
+    """Listen on a port. Raises SettingsError if that isn't possible."""
     requests = Requests(app, secret)
     await requests.warm_up()
     requests.door = ConnectionLimits(requests)
@@ -181,7 +181,7 @@ async def serving(app: AsyncApp, secret: str, port: int) -> AsyncIterator[None]:
 
 
 def _unbound(port: int, exc: OSError) -> Exception:
-    """What keeps the port from being listened at, where that is the setting's fault; else the error itself."""
+    """Why the port can't be listened on, if that is the setting's fault; else the error itself."""
     if exc.errno == errno.EADDRINUSE:
         return SettingsError(f"PORT: {port} is in use already; stop what listens there, or choose another port")
     if exc.errno in (errno.EACCES, errno.EPERM):

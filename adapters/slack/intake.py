@@ -1,4 +1,4 @@
-"""From Slack's messages to the core: written down first, answered then."""
+"""Hands Slack's messages to the core: admits them first, then has them answered."""
 
 import asyncio
 import logging
@@ -28,34 +28,34 @@ from bot.ports import Core
 
 log = logging.getLogger(__name__)
 
-#: Commands given in words that are remembered, since Slack sends a mention twice.
+#: Spoken commands remembered, since Slack sends a mention twice.
 SEEN = 1_000
-#: Edits and deletions that are remembered: what is being caught up on may have been changed since it was read.
+#: Edits and deletions remembered: a message may have changed since catch-up read it.
 CHANGES = 1_000
-#: People and channels of one message that Slack is asked for the names of; further ones go by their ids.
+#: People and channels per message whose names are looked up; others are shown by their ids.
 NAMED = 20
-#: Of such names, how many that aren't known yet Slack is asked for in a minute on behalf of one person.
+#: Lookups of uncached names per minute on behalf of one person.
 NAMED_A_MINUTE = 60
-#: How old a message may be that an edit has addressed to the bot, in seconds: older ones are no question of now.
+#: Seconds up to which a message that an edit addresses to the bot is answered.
 ADDRESSED_WITHIN = 86_400.0
-#: Messages in threads that may be the bot's and wait for Slack to say so; past that, messages aren't acknowledged.
+#: Messages waiting for Slack to say whether their thread is the bot's; beyond that, messages aren't acknowledged.
 UNSURE = 1_000
 
-#: How the subtypes begin of messages by which Slack tells of a channel itself.
+#: Prefixes of the subtypes of notices about a channel itself.
 CHANNEL_NOTICES = ("channel_", "group_")
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
-async def _at_once(channel: str, thread: str | None) -> None:
-    """Wait for nothing."""
+async def _nothing(channel: str, thread: str | None) -> None:
+    """Do nothing."""
 
 
 class Intake:
-    """Hands messages to the core. `url` is the workspace's own, for links; `spawn` runs what may take its time.
+    """Hands messages to the core. `url` is the workspace's own, for links; `spawn` runs work in the background.
 
     Attributes:
-        before: Waits for what a message in a channel or its thread comes after.
+        wait_for_backlog: Waits for the backlog of a channel or thread.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class Intake:
         self._interactions = interactions
         self._url = url.rstrip("/")
         self._spawn = spawn
-        self.before = _at_once
+        self.wait_for_backlog = _nothing
         self._naming = Allowance(NAMED_A_MINUTE)
         self._unsure: TaskSet[None] = TaskSet()
         self._seen: FIFOCache[str, None] = FIFOCache(SEEN)
         self._changes: LRUCache[str, Change] = LRUCache(CHANGES)
 
-    async def take(self, body: Body) -> None:
-        """Take in a message event. Where this returns, it may be acknowledged: nothing of it can be lost any more.
+    async def receive(self, body: Body) -> None:
+        """Handle a message event. When this returns, the event may be acknowledged: it can't be lost any more.
 
-        Of a message in a thread which nobody here knows to be the bot's, that is so as well: only Slack can tell, and
-        it is waited for afterwards. Where the process ends meanwhile, a thread that the journal knows is caught up on.
+        This includes messages in threads that may be the bot's: only Slack knows, and is asked afterwards. If the
+        process dies meanwhile, catch-up reads the threads that the journal knows.
 
-        Raises JournalUnavailable where it could not be written down, TimeoutError where too many wait for Slack's word
-        on their threads: either way it has to come again.
+        Raises JournalUnavailable if it could not be recorded, and TimeoutError if too many wait for Slack's answer
+        about their threads: either way Slack has to send it again.
         """
         try:
             changed = body["event"].get("subtype") in ("message_changed", "message_deleted")
@@ -106,25 +106,25 @@ class Intake:
     async def _ours(self, found: ParsedMessage) -> None:
         event = await self._understood(found)
         if isinstance(event, CommandEvent):
-            # In a channel the same mention comes as a message too.
+            # In a channel, the same mention is also delivered as a message.
             if (found.named or not found.mentioned or found.kind not in ("channel", "group")) and self._first(found.id):
                 self._spawn(self._interactions.words(event))
         else:
-            await self.before(found.channel, found.thread)
+            await self.wait_for_backlog(found.channel, found.thread)
             if await self._core.messages.admit(event):
                 self._spawn(self._core.messages.on_message(event, self.reply_handle(event), admitted=True))
 
     def latest(self, found: ParsedMessage) -> ParsedMessage | None:
-        """A message of a history as it stands now, by what this process was told since; None where it was deleted."""
-        told = self._changes.get(found.id)
-        if told is None or (told.new is not None and told.new.edited < found.edited):
+        """A message from a history, updated by changes delivered since; None if it was deleted."""
+        change = self._changes.get(found.id)
+        if change is None or (change.new is not None and change.new.edited < found.edited):
             return found
-        return told.new
+        return change.new
 
     def is_deleted(self, event_id: str) -> bool:
-        """Whether this process was told, not long ago, that a message was deleted."""
-        told = self._changes.get(event_id)
-        return told is not None and told.new is None
+        """Whether a message's deletion was delivered to this process recently."""
+        change = self._changes.get(event_id)
+        return change is not None and change.new is None
 
     async def _change(self, found: Change) -> None:
         self._changes[found.id] = found
@@ -137,7 +137,7 @@ class Intake:
             if not await self._newly_ours(found.new, found.old):
                 await self._core.changes.on_edited(await self.event(found.new))
         elif found.new.thread is not None:
-            ours = self._directory.known(found.new.channel, found.new.thread)
+            ours = self._directory.peek_joined(found.new.channel, found.new.thread)
             if ours:
                 await self._edited(found.new)
             elif ours is None:
@@ -147,7 +147,7 @@ class Intake:
         await self._core.changes.on_edited(await self.event(found))
 
     async def _newly_ours(self, new: ParsedMessage, old: ParsedMessage | None) -> bool:
-        """Whether a message has become one for the bot by its edit: then it is answered like any other."""
+        """Whether an edit has addressed a message to the bot for the first time; if so, it is answered."""
         if new.direct or not new.mentioned or (old is not None and old.mentioned):
             return False
         if time.time() - float(new.ts) > ADDRESSED_WITHIN:
@@ -164,7 +164,7 @@ class Intake:
         return True
 
     def _once_known(self, found: ParsedMessage, then: Callable[[ParsedMessage], Coroutine[Any, Any, None]]) -> None:
-        """Go on with a message once Slack says that its thread is the bot's. Raises TimeoutError where many wait."""
+        """Continue with a message once Slack says that its thread is ours. Raises TimeoutError if too many wait."""
         if len(self._unsure) >= UNSURE:
             raise TimeoutError
 
@@ -184,23 +184,23 @@ class Intake:
                 await self._core.messages.on_message(event, self.reply_handle(event))
 
     async def close(self) -> None:
-        """Wait no longer for Slack's word on threads."""
+        """Stop waiting for Slack's answers about threads."""
         for task in self._unsure:
             task.cancel()
         await asyncio.gather(*self._unsure, return_exceptions=True)
 
     async def channel_changed(self, body: Body) -> None:
-        """Something about a channel has changed, such as who can read it."""
+        """Something about a channel has changed, such as its audience."""
         channel = (body.get("event") or {}).get("channel")
         self._directory.forget(str(channel.get("id") if isinstance(channel, dict) else channel))
 
     def _follow(self, event: dict[str, Any]) -> None:
-        """Slack also tells in the channel itself that it was converted, archived, renamed."""
+        """Slack also announces conversions, archiving and renaming in the channel itself."""
         if str(event.get("subtype") or "").startswith(CHANNEL_NOTICES):
             self._directory.forget(str(event["channel"]))
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:
-        """An event that was put off, with who reads its place now."""
+        """An event that is retried, with its place's present audience."""
         place = event.place
         kind = "im" if place.audience is Audience.PRIVATE else ""
         self._directory.refresh(place.channel)
@@ -211,17 +211,17 @@ class Intake:
         """Tell the core that the workspace has removed the app, or revoked its token."""
         event = body.get("event") or {}
         if event.get("type") == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
-            return  # some person's own token, of which the bot has none
+            return  # a person's own token, which the bot doesn't use
         log.warning("slack: the app was removed from a workspace (%s)", event.get("type"))
         await self._core.changes.on_removed("slack", team_of(body, self._api.home))
 
     def reply_handle(self, event: MessageEvent, *, unsure: bool = False) -> SlackReply:
-        """The way back to a message; `unsure` where some of its answer may be there already."""
+        """The reply handle of a message; `unsure`: some of its answer may already be shown."""
         after, confirm = ts_of(event.id), partial(self._core.messages.confirm, event.id)
         return SlackReply(self._api, event.place, event.person, event.id, after, confirm, unsure=unsure)
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:
-        """What the core is told of a message; None where it isn't for the bot, of which Slack may have to be asked."""
+        """A message as the core's event; None if it isn't for the bot, which may require asking Slack."""
         if self._is_for_us(found):
             return await self._understood(found)
         if not self._may_be_for_us(found) or not await self._directory.joined(found.channel, found.thread or ""):
@@ -229,7 +229,7 @@ class Intake:
         return await self._understood(found)
 
     async def _understood(self, found: ParsedMessage) -> MessageEvent | CommandEvent:
-        """A message or a command that is for the bot. Takes about two seconds at most."""
+        """The message or command in a message for the bot. Takes about two seconds at most."""
         event = await self.event(found)
         given = self._command_in(found, event.text)
         if given is None:
@@ -240,7 +240,7 @@ class Intake:
         return CommandEvent(found.person, place, given.name, given.argument, found.at.astimezone(zone), event.name)
 
     async def event(self, found: ParsedMessage) -> MessageEvent:
-        """A message as the core is told of it, whether or not it is for the bot."""
+        """A message as the core's event, whether or not it is for the bot."""
         thread = found.thread if found.direct else found.thread or found.ts
         place, names = await asyncio.gather(
             self._directory.place(found.team, found.channel, thread, found.kind, external=found.external),
@@ -265,35 +265,35 @@ class Intake:
         )
 
     def _is_for_us(self, found: ParsedMessage) -> bool:
-        """Whether a message is for the bot, as far as is known here."""
+        """Whether a message is for the bot, as far as known without asking Slack."""
         if found.direct:
             return True
         if found.mentioned:
             self._directory.join(found.channel, found.thread or found.ts)
             return True
-        return self._may_be_for_us(found) and self._directory.known(found.channel, found.thread or "") is True
+        return self._may_be_for_us(found) and self._directory.peek_joined(found.channel, found.thread or "") is True
 
     def _may_be_for_us(self, found: ParsedMessage) -> bool:
-        """Whether a message is for the bot where its thread is one that the bot has written in."""
+        """Whether a message is for the bot if the bot has written in its thread."""
         if found.thread is None or found.others:
             return False
-        return self._directory.known(found.channel, found.thread) is not False
+        return self._directory.peek_joined(found.channel, found.thread) is not False
 
     async def _names(self, found: ParsedMessage) -> dict[str, str]:
-        """How the writer is called, and whom they mention, the first of them."""
+        """The names of the author and of the first people that they mention."""
         raws = (found.raw, *found.forwarded)
         users = dict.fromkeys(user for raw in raws for user in slack_text.mentioned(raw))
         users.pop(self._api.bot_user, None)
         return await self._directory.names([found.person.user, *self._named(found, users)])
 
     def _named(self, found: ParsedMessage, ids: Iterable[str]) -> list[str]:
-        """Those of the people or channels in a message whose names are told, or asked for."""
+        """The people or channels in a message whose names are looked up."""
         key, now = found.person.key, datetime.now(UTC)
         first = list(ids)[:NAMED]
-        return [each for each in first if self._directory.at_hand(each) or self._naming.spend(key, now)]
+        return [name for name in first if self._directory.at_hand(name) or self._naming.spend(key, now)]
 
     async def _known(self, found: ParsedMessage) -> slack_text.ResolvedNames:
-        """What else the message's tokens stand for, as far as its writer may know it."""
+        """The names behind the message's other tokens, as far as its author may see them."""
         raws = (found.raw, *found.forwarded)
         wanted = dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw))
         channels = self._named(found, wanted)
@@ -308,7 +308,7 @@ class Intake:
         return slack_text.ResolvedNames(named, called, zone)
 
     def _command_in(self, found: ParsedMessage, text: str) -> Spoken | None:
-        """A command given in words: in a direct message, with a mention, or with a slash."""
+        """A spoken command: in a direct message, with a mention, or with a slash."""
         given = command(text, found.at)
         return given if given and (found.mentioned or found.direct or given.slash) else None
 
@@ -328,7 +328,7 @@ class Intake:
 
 
 def _notice(found: ParsedMessage) -> str:
-    """The whole answer to a message without text, empty where the names of its files are something to talk about."""
+    """The whole answer to a message without text; empty if the names of its files are something to talk about."""
     if found.clip:
         return unreadable(found.clip)
     if found.files or not (found.direct or found.mentioned):

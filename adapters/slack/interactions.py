@@ -1,4 +1,4 @@
-"""What one person alone is shown: answers to commands, buttons, menus and forms, and the App Home."""
+"""Answers commands, buttons, menus and forms, visible to one person alone, and shows the App Home."""
 
 import asyncio
 import dataclasses
@@ -27,17 +27,17 @@ from bot.views import Form, View
 
 log = logging.getLogger(__name__)
 
-#: Tries at showing what is for one person alone, with 1, 2, … seconds between them: shown twice it does no harm.
+#: Attempts to show something to one person alone: showing it twice does no harm.
 TRIES = 3
 BACKOFF = Backoff(first=1.0)
-#: Seconds that Slack may ask to wait before another try; where it is more, the next way is taken instead.
+#: Seconds that Slack may ask to wait before a retry; if it asks for more, try the next way instead.
 PATIENCE = 15.0
 LATE = View("Slack didn't open the form in time, and nothing was changed. Please press the button again.")
 HANDED_OVER = "The file is in our direct messages."
 NOT_HANDED_OVER = (
     "The file could not be sent: Slack refused it. Whoever runs me can give it to you (python -m bot export {person})."
 )
-#: Bytes of a response URL's answer that are read.
+#: Bytes read of a response URL's answer.
 RESPONSE = 10_000
 
 _NOT_OK = re.compile(rb'"ok"\s*:\s*false')
@@ -45,22 +45,22 @@ _NOT_OK = re.compile(rb'"ok"\s*:\s*false')
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
-    """Where a view is shown: in the App Home, or through a response URL, or else in a channel or thread."""
+    """Where a view is shown: in the App Home, through a response URL, or in a channel or thread."""
 
     channel: str
     thread: str | None = None
     url: str | None = None
     home: bool = False
 
-    def written(self, action: str = "") -> str:
-        """The spot, and a form's action, as Slack keeps it with a view of ours."""
+    def serialize(self, action: str = "") -> str:
+        """The target and a form's action, as the metadata that Slack keeps with a view."""
         return json.dumps({"action": action, **dataclasses.asdict(self)})
 
     @classmethod
-    def read(cls, written: str) -> tuple["ViewTarget", str]:
-        """The spot and the action of what `written` made."""
+    def parse(cls, metadata: str) -> tuple["ViewTarget", str]:
+        """The target and the action that `serialize` wrote."""
         try:
-            kept: dict[str, Any] = json.loads(written)
+            kept: dict[str, Any] = json.loads(metadata)
         except ValueError:
             kept = {}
         names = [field.name for field in dataclasses.fields(cls)]
@@ -69,7 +69,7 @@ class ViewTarget:
 
 
 class Interactions:
-    """Hands commands, presses and forms to the core, and shows what it says to who gave them."""
+    """Hands commands, presses and forms to the core, and shows the result to the caller."""
 
     def __init__(self, core: Core, api: SlackApi, directory: Directory) -> None:
         self._core = core
@@ -77,7 +77,7 @@ class Interactions:
         self._directory = directory
 
     async def words(self, event: CommandEvent) -> None:
-        """Answer a command that was given in words."""
+        """Answer a spoken command."""
         target = ViewTarget(event.place.channel, event.place.thread)
         await self._show(
             await self._core.interactions.on_command(event), target, event.place, event.person, replace=False
@@ -89,11 +89,11 @@ class Interactions:
         place, person = await self._place(body, target), self._api.home.person(str(body["user_id"]))
         name = str(body["command"]).lstrip("/")
         argument = slack_text.plain(body.get("text") or "", self._api.bot_user, {})
-        # Whose day "today" is: the caller's.
+        # "Today" is the caller's.
         command = BY_NAME.get(name)
         dated = command is not None and command.argument is not None and command.argument.dated and argument
         zone = await self._directory.zone(person.user) if dated else UTC
-        # Told to whoever enters the code that `/link` shows.
+        # Shown to whoever enters the code that `/link` issues.
         named = command is not None and command.named
         called = (await self._directory.names([person.user]))[person.user] if named else ""
         view = await self._core.interactions.on_command(
@@ -102,13 +102,13 @@ class Interactions:
         await self._show(view, target, place, person, replace=False)
 
     async def press(self, body: Body) -> None:
-        """Act on a button or a menu's choice, for who clicked it."""
+        """Act on a button or a menu choice, for the person who clicked it."""
         target, person = _target(body), self._person(body)
         place = await self._place(body, target)
         pressed = body["actions"][0]
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, at=datetime.now(UTC))
-        if str(pressed.get("action_id")).startswith(views.ASKS):
+        if str(pressed.get("action_id")).startswith(views.OPENS_FORM):
             form = await self._core.interactions.open_form(event)
             if isinstance(form, Form):
                 if not await self._open(str(body.get("trigger_id")), form, target):
@@ -120,8 +120,8 @@ class Interactions:
         await self._show(view, target, place, person, replace=True)
 
     async def submit(self, body: Body) -> None:
-        """Act on a form, for who filled it in."""
-        target, action = ViewTarget.read(str(body["view"].get("private_metadata") or ""))
+        """Act on a form, for the person who filled it in."""
+        target, action = ViewTarget.parse(str(body["view"].get("private_metadata") or ""))
         person = self._person(body)
         place = await self._place(body, target)
         text = views.filled_in(body["view"])
@@ -129,7 +129,7 @@ class Interactions:
         await self._show(view, target, place, person, replace=True)
 
     async def home(self, body: Body) -> None:
-        """Show what is remembered in the App Home of who has opened it."""
+        """Show a person's memories in the App Home, when they have opened it."""
         event = body["event"]
         if event.get("tab") != "home":
             return
@@ -147,26 +147,26 @@ class Interactions:
         return await self._directory.place(team, target.channel, target.thread, "im" if target.home else "")
 
     def _person(self, body: Body) -> Person:
-        """Who clicked, or filled in: never what the button or the form says."""
+        """Who clicked or filled in the form, never what the button or the form says."""
         return self._api.home.person(str(body["user"]["id"]))
 
     async def _open(self, trigger: str, form: Form, target: ViewTarget) -> bool:
         try:
-            await self._api.edits.views_open(trigger_id=trigger, view=views.form(form, target.written(form.action)))
+            await self._api.edits.views_open(trigger_id=trigger, view=views.modal(form, target.serialize(form.action)))
         except SLACK_ERRORS as exc:
             log.warning("slack: a form could not be opened: %s", code(exc))
             return False
         return True
 
     async def _show(self, view: View, target: ViewTarget, place: Place, person: Person, *, replace: bool) -> None:
-        """Show a view: in the App Home, through the response URL, or, where there is none or it fails, ephemerally.
+        """Show a view: in the App Home, through the response URL or, if there is none or it fails, ephemerally.
 
-        What it has changed is shown in the App Home as well: Slack keeps that as it was last published.
+        If it has changed something, also update the App Home, which Slack keeps as it was last published.
         """
         if view.file is not None:
             view = await self._hand_over(view, person)
-        if target.home or not (target.url or target.channel):  # a form that names no place is answered in the App Home
-            # What leads nowhere further has the list beneath it.
+        if target.home or not (target.url or target.channel):  # a form without a place is answered in the App Home
+            # Show the list beneath a view that leads nowhere.
             ends = not (view.items or view.buttons or view.menu)
             await self._publish(view, target, person, await self._list(person, place) if ends else None)
             return
@@ -177,7 +177,7 @@ class Interactions:
     async def _show_beside(
         self, view: View, target: ViewTarget, place: Place, person: Person, *, replace: bool
     ) -> None:
-        """Show a view to who asked for it, in the first way that Slack accepts; direct messages are the last."""
+        """Show a view to the caller in the first way that Slack accepts; direct messages come last."""
         text, blocks = views.text(view), views.blocks(view)
         if target.url and await self._through_url(target.url, text, blocks, replace=replace):
             return
@@ -194,7 +194,7 @@ class Interactions:
         where = f"<#{place.channel}>: " if place.audience is not Audience.PRIVATE else ""
 
         async def directly() -> None:
-            await self._api.tell(person, f"{where}{text}", blocks)
+            await self._api.send_directly(person, f"{where}{text}", blocks)
 
         if not await self._accepted(directly):
             log.error("slack: command answer could not be shown in any way")
@@ -203,9 +203,9 @@ class Interactions:
         body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": blocks}
         try:
             async with self._api.http.post(url, json=body) as response:
-                # A URL that is used up and blocks that are refused come as JSON, some with HTTP 200.
-                said = await response.content.read(RESPONSE)
-                if response.status < 300 and not _NOT_OK.search(said):
+                # An expired URL and refused blocks are reported in JSON, some with HTTP 200.
+                answer = await response.content.read(RESPONSE)
+                if response.status < 300 and not _NOT_OK.search(answer):
                     return True
                 log.warning("slack: response URL returned HTTP %d", response.status)
         except (aiohttp.ClientError, TimeoutError) as exc:
@@ -214,7 +214,7 @@ class Interactions:
 
     @staticmethod
     async def _accepted(show: Callable[[], Awaitable[None]]) -> bool:
-        """Whether Slack accepts what `show` calls; what fails in passing is tried again, unless that takes long."""
+        """Whether Slack accepts the calls in `show`; retries transient errors, unless that takes too long."""
         for attempt in range(1, TRIES + 1):
             try:
                 await show()
@@ -232,14 +232,14 @@ class Interactions:
         assert view.file is not None
         try:
             await self._api.hand_over(person, view.file)
-            said = HANDED_OVER
+            note = HANDED_OVER
         except SLACK_ERRORS as exc:
             log.error("slack: a file could not be sent: %s", code(exc))
-            said = NOT_HANDED_OVER.format(person=person.key)
-        return dataclasses.replace(view, footer=f"{view.footer}\n{said}".strip(), file=None)
+            note = NOT_HANDED_OVER.format(person=person.key)
+        return dataclasses.replace(view, footer=f"{view.footer}\n{note}".strip(), file=None)
 
     async def _publish(self, view: View, target: ViewTarget, person: Person, beneath: View | None = None) -> None:
-        shown = views.home(view, beneath, target.written())
+        shown = views.home(view, beneath, target.serialize())
 
         async def publish() -> None:
             await self._api.reads.views_publish(user_id=person.user, view=shown)
@@ -252,7 +252,7 @@ def _target(body: Body) -> ViewTarget:
     container = body.get("container") or {}
     view = body.get("view") or {}
     if container.get("type") == "view" or view.get("type") == "home":
-        return dataclasses.replace(ViewTarget.read(str(view.get("private_metadata") or ""))[0], home=True)
+        return dataclasses.replace(ViewTarget.parse(str(view.get("private_metadata") or ""))[0], home=True)
     channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
     thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
     return ViewTarget(channel, thread or None, body.get("response_url"))

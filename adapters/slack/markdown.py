@@ -1,8 +1,8 @@
-"""Markdown as Slack shows it: in `markdown` blocks, and as mrkdwn where a workspace refuses those.
+"""Renders Markdown for Slack: for `markdown` blocks, or as mrkdwn if a workspace refuses those.
 
-A `markdown` block knows CommonMark, tables, tasks and rules, but reads Slack's own `<…>` tokens there too. mrkdwn knows
-bold, italic, struck, code, quotations and links, has no escapes but for `&`, `<` and `>`, and reads its signs at the
-edges of words alone.
+A `markdown` block supports CommonMark, tables, tasks and rules, but also Slack's own `<…>` tokens. mrkdwn supports
+bold, italic, strikethrough, code, quotations and links, has escapes only for `&`, `<` and `>`, and recognises its
+markers only at the edges of words.
 
 https://docs.slack.dev/reference/block-kit/blocks/markdown-block
 https://docs.slack.dev/messaging/formatting-message-text
@@ -20,7 +20,7 @@ _ENTITY = re.compile(r"&(?=[A-Za-z][A-Za-z0-9]{0,31};|#)")
 _START = re.compile(
     r"(?P<digits>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|[-*+](?:\s|\Z)|>|={1,99}\s?\Z|-{1,99}\s?\Z|\|)"
 )
-#: What Slack would read as a mention, a channel or a link with a label of its own.
+#: What Slack would parse as a mention, a channel or a labelled link.
 _LIVE = re.compile(r"<(?=[!@#]|[a-zA-Z][a-zA-Z0-9+.-]{0,31}:)")
 _SIGN_OF_MRKDWN = re.compile(r"[*_~`]")
 _LINKED = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
@@ -40,7 +40,7 @@ class _Block:
     edges = False
 
     def text(self, text: str, before: str, after: str) -> str:
-        """Signs of Markdown behind a backslash where they would form something, and no token of Slack's."""
+        """Escape characters where they would format, and Slack's tokens."""
         label = "](" in text or "]:" in text
 
         def escaped(found: re.Match[str]) -> str:
@@ -55,21 +55,21 @@ class _Block:
         return _SIGN.sub(escaped, text)
 
     def start(self, line: str) -> str:
-        """What would begin another block, behind a backslash."""
+        """Escape what would begin another block."""
         found = _START.match(line)
         return line if found is None else f"{found.group()}\\{line[found.end() :]}"
 
     def code(self, content: str) -> str:
-        """Code keeps its brackets: it is shown as it stands, with a zero-width break where they would be a token."""
+        """Keep brackets, as code is shown verbatim, with a zero-width break where they would be a token."""
         return _literal_brackets(content)
 
     def link(self, label: str, plain: str, target: str) -> str:
-        """A link as Markdown has it."""
+        """A Markdown link."""
         target = target.replace("(", "%28").replace(")", "%29").replace("<", "%3C")
         return f"[{label}]({target})" if plain.strip() else target
 
     def address(self, target: str, *, bracketed: bool) -> str:
-        """As it stands, without brackets, which would be a token of Slack's."""
+        """As it is, without brackets, which would be one of Slack's tokens."""
         return target.removeprefix("mailto:").replace("<", "&lt;")
 
 
@@ -83,7 +83,7 @@ class _Mrkdwn:
     edges = True
 
     def text(self, text: str, before: str, after: str) -> str:
-        """Slack's three escapes, and a zero-width break before a sign that would format."""
+        """Slack's three escapes, and a zero-width break before characters that would format."""
 
         def broken(found: re.Match[str]) -> str:
             left, right = beside(text, found, before, after)
@@ -93,15 +93,15 @@ class _Mrkdwn:
         return _escaped(_SIGN_OF_MRKDWN.sub(broken, text))
 
     def start(self, line: str) -> str:
-        """An escaped `>` is a quotation's all the same."""
+        """Break a `>` at the start, which would begin a quotation even when escaped."""
         return _BREAK + line if line.startswith("&gt;") else line
 
     def code(self, content: str) -> str:
-        """The escapes are read in code as well."""
+        """Escape code as well: Slack unescapes it."""
         return _escaped(content)
 
     def link(self, label: str, plain: str, target: str) -> str:
-        """A link of Slack's, whose label is plain."""
+        """A Slack link, with a plain label."""
         shown = _escaped(" ".join(plain.split())).replace("|", "¦")
         if not _LINKED.match(target):
             return f"{shown} ({_escaped(target)})" if plain != target else shown
@@ -121,7 +121,7 @@ _BLOCK, _MRKDWN = _Block(), _Mrkdwn()
 
 
 def markdown(text: str) -> str:
-    """Markdown for a `markdown` block: nothing in it is a token of Slack's, nothing mentions."""
+    """Markdown for a `markdown` block, in which nothing is one of Slack's tokens or mentions anybody."""
     return render(clean(text), _BLOCK)
 
 

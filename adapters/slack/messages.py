@@ -1,4 +1,4 @@
-"""The messages that show one answer: posted, edited while it grows, and shown another way where Slack refuses one."""
+"""The messages of one answer: posts them, edits them while it grows, and works around what Slack refuses."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.errors import (
     SLACK_ERRORS,
-    Crowded,
+    PaceExceeded,
     Refusal,
     code,
     is_rate_limited,
@@ -25,20 +25,20 @@ from bot.model import Place
 
 log = logging.getLogger(__name__)
 
-#: Tries at a call that Slack fails in passing, with 1, 2, 4… seconds between them; and at one that it rate-limits.
+#: Attempts at a call with transient errors, and at one that is rate-limited.
 TRIES = 4
 BACKOFF = Backoff(first=1.0)
 TRIES_LIMITED = 20
-#: Seconds that a last edit waits for its turn; where that takes longer, what it would have shown is posted instead.
+#: Seconds that the last edit waits for its turn; if that would take longer, the rest is posted instead.
 PATIENCE = 5.0
-#: Seconds that the deletion of a message that isn't part of the answer any more waits for its turn.
+#: Seconds that the deletion of a surplus message waits for its turn.
 PATIENCE_DELETING = 120.0
 
 _BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch")
 
 
 class CannotEdit(Exception):
-    """A message can't be edited, or not soon: what it was to show has to be shown beside it."""
+    """A message can't be edited, or not soon: its new text has to be posted separately."""
 
 
 class TooLong(Exception):
@@ -46,18 +46,18 @@ class TooLong(Exception):
 
 
 def _nothing() -> None:
-    """Give back nothing."""
+    """Do nothing."""
 
 
 @dataclass(slots=True)
 class Messages:
     """What is shown of one answer. `after`, `confirm` and `unsure` are those of `SlackReply`.
 
-    Where Slack refuses a form (`plain`: no block; `bare`: no metadata) or a thread, the rest goes without it.
+    If Slack refuses a form (`plain`: no block; `bare`: no metadata) or a thread, the rest is sent without it.
 
     Attributes:
-        surplus: Messages that show what isn't part of the answer any more.
-        posted: Set with each post in the thread: Slack takes its status line away then.
+        surplus: Messages that are no longer part of the answer.
+        posted: Set with each post in the thread, after which Slack removes its status line.
     """
 
     api: SlackApi
@@ -79,11 +79,11 @@ class Messages:
 
     @property
     def fixed(self) -> bool:
-        """Whether some of it can't be edited."""
+        """Whether any of it can't be edited."""
         return any(part.fixed for part in self.shown)
 
     async def adopt(self, posted: str = "") -> None:
-        """Take what is there of the answer for shown by us. `posted` is a part that may have been posted unheard."""
+        """Take over what is already shown. `posted` is a part that may have been posted without a response."""
         text = self._content(posted)["text"] if posted else ""
         shown = await find_answer(self.api, self.place, self.event_id, self.after, text)
         known = {part.ts for part in (*self.shown, *self.surplus)}
@@ -91,13 +91,13 @@ class Messages:
         self.unsure = False
 
     async def grow(self, text: str) -> None:
-        """Show the answer so far, as far as the pace allows it now. Raises one of SLACK_ERRORS, or CannotEdit."""
+        """Show the answer so far, as far as the pace allows now. Raises SLACK_ERRORS or CannotEdit."""
         await self._render(text, last=False)
 
     async def finish(self, text: str, release: Callable[[], None]) -> None:
-        """Make what is shown the whole answer; its last message says that it is the last.
+        """Show the complete answer; its last message is marked as the last.
 
-        `release` gives back the edit that is kept back for this. Raises one of SLACK_ERRORS.
+        `release` returns the edit that was reserved for this. Raises SLACK_ERRORS.
         """
         await self._render(text, last=True, release=release)
         for surplus in self.surplus:
@@ -133,7 +133,7 @@ class Messages:
             del self.shown[len(wanted) :]
 
     def _beside(self, index: int, wanted: list[str]) -> list[str]:
-        """What is shown from the message `index` on, which can't be edited: it and what it lacks, or all of it anew."""
+        """The parts from message `index` on, which can't be edited: itself and what it lacks, or all of it again."""
         there = self.shown[index]
         rest = None if there.gone else slack_text.rest(wanted[0], there.text)
         kept = index if rest is None else index + 1
@@ -159,7 +159,7 @@ class Messages:
 
     @contextmanager
     def _another_form(self, part: str) -> Iterator[None]:
-        """Swallow a refusal where the same call in another form may be accepted; the loop around it makes that call."""
+        """Suppress a refusal if another form may be accepted, which the surrounding loop then tries."""
         try:
             yield
         except SLACK_ERRORS as exc:
@@ -180,7 +180,7 @@ class Messages:
             log.info("%s: Slack refuses the message (%s); sent in a plainer form", self.event_id, named)
 
     async def _post(self, index: int, part: str, *, done: bool) -> None:
-        """Post one message, once: where one may be there already, look for it first."""
+        """Post one message, once: if it may already be there, look for it first."""
         attempt = 0
         while True:
             attempt += 1
@@ -208,7 +208,7 @@ class Messages:
                 await self._again(exc, attempt, "chat.postMessage")
 
     async def _edit(self, index: int, part: str, *, done: bool, release: Callable[[], None] = _nothing) -> None:
-        """Edit one message. Raises one of SLACK_ERRORS where Slack fails in passing, else CannotEdit."""
+        """Edit one message. Raises SLACK_ERRORS for transient errors, else CannotEdit."""
         there = self.shown[index]
         while True:
             release()
@@ -242,7 +242,7 @@ class Messages:
             attempt += 1
             try:
                 return await self._edit(index, part, done=done, release=release)
-            except Crowded as exc:
+            except PaceExceeded as exc:
                 log.info("%s: no edit for %.0f s; the rest is posted", self.event_id, exc.delay)
                 there.fixed = True
             except SLACK_ERRORS as exc:
@@ -250,7 +250,7 @@ class Messages:
         raise CannotEdit
 
     async def _again(self, failure: BaseException, attempt: int, method: str) -> None:
-        """Wait for the next try; raise the failure where there is none."""
+        """Wait for the next attempt; raise the failure if there is none."""
         if not is_transient(failure) or attempt >= (TRIES_LIMITED if is_rate_limited(failure) else TRIES):
             raise failure
         log.warning("%s: %s failed (try %d): %s", self.event_id, method, attempt, code(failure))

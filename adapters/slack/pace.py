@@ -1,9 +1,8 @@
-"""One pace for all calls of a workspace, since Slack counts them together.
+"""Paces all calls of a workspace together, as Slack counts them.
 
-Slack limits each method for an app in a workspace: the figures are those of its documentation's tiers, in any sixty
-seconds. `chat.update` is the scarce one, 50 a minute for all answers. So the last edit of an answer never waits for
-edits in between: each answer that grows keeps one call back for its end, and the more grow, the rarer the edits in
-between.
+Slack limits each method per app and workspace, to its documented tier within any sixty seconds. `chat.update` is the
+scarce one, 50 a minute for all answers. So that an answer's last edit never waits for intermediate ones, each growing
+answer reserves one call for its end, and the more answers grow, the rarer the intermediate edits.
 """
 
 import asyncio
@@ -16,9 +15,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from adapters.slack.errors import Crowded, is_rate_limited, retry_after
+from adapters.slack.errors import PaceExceeded, is_rate_limited, retry_after
 
-#: Calls a minute of each method that is called often, by its tier (1: 1, 2: 20, 3: 50, 4: 100).
+#: Calls a minute of frequently called methods, by tier (1: 1, 2: 20, 3: 50, 4: 100).
 PER_MINUTE = {
     "chat.update": 50,
     "chat.delete": 50,
@@ -33,20 +32,20 @@ PER_MINUTE = {
     "users.info": 100,
     "views.open": 100,
     "views.publish": 100,
-    # Special tiers: "several hundred" a workspace, and what the documentation gives for the status.
+    # Special tiers: "several hundred" per workspace, and the documented one of the status.
     "chat.postMessage": 300,
     "assistant.threads.setStatus": 600,
 }
-#: Seconds: a minute, and some for calls that arrive closer together than they were sent.
+#: Seconds: a minute, and a margin for calls that arrive closer together than they were sent.
 MINUTE = 61.0
-#: One post a second in each channel; so many at once.
+#: One post a second per channel, in bursts of up to four.
 POST_EVERY = 1.0
 POST_BURST = 4
 #: Channels whose last posts are remembered.
 CHANNELS = 1_000
-#: Seconds between two edits of an answer that grows alone.
+#: Seconds between two edits of an answer, if no other is growing.
 EVERY = 1.2
-#: Seconds to wait where Slack limits a call without saying for how long.
+#: Seconds to wait if Slack limits a call without saying for how long.
 HOLD = 1.0
 
 _EDIT = "chat.update"
@@ -69,7 +68,7 @@ class Pace:
         self._growing = 0
 
     def delay(self, method: str, channel: str = "", *, spare: int = 0) -> float:
-        """Seconds until the next call of a method may be made, with `spare` calls of a minute left to others."""
+        """Seconds until a method may be called next, leaving `spare` calls of each minute to others."""
         now = self._clock()
         made = self._recent(method)
         at = max(now, self._held.get(method, now))
@@ -81,13 +80,13 @@ class Pace:
         return at - now
 
     async def turn(self, method: str, channel: str = "", *, longest_wait: float | None = None, spare: int = 0) -> None:
-        """Wait for the next call of a method, first come, first served; `spare` is as for `delay`.
+        """Wait until a method may be called, first come, first served; `spare` as for `delay`.
 
-        Raises Crowded where that takes more than `longest_wait` seconds.
+        Raises PaceExceeded if that takes more than `longest_wait` seconds.
         """
         delay = self.delay(method, channel, spare=spare)
         if longest_wait is not None and delay > longest_wait:
-            raise Crowded(delay)
+            raise PaceExceeded(delay)
         at = self._clock() + delay
         if method in PER_MINUTE:
             insort(self._made.setdefault(method, []), at)
@@ -97,31 +96,31 @@ class Pace:
             await self._sleep(max(left, 0.001))
 
     def hold(self, method: str, seconds: float) -> None:
-        """Make no call of a method for so long: Slack has limited one."""
+        """Don't call a method for some seconds, as Slack has rate-limited it."""
         self._held[method] = max(self._held.get(method, 0.0), self._clock() + (seconds or HOLD))
 
     # -- answers that grow
 
     def begin(self) -> bool:
-        """Let one more answer grow, with an edit kept back for its end; False while there is no room for it."""
+        """Let one more answer grow, reserving an edit for its end; False while there is no room for it."""
         if self.delay(_EDIT) or self._left() < 2:
             return False
         self._growing += 1
         return True
 
     def end(self) -> None:
-        """Give back what `begin` kept back, right before the last edit or where there is none."""
+        """Return what `begin` reserved, right before the last edit or if there is none."""
         self._growing -= 1
 
     def may_edit(self) -> bool:
-        """Whether an answer that grows may be edited now, and leaves to all others their last edit."""
+        """Whether a growing answer may be edited now, leaving all others their last edit."""
         return not self.delay(_EDIT) and self._left() > 0
 
     def interval(self) -> float:
-        """Seconds between two edits of each answer that grows, shared by all of them.
+        """Seconds between two edits of each growing answer.
 
-        What is left of a minute is spent within a quarter of it, the time that most answers take; once it runs low,
-        each edit comes as often as the limit allows for good.
+        What is left of a minute's limit is spent within a quarter of it, the time that most answers take; when it runs
+        low, edits slow down to the rate that the limit allows permanently.
         """
         growing = max(self._growing, 1)
         soon = MINUTE / 4 * growing / max(self._left(), 1)
@@ -142,8 +141,9 @@ class Pace:
 class PacedClient(AsyncWebClient):
     """Slack's client, whose calls wait for their turn.
 
-    A call that would wait for longer than `longest_wait` seconds raises Crowded; one that Slack limits all the same is
-    retried `retries` times. `spare` calls of a minute are left to others. What isn't `paced` has waited for its turn.
+    A call that would wait longer than `longest_wait` seconds raises PaceExceeded; one that Slack rate-limits anyway is
+    retried `retries` times. `spare` calls of each minute are left to others. Calls that aren't `paced` have already
+    waited for their turn.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class PacedClient(AsyncWebClient):
         self._spare = spare
 
     async def api_call(self, api_method: str, **about: Any) -> AsyncSlackResponse:
-        """Make one call. Raises one of SLACK_ERRORS."""
+        """Make one call. Raises SLACK_ERRORS."""
         sent: dict[str, Any] = about.get("json") or about.get("data") or about.get("params") or {}
         for left in range(self._retries, -1, -1):
             if self._paced:

@@ -1,4 +1,4 @@
-"""The places that the bot was spoken to in on Slack, and the order in which they are looked through after a gap."""
+"""The places where the bot was spoken to on Slack, and the order in which they are read after a gap."""
 
 import asyncio
 from collections import deque
@@ -10,12 +10,12 @@ from datetime import datetime
 from adapters.slack.compare import KnownMessages, place_of
 from adapters.slack.events import ts_of
 
-#: Places that are looked through each time: channels and direct messages, then threads, those spoken in last first.
+#: Places read per gap: channels and direct messages, then threads, the most recently active first.
 PLACES = 600
-#: Slack takes some fifty such calls a minute: the first go at once, the others at this many seconds from each other.
+#: Slack accepts some fifty such calls a minute: a burst first, then one every 1.3 s.
 BURST = 20
 PACE = 1.3
-#: Seconds that a message waits for what was missed before it: it has to be acknowledged within three.
+#: Seconds that a message waits for its place's backlog: it has to be acknowledged within three.
 TURN = 1.0
 
 Key = tuple[str, str | None]
@@ -23,9 +23,9 @@ Key = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class KnownPlace:
-    """A channel's top level or a thread, and the time stamp of the newest message that the bot has seen there.
+    """A channel's top level or a thread, and the timestamp of the newest message that the bot has seen there.
 
-    `known` is what the journal knows of the last day there, `since` when that begins (empty: nothing is known), `ours`
+    `known` is what the journal knows of the last day there, `since` when that begins (empty: nothing known), `ours`:
     whether the bot takes part in it.
     """
 
@@ -45,7 +45,7 @@ class KnownPlace:
 
 
 class CatchUpPass:
-    """The places of one gap. The next is one in which somebody writes just now, else the first that waits."""
+    """The places to read for one gap. Those in which somebody is writing now come first."""
 
     def __init__(self, places: list[KnownPlace]) -> None:
         self.size = len(places)
@@ -57,7 +57,7 @@ class CatchUpPass:
         self._calls = 0
 
     async def next(self) -> KnownPlace | None:
-        """The place to look through next, once it may be asked for; None where none is left."""
+        """Wait for the pace, and return the next place; None if none is left."""
         if not self._waiting:
             return None
         await self.pace()
@@ -67,7 +67,7 @@ class CatchUpPass:
         return self._waiting.pop(next(iter(self._waiting)))
 
     async def pace(self) -> None:
-        """Wait until the next call may go: a few at once, the others one after the other, unless somebody waits."""
+        """Wait until the next call may be made: a burst first, then evenly spaced, unless somebody waits."""
         self._calls += 1
         if self._calls > BURST and not self._urgent:
             self._hurry.clear()
@@ -75,24 +75,24 @@ class CatchUpPass:
                 await asyncio.wait_for(self._hurry.wait(), PACE)
 
     def looked(self, place: KnownPlace) -> None:
-        """A place is looked through, or has to wait for longer than anybody would: it holds nothing up any more."""
+        """A place was read, or has to wait too long: stop holding up its messages."""
         if event := self._looked.pop(place.key, None):
             event.set()
 
     def again(self, place: KnownPlace) -> None:
-        """A place is to be looked through again, behind all others."""
+        """Queue a place again, after all others."""
         self._waiting[place.key] = place
         self.looked(place)
 
     def add(self, places: Iterable[KnownPlace]) -> None:
-        """Have further places looked through, as far as they aren't to be anyway."""
+        """Queue further places, unless they are queued already."""
         for place in places:
             if place.key not in self._planned and len(self._planned) < PLACES:
                 self._planned.add(place.key)
                 self._waiting[place.key] = place
 
     async def wait_for_backlog(self, channel: str, thread: str | None) -> None:
-        """Wait until a place has been looked through, for a second at most; it is the next."""
+        """Move a place to the front, and wait until it has been read, for a second at most."""
         if event := self._looked.get((channel, thread)):
             self._urgent.append((channel, thread))
             self._hurry.set()
@@ -100,7 +100,7 @@ class CatchUpPass:
                 await asyncio.wait_for(event.wait(), TURN)
 
     def close(self) -> None:
-        """Hold nothing up any more."""
+        """Stop holding up messages."""
         for event in self._looked.values():
             event.set()
         self._looked.clear()
@@ -109,14 +109,14 @@ class CatchUpPass:
 def known_places(
     seen: Iterable[tuple[str, str, datetime]], known: dict[tuple[str, str, str | None], KnownMessages]
 ) -> Iterator[KnownPlace]:
-    """The places by their keys, newest first: each thread, and the top level of its channel once."""
+    """The places by their keys, newest first: each thread, and each channel's top level once."""
     own = {place_of(key): newest for key, newest, _ in seen if key.endswith(":")}
-    # In a channel every message to the bot begins a thread or is in one.
-    begun: dict[tuple[str, str], str] = {}
-    for (team, channel, thread), one in known.items():
-        first = min(one.messages) if thread is None else thread if thread in one.messages else None
+    # In a channel every message to the bot starts a thread or is in one.
+    earliest: dict[tuple[str, str], str] = {}
+    for (team, channel, thread), in_place in known.items():
+        first = min(in_place.messages) if thread is None else thread if thread in in_place.messages else None
         if first is not None:
-            begun[team, channel] = min(first, begun.get((team, channel), first))
+            earliest[team, channel] = min(first, earliest.get((team, channel), first))
     tops: set[tuple[str, str]] = set()
     for key, newest, _ in sorted(seen, key=lambda place: place[2], reverse=True):
         team, channel, thread = place = place_of(key)
@@ -124,7 +124,7 @@ def known_places(
             tops.add((team, channel))
             top = (team, channel, None)
             yield KnownPlace(
-                *top, ts_of(own.get(top, newest)), known.get(top, KnownMessages()), begun.get((team, channel), "")
+                *top, ts_of(own.get(top, newest)), known.get(top, KnownMessages()), earliest.get((team, channel), "")
             )
         if thread:
             there = known.get(place, KnownMessages())

@@ -1,4 +1,4 @@
-"""The way back to where a Slack message came from."""
+"""The reply handle of a Slack message."""
 
 import asyncio
 import logging
@@ -19,17 +19,17 @@ from bot.ports import JournalUnavailable, PlatformRefused
 
 log = logging.getLogger(__name__)
 
-#: Seconds that the first text waits for the end: a short answer is one call, and doesn't flicker.
+#: Seconds that the first text waits for the end, so that a short answer is one call, without flicker.
 SETTLE = 1.0
 STATUS = "is thinking…"
-#: Seconds that the status line may take at an answer's end.
+#: Seconds for clearing the status line at an answer's end.
 STATUS_WAIT = 3.0
 
 _STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "feature_not_enabled", "no_permission")
 
 
 class SlackReply:
-    """One message's way back (`bot.ports.ReplyHandle`)."""
+    """The reply handle of one message (`bot.ports.ReplyHandle`)."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class SlackReply:
         *,
         unsure: bool = False,
     ) -> None:
-        """`unsure` says that some of the answer may be there already: nothing is posted before that is known.
+        """`unsure`: some of the answer may already be shown, so nothing is posted before that is known.
 
-        `confirm` is asked right before each request that shows or deletes some of it; what it raises is let through.
+        `confirm` is called right before each request that shows or deletes any of it; what it raises is passed on.
         """
         self.api = api
         self.place = place
@@ -57,7 +57,7 @@ class SlackReply:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Show Slack's status line in the thread while the block runs; never in the answer's way."""
+        """Show Slack's status line in the thread while the block runs, without delaying the answer."""
         if self.place.thread is None or self.api.status_off:
             yield
             return
@@ -69,11 +69,11 @@ class SlackReply:
 
     async def _think(self) -> None:
         await self._status(STATUS)
-        # A post before that may have come first, and have taken nothing away.
+        # An earlier post may have arrived before the status line, and not have removed it.
         self._messages.posted = False
 
     async def _stop_thinking(self, status: asyncio.Task[None]) -> None:
-        """Take the status line away where no post of the answer's has: after an edit, a refusal, an error."""
+        """Remove the status line if no post of the answer has: after an edit, a refusal, an error."""
         try:
             async with asyncio.timeout(STATUS_WAIT):
                 await status
@@ -97,8 +97,8 @@ class SlackReply:
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The answer that is already shown in full.
 
-        An answer that was whole and that Slack could not take is shown now: Claude need not be asked again.
-        Raises ConnectionError where Slack can't be reached or fails in passing, else what it refuses with.
+        Shows an answer that was complete and only failed to be shown, so that Claude need not be asked again. Raises
+        ConnectionError if Slack is unreachable or fails temporarily, PlatformRefused if it refuses for good.
         """
         with outage():
             await self._messages.adopt()
@@ -107,13 +107,13 @@ class SlackReply:
         answer = whole(self._messages.shown)
         if answer is None:
             return None
-        await self._status("")  # the process that showed it may have had no time to
+        await self._status("")  # the process that showed it may have died before that
         return "\n".join(shown.text for shown in answer), self._ids(answer)
 
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
         """Post the answer, edit it while it grows, and return the ids of its messages.
 
-        What is there of it already is edited, and stays until the new text has grown as long. Raises as `found` does.
+        What is already shown is edited, and stays until the new text has grown as long. Raises as `found` does.
         """
         self._overtake, self._refused = self._messages.length, False
         try:
@@ -126,13 +126,13 @@ class SlackReply:
         return self._ids(self._messages.shown)
 
     def _release(self) -> None:
-        """Give back the edit that is kept back for the answer's end."""
+        """Return the edit that was reserved for the answer's end."""
         if self._reserved:
             self._reserved = False
             self.api.pace.end()
 
     async def _grow(self, text: str) -> float | None:
-        """Show the answer so far (`GrowingAnswer`), as far as the pace allows it now."""
+        """Show the answer so far (`GrowingAnswer`), as far as the pace allows now."""
         pace = self.api.pace
         try:
             if self._messages.unsure:
@@ -145,7 +145,7 @@ class SlackReply:
             self._reserved = self._reserved or pace.begin()
             if not self._reserved:
                 return EVERY
-            # Where no edit can follow in time, the rest goes on in a new message: never amid a word.
+            # If no edit can follow in time, the rest continues in a new message: never break within a word.
             await self._messages.grow(slack_text.words(text) if self.api.edits_work else slack_text.sentences(text))
         except CannotEdit:
             return None
@@ -166,7 +166,7 @@ class SlackReply:
         return tuple(self.api.home.message_id(self.place.channel, part.ts) for part in shown)
 
     async def whisper(self, text: str) -> None:
-        """Tell the person alone; where Slack doesn't show it to them alone there, in place, else by direct message.
+        """Say it to the person alone; if Slack can't show that there, say it in place, else by direct message.
 
         Raises as `found` does.
         """
@@ -195,4 +195,4 @@ class SlackReply:
                 log.info("%s: not said in place: %s", self.event_id, code(exc))
             else:
                 return
-        await self.api.tell(self.person, f"<#{self.place.channel}>: {text}", None)
+        await self.api.send_directly(self.person, f"<#{self.place.channel}>: {text}", None)

@@ -1,4 +1,4 @@
-"""Which of the bot's messages hold the answer to an event: each carries the event's id, and Slack shows it again."""
+"""Finds the messages that hold the answer to an event, by the event's id in their metadata."""
 
 import logging
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from bot.model import Place
 
 log = logging.getLogger(__name__)
 
-#: The metadata by which an answer that was posted is found again.
+#: The type of the metadata that identifies an answer.
 ANSWER = "memory_bot_answer"
 
 
 @dataclass(slots=True)
 class ShownMessage:
-    """A message with a part of an answer. `done` says that the answer is whole with it.
+    """A message with a part of an answer. `done`: it completes the answer.
 
-    `fixed` says that it can't be edited, `gone` that it isn't there any more.
+    `fixed`: it can't be edited. `gone`: it no longer exists.
     """
 
     ts: str
@@ -30,12 +30,12 @@ class ShownMessage:
 
 
 async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, text: str = "") -> list[ShownMessage]:
-    """The messages after `after` that answer an event, in the order of their parts; copies of a part come last.
+    """The messages after `after` that answer an event, in the order of their parts, with copies of parts last.
 
-    Of copies the newest counts: an older one is what could neither be edited nor deleted.
+    Among copies the newest counts: an older one could be neither edited nor deleted.
 
-    `text` is what such a message would hold, for where Slack gives no metadata. What Slack never lets us see counts
-    as not there. Raises one of SLACK_ERRORS where Slack can't tell now.
+    `text` is the text of such a message, in case Slack returns no metadata. If Slack refuses for good to show the
+    messages, there are none. Raises SLACK_ERRORS if it fails temporarily.
     """
     try:
         messages = await api.after(place.channel, place.thread, after, metadata=True)
@@ -47,19 +47,19 @@ async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, te
     parts: dict[int, list[ShownMessage]] = {}
     for message in messages:
         payload = (message.get("metadata") or {}).get("event_payload") or {}
-        said = str(message.get("text") or "")
+        raw = str(message.get("text") or "")
         ours = message.get("user") == api.bot_user
-        if not ours or (payload.get("event") != event_id and (payload or not text or said != text)):
+        if not ours or (payload.get("event") != event_id and (payload or not text or raw != text)):
             continue
         part = payload.get("part")
         number = part if isinstance(part, int) else len(parts)
-        shown = ShownMessage(str(message["ts"]), slack_text.plain(said, "", {}), payload.get("done") is True)
+        shown = ShownMessage(str(message["ts"]), slack_text.plain(raw, "", {}), payload.get("done") is True)
         parts.setdefault(number, []).append(shown)
     answer: list[ShownMessage] = []
     copies: list[ShownMessage] = []
     for index, number in enumerate(sorted(parts)):
         first, *others = sorted(parts[number], key=lambda shown: (shown.done, shown.ts), reverse=True)
-        # Behind a gap, a last message doesn't end a whole answer.
+        # After a missing part, the last message doesn't complete the answer.
         first.done = first.done and index == number
         answer.append(first)
         copies += others
@@ -69,7 +69,7 @@ async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, te
 
 
 def whole(shown: Sequence[ShownMessage]) -> list[ShownMessage] | None:
-    """The messages of an answer up to the one that ends it; None where none does."""
+    """The messages of an answer up to the one that completes it; None if none does."""
     for count, part in enumerate(shown, 1):
         if part.done:
             return list(shown[:count])

@@ -1,7 +1,7 @@
-"""Socket Mode: one WebSocket at a time, opened anew for as long as the bot runs.
+"""Socket Mode: keeps one WebSocket connected for as long as the bot runs.
 
-The SDK's own client asks for an address once and tries that one for ever where the connection to it is refused, though
-an address serves for one connection only; hence these lines, on the same aiohttp.
+The SDK's own client requests an address once and, if connecting fails, retries that address forever, although it is
+valid for one connection only. Hence this module, on the same aiohttp.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from bot.aio.tasks import TaskSet
 
 log = logging.getLogger(__name__)
 
-#: Seconds between pings; a connection that answers none for half as long is dead.
+#: Seconds between pings; a connection that doesn't respond for half as long is dead.
 HEARTBEAT = 10.0
-#: Seconds that a connection which Slack is about to close is still read, while the next one opens.
+#: Seconds that a connection which Slack is about to close is still read while the next one opens.
 DRAIN = 30.0
-#: Seconds after which a connection counts as one that works.
+#: Seconds after which a connection counts as working.
 STEADY = 5.0
-#: Seconds for the acknowledgements that are due when the bot stops.
+#: Seconds for pending acknowledgements when the bot stops.
 LAST_WORDS = 2.0
-#: Between attempts to connect: up to a minute.
+#: Between connection attempts: up to a minute.
 RECONNECT = Backoff(first=0.5, longest=40.0)
 
 _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
@@ -35,14 +35,14 @@ Envelope = dict[str, Any]
 
 
 class Gaps(Protocol):
-    """Told of times in which no connection stood, so that Slack had none to send messages on."""
+    """Notified of gaps: times without a connection that Slack could send messages on."""
 
     async def note(self) -> None:
-        """No connection stands; the next is about to be made. Never raises."""
+        """Disconnected; the next connection attempt follows. Never raises."""
         ...
 
     def begin(self) -> None:
-        """The next stands."""
+        """Connected again."""
         ...
 
 
@@ -71,7 +71,7 @@ class Socket:
         self.greeted = asyncio.Event()
 
     async def run(self, url: str) -> None:
-        """Stay connected until cancelled, then acknowledge what is being handled. `url` is the first address."""
+        """Stay connected until cancelled, then finish pending acknowledgements. `url` is the first address."""
         try:
             await self._gaps.note()
             while True:
@@ -104,11 +104,11 @@ class Socket:
             await self._gaps.note()
 
     async def _read(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        """Take envelopes in until the connection ends or Slack asks for another, and pause where that came early."""
+        """Read envelopes until the connection ends or Slack asks for a new one; pause if that came early."""
         now = asyncio.get_running_loop().time
-        began = now()
+        started = now()
         try:
-            renewed = await self._take(connection)
+            renewed = await self._receive(connection)
         except SLACK_ERRORS as exc:
             log.warning("slack: connection lost: %s", code(exc))
             renewed = False
@@ -119,19 +119,19 @@ class Socket:
             log.warning("slack: connection lost, reconnecting")
             await self._close(connection)
             await self._lost()
-        if now() - began >= STEADY:
+        if now() - started >= STEADY:
             self._pauses.reset()
-        if not renewed or now() - began < STEADY:
+        if not renewed or now() - started < STEADY:
             await self._pauses.wait()
 
-    async def _take(self, connection: aiohttp.ClientWebSocketResponse) -> bool:
-        """Handle frames; True where Slack is about to close the connection, False where it is closed."""
-        while (ending := await self._take_one(connection)) is None:
+    async def _receive(self, connection: aiohttp.ClientWebSocketResponse) -> bool:
+        """Handle frames. True if Slack is about to close the connection, False if it is closed."""
+        while (ending := await self._receive_one(connection)) is None:
             pass
         return ending
 
-    async def _take_one(self, connection: aiohttp.ClientWebSocketResponse) -> bool | None:
-        """Handle one frame, and keep nothing of it while the next is waited for; None where more will come."""
+    async def _receive_one(self, connection: aiohttp.ClientWebSocketResponse) -> bool | None:
+        """Handle one frame, without keeping it while waiting for the next; None if more will come."""
         frame = await connection.receive()
         if frame.type in _CLOSED:
             return False
@@ -148,10 +148,10 @@ class Socket:
         return None
 
     async def _drain(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        """Read on what Slack still sends on a connection while the next one opens."""
+        """Keep reading what Slack sends on an old connection while the next one opens."""
         try:
             async with asyncio.timeout(DRAIN):
-                await self._take(connection)
+                await self._receive(connection)
         except SLACK_ERRORS as exc:
             log.debug("slack: old connection closed: %s", code(exc))
         await self._close(connection)
@@ -163,7 +163,7 @@ class Socket:
     async def _answer(self, connection: aiohttp.ClientWebSocketResponse, message: Envelope) -> None:
         try:
             acknowledgement = await self._handle(message)
-        except Exception as exc:  # noqa: BLE001 - the envelope boundary: Slack sends it again, the others go on
+        except Exception as exc:  # noqa: BLE001 - the envelope boundary: Slack sends it again
             log.error("slack: handling an envelope failed: %s", type(exc).__name__)
             return
         if acknowledgement is None:

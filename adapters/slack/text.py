@@ -1,4 +1,4 @@
-"""Slack's text, both ways: its escapes and tokens undone on the way in, nothing that can ping on the way out."""
+"""Slack's text, both ways: resolves escapes and tokens on the way in, lets nothing ping on the way out."""
 
 import re
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ from adapters.common.text import clean, split_markdown
 from adapters.slack.markdown import markdown as markdown
 from adapters.slack.markdown import mrkdwn as mrkdwn
 
-#: Characters of one message's `text`: what `chat.update` takes, and past which `chat.postMessage` splits it by itself.
+#: Characters of one message's `text`: the limit of `chat.update`, beyond which `chat.postMessage` splits the text.
 TEXT = 4_000
 #: Characters of all `markdown` blocks of one message.
 BLOCK = 12_000
-#: Characters of a part of an answer; the shorter ones for where escaping makes it longer, five times at most.
+#: Characters of a part of an answer; the shorter ones if escaping makes it longer, at most five times.
 MESSAGE = (3_900, 1_950, 975, 490)
-#: Characters of the shortest part that a part is split into where Slack takes less than that.
+#: Characters of the shortest part, if Slack rejects longer ones.
 SHORTEST = 200
 
 _FENCE = re.compile(r"[ \t]{0,99}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
-#: Characters from the end of a growing text in which its last blank is looked for.
+#: Characters at the end of a growing text that are searched for its last blank.
 _LONGEST_WORD = 64
 #: The end of a line or a sentence.
 _ENDS = re.compile(r"\n|[.!?…。！？](?=\s|\Z)")
@@ -27,10 +27,10 @@ _TOKEN = re.compile(r"<((?:[@#!]|[a-zA-Z][a-zA-Z0-9+.-]*:)[^<>\n]*)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|)?>")
 _MENTION = re.compile(r"<@([^<>|\n]*)(?:\|[^<>]*)?>")
-#: Before a sign of mrkdwn's.
+#: The position before a mrkdwn marker.
 _FORMATS = re.compile(r"(?=[*_~`])")
 _GROUP = re.compile(r"<!subteam\^")
-#: How an emoji's skin is named behind it.
+#: An emoji's skin tone, which follows it.
 _SKIN = re.compile(r"(?<=:):skin-tone-[2-6]:")
 
 
@@ -40,12 +40,12 @@ def mentioned(raw: str) -> list[str]:
 
 
 def channels(raw: str) -> list[str]:
-    """The ids of the channels that a message names without saying how they are called, in order."""
+    """The ids of the channels that a message refers to without their names, in order."""
     return _CHANNEL.findall(raw)
 
 
 def dates(raw: str) -> bool:
-    """Whether a message holds a date that is shown in its reader's own zone."""
+    """Whether a message contains a date that is shown in the reader's time zone."""
     return "<!date^" in raw
 
 
@@ -56,7 +56,7 @@ def mentions_group(raw: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedNames:
-    """What Slack's tokens stand for, by id: channels and groups as they are shown, and the zone that dates are in."""
+    """The names of channels and groups by id, and the time zone for dates."""
 
     channels: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -64,9 +64,9 @@ class ResolvedNames:
 
 
 def plain(raw: str, bot_user: str, names: Mapping[str, str], known: ResolvedNames | None = None) -> str:
-    """What a person wrote, as they see it: without the bot's mention, tokens as names, escapes undone."""
+    """What a person wrote, as they see it: without the bot's mention, with tokens and escapes resolved."""
     known = known or ResolvedNames()
-    # Without the mention wherever it stands, and the blanks before it; at the beginning, its comma too.
+    # Remove the mention anywhere, with the blanks before it; at the beginning, also the comma after it.
     pieces, at = [], 0
     for found in _MENTION.finditer(raw):
         if found[1] == bot_user:
@@ -77,7 +77,7 @@ def plain(raw: str, bot_user: str, names: Mapping[str, str], known: ResolvedName
         del pieces[0]
         pieces[0] = pieces[0].removeprefix(",").removeprefix(":")
     text = "".join([*(piece.rstrip(" \t") for piece in pieces[:-1]), pieces[-1]])
-    # Tokens first: an escaped "<" of the writer's must not turn into one.
+    # Tokens first: an escaped "<" must not become one.
     pieces = _TOKEN.split(text)
     pieces[::2] = [_unescape(_SKIN.sub("", piece)) for piece in pieces[::2]]
     pieces[1::2] = [_unescape(_token(piece, names, known)) for piece in pieces[1::2]]
@@ -109,7 +109,7 @@ def _token(token: str, names: Mapping[str, str], known: ResolvedNames) -> str:
 
 
 def _date(written: str, zone: tzinfo) -> str:
-    """A Unix time as `2026-11-27 14:05+01:00`, empty where no calendar has it."""
+    """A Unix time as `2026-11-27 14:05+01:00`; empty if it is out of range."""
     try:
         return datetime.fromtimestamp(int(written[:20]), zone).isoformat(sep=" ", timespec="minutes")
     except (OverflowError, ValueError, OSError):
@@ -117,17 +117,17 @@ def _date(written: str, zone: tzinfo) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text for a field that Slack reads as mrkdwn: no mention, no link, no entity can form."""
+    """Escape plain text for a field that Slack parses as mrkdwn, so that it has no mention, link or entity."""
     return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def literal(text: str) -> str:
-    """Like `escape`, with a zero-width break before mrkdwn's own signs, so that nothing is formatted either."""
+    """Like `escape`, with a zero-width break before mrkdwn's markers, so that nothing is formatted either."""
     return _FORMATS.sub("\u200b", escape(text))
 
 
 def parts(text: str) -> list[str]:
-    """An answer as messages, each of which fits `text` and one `markdown` block once escaped."""
+    """Split an answer into messages, each of which fits `text` and one `markdown` block when escaped."""
     return [part for part in _fitting(text, *MESSAGE) if part.strip()]
 
 
@@ -140,14 +140,14 @@ def _fitting(text: str, length: int, *shorter: int) -> list[str]:
 
 
 def halves(part: str) -> list[str]:
-    """A part that is too long as two or three shorter ones."""
+    """Split a part that is too long into two or three shorter ones."""
     return [half for half in split_markdown(part, max(SHORTEST // 2, (len(part) + 1) // 2 + 10)) if half.strip()]
 
 
 def rest(part: str, shown: str) -> str | None:
-    """What a part of an answer says beyond what is shown of it; None where that isn't its beginning."""
+    """What a part has beyond what is shown of it; None if that isn't its beginning."""
     if not part.startswith(shown):
-        # A code block that had no end yet was closed where it was shown.
+        # An unfinished code block was closed when it was shown.
         shown, _, last = shown.rpartition("\n")
         if not shown or not _FENCE.fullmatch(last) or not part.startswith(shown):
             return None
@@ -161,7 +161,7 @@ def rest(part: str, shown: str) -> str | None:
 
 
 def sentences(text: str) -> str:
-    """The text up to its last whole line or sentence; all of it where there is none."""
+    """The text up to the end of its last complete line or sentence; all of it if there is none."""
     end = 0
     for found in _ENDS.finditer(text):
         end = found.end()
@@ -169,7 +169,7 @@ def sentences(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """The text without its last word, which may still grow; all of it where a script has no blanks near its end."""
+    """The text without its last word, which may still grow; all of it if there is no blank near the end."""
     near = len(text) - _LONGEST_WORD
     end = max(text.rfind(blank, max(0, near)) for blank in " \n")
     return text[:end] if end > 0 and text[:end].strip() else text

@@ -1,4 +1,4 @@
-"""A view as Slack's Block Kit: plain text throughout, so that no memory can format, link or ping."""
+"""Renders views in Slack's Block Kit: as plain text throughout, so that no memory can format, link or ping."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from bot.views import Button, Form, Item, Option, View
 Block = dict[str, Any]
 
 BLOCKS = 50
-#: Characters of all blocks of a message together: Slack refuses some 13,200 (msg_blocks_too_long).
+#: Characters of all blocks of a message: Slack rejects more than some 13,200 (msg_blocks_too_long).
 ALL_BLOCKS = 12_000
 SECTION = 3_000
 HEADER = 150
@@ -23,9 +23,9 @@ HOME_BLOCKS = 100
 FORM_TITLE = 24
 FORM_LABEL = 48
 FORM_TEXT = 3_000
-#: The prefix of our buttons' and menus' action ids; the second is that of buttons that open a form.
+#: The prefix of our buttons' and menus' action ids, and that of buttons that open a form.
 PREFIX = "m:"
-ASKS = "m:ask:"
+OPENS_FORM = "m:ask:"
 #: The callback id of our forms.
 FORM = "m:form"
 #: The name of a form's one field.
@@ -33,9 +33,9 @@ _FIELD = "text"
 
 
 def blocks(view: View) -> list[Block]:
-    """The view's blocks, at most 50 (a list that is longer goes without links, several items to a block).
+    """The view's blocks, at most 50 (a longer list has no links, and several items per block).
 
-    Items that are too long together are cut, each to the same length.
+    If the items are too long together, all are cut to the same length.
     """
     head: list[Block] = []
     if len(view.title) <= HEADER and view.items and not view.code:
@@ -57,18 +57,18 @@ def blocks(view: View) -> list[Block]:
 
 
 def text(view: View) -> str:
-    """The view as the text of notifications and of readers that show no blocks."""
+    """The view as text, for notifications and clients that don't show blocks."""
     whole = escape("\n".join(view.lines()))
     return whole if len(whole) <= TEXT else f"{whole[: TEXT - 1]}…"
 
 
 def texts(view: View) -> list[str]:
-    """The whole view as texts, for where Slack refuses its blocks."""
+    """The whole view as texts, in case Slack refuses its blocks."""
     return [escape(part) for part in parts("\n".join(view.lines()))]
 
 
 def home(view: View, beneath: View | None, metadata: str) -> Block:
-    """The App Home with a view, and another beneath it."""
+    """The App Home with a view and, optionally, another one beneath it."""
     content = blocks(view)
     if beneath is not None:
         rest = blocks(beneath)
@@ -76,25 +76,25 @@ def home(view: View, beneath: View | None, metadata: str) -> Block:
     return {"type": "home", "private_metadata": metadata, "blocks": content}
 
 
-def form(ask: Form, metadata: str) -> Block:
+def modal(form: Form, metadata: str) -> Block:
     """A form as a modal with one field."""
-    limit = min(max(ask.limit, 1), FORM_TEXT)
+    limit = min(max(form.limit, 1), FORM_TEXT)
     element: Block = {"type": "plain_text_input", "action_id": _FIELD, "multiline": True, "max_length": limit}
-    if value := clean(ask.value)[:limit]:
+    if value := clean(form.value)[:limit]:
         element["initial_value"] = value
     return {
         "type": "modal",
         "callback_id": FORM,
-        "title": _plain(ask.title, FORM_TITLE),
-        "submit": _plain(ask.send, FORM_TITLE),
+        "title": _plain(form.title, FORM_TITLE),
+        "submit": _plain(form.send, FORM_TITLE),
         "close": _plain("Cancel", FORM_TITLE),
         "private_metadata": metadata,
-        "blocks": [{"type": "input", "block_id": _FIELD, "label": _plain(ask.label, FORM_LABEL), "element": element}],
+        "blocks": [{"type": "input", "block_id": _FIELD, "label": _plain(form.label, FORM_LABEL), "element": element}],
     }
 
 
 def filled_in(view: Mapping[str, Any]) -> str:
-    """What stands in the field of a form that was sent."""
+    """The content of a submitted form's field."""
     values = (view.get("state") or {}).get("values") or {}
     return clean(str(((values.get(_FIELD) or {}).get(_FIELD) or {}).get("value") or ""))
 
@@ -105,7 +105,7 @@ def _plain(value: str, limit: int) -> Block:
 
 
 def _with_code(value: str, code: str) -> Block:
-    """Text in which a code of ours stands as code; everything around it is shown as it stands."""
+    """Text in which `code` is shown as code, and the rest verbatim."""
     if not code or "`" in code or code not in value:
         return _plain(value, SECTION)
     marked = f"`{escape(code)}`".join(literal(piece) for piece in value.split(code))
@@ -117,7 +117,7 @@ def _section(value: str) -> Block:
 
 
 def _cut(view: View) -> tuple[Item, ...]:
-    """The view's items, cut where all of the view would be too long for a message."""
+    """The view's items, cut if the view would be too long for a message."""
     labels = [button.label for button in view.buttons] + [option.label for option in view.menu]
     room = ALL_BLOCKS - len(view.title) - len(view.footer) - sum(map(len, labels))
     beside = [len(f"{item.mark} ") + len(item.note) + 5 for item in view.items]
@@ -136,7 +136,7 @@ def _item(item: Item) -> list[Block]:
         return [row]
     if not item.link.startswith(("https://", "http://")):
         return [row, {"type": "context", "elements": [_plain(item.note, SECTION)]}]
-    # The one place with markup: a link of ours. The label is escaped, and can't end it.
+    # The only markup: our own link. Its label is escaped, and can't end it.
     target = escape(item.link).replace("|", "%7C")
     label = escape(item.note).replace("|", "¦")
     return [row, {"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{target}|{label}>", "verbatim": True}]}]
@@ -155,7 +155,7 @@ def _dense(items: tuple[Item, ...], room: int) -> list[Block]:
 def _button(index: int, button: Button) -> Block:
     block: Block = {
         "type": "button",
-        "action_id": f"{ASKS if button.opens_form else PREFIX}{index}",
+        "action_id": f"{OPENS_FORM if button.opens_form else PREFIX}{index}",
         "text": _plain(button.label, LABEL),
         "value": button.action,
     }

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.cache import AT_ONCE
+from adapters.slack.cache import CONCURRENCY
 from adapters.slack.intake import NAMED, NAMED_A_MINUTE
 from tests.adapters.slack.core import StubCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
@@ -39,7 +39,7 @@ async def test_a_message_that_names_thousands(slack: FakeSlack) -> None:
     assert slack.counts["users.info"] <= NAMED + 1
     assert slack.counts["conversations.info"] <= NAMED + 1
     assert slack.counts["usergroups.list"] == 1
-    assert slack.most_at_once["users.info"] <= AT_ONCE
+    assert slack.most_at_once["users.info"] <= CONCURRENCY
     assert core.events[0].text.endswith("#channel @group" + " @group" * 1099)
 
 
@@ -68,7 +68,7 @@ async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) ->
         assert await slack.answer(slack.dm_channel(ANN)) == "You said: and I?"
         await slack.acknowledged()
         assert {delivery.get("retry_attempt") for delivery in slack.deliveries} == {0}
-        assert slack.most_at_once["conversations.replies"] <= AT_ONCE
+        assert slack.most_at_once["conversations.replies"] <= CONCURRENCY
     assert [event.text for event in core.events] == ["and I?"]
 
 

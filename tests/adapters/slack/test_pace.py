@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.errors import Crowded
+from adapters.slack.errors import PaceExceeded
 from adapters.slack.pace import PER_MINUTE, Pace
 from bot.events import MessageEvent
 from bot.ports import ReplyHandle
@@ -177,7 +177,7 @@ async def test_crowded() -> None:
     for _ in range(50):
         await pace.turn("chat.update", longest_wait=0)
     for _ in range(100):
-        with pytest.raises(Crowded):
+        with pytest.raises(PaceExceeded):
             await pace.turn("chat.update", longest_wait=5)
     assert not pace.begin()
     await pace.turn("chat.update")

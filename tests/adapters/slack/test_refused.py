@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 ANN = "U0ANN"
 GENERAL = "C0GENERAL"
-FOR_GOOD = sorted(name for name, kind in REFUSALS.items() if kind is not Refusal.PASSING)
-PASSING = sorted(name for name, kind in REFUSALS.items() if kind is Refusal.PASSING)
+FOR_GOOD = sorted(name for name, kind in REFUSALS.items() if kind is not Refusal.TRANSIENT)
+TRANSIENT = sorted(name for name, kind in REFUSALS.items() if kind is Refusal.TRANSIENT)
 
 
 class Telling(StubCore):
@@ -64,7 +64,7 @@ async def test_refused_for_good(slack: FakeSlack, core: Telling, error: str) -> 
     assert "You said" not in said["text"]
 
 
-@pytest.mark.parametrize("error", PASSING)
+@pytest.mark.parametrize("error", TRANSIENT)
 async def test_refused_in_passing(slack: FakeSlack, core: Telling, error: str) -> None:
     """A refusal that a later try may mend is followed by that try."""
     slack.fail("chat.postMessage", Fault(error=error))

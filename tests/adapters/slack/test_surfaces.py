@@ -95,7 +95,7 @@ async def test_form_refused(slack: FakeSlack, core: StubCore) -> None:
 @pytest.mark.parametrize("limit", [1, 300, 2_000, 100_000])
 def test_form_fits(limit: int) -> None:
     """However long the title, the label and the value are, the form is within Slack's limits."""
-    form = slack_views.form(Form("t" * 100, "l" * 100, "v" * 10_000, "a", limit), "{}")
+    form = slack_views.modal(Form("t" * 100, "l" * 100, "v" * 10_000, "a", limit), "{}")
     block = form["blocks"][0]
     assert len(form["title"]["text"]) <= 24
     assert len(block["label"]["text"]) <= 48
