@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     discord_shard_count: int | None = Field(default=None, ge=1)
     discord_requests_per_second: int = Field(default=50, ge=1)
     discord_guilds: str | None = None
+    discord_message_content: bool = False
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None

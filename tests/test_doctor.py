@@ -27,7 +27,7 @@ class Services:
     """Anthropic, Discord, Slack and mem0 on one loopback server, each taking the one good token."""
 
     def __init__(self) -> None:
-        self.flags = 1 << 19
+        self.flags: int | None = 1 << 19
         self.scopes = SCOPES
         self.models: set[str] = {"claude-sonnet-5-5", "claude-haiku-5-5"}
         self.status = 200
@@ -128,9 +128,7 @@ async def test_all_well(services: Services, tmp_path: Path) -> None:
     assert "✓ DISCORD_TOKEN: accepted, as remem[31mbrall" in lines
     assert "✓ SLACK_BOT_TOKEN: accepted, as remembrall in Acme" in lines
     assert "✓ BOT_MODEL: claude-sonnet-5-5 is there" in lines
-    assert any(
-        line.startswith("✓ Discord's message content intent: on, but the bot never asks for it") for line in lines
-    )
+    assert any(line.startswith("✓ Discord's message content intent: on, but not asked for") for line in lines)
     assert "✓ MEM0_API_KEY: accepted" in lines
 
 
@@ -221,6 +219,25 @@ async def test_an_intent_that_nobody_asks_for(services: Services, tmp_path: Path
     code, lines = await check(settings(services, tmp_path))
     assert code == 0
     assert not any("intent" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("flags", "exit_code", "says"),
+    [
+        (1 << 19, 0, "✓ DISCORD_MESSAGE_CONTENT: on, as in the developer portal"),
+        (1 << 18, 0, "✓ DISCORD_MESSAGE_CONTENT: on, as in the developer portal"),
+        (1 << 15, 2, "✗ DISCORD_MESSAGE_CONTENT: on, but not in the developer portal: "),
+        (None, 0, "! DISCORD_MESSAGE_CONTENT: Discord doesn't say"),
+    ],
+)
+async def test_an_intent_that_is_asked_for(
+    services: Services, tmp_path: Path, flags: int | None, exit_code: int, says: str
+) -> None:
+    """The setting is compared with the portal's switch, for an approved app as for one in few servers."""
+    services.flags = flags
+    code, lines = await check(settings(services, tmp_path, discord_message_content=True))
+    assert code == exit_code
+    assert any(line.startswith(says) for line in lines)
 
 
 async def test_the_data_folder_is_the_bots_alone(services: Services, tmp_path: Path) -> None:

@@ -27,9 +27,15 @@ HELD_SECONDS = 120.0
 
 REFUSED = "DISCORD_TOKEN: Discord refuses it; copy the bot's token anew from the developer portal"
 INTENTS = "DISCORD_TOKEN: Discord refuses this bot the gateway intents it asks for; check them in the developer portal"
+CONTENT = (
+    "DISCORD_MESSAGE_CONTENT: Discord refuses the message content intent; switch Message Content Intent on at "
+    "discord.com/developers, Bot, or unset this"
+)
 
-#: Gateway close codes that no retry fixes: authentication failed, invalid intents, disallowed intents.
-_FATAL = {4004: REFUSED, 4013: INTENTS, 4014: INTENTS}
+#: Gateway close codes that no retry fixes: authentication failed, invalid intents.
+_FATAL = {4004: REFUSED, 4013: INTENTS}
+#: Disallowed intents. Only one that the bot asks for can be: message content.
+_DISALLOWED = 4014
 
 
 class DiscordAdapter:
@@ -55,6 +61,7 @@ class DiscordAdapter:
         if not (self._token.isascii() and self._token.isprintable() and " " not in self._token):
             raise SettingsError(REFUSED)  # not valid in an HTTP header
         self._shards = Shards.of(settings)
+        self._message_content = settings.discord_message_content
         self._backoff = Backoff(first_wait, LONGEST_WAIT)
         self._client: Client | None = None
         self._online = asyncio.Event()
@@ -64,7 +71,15 @@ class DiscordAdapter:
         # Processes that share the shards also share the rate limit.
         self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
         guilds = GUILDS.listed(settings)
-        self._intake = Intake(core, self.online, pace, settings.bot_catch_up_hours, self._rates, guilds)
+        self._intake = Intake(
+            core,
+            self.online,
+            pace,
+            settings.bot_catch_up_hours,
+            self._rates,
+            guilds,
+            readable=self._message_content,
+        )
         self.ready = self._intake.ready
 
     def reply_handle(self, event: MessageEvent) -> Reply:
@@ -131,7 +146,7 @@ class DiscordAdapter:
 
     async def _connect(self, failures: int) -> None:
         """One connection, from login to loss. Raises SettingsError if Discord refuses token or intents."""
-        client = self._client = Client(self._intake, self._shards, self._rates)
+        client = self._client = Client(self._intake, self._shards, self._rates, message_content=self._message_content)
         try:
             await client.login(self._token)
             self._online.set()
@@ -142,14 +157,20 @@ class DiscordAdapter:
         except discord.LoginFailure as exc:
             raise SettingsError(REFUSED) from exc
         except discord.PrivilegedIntentsRequired as exc:
-            raise SettingsError(INTENTS) from exc
+            raise SettingsError(self._disallowed) from exc
         except discord.ConnectionClosed as exc:
             if exc.code in _FATAL:
                 raise SettingsError(_FATAL[exc.code]) from exc
+            if exc.code == _DISALLOWED:
+                raise SettingsError(self._disallowed) from exc
             raise
         finally:
             self._online.clear()
             await self._close(client)
+
+    @property
+    def _disallowed(self) -> str:
+        return CONTENT if self._message_content else INTENTS
 
     async def _close(self, client: discord.AutoShardedClient) -> None:
         try:

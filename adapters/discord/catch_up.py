@@ -9,6 +9,7 @@ from contextlib import suppress
 import discord
 
 from adapters.discord.compare import Comparison, KnownMessages
+from adapters.discord.followups import Followups
 from adapters.discord.history import Channels
 from adapters.discord.members import Members, Untold
 from adapters.discord.missed_place import Place
@@ -49,6 +50,7 @@ class CatchUp:
         channels: Channels,
         comparison: Comparison,
         members: Members,
+        followups: Followups,
         answer: Callable[[MessageEvent], Awaitable[None]],
     ) -> None:
         """Look back for `hours` at most; 0: not at all."""
@@ -57,6 +59,7 @@ class CatchUp:
         self._channels = channels
         self._comparison = comparison
         self._members = members
+        self._followups = followups
         self._answer = answer
         self._pace = channels.pace
         self._places: dict[int, Place] = {}
@@ -259,7 +262,7 @@ class CatchUp:
         await self._answer(event)
 
     async def _read(self, place: Place) -> deque[MessageEvent]:
-        missed = await place.read(self._channels, self._hours)
+        missed = await place.read(self._channels, self._followups, self._hours)
         self._forget_if_done(place)
         return missed
 

@@ -61,10 +61,11 @@ class Shards:
 class Client(discord.AutoShardedClient):
     """A connection's client. Caches only channels and roles, which determine a place's audience."""
 
-    def __init__(self, intake: Intake, shards: Shards, rates: Rates) -> None:
+    def __init__(self, intake: Intake, shards: Shards, rates: Rates, *, message_content: bool = False) -> None:
         # The default intents, which need no approval, without those whose events aren't used here.
         intents = discord.Intents.default()
         intents.typing = intents.reactions = intents.voice_states = intents.invites = False
+        intents.message_content = message_content
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here
         super().__init__(
             intents=intents,

@@ -7,6 +7,7 @@ from bot.config import Settings
 
 #: Discord's application flags for the message-content intent: approved, and for a bot in few servers.
 MESSAGE_CONTENT = 1 << 18 | 1 << 19
+CONTENT = "DISCORD_MESSAGE_CONTENT"
 
 
 async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
@@ -30,7 +31,25 @@ async def check(session: aiohttp.ClientSession, settings: Settings) -> list[Find
         return [unreachable("DISCORD_API_BASE", exc)]
     findings = [Finding("DISCORD_TOKEN", True, f"accepted, as {name_of(me.body.get('username'))}")]
     flags = application.body.get("flags")
-    if application.status == 200 and isinstance(flags, int) and flags & MESSAGE_CONTENT:
-        text = "on, but the bot never asks for it; switch it off at discord.com/developers, Bot"
-        findings.append(Finding("Discord's message content intent", True, text))
+    if application.status == 200 and isinstance(flags, int):
+        findings += _intent(wanted=settings.discord_message_content, granted=bool(flags & MESSAGE_CONTENT))
+    elif settings.discord_message_content:
+        findings.append(Finding(CONTENT, True, "Discord doesn't say whether the portal's switch is on", odd=True))
     return findings
+
+
+def _intent(*, wanted: bool, granted: bool) -> list[Finding]:
+    """Compare the setting with the developer portal's switch."""
+    if wanted and granted:
+        return [Finding(CONTENT, True, "on, as in the developer portal")]
+    if wanted:
+        text = (
+            "on, but not in the developer portal: Discord will refuse the connection; switch Message Content Intent on"
+        )
+        return [Finding(CONTENT, False, f"{text} at discord.com/developers, Bot, or unset this")]
+    if granted:
+        text = (
+            "on, but not asked for; switch it off at discord.com/developers, Bot, or set DISCORD_MESSAGE_CONTENT=true"
+        )
+        return [Finding("Discord's message content intent", True, text)]
+    return []

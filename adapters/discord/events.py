@@ -22,28 +22,27 @@ WITHHELD = (
 _VOCAL = (discord.VoiceChannel, discord.StageChannel)
 
 
-def to_event(message: discord.Message, me: int) -> MessageEvent | None:
+def to_event(
+    message: discord.Message, me: int, *, follows: bool = False, readable: bool = False
+) -> MessageEvent | None:
     """The message as an event; None if it isn't for the bot (user id `me`).
 
-    People's direct messages, mentions of the bot (or of its own role) and replies to it are for the bot. Other roles
-    and @everyone don't count. If there is nothing in it to answer, `notice` says so.
+    People's direct messages, mentions of the bot (or of its own role) and replies to it are for the bot, and what
+    `follows` in a thread of the bot's. Other roles and @everyone don't count. If there is nothing in it to answer,
+    `notice` says so. `readable`: the bot has the message-content intent.
     """
     if not written(message):
         return None
-    replied = message.reference if message.type is discord.MessageType.reply else None
-    original = replied.resolved if replied and isinstance(replied.resolved, discord.Message) else None
-    to_me = original is not None and original.author.id == me
-    role = message.guild.self_role if message.guild else None
-    mentioned = any(user.id == me for user in message.mentions)
-    by_role = role is not None and role in message.role_mentions
-    direct = _direct(message.channel)
-    if not (direct or mentioned or by_role or to_me):
+    spoken_to = addresses(message, me)
+    if not (spoken_to or follows):
         return None
+    mentioned = any(user.id == me for user in message.mentions)
     text = message_text(message, message.content, me)
     forwarded = tuple(_cut(_forwarded(message), FORWARDED))
     attachments = tuple(clean(file.filename) for file in message.attachments)
     attachments += tuple(f'sticker "{clean(sticker.name)}"' for sticker in message.stickers)
-    shown = direct or mentioned  # otherwise Discord withholds the content from bots without the message-content intent
+    # Otherwise Discord withholds the content.
+    shown = readable or mentioned or _direct(message.channel)
     return MessageEvent(
         id=message_key(message.id),
         person=person(message.author),
@@ -54,10 +53,27 @@ def to_event(message: discord.Message, me: int) -> MessageEvent | None:
         attachments=attachments,
         link=message.jump_url,
         reply_to=_above(message),
-        quoted=_own_words(message, original, me),
+        quoted=_own_words(message, _original(message), me),
         forwarded=forwarded,
         notice="" if text or forwarded else _notice(message, shown=shown),
+        addressed=spoken_to,
     )
+
+
+def addresses(message: discord.Message, me: int) -> bool:
+    """Whether a message speaks to the bot (user id `me`): directly, by a mention, or as a reply to it."""
+    original = _original(message)
+    role = message.guild.self_role if message.guild else None
+    mentioned = any(user.id == me for user in message.mentions)
+    by_role = role is not None and role in message.role_mentions
+    to_me = original is not None and original.author.id == me
+    return _direct(message.channel) or mentioned or by_role or to_me
+
+
+def _original(message: discord.Message) -> discord.Message | None:
+    """The message that this one replies to, if Discord shows it."""
+    replied = message.reference if message.type is discord.MessageType.reply else None
+    return replied.resolved if replied and isinstance(replied.resolved, discord.Message) else None
 
 
 def message_text(message: discord.Message, content: str, me: int) -> str:

@@ -15,6 +15,7 @@ from adapters.discord import paste
 from adapters.discord.catch_up import CatchUp
 from adapters.discord.compare import Comparison
 from adapters.discord.events import place, written
+from adapters.discord.followups import Followups
 from adapters.discord.history import Channels
 from adapters.discord.interactions import Interactions
 from adapters.discord.members import Members, Untold
@@ -60,8 +61,10 @@ class Intake:
         catch_up_hours: float,
         rates: Rates,
         guilds: frozenset[str] = frozenset(),
+        *,
+        readable: bool = False,
     ) -> None:
-        """`guilds` are those served; empty: all."""
+        """`guilds` are those served; empty: all. `readable`: the bot has the message-content intent."""
         self._core = core
         self._members = Members(online, pace, guilds)
         self._online = online
@@ -78,8 +81,9 @@ class Intake:
         self.ready = asyncio.Event()
         self.interactions = Interactions(core, self.track)
         channels = Channels(online, pace)
+        self._followups = Followups(channels, readable=readable)
         comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
-        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._members, self._late)
+        self.catch_up = CatchUp(core, catch_up_hours, channels, comparison, self._members, self._followups, self._late)
 
     async def track(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that `stop` must wait for, in the task that discord.py created; do nothing once stopping."""
@@ -110,6 +114,7 @@ class Intake:
         guilds = [guild.id for guild in client.guilds if guild.shard_id == shard]
         log.info("discord: listening as %s in %d guilds (shard %d)", client.user, len(guilds), shard)
         self.ready.set()
+        self._followups.forget()
         gone = await self.catch_up.begin(client, shard)
         for guild in guilds:
             await self.joined(guild)
@@ -133,7 +138,7 @@ class Intake:
             await self.catch_up.wait_for_backlog(message.channel.id, event.id)
             await self.track(self._core.messages.on_message(event, self.reply(event)))
 
-    async def _read(self, message: discord.Message, me: int) -> MessageEvent | None:
+    async def _read(self, message: discord.Message, me: int, *, edited: bool = False) -> MessageEvent | None:
         """The message as an event, once those before it are read. Raises Untold."""
         channel = message.channel.id
         before = self._fetching.get(channel)
@@ -141,10 +146,13 @@ class Intake:
         async def read() -> MessageEvent | None:
             if before is not None:
                 await asyncio.wait([before])
-            event = await paste.read(message, me)
+            followups = self._followups
+            follows = followups.may_have(message) if edited else await followups.follows(message, me)
+            event = await paste.read(message, me, follows=follows, readable=followups.readable)
             return None if event is None else await self._members.marked(event)
 
         asks = self._members.has_to_ask(message.author.id, direct=message.guild is None)
+        asks = asks or (not edited and self._followups.has_to_look(message, me))
         if before is None and not asks and not paste.pending(message):
             return await read()
 
@@ -208,11 +216,11 @@ class Intake:
         self._edits[message.id] = at
         await self.catch_up.wait_for_backlog(message.channel.id)
         try:
-            event = await self._read(message, me)
+            event = await self._read(message, me, edited=True)
         except Untold:
             log.warning("discord:%d: edit ignored: its author may be a stranger", message.id)
             return
-        if event is not None and not known and await self._is_new(event):
+        if event is not None and event.addressed and not known and await self._is_new(event):
             await self.track(self._core.messages.on_message(event, self.reply(event), admitted=True))
         elif paste.unread(event):
             log.warning("discord:%d: edit ignored: its text is not readable", message.id)

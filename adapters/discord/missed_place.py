@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import discord
 
 from adapters.discord import paste
+from adapters.discord.followups import Followups
 from adapters.discord.history import Channels, Unreadable
 from bot.events import MessageEvent
 
@@ -35,7 +36,7 @@ class Place:
     gone: set[str] = field(default_factory=set)
     late: bool = False
 
-    async def read(self, channels: Channels, hours: float) -> deque[MessageEvent]:
+    async def read(self, channels: Channels, followups: Followups, hours: float) -> deque[MessageEvent]:
         """What was missed within the last `hours`. Reads once, retrying transient errors; empty if they last."""
         if self.missed is not None:
             return self.missed
@@ -52,7 +53,11 @@ class Place:
                 return
             async for message in channel.history(limit=None, after=discord.Object(after), oldest_first=True):
                 after = message.id
-                if client.user and (event := await paste.read(message, client.user.id)):
+                if client.user is None:
+                    continue
+                follows = await followups.follows(message, client.user.id, missed=True)
+                event = await paste.read(message, client.user.id, follows=follows, readable=followups.readable)
+                if event is not None:
                     missed.append(event)
 
         try:

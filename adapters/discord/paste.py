@@ -29,12 +29,14 @@ TOO_LONG = f"That is longer than the {CHARACTERS:,} characters that I read at on
 UNFETCHED = "I couldn't get the text that Discord turned into a file. Could you send it again, or in parts?"
 
 
-async def read(message: discord.Message, me: int) -> MessageEvent | None:
+async def read(
+    message: discord.Message, me: int, *, follows: bool = False, readable: bool = False
+) -> MessageEvent | None:
     """The message as an event (`to_event`), with the file's text if there is nothing else. Takes a few seconds at most.
 
     If that text can't be read, the event's notice says so, and `unread` is true.
     """
-    event = to_event(message, me)
+    event = to_event(message, me, follows=follows, readable=readable)
     if event is None or not _pasted(message, event):
         return event
     file = message.attachments[0]

@@ -16,6 +16,8 @@ Payload = dict[str, Any]
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 7, 9, 10, 11
 MESSAGE_CONTENT = 1 << 15
+#: The application's flag for a bot in few servers whose switch for message content is on in the portal.
+CONTENT_LIMITED = 1 << 19
 _REPLAYED = 1000
 
 
@@ -46,6 +48,7 @@ class Gateway:
     """Every session of the fake.
 
     Faults: `refused` connections still to be refused (-1: all), `close_code` sent in answer to IDENTIFY.
+    `content` says whether the portal's switch for message content is on: only then may a session ask for it.
     Counts: `connections` asked for, `identifies` and `resumes` accepted.
     """
 
@@ -57,8 +60,18 @@ class Gateway:
         self.url = ""
         self.refused = 0
         self.close_code = 0
+        self.content = False
         self.connections = self.identifies = self.resumes = 0
         self.seen_identify: list[Payload] = []
+
+    @property
+    def flags(self) -> int:
+        """The application's flags."""
+        return CONTENT_LIMITED if self.content else 0
+
+    def over_rest(self, message: Payload) -> Payload:
+        """A message as REST shows it, where the portal's switch counts and no session does."""
+        return message if self.content else self.withheld(message)
 
     @property
     def live(self) -> list[Session]:
@@ -140,6 +153,9 @@ class Gateway:
     async def _identify(self, socket: web.WebSocketResponse, data: Payload) -> Session | None:
         if data["token"] != self._token or self.close_code:
             await socket.close(code=self.close_code or 4004)
+            return None
+        if data["intents"] & MESSAGE_CONTENT and not self.content:
+            await socket.close(code=4014, message=b"Disallowed intent(s).")
             return None
         self.identifies += 1
         self.seen_identify.append(data)

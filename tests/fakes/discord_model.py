@@ -43,7 +43,10 @@ class Guild:
 
 @dataclass
 class Channel:
-    """A channel, thread or DM, with its messages by id, oldest first; `open_to` are roles that see a private one."""
+    """A channel, thread or DM, with its messages by id, oldest first.
+
+    `open_to` are roles that see a private one; `joined` says whether the bot is a member of a thread.
+    """
 
     id: str
     type: int
@@ -54,6 +57,7 @@ class Channel:
     recipients: tuple[User, ...] = ()
     open_to: tuple[str, ...] = ()
     messages: dict[str, Payload] = field(default_factory=dict)
+    joined: bool = False
 
     def where(self) -> Payload:
         """How an event names it."""
@@ -70,6 +74,8 @@ class Channel:
         if self.type in (PUBLIC_THREAD, PRIVATE_THREAD):
             stamp = datetime.now(UTC).isoformat()
             meta = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": stamp, "locked": False}
+            if self.joined:
+                base["member"] = {"id": self.id, "join_timestamp": stamp, "flags": 1}
             return base | {
                 "owner_id": "1",
                 "message_count": 0,

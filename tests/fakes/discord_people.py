@@ -20,6 +20,10 @@ class People(Answers):
         self.interactions: dict[str, Interaction] = {}
         self.cdn: dict[str, bytes] = {}
 
+    def flags(self) -> int:
+        """The application's flags."""
+        return self.gateway.flags
+
     async def dm(self, user: str, text: str, **extra: Any) -> str:
         """Write to the bot directly; return the message's id."""
         return await self.post(self.dm_with(user), self.user(user), text, **extra)

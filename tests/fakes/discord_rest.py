@@ -79,7 +79,8 @@ async def application(request: web.Request) -> web.Response:
     fake = _fake(request)
     owner = User("1", "Owner").payload()
     info: Payload = {"id": fake.bot.id, "name": fake.bot.name, "icon": None, "description": "", "bot_public": True}
-    info |= {"bot_require_code_grant": False, "verify_key": "0", "owner": owner, "team": None, "flags": 0}
+    info |= {"bot_require_code_grant": False, "verify_key": "0", "owner": owner, "team": None}
+    info |= {"flags": fake.gateway.flags}
     info |= dict.fromkeys(("type", "role_connections_verification_url", "interactions_endpoint_url"))
     info |= {"redirect_uris": [], "flags_new": "0", "explicit_content_filter": 0, "eligible_oauth2_scopes": []}
     counts = ("approximate_user_install_count", "approximate_user_authorization_count", "approximate_guild_count")
@@ -173,6 +174,11 @@ async def post_message(request: web.Request) -> web.Response:
     fake.archived.discard(channel.id)
     known = len(channel.messages)
     message = fake.store(channel, body)
+    if channel.parent and not channel.joined:
+        channel.joined = True
+        member = {"id": channel.id, "user_id": fake.bot.id, "join_timestamp": message["timestamp"], "flags": 1}
+        joined = {"id": channel.id, "member_count": 2, "added_members": [member]} | channel.where()
+        await fake.gateway.dispatch("THREAD_MEMBERS_UPDATE", joined)
     if len(channel.messages) > known:
         await fake.gateway.dispatch("MESSAGE_CREATE", message)
     if fake.lost_answers:
@@ -206,7 +212,7 @@ async def get_messages(request: web.Request) -> web.Response:
     if "around" in query:
         older = sum(int(message["id"]) < int(query["around"]) for message in messages)
         messages = messages[max(0, older - limit // 2) :][:limit]
-    return json_response([_shape(fake.gateway.withheld(message)) for message in messages[-limit:][::-1]])
+    return json_response([_shape(fake.gateway.over_rest(message)) for message in messages[-limit:][::-1]])
 
 
 @ROUTES.route("*", "/api/v10/channels/{channel}/messages/{message}")
@@ -239,7 +245,7 @@ async def one_message(request: web.Request) -> web.Response:
         message |= {"content": str(body["content"]).strip(), "edited_timestamp": datetime.now(UTC).isoformat()}
         fake.touch(message)
         await fake.gateway.dispatch("MESSAGE_UPDATE", message)
-    return json_response(_shape(message))
+    return json_response(_shape(fake.gateway.over_rest(message)))
 
 
 @ROUTES.post("/api/v10/interactions/{id}/{token}/callback")

@@ -41,6 +41,10 @@ class World:
         self.users: dict[str, User] = {}
         self._last_id = itertools.count(1)
 
+    def flags(self) -> int:
+        """The application's flags."""
+        return 0
+
     def snowflake(self, hours_ago: float = 0) -> str:
         """A new id, in order of time."""
         milliseconds = int((time.time() - hours_ago * 3600) * 1000) - EPOCH
@@ -99,7 +103,7 @@ class World:
     def hello(self, shard: int, count: int) -> list[tuple[str, Payload]]:
         """What a shard's new session is told first: READY, then its servers."""
         guilds = [guild for guild in self.guilds.values() if shard_of(guild.id, count) == shard]
-        application = {"id": self.bot.id, "flags": 0}
+        application = {"id": self.bot.id, "flags": self.flags()}
         ready = {"v": 10, "user": self.bot.payload(), "application": application}
         ready["guilds"] = [{"id": guild.id, "unavailable": True} for guild in guilds]
         return [("READY", ready)] + [("GUILD_CREATE", self.described(guild)) for guild in guilds]

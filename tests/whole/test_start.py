@@ -112,6 +112,12 @@ async def test_an_embedder_that_cant_be_used_ends_the_start(
     assert not (tmp_path / "data").exists()
 
 
+async def test_an_intent_that_discord_refuses(tmp_path: Path, claude: FakeClaude, discord: FakeDiscord) -> None:
+    """Message content that isn't switched on in the developer portal ends the start with what to do."""
+    line = await refused(tmp_path, env(claude, discord, DISCORD_MESSAGE_CONTENT="true"))
+    assert line.startswith("error: DISCORD_MESSAGE_CONTENT: Discord refuses the message content intent; switch ")
+
+
 async def test_misspelt_variables_are_named(tmp_path: Path, claude: FakeClaude, discord: FakeDiscord) -> None:
     """One line names what is set and not used, in the environment and in `.env`, and what may have been meant."""
     (tmp_path / "home").mkdir()
