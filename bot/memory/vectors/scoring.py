@@ -12,21 +12,6 @@ from bot.memory.vectors.values import Floats, Vector
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[Any]
 
-#: What the arrays say of a memory. Times are seconds since 1970; the last five but one are keyed hashes, 0 for none.
-ROW = np.dtype(
-    [
-        ("id", "i8"),
-        ("created_at", "f8"),
-        ("seen_at", "f8"),
-        ("length", "i4"),
-        ("audience", "i8"),
-        ("run", "i8"),
-        ("conversation", "i8"),
-        ("signature", "i8"),
-        ("superseded", "?"),
-    ]
-)
-
 #: BM25's usual constants: how fast repeats of a word saturate, and how much a long text is held against it.
 K1, B = 1.2, 0.75
 

@@ -10,6 +10,21 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
 
+#: What the arrays say of a memory. Times are seconds since 1970; the last five but one are keyed hashes, 0 for none.
+ROW = np.dtype(
+    [
+        ("id", "i8"),
+        ("created_at", "f8"),
+        ("seen_at", "f8"),
+        ("length", "i4"),
+        ("audience", "i8"),
+        ("run", "i8"),
+        ("conversation", "i8"),
+        ("signature", "i8"),
+        ("superseded", "?"),
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -72,7 +87,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Memories of one person in the order of their insertion: what `scoring.ROW` says of them, and their scores.
+    """Memories of one person in the order of their insertion: what `ROW` says of them, and their scores.
 
     `cosine` with the query's vector is -1 to 1; `bm25` for its words is 0 where none occurs. Both are 0 where not asked
     for.
@@ -81,6 +96,11 @@ class Scored:
     rows: npt.NDArray[Any]
     cosine: Floats
     bm25: Floats
+
+    @classmethod
+    def none(cls) -> "Scored":
+        """No memories."""
+        return cls(np.empty(0, dtype=ROW), np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)

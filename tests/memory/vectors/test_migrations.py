@@ -97,3 +97,23 @@ def test_memories_of_every_script_are_indexed_anew(place: tuple[Open, Run], requ
             assert [row.id for row in store.find("ann", words)] == [name]
         store.forget("ann", ["m1"])
         assert not by_words(store, "고양이", dims=4)
+
+
+def test_people_from_before_the_cache_are_found_and_kept_fresh(postgres_url: str) -> None:
+    """On PostgreSQL, memories of an earlier version are found as they are, and as they then become."""
+    with contextlib.closing(PostgresStore(postgres_url, DIMS, MODEL)) as store:
+        for number, user in enumerate(("ann", "ann", "bob")):
+            store.insert([[1, number, 0, 0]], [payload(f"Likes {number}", user)], [f"m{number}"])
+    with psycopg.connect(postgres_url) as conn:
+        conn.execute("DROP TRIGGER memory_written ON memories")
+        conn.execute("DROP FUNCTION memory_written")
+        conn.execute("DROP TABLE memory_people")
+        conn.execute("UPDATE memory_version SET version_num = '0002'")
+    with contextlib.closing(PostgresStore(postgres_url, DIMS, MODEL)) as store:
+        assert [len(by_words(store, "likes", user, dims=4)) for user in ("ann", "bob")] == [2, 1]
+        with psycopg.connect(postgres_url) as conn:
+            conn.execute("DELETE FROM memories WHERE memory_id = 'm1'")
+        assert [len(by_words(store, "likes", user, dims=4)) for user in ("ann", "bob")] == [1, 1]
+        store.forget_user("ann")
+        with psycopg.connect(postgres_url) as conn:
+            assert conn.execute("SELECT count(*) FROM memory_people").fetchone() == (1,)

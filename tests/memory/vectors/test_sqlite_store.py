@@ -16,7 +16,6 @@ from tests.memory.vectors.contract import (
     START,
     StoreContract,
     by_words,
-    change,
     count,
     fill,
     payload,
@@ -71,60 +70,6 @@ def test_only_the_owner_can_read_the_files(path: Path) -> None:
     assert [file.name for file in files] == ["bot.db", "bot.db-shm", "bot.db-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    store.close()
-
-
-def test_another_stores_writes_are_seen_at_once(path: Path) -> None:
-    """What another process adds, changes or erases shows in the next search, however warm the cache is."""
-    one, other = SqliteStore(path, DIMS, "model"), SqliteStore(path, DIMS, "model")
-    asked = {"user_id": "ann"}
-    ids = fill(one, ["likes tea", "likes coffee"])
-    assert len(other.search("", vector(0), 5, asked)) == 2
-    one.insert([vector(2)], [payload("likes water")], ["water"])
-    assert texts(other.search("", vector(2), 1, asked)) == ["likes water"]
-    one.forget("ann", [ids[0]])
-    assert set(texts(other.search("", vector(0), 5, asked))) == {"likes coffee", "likes water"}
-    change(one, "water", vector=vector(7))
-    assert other.search("", vector(7), 1, asked)[0].score == pytest.approx(1, abs=1e-5)
-    one.forget_user("ann")
-    assert other.search("", vector(0), 5, asked) == []
-    fill(one, ["a new start"])
-    assert texts(other.search("", vector(0), 5, asked)) == ["a new start"]
-    one.close()
-    other.close()
-
-
-def test_a_search_with_a_warm_cache_stays_exact_as_memories_come_and_go(path: Path) -> None:
-    """After many adds, updates and deletions the cached vectors are those of the file."""
-    warm = SqliteStore(path, DIMS, "model")
-    random = np.random.default_rng(5)
-    live: list[str] = []
-    for step in range(300):
-        choice = random.integers(10)
-        if choice < 6 or not live:
-            warm.insert([vector(step)], [payload(f"note {step}")], [f"id{step}"])
-            live.append(f"id{step}")
-        elif choice < 8:
-            warm.forget("ann", [live.pop(int(random.integers(len(live))))])
-        else:
-            change(warm, live[int(random.integers(len(live)))], vector=vector(1000 + step))
-        if step % 3 == 0:
-            cold = SqliteStore(path, DIMS, "model")
-            query = vector(-step % 7919)
-            found, expected = (each.search("note", query, 10, {"user_id": "ann"}) for each in (warm, cold))
-            assert [(row.id, row.score) for row in found] == [(row.id, row.score) for row in expected]
-            cold.close()
-    warm.close()
-
-
-def test_the_cache_is_bounded(path: Path) -> None:
-    """The cache never holds more than its limit, and forgets the least recent people first."""
-    store = SqliteStore(path, DIMS, "model", cache_bytes=20_000)
-    for person in range(30):
-        fill(store, [f"note {number}" for number in range(10)], f"p{person}")
-        assert len(store.search("", vector(0), 20, {"user_id": f"p{person}"})) == 10
-        assert store._cache._total <= 20_000
-    assert 0 < len(store._cache._entries) < 30
     store.close()
 
 

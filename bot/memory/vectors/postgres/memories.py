@@ -21,18 +21,20 @@ class PostgresMemories:
         rows.lock(conn, person)
         self._conn = conn
         self._meta = meta
-        self._person = person
+        self.person = person
         self._table = table_of(person)
         self._stained = False
+        #: Whether anything was erased.
+        self.erased = False
 
     def finish(self) -> None:
         """Note where the pages hold what was replaced."""
         if self._stained:
-            erasure.note(self._conn, part_of(self._person))
+            erasure.note(self._conn, part_of(self.person))
 
     def _where(self, condition: str, *params: Any) -> list[Stored]:
         found = self._conn.execute(
-            f"{STORED} {self._table} WHERE person = %s AND {condition} ORDER BY seq", (self._person, *params)
+            f"{STORED} {self._table} WHERE person = %s AND {condition} ORDER BY seq", (self.person, *params)
         )
         return [*map(to_stored, found)]
 
@@ -51,52 +53,55 @@ class PostgresMemories:
 
     def same(self, text: str, scope: str) -> Stored | None:
         run = self._meta.digest("run", scope)
-        signature = rows.signature(self._person, text)
+        signature = rows.signature(self.person, text)
         found = self._where("signature = %s AND run = %s AND superseded_by IS NULL", signature, run)
         return found[0] if found else None
 
     def vector(self, number: int) -> Vector:
         found = self._conn.execute(
             f"SELECT vector_{self._meta.number}::text FROM {self._table} WHERE person = %s AND seq = %s",
-            (self._person, number),
+            (self.person, number),
         ).fetchone()
         assert found is not None
         return np.array(found[0].strip("[]").split(","), dtype=np.float32)
 
     def add(self, records: Sequence[Record]) -> None:
         for record in records:
-            rows.add(self._conn, self._meta, self._person, record)
+            rows.add(self._conn, self._meta, self.person, record)
 
     def replace(self, number: int, payload: Mapping[str, Any]) -> None:
-        rows.replace(self._conn, self._meta, self._person, number, payload)
+        rows.replace(self._conn, self._meta, self.person, number, payload)
         self._stained = True
 
     def revector(self, number: int, vector: Vector) -> None:
-        rows.revector(self._conn, self._meta, self._person, number, vector)
+        rows.revector(self._conn, self._meta, self.person, number, vector)
         self._stained = True
 
     def erase(self, gone: Iterable[Stored]) -> int:
-        return rows.erase(self._conn, self._person, "seq = ANY(%s)", [[stored.number for stored in gone]])
+        erased = rows.erase(self._conn, self.person, "seq = ANY(%s)", [[stored.number for stored in gone]])
+        self.erased |= erased > 0
+        return erased
 
     def erase_all(self) -> int:
-        return rows.erase(self._conn, self._person)
+        self.erased = True
+        return rows.erase_person(self._conn, self.person)
 
     def supersede(self, memory_ids: Sequence[str], by: str, scope: str) -> None:
         self._conn.execute(
             f"UPDATE {self._table} SET superseded_by = %s"
             " WHERE person = %s AND memory_id = ANY(%s) AND run = %s AND superseded_by IS NULL",
-            (by, self._person, [*memory_ids], self._meta.digest("run", scope)),
+            (by, self.person, [*memory_ids], self._meta.digest("run", scope)),
         )
 
     def superseded(self, by: Mapping[str, str | None]) -> None:
         for memory_id, newer in by.items():
             self._conn.execute(
                 f"UPDATE {self._table} SET superseded_by = %s WHERE person = %s AND memory_id = %s",
-                (newer, self._person, memory_id),
+                (newer, self.person, memory_id),
             )
 
     def revive(self, replaced_by: Sequence[str]) -> None:
         self._conn.execute(
             f"UPDATE {self._table} SET superseded_by = NULL WHERE person = %s AND superseded_by = ANY(%s)",
-            (self._person, [*replaced_by]),
+            (self.person, [*replaced_by]),
         )

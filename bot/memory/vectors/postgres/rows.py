@@ -1,23 +1,18 @@
 """Reading and writing memories on PostgreSQL: every statement about rows. Each runs inside a caller's transaction."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
-
-import numpy as np
-import numpy.typing as npt
 
 from bot.memory.vectors.meta import Meta, signature_key, term_key
 from bot.memory.vectors.payloads import decode, encode, sources_of, text_of, times
 from bot.memory.vectors.postgres import erasure
-from bot.memory.vectors.postgres.schema import PARTS, part_of, person_key, table
-from bot.memory.vectors.scoring import ROW, bm25
-from bot.memory.vectors.values import Floats, Query, Record, Row, Scored, Stored, Vector
+from bot.memory.vectors.postgres.schema import PARTS, part_of, table
+from bot.memory.vectors.values import Record, Row, Stored, Vector
 from bot.storage.postgres_pool import Connection
 from bot.text import keywords
 
-_COLUMNS = "seq, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
 #: What a memory's payload is read with: its number, id, what replaced it, the payload.
 STORED = "SELECT seq, memory_id, superseded_by, payload FROM"
 
@@ -25,68 +20,6 @@ STORED = "SELECT seq, memory_id, superseded_by, payload FROM"
 def lock(conn: Connection, person: UUID) -> None:
     """Let one transaction at a time write about a person, in whatever process; held until the transaction ends."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(person.bytes[:8], "big", signed=True),))
-
-
-def where(meta: Meta, query: Query) -> tuple[str, list[Any]]:
-    """What of a filter the columns can answer, as SQL and its parameters."""
-    parts = ["person = %s"]
-    params: list[Any] = [person_key(meta, query.user_id)]
-    for column, values in (("audience", query.audiences), ("run", query.runs)):
-        if values is not None:
-            parts.append(f"{column} = ANY(%s::bigint[])")
-            params.append([meta.digest(column, value) for value in values])
-    if query.superseded is not None:
-        parts.append(f"superseded_by IS {'NOT ' if query.superseded else ''}NULL")
-    return " AND ".join(parts), params
-
-
-def read(conn: Connection, meta: Meta, query: Query, vector: Vector | None = None, text: str = "") -> Scored:
-    """All memories that the columns' part of the filter lets through, scored exactly by PostgreSQL and BM25.
-
-    The statistics of BM25 are those of the memories read.
-    """
-    condition, params = where(meta, query)
-    person = person_key(meta, query.user_id)
-    weights = term_keys(person, keywords.terms(text))
-    cosine = "0::real" if vector is None else f"(-(vector_{meta.number} <#> %s::vector))::real"
-    scored: list[Any] = [] if vector is None else [literal(vector)]
-    matching = "CASE WHEN terms && %s::integer[] THEN terms END" if weights else "NULL::integer[]"
-    if weights:
-        scored.append(list(weights))
-    found = (
-        conn.cursor(binary=True)
-        .execute(
-            f"SELECT {_COLUMNS}, {cosine}, {matching} FROM {table_of(person)} WHERE {condition} ORDER BY seq",
-            [*scored, *params],
-        )
-        .fetchall()
-    )
-    rows = np.array([row[:9] for row in found], dtype=ROW)
-    lengths = rows["length"]
-    average = max(float(lengths.mean()), 1.0) if len(rows) else 1.0
-    return Scored(
-        rows,
-        np.nan_to_num(np.array([row[9] for row in found], dtype=np.float32)),
-        bm25(lengths, len(rows), average, _held([row[10] for row in found], weights)),
-    )
-
-
-def _held(
-    terms: Sequence[Sequence[int] | None], weights: Mapping[int, int]
-) -> Iterator[tuple[npt.NDArray[np.intp], Floats, float]]:
-    """Each of a query's terms that occurs: the places of the rows that hold it, how often, and its weight.
-
-    `terms` are the rows' own (None: none of those asked for).
-    """
-    counts: dict[int, dict[int, int]] = {}
-    for place, row in enumerate(terms):
-        for term in row or ():
-            if term in weights:
-                held_by = counts.setdefault(term, {})
-                held_by[place] = held_by.get(place, 0) + 1
-    for term, held_by in counts.items():
-        places = np.fromiter(held_by, dtype=np.intp)
-        yield places, np.fromiter(held_by.values(), dtype=np.float32), weights[term]
 
 
 def term_keys(person: UUID, counts: Mapping[str, int]) -> Counter[int]:
@@ -182,6 +115,13 @@ def erase(conn: Connection, person: UUID, condition: str = "true", params: Seque
     gone = conn.execute(f"DELETE FROM {table_of(person)} WHERE person = %s AND {condition}", (person, *params)).rowcount
     if gone:
         erasure.note(conn, part_of(person))
+    return gone
+
+
+def erase_person(conn: Connection, person: UUID) -> int:
+    """Delete everything about a person; return how many memories there were."""
+    gone = erase(conn, person)
+    conn.execute("DELETE FROM memory_people WHERE person = %s", (person,))
     return gone
 
 

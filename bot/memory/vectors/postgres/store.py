@@ -1,7 +1,6 @@
 """The store of memories on PostgreSQL, for many processes and hosts with no lasting disk.
 
-PostgreSQL finds the person's rows by their key and computes each one's cosine; keywords are scored by BM25 over that
-person's memories alone.
+A person's rows are found by their key. They are kept as arrays as long as `memory_people` says that none has changed.
 """
 
 import logging
@@ -10,9 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.memory.vectors.base import VectorStore
+from bot.memory.vectors.matrix import scored
 from bot.memory.vectors.payloads import decode, owner
+from bot.memory.vectors.person_cache import CACHE_BYTES, Cache
 from bot.memory.vectors.postgres import erasure, rows, schema
 from bot.memory.vectors.postgres.memories import PostgresMemories
+from bot.memory.vectors.postgres.reader import PostgresReader
 from bot.memory.vectors.postgres.rows import STORED, table_of, to_row
 from bot.memory.vectors.postgres.schema import PARTS, person_key, table
 from bot.memory.vectors.values import Query, Row, Scored, Vector
@@ -42,9 +44,12 @@ class PostgresStore(VectorStore):
     EmbedderChanged where another embedder's vectors are stored, and MemoryUnavailable where PostgreSQL fails later.
     """
 
-    def __init__(self, url: str, dims: int, model: str, *, connections: int = 8) -> None:
+    def __init__(
+        self, url: str, dims: int, model: str, *, connections: int = 8, cache_bytes: int = CACHE_BYTES
+    ) -> None:
         postgres_pool.check(url)
         self._dims = dims
+        self._cache = Cache(cache_bytes, dims)
         self._pool = Pool(url, connections)
         try:
             with self._pool.connection() as conn:
@@ -57,6 +62,7 @@ class PostgresStore(VectorStore):
     def close(self) -> None:
         """Close the connections; the store can't be used afterwards."""
         self._pool.close()
+        self._cache.clear()
 
     def scrub(self) -> None:
         """Rewrite what holds erased rows, in whatever process they were erased, and was in use until now."""
@@ -97,6 +103,8 @@ class PostgresStore(VectorStore):
         memories = PostgresMemories(conn, self._meta, self._key(user_id))
         yield memories
         memories.finish()
+        if memories.erased:
+            self._cache.drop(memories.person)
 
     def _key(self, user_id: str) -> uuid.UUID:
         if not user_id:
@@ -109,7 +117,8 @@ class PostgresStore(VectorStore):
         return any(person != own for (person,) in found)
 
     def _scored(self, conn: Connection, query: Query, vector: Vector | None, text: str) -> Scored:
-        return rows.read(conn, self._meta, query, vector, text)
+        reader = PostgresReader(conn, self._meta, self._key(query.user_id))
+        return scored(self._meta, reader, self._cache.matrix(reader), query, vector, text)
 
     def _fetched(self, conn: Connection, numbers: Sequence[int]) -> dict[int, Row]:
         return rows.fetch(conn, numbers)

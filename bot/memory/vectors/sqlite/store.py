@@ -12,19 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from bot.memory.vectors.base import VectorStore
+from bot.memory.vectors.matrix import scored
 from bot.memory.vectors.payloads import decode, owner
-from bot.memory.vectors.scoring import ROW, Mask, best, member
-from bot.memory.vectors.sqlite import person_cache, rows
+from bot.memory.vectors.person_cache import CACHE_BYTES, Cache
+from bot.memory.vectors.scoring import best
+from bot.memory.vectors.sqlite import rows
 from bot.memory.vectors.sqlite.file import StoreFile
 from bot.memory.vectors.sqlite.memories import SELECT, SqliteMemories, numbered, taught
-from bot.memory.vectors.sqlite.person_cache import Matrix
+from bot.memory.vectors.sqlite.reader import SqliteReader
 from bot.memory.vectors.sqlite.schema import SEQ_BITS
 from bot.memory.vectors.values import Query, Row, Scored, Stored, Vector
-from bot.text import keywords
 from bot.text.keywords import Words
-
-#: What the cache of people's vectors may take, in bytes: 50,000 memories of one person, or a thousand people with 50.
-CACHE_BYTES = 60 << 20
 
 _EVERYBODY = 0, (1 << 63) - 1
 
@@ -39,7 +37,7 @@ class SqliteStore(VectorStore):
         self._file = StoreFile(path, dims, model)
         self._layout = self._file.layout
         self._meta, self._dims = self._layout.meta, self._layout.blocks.dims
-        self._cache = person_cache.Cache(cache_bytes)
+        self._cache = Cache(cache_bytes, self._dims)
 
     def close(self) -> None:
         """Close the connections; the store can't be used afterwards."""
@@ -86,7 +84,7 @@ class SqliteStore(VectorStore):
         yield memories
         memories.finish()
         if memories.erased:
-            self._cache.drop(person.id)
+            self._cache.drop(self._meta.person_key(user_id))
 
     def _is_anothers(self, conn: sqlite3.Connection, user_id: str, memory_ids: Sequence[str]) -> bool:
         person = rows.find_person(conn, self._layout, user_id)
@@ -98,38 +96,30 @@ class SqliteStore(VectorStore):
         )
 
     def _scored(self, conn: sqlite3.Connection, query: Query, vector: Vector | None, text: str) -> Scored:
-        matrix = self._matrix(conn, query.user_id)
-        if matrix is None:
-            nothing = np.empty(0, dtype=np.float32)
-            return Scored(np.empty(0, dtype=ROW), nothing, nothing)
-        among = self._mask(matrix, query)
-        bm25 = person_cache.keyword(conn, matrix, among, keywords.terms(text))[among]
-        if vector is None:
-            return Scored(matrix.rows[among], np.zeros(len(bm25), dtype=np.float32), bm25)
-        return Scored(matrix.rows[among], person_cache.semantic(conn, self._layout, matrix, vector)[among], bm25)
+        reader = self._reader(conn, query.user_id)
+        if reader is None:
+            return Scored.none()
+        return scored(self._meta, reader, self._cache.matrix(reader), query, vector, text)
 
-    def _matrix(self, conn: sqlite3.Connection, user_id: str) -> Matrix | None:
-        person = rows.find_person(conn, self._layout, user_id)
-        return self._cache.matrix(conn, self._layout, person) if person is not None else None
-
-    def _mask(self, matrix: Matrix, query: Query) -> Mask:
-        mask = np.ones(len(matrix.rows), dtype=np.bool_)
-        for column, values in (("audience", query.audiences), ("run", query.runs)):
-            if values is not None:
-                mask &= member(matrix.rows[column], (self._meta.digest(column, value) for value in values))
-        if query.superseded is not None:
-            mask &= matrix.rows["superseded"] == query.superseded
-        return mask
+    def _reader(self, conn: sqlite3.Connection, user_id: str) -> SqliteReader | None:
+        person, key = rows.find_person(conn, self._layout, user_id), self._meta.person_key(user_id)
+        if person is None:
+            self._cache.drop(key)
+            return None
+        return SqliteReader(conn, self._layout, key, person)
 
     def _fetched(self, conn: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Row]:
         return {stored.number: _row(stored) for stored in numbered(conn, numbers)}
 
     def _holding(self, conn: sqlite3.Connection, user_id: str, words: Words) -> list[int]:
-        matrix = self._matrix(conn, user_id)
+        reader = self._reader(conn, user_id)
+        if reader is None:
+            return []
+        matrix = self._cache.matrix(reader)
         if matrix is None:
             return []
         found = matrix.rows
-        held = person_cache.holding(conn, matrix.person, words.indexed())
+        held = reader.holding(words.indexed())
         if held is not None:
             found = found[np.isin(found["id"], held)]
         return [int(number) for number in found["id"][best(found["created_at"], len(found), later_first=True)]]
