@@ -114,7 +114,7 @@ async def _slack(proxy: FakeProxy, known: Callable[..., Awaitable[str]]) -> None
     async with FakeSlack() as slack:
         slack.url = await known("slack.test", slack.url)
         slack.api_base = f"{slack.url}/api"
-        async with slack_core.running(SlackAdapter(slack_core.settings(slack), slack_core.StubCore())):
+        async with slack_core.running(SlackAdapter(slack_core.settings(slack), slack_core.ScriptedCore())):
             await slack.dm(ANN, "hi")
             assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
 

@@ -46,14 +46,14 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore(AllRoles):
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `asked` what `open_form` does; another process
+    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `form` what `open_form` does; another process
     has `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
     admissions, `admit_failures`.
     """
 
     speech: Speech = echo
     view: Callable[[CommandEvent | PressEvent | SubmitEvent], View] = lambda event: View("Nothing is remembered.")
-    asked: Form | View = field(default_factory=lambda: View("Not now."))
+    form: Form | View = field(default_factory=lambda: View("Not now."))
     seen: list[tuple[str, str, datetime]] = field(default_factory=list)
     recent: list[tuple[str, str, datetime]] = field(default_factory=list)
     journal_failures: int = 0
@@ -108,7 +108,7 @@ class StubCore(AllRoles):
 
     async def open_form(self, event: PressEvent) -> Form | View:
         self.presses.append(event)
-        return self.asked
+        return self.form
 
     async def on_submit(self, event: SubmitEvent) -> View:
         self.submits.append(event)

@@ -137,4 +137,4 @@ def view(event: CommandEvent | PressEvent | SubmitEvent) -> View:
 
 def contract_core() -> StubCore:
     """A core that echoes messages, and shows a list with a button that acts and one that opens a form."""
-    return StubCore(view=view, asked=FORM)
+    return StubCore(view=view, form=FORM)

@@ -60,7 +60,7 @@ async def test_a_view_of_emoji_is_shown() -> None:
         buttons = (Button(long, "edit:1", opens_form=True),)
         return View(long, items, buttons=buttons, menu=menu, menu_label=long, footer=long)
 
-    core = StubCore(view=view, asked=Form(long, long, long, "edit:1", limit=4000), suggestions=[long])
+    core = StubCore(view=view, form=Form(long, long, long, "edit:1", limit=4000), suggestions=[long])
     async with FakeDiscord() as fake, running(fake, core):
         shown = await fake.slash("Ana", "memories")
         assert EMOJI in await shown.answer()

@@ -31,7 +31,7 @@ def answer(event: CommandEvent | PressEvent | SubmitEvent) -> View:
 
 @pytest.fixture
 async def core(fake: FakeDiscord) -> AsyncIterator[StubCore]:
-    stub = StubCore(view=answer, asked=FORM)
+    stub = StubCore(view=answer, form=FORM)
     async with running(fake, stub):
         yield stub
 
@@ -81,7 +81,7 @@ async def test_a_form_in_the_older_shape_is_understood(fake: FakeDiscord, core: 
 
 async def test_a_form_that_may_not_be_opened(fake: FakeDiscord) -> None:
     """Where the core gives a view instead, it takes the place of the one before."""
-    core = StubCore(view=answer, asked=View("That memory is gone."))
+    core = StubCore(view=answer, form=View("That memory is gone."))
     async with running(fake, core):
         shown = await memories(fake)
         pressed = await fake.press("Ana", shown.buttons["Edit"], shown)
@@ -91,7 +91,7 @@ async def test_a_form_that_may_not_be_opened(fake: FakeDiscord) -> None:
 
 async def test_a_form_survives_a_restart(fake: FakeDiscord) -> None:
     """Opened by one process, understood by the next."""
-    async with running(fake, StubCore(view=answer, asked=FORM)):
+    async with running(fake, StubCore(view=answer, form=FORM)):
         shown = await memories(fake)
         pressed = await fake.press("Ana", shown.buttons["Edit"], shown)
         await until(lambda: pressed.form, "no form")
@@ -132,7 +132,7 @@ async def test_what_is_too_much_for_discord_is_cut(fake: FakeDiscord) -> None:
     buttons = tuple(Button("z" * 200, f"page:{number}") for number in range(40))
     core = StubCore(
         view=lambda event: replace(LIST, menu=(Option("", "none"), *options), menu_label="m" * 300, buttons=buttons),
-        asked=Form("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, limit=9000),
+        form=Form("t" * 99, "l" * 99, "v" * 9000, "edit:" + "1" * 85, limit=9000),
     )
     async with running(fake, core):
         shown = await memories(fake)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack
 
 
@@ -17,13 +17,13 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 
 @pytest.fixture
-def core() -> StubCore:
+def core() -> ScriptedCore:
     """A core that answers each message once."""
-    return StubCore()
+    return ScriptedCore()
 
 
 @pytest.fixture
-async def bot(slack: FakeSlack, core: StubCore) -> AsyncIterator[SlackAdapter]:
+async def bot(slack: FakeSlack, core: ScriptedCore) -> AsyncIterator[SlackAdapter]:
     """The adapter, listening."""
     async with running(SlackAdapter(settings(slack), core)) as adapter:
         yield adapter

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.slack.adapter import SlackAdapter
 from bot.model import Audience, Person
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault, would_ping
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -27,7 +27,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
 class TestAnswers:
     """What is meant for the bot is answered once, where it was said."""
 
-    async def test_dm(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_dm(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A direct message is answered at its top level, and the core is told who, where and when."""
         ts = await slack.dm(ANN, "I like &lt;b&gt; &amp; tea")
         channel = slack.dm_channel(ANN)
@@ -40,14 +40,14 @@ class TestAnswers:
         assert event.at.timestamp() == pytest.approx(float(ts), abs=1e-3)
         assert event.link == f"https://fake.slack.com/archives/{channel}/p{ts.replace('.', '')}"
 
-    async def test_dm_thread(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_dm_thread(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A thread in a direct message is a conversation of its own, answered in it."""
         root = await slack.dm(ANN, "one")
         await slack.dm(ANN, "two", thread_ts=root)
         assert await slack.answer(slack.dm_channel(ANN), root) == "You said: two"
         assert core.events[-1].place.thread == root
 
-    async def test_mention_arrives_twice(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_mention_arrives_twice(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A mention is answered once, in its thread, though Slack delivers it twice: both copies have one id."""
         ts = await slack.mention(GENERAL, ANN, "hello")
         assert await slack.answer(GENERAL, ts) == "You said: hello"
@@ -59,7 +59,7 @@ class TestAnswers:
         place = core.events[0].place
         assert (place.audience, place.thread, place.name) == (Audience.PUBLIC, ts, "#general")
 
-    async def test_follow_up(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_follow_up(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """In a thread where the bot answers, a message needs no mention; one to somebody else is let pass."""
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
@@ -69,7 +69,7 @@ class TestAnswers:
         assert [event.text for event in core.events] == ["hello", "and now?"]
         assert slack.counts["conversations.replies"] == 0
 
-    async def test_not_for_the_bot(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_not_for_the_bot(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Talk among people, other bots, edits, notices and the bot's own messages are acknowledged and let pass."""
         root = await slack.say(GENERAL, ANN, "lunch?")
         await slack.say(GENERAL, BEN, "yes", root)
@@ -87,7 +87,7 @@ class TestAnswers:
         await slack.acknowledged()
         assert [event.text for event in core.events] == ["last"]
 
-    async def test_thread_of_others_is_asked_once(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_thread_of_others_is_asked_once(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Whether a thread is the bot's is asked of Slack once, not for each message in it."""
         root = await slack.say(GENERAL, ANN, "lunch?")
         for text in ("yes", "no", "maybe"):
@@ -97,7 +97,7 @@ class TestAnswers:
         assert slack.counts["conversations.replies"] == 1
         assert [event.text for event in core.events] == ["last"]
 
-    async def test_tokens(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_tokens(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Mentions, channels and links are read as people see them, and an escaped bracket stays one."""
         await slack.mention(
             GENERAL,
@@ -137,7 +137,7 @@ class TestAnswers:
         ],
     )
     async def test_odd_input(
-        self, slack: FakeSlack, core: StubCore, text: str, extra: dict[str, Any], expected: str
+        self, slack: FakeSlack, core: ScriptedCore, text: str, extra: dict[str, Any], expected: str
     ) -> None:
         """Whatever is written reaches the core as text that can be stored, and the next message is answered."""
         core.reply = lambda event: event.text or "nothing"
@@ -148,9 +148,9 @@ class TestAnswers:
             assert core.events[0].attachments == ("plan.pdf", "file")
         await slack.dm(ANN, "next")
         assert await slack.answer(slack.dm_channel(ANN), until=lambda said: said == "next")
-        assert core.errors == []
+        assert core.failures == []
 
-    async def test_no_ping(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_no_ping(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Nothing that an answer says can ping, in text, in code or spelled as entities."""
         core.reply = lambda event: (
             "<!channel> <!here|x> <@U0BEN> <#C0GENERAL> @channel <!subteam^S1> &lt;!here&gt;\n`<!channel>` <https://e.x|bank>\n"
@@ -166,7 +166,7 @@ class TestAnswers:
         call = next(args for method, args in slack.calls if method == "chat.postMessage")
         assert (call["link_names"], call["unfurl_links"], call["unfurl_media"]) == (False, False, False)
 
-    async def test_names_never_delay(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_names_never_delay(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A name that Slack is slow to tell is the user's id, and the answer goes out."""
         slack.fail("users.info", Fault(delay=30))
         await slack.dm(ANN, "hi")
@@ -178,7 +178,7 @@ class TestAnswers:
 class TestPlaces:
     """Who can read a place is told as narrowly as it is."""
 
-    async def test_team_of_the_body(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_team_of_the_body(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A channel's workspace is the body's; whoever writes is one person, whatever workspace they are named with."""
         await slack.say(GENERAL, ANN, f"<@{BOT}> one", body={"team_id": "T0OTHER"})
         await slack.say(GENERAL, ANN, f"<@{BOT}> two", user_team="T0THEIRS")
@@ -199,21 +199,23 @@ class TestPlaces:
             ({"is_mpim": True, "is_private": True}, Audience.MEMBERS),
         ],
     )
-    async def test_audience(self, slack: FakeSlack, core: StubCore, signs: dict[str, bool], audience: Audience) -> None:
+    async def test_audience(
+        self, slack: FakeSlack, core: ScriptedCore, signs: dict[str, bool], audience: Audience
+    ) -> None:
         """Only a channel that everybody in the workspace, and nobody else, can read is public."""
         slack.add_channel("C0NEW", "new", **signs)
         await slack.mention("C0NEW", ANN, "hi")
         await slack.wait(lambda: core.events)
         assert core.events[0].place.audience is audience
 
-    async def test_unknown_is_the_narrowest(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_unknown_is_the_narrowest(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A channel that Slack won't describe counts as closed."""
         slack.fail("conversations.info", Fault(error="missing_scope"))
         await slack.mention(GENERAL, ANN, "hi")
         await slack.wait(lambda: core.events)
         assert core.events[0].place.audience is Audience.MEMBERS
 
-    async def test_asked_once(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_asked_once(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Channels and people are asked about once, not for each message."""
         for number in range(5):
             await slack.mention(GENERAL, ANN, str(number))
@@ -224,10 +226,10 @@ class TestPlaces:
 
 async def test_follow_up_after_restart(slack: FakeSlack) -> None:
     """A thread that the bot answered in before its restart is still the bot's."""
-    async with running(SlackAdapter(settings(slack), StubCore())):
+    async with running(SlackAdapter(settings(slack), ScriptedCore())):
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
-    again = StubCore()
+    again = ScriptedCore()
     async with running(SlackAdapter(settings(slack), again)):
         await slack.say(GENERAL, ANN, "still there?", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
 
 
-def _seen(core: StubCore, channel: str, ts: str, thread: str = "") -> None:
+def _seen(core: ScriptedCore, channel: str, ts: str, thread: str = "") -> None:
     """Let a message be the newest that was seen in a place."""
-    core.places.append((f"slack:{TEAM}:{channel}:{thread}", f"slack:{TEAM}:{channel}:{ts}", datetime.now(UTC)))
+    core.seen.append((f"slack:{TEAM}:{channel}:{thread}", f"slack:{TEAM}:{channel}:{ts}", datetime.now(UTC)))
 
 
 def _old(slack: FakeSlack, channel: str, text: str, age: timedelta) -> str:
@@ -27,7 +27,7 @@ def _old(slack: FakeSlack, channel: str, text: str, age: timedelta) -> str:
 
 async def test_dm(slack: FakeSlack) -> None:
     """Direct messages sent while the bot was down are answered, oldest first, and those before them are not."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     _seen(core, channel, slack.unheard(channel, ANN, "seen"))
     for text in ("one", "two", "three"):
@@ -41,7 +41,7 @@ async def test_dm(slack: FakeSlack) -> None:
 
 async def test_channel(slack: FakeSlack) -> None:
     """In known channels, mentions and what was written in the bot's threads are answered; other talk is let pass."""
-    core = StubCore()
+    core = ScriptedCore()
     root = slack.unheard(GENERAL, ANN, f"<@{BOT}> seen")
     _seen(core, GENERAL, root, root)
     slack.unheard(GENERAL, ANN, "in the thread", root)
@@ -62,7 +62,7 @@ async def test_channel(slack: FakeSlack) -> None:
 
 async def test_dm_thread(slack: FakeSlack) -> None:
     """A direct message that was answered in a thread meanwhile is still one of the top level, and so is its answer."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     _seen(core, channel, slack.unheard(channel, ANN, "seen"))
     root = slack.unheard(channel, ANN, "one")
@@ -76,7 +76,7 @@ async def test_dm_thread(slack: FakeSlack) -> None:
 @pytest.mark.parametrize(("hours", "answered"), [(24, ["today"]), (100, ["long ago", "today"]), (0, [])])
 async def test_age(slack: FakeSlack, hours: float, answered: list[str]) -> None:
     """What is older than the setting says is let pass, and 0 lets everything pass."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     _seen(core, channel, _old(slack, channel, "seen", timedelta(hours=60)))
     _old(slack, channel, "long ago", timedelta(hours=50))
@@ -84,13 +84,13 @@ async def test_age(slack: FakeSlack, hours: float, answered: list[str]) -> None:
     async with running(SlackAdapter(settings(slack, bot_catch_up_hours=hours), core)):
         await slack.dm(ANN, "now")
         await slack.answer(channel, until=lambda text: "now" in text)
-        await slack.wait(lambda: len(core.ids) == len(answered) + 1)
+        await slack.wait(lambda: len(core.sent) == len(answered) + 1)
     assert sorted(event.text for event in core.events) == sorted([*answered, "now"])
 
 
 async def test_after_a_gap(slack: FakeSlack) -> None:
     """What was written while the connection was lost is answered; a renewal by Slack needs no looking."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     async with running(SlackAdapter(settings(slack), core)):
         _seen(core, channel, await slack.dm(ANN, "one"))
@@ -109,7 +109,7 @@ async def test_after_a_gap(slack: FakeSlack) -> None:
 
 async def test_many_pages(slack: FakeSlack) -> None:
     """More messages than fit one page are all found."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     _seen(core, channel, slack.unheard(channel, ANN, "seen"))
     for number in range(450):
@@ -122,7 +122,7 @@ async def test_many_pages(slack: FakeSlack) -> None:
 
 async def test_places_that_are_gone(slack: FakeSlack) -> None:
     """A place that is gone, or that the app may not read, is passed over, and the others are caught up with."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     ts = slack.unheard(channel, ANN, "seen")
     slack.unheard(channel, ANN, "missed")
@@ -139,7 +139,7 @@ async def test_http(slack: FakeSlack) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     _seen(core, channel, slack.unheard(channel, ANN, "seen"))
     slack.unheard(channel, ANN, "missed")

@@ -8,7 +8,7 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from bot.events import MessageEvent
 from bot.ports import JournalUnavailable
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 pytestmark = pytest.mark.slow
@@ -17,20 +17,20 @@ ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
 
 
-def _heard(core: StubCore, channel: str, *stamps: str, thread: str = "", age: timedelta = timedelta()) -> None:
+def _heard(core: ScriptedCore, channel: str, *stamps: str, thread: str = "", age: timedelta = timedelta()) -> None:
     """Let the journal know these messages of a place, the last of them as the newest."""
     key, at = f"slack:{TEAM}:{channel}:{thread}", datetime.now(UTC) - age
-    core.places.append((key, f"slack:{TEAM}:{channel}:{stamps[-1]}", at))
+    core.seen.append((key, f"slack:{TEAM}:{channel}:{stamps[-1]}", at))
     core.recent += [(key, f"slack:{TEAM}:{channel}:{ts}", at) for ts in stamps]
 
 
 @pytest.mark.parametrize("fault", [Fault(status=429, retry_after=0), Fault(status=503), Fault(error="internal_error")])
 async def test_trouble_that_passes(slack: FakeSlack, fault: Fault) -> None:
     """A place that Slack won't show now is looked at again, and holds up no other."""
-    core = StubCore()
+    core = ScriptedCore()
     dm, other = slack.dm_channel(ANN), slack.dm_channel(BEN)
     for channel, user in ((other, BEN), (dm, ANN)):
-        core.places.append((f"slack:{TEAM}:{channel}:", f"x:{slack.unheard(channel, user, 'seen')}", datetime.now(UTC)))
+        core.seen.append((f"slack:{TEAM}:{channel}:", f"x:{slack.unheard(channel, user, 'seen')}", datetime.now(UTC)))
         slack.unheard(channel, user, f"missed by {user}")
     slack.fail("conversations.history", *[fault] * 4)
     async with running(SlackAdapter(settings(slack), core)):
@@ -38,7 +38,7 @@ async def test_trouble_that_passes(slack: FakeSlack, fault: Fault) -> None:
         assert await slack.answer(other) == f"You said: missed by {BEN}"
 
 
-class HalfFull(StubCore):
+class HalfFull(ScriptedCore):
     """There is no room for one message, the first time."""
 
     refused = False
@@ -65,12 +65,12 @@ async def test_room_for_some(slack: FakeSlack) -> None:
 
 async def test_ended_amid_catching_up(slack: FakeSlack) -> None:
     """What an earlier process had not come to is found behind what it heard meanwhile, and nothing else is."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     before, one = slack.unheard(dm, ANN, "long answered"), slack.unheard(dm, ANN, "answered")
     slack.unheard(dm, ANN, "not come to")
     late = slack.unheard(dm, ANN, "heard meanwhile")
-    core.places.append((f"slack:{TEAM}:{dm}:", f"x:{before}", datetime.now(UTC)))
+    core.seen.append((f"slack:{TEAM}:{dm}:", f"x:{before}", datetime.now(UTC)))
     _heard(core, dm, one, late)
     slack.unheard(GENERAL, BEN, f"<@{BOT}> from before it was known")
     root = slack.unheard(GENERAL, ANN, f"<@{BOT}> answered")
@@ -88,7 +88,7 @@ async def test_ended_amid_catching_up(slack: FakeSlack) -> None:
 
 async def test_threads_of_others(slack: FakeSlack) -> None:
     """A mention in a thread that somebody else began meanwhile is found, and from there on the thread is the bot's."""
-    core = StubCore()
+    core = ScriptedCore()
     _heard(core, GENERAL, root := slack.unheard(GENERAL, ANN, f"<@{BOT}> hi"), thread=root)
     others = slack.unheard(GENERAL, ANN, "where do we eat?")
     slack.unheard(GENERAL, BEN, "no idea", others)
@@ -103,7 +103,7 @@ async def test_threads_of_others(slack: FakeSlack) -> None:
 
 async def test_many_threads(slack: FakeSlack) -> None:
     """However many threads were spoken in of late, direct messages come first."""
-    core = StubCore()
+    core = ScriptedCore()
     for _ in range(700):
         root = slack.unheard(GENERAL, ANN, f"<@{BOT}> hi")
         _heard(core, GENERAL, root, thread=root)
@@ -120,7 +120,7 @@ async def test_many_threads(slack: FakeSlack) -> None:
 
 async def test_changed_before_its_turn(slack: FakeSlack) -> None:
     """What was read in a history and is deleted or edited before it is written down counts as it is now."""
-    core = StubCore()
+    core = ScriptedCore()
     core.writing = asyncio.Event()
     dm = slack.dm_channel(ANN)
     _heard(core, dm, slack.unheard(dm, ANN, "seen"))
@@ -138,14 +138,14 @@ async def test_changed_before_its_turn(slack: FakeSlack) -> None:
 async def test_given_up(slack: FakeSlack) -> None:
     """What Slack has given up on, since it could not be written down for too long, is found in the history."""
     slack.ack_timeout = 0.1
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     async with running(SlackAdapter(settings(slack), core, given_up=3)):
         _heard(core, dm, await slack.dm(ANN, "one"))
-        await slack.wait(lambda: core.ids)
-        core.full = 4  # the delivery and all three that follow
+        await slack.wait(lambda: core.sent)
+        core.admit_failures = 4  # the delivery and all three that follow
         await slack.dm(ANN, "two")
-        await slack.wait(lambda: not core.full)
+        await slack.wait(lambda: not core.admit_failures)
         _heard(core, dm, await slack.dm(ANN, "three"))
         assert await slack.answer(dm, until=lambda text: "two" in text) == "You said: two"
     assert sorted(event.text for event in core.events) == ["one", "three", "two"]
@@ -154,7 +154,7 @@ async def test_given_up(slack: FakeSlack) -> None:
 
 async def test_in_order(slack: FakeSlack) -> None:
     """Who writes while the bot catches up is answered behind what was missed in that place, however many wait."""
-    core = StubCore()
+    core = ScriptedCore()
     for number in range(60):
         dm = slack.dm_channel(f"U{number:03}")
         _heard(core, dm, slack.unheard(dm, f"U{number:03}", "seen"), age=timedelta(minutes=number))

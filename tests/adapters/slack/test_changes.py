@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -13,9 +13,9 @@ GENERAL = "C0GENERAL"
 
 
 @pytest.fixture
-async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
+async def core(slack: FakeSlack) -> AsyncIterator[ScriptedCore]:
     """A core behind an adapter that listens."""
-    core = StubCore()
+    core = ScriptedCore()
     async with running(SlackAdapter(settings(slack), core)):
         yield core
 
@@ -25,13 +25,13 @@ async def _all_heard(slack: FakeSlack) -> None:
     await slack.acknowledged()
 
 
-async def test_deleted(slack: FakeSlack, core: StubCore) -> None:
+async def test_deleted(slack: FakeSlack, core: ScriptedCore) -> None:
     """A message that is deleted is named as it was when it came: in a direct message, a channel and a thread."""
     channel = slack.dm_channel(ANN)
     one = await slack.dm(ANN, "one")
     root = await slack.mention(GENERAL, ANN, "two")
     below = await slack.say(GENERAL, ANN, "three", root)
-    await slack.wait(lambda: len(core.ids) == 3)
+    await slack.wait(lambda: len(core.sent) == 3)
     await slack.delete(channel, one)
     await slack.delete(GENERAL, below)
     await _all_heard(slack)
@@ -39,7 +39,7 @@ async def test_deleted(slack: FakeSlack, core: StubCore) -> None:
     assert set(core.deleted) < {event.id for event in core.events}
 
 
-async def test_deleted_with_replies(slack: FakeSlack, core: StubCore) -> None:
+async def test_deleted_with_replies(slack: FakeSlack, core: ScriptedCore) -> None:
     """A message with replies, which Slack turns into a tombstone, counts as deleted and not as edited."""
     root = await slack.mention(GENERAL, ANN, "hi")
     await slack.answer(GENERAL, root)
@@ -49,22 +49,22 @@ async def test_deleted_with_replies(slack: FakeSlack, core: StubCore) -> None:
     assert core.edited == []
 
 
-async def test_answer_deleted(slack: FakeSlack, core: StubCore) -> None:
+async def test_answer_deleted(slack: FakeSlack, core: ScriptedCore) -> None:
     """That one of the bot's own messages was deleted is told too."""
     await slack.dm(ANN, "hi")
-    await slack.wait(lambda: core.ids)
+    await slack.wait(lambda: core.sent)
     channel = slack.dm_channel(ANN)
     await slack.delete(channel, slack.answers(channel)[0]["ts"])
     await _all_heard(slack)
-    assert core.deleted == list(core.ids[0])
+    assert core.deleted == list(core.sent[0])
 
 
-async def test_edited(slack: FakeSlack, core: StubCore) -> None:
+async def test_edited(slack: FakeSlack, core: ScriptedCore) -> None:
     """An edited message is told with its new text, and as the same message in the same place by the same person."""
     ts = await slack.dm(ANN, "I like tea")
     root = await slack.mention(GENERAL, ANN, "hello")
     below = await slack.say(GENERAL, BEN, "and coffee", root)
-    await slack.wait(lambda: len(core.ids) == 3)
+    await slack.wait(lambda: len(core.sent) == 3)
     await slack.edit(slack.dm_channel(ANN), ts, text="I like cocoa")
     await slack.edit(GENERAL, root, text=f"<@{BOT}> good evening")
     await slack.edit(GENERAL, below, text="and &lt;milk&gt;")
@@ -75,7 +75,7 @@ async def test_edited(slack: FakeSlack, core: StubCore) -> None:
     assert len(core.events) == 3
 
 
-async def test_mention_edited_away(slack: FakeSlack, core: StubCore) -> None:
+async def test_mention_edited_away(slack: FakeSlack, core: ScriptedCore) -> None:
     """An edit that takes the mention away is still one of a message that was the bot's."""
     root = await slack.mention(GENERAL, ANN, "hello")
     await slack.answer(GENERAL, root)
@@ -84,11 +84,11 @@ async def test_mention_edited_away(slack: FakeSlack, core: StubCore) -> None:
     assert [event.text for event in core.edited] == ["never mind"]
 
 
-async def test_no_edits(slack: FakeSlack, core: StubCore) -> None:
+async def test_no_edits(slack: FakeSlack, core: ScriptedCore) -> None:
     """Unfurls, the bot's own edits and talk that never was the bot's are no edits."""
     core.pieces, core.pause = ["so", "so far", "so far so"], 0.7
     ts = await slack.dm(ANN, "see https://x.y")
-    await slack.wait(lambda: core.ids)
+    await slack.wait(lambda: core.sent)
     assert slack.counts["chat.update"]
     await slack.edit(slack.dm_channel(ANN), ts, attachments=[{"title": "X"}])
     lunch = await slack.say(GENERAL, ANN, "lunch?")
@@ -108,13 +108,13 @@ async def test_no_edits(slack: FakeSlack, core: StubCore) -> None:
         ({"type": "tokens_revoked", "tokens": {"oauth": ["U0ANN"], "bot": []}}, []),
     ],
 )
-async def test_removed(slack: FakeSlack, core: StubCore, event: dict[str, object], removed: list[str]) -> None:
+async def test_removed(slack: FakeSlack, core: ScriptedCore, event: dict[str, object], removed: list[str]) -> None:
     """A workspace that removes the app is told of; a token of some person's that is revoked is not the bot's."""
     await slack.event(event)
     await _all_heard(slack)
-    assert core.removed == removed
+    assert core.removed == [("slack", team) for team in removed]
 
 
-async def test_returned(slack: FakeSlack, core: StubCore) -> None:
+async def test_returned(slack: FakeSlack, core: ScriptedCore) -> None:
     """A start with a token that works says that the bot is in that workspace."""
-    assert core.returned == [TEAM]
+    assert core.returned == [("slack", TEAM)]

@@ -8,7 +8,7 @@ from adapters.slack import views as slack_views
 from adapters.slack.adapter import SlackAdapter
 from bot.model import Person
 from bot.views import Button, Item, View
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault, would_ping
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -16,14 +16,14 @@ GENERAL = "C0GENERAL"
 
 
 @pytest.fixture
-async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
+async def core(slack: FakeSlack) -> AsyncIterator[ScriptedCore]:
     """A core behind an adapter that listens."""
-    core = StubCore()
+    core = ScriptedCore()
     async with running(SlackAdapter(settings(slack), core)):
         yield core
 
 
-async def test_command(slack: FakeSlack, core: StubCore) -> None:
+async def test_command(slack: FakeSlack, core: ScriptedCore) -> None:
     """A slash command is acknowledged and answered to the caller alone."""
     answer = await slack.command(ANN, "memories", "tea &amp; milk", GENERAL)
     (event,) = core.commands
@@ -44,13 +44,13 @@ async def test_command(slack: FakeSlack, core: StubCore) -> None:
     await slack.acknowledged()
 
 
-async def test_forget_without_words(slack: FakeSlack, core: StubCore) -> None:
+async def test_forget_without_words(slack: FakeSlack, core: ScriptedCore) -> None:
     """`/forget` alone has no argument."""
     await slack.command(ANN, "forget")
     assert (core.commands[0].name, core.commands[0].argument) == ("forget", "")
 
 
-async def test_button(slack: FakeSlack, core: StubCore) -> None:
+async def test_button(slack: FakeSlack, core: ScriptedCore) -> None:
     """A press takes the view's place, and whoever clicked is who the core is told of."""
     answer = await slack.command(ANN, "forget", "tea")
     taken = await slack.press(ANN, answer, "Forget")
@@ -60,7 +60,7 @@ async def test_button(slack: FakeSlack, core: StubCore) -> None:
 
 
 @pytest.mark.parametrize("words", ['memories "tea"', "/memories tea", "MEMORIES  “tea”", "Memories 'tea'"])
-async def test_in_a_thread(slack: FakeSlack, core: StubCore, words: str) -> None:
+async def test_in_a_thread(slack: FakeSlack, core: ScriptedCore, words: str) -> None:
     """Where slash commands don't reach, the same words after a mention do, once though the mention comes twice."""
     root = await slack.say(GENERAL, ANN, "lunch?")
     await slack.mention(GENERAL, ANN, words, root)
@@ -77,7 +77,7 @@ async def test_in_a_thread(slack: FakeSlack, core: StubCore, words: str) -> None
     assert core.presses[0].place.thread == root
 
 
-async def test_in_a_dm(slack: FakeSlack, core: StubCore) -> None:
+async def test_in_a_dm(slack: FakeSlack, core: ScriptedCore) -> None:
     """In a direct message the words work with a mention, a slash, or alone; a sentence that begins with one is talk."""
     await slack.dm(ANN, f"<@{BOT}> forget 'the milk'")
     await slack.whispered(ANN)
@@ -96,14 +96,14 @@ async def test_in_a_dm(slack: FakeSlack, core: StubCore) -> None:
 
 
 @pytest.mark.parametrize("said", ["forget about that, what's the capital of Peru?", "memories of my youth return"])
-async def test_a_sentence_is_talk(slack: FakeSlack, core: StubCore, said: str) -> None:
+async def test_a_sentence_is_talk(slack: FakeSlack, core: ScriptedCore, said: str) -> None:
     """A sentence that begins with a command's word is answered like any other, also after a mention."""
     ts = await slack.mention(GENERAL, ANN, said)
     assert await slack.answer(GENERAL, ts) == f"You said: {said}"
     assert core.commands == []
 
 
-async def test_follow_up_is_no_command(slack: FakeSlack, core: StubCore) -> None:
+async def test_follow_up_is_no_command(slack: FakeSlack, core: ScriptedCore) -> None:
     """In a thread, a follow-up without a mention is talk, whatever its first word."""
     ts = await slack.mention(GENERAL, ANN, "hello")
     await slack.answer(GENERAL, ts)
@@ -112,7 +112,7 @@ async def test_follow_up_is_no_command(slack: FakeSlack, core: StubCore) -> None
     assert core.commands == []
 
 
-async def test_unknown_things_are_acknowledged(slack: FakeSlack, core: StubCore) -> None:
+async def test_unknown_things_are_acknowledged(slack: FakeSlack, core: ScriptedCore) -> None:
     """Commands, buttons and events that are not the bot's are acknowledged, so that they don't come again."""
     await slack.deliver("slash_commands", {"command": "/other", "user_id": ANN, "team_id": TEAM, "channel_id": "D1"})
     await slack.deliver(
@@ -132,7 +132,7 @@ async def test_unknown_things_are_acknowledged(slack: FakeSlack, core: StubCore)
     assert (core.commands, core.presses) == ([], [])
 
 
-async def test_response_url_gone(slack: FakeSlack, core: StubCore) -> None:
+async def test_response_url_gone(slack: FakeSlack, core: ScriptedCore) -> None:
     """Where the response URL fails, the view is shown ephemerally."""
     slack.add_channel("D1", "")
     payload = {"command": "/memories", "text": "", "user_id": ANN, "team_id": TEAM, "channel_id": "D1"}
@@ -140,7 +140,7 @@ async def test_response_url_gone(slack: FakeSlack, core: StubCore) -> None:
     assert "Likes tea" in (await slack.whispered(ANN))["text"]
 
 
-async def test_ephemeral_refused(slack: FakeSlack, core: StubCore) -> None:
+async def test_ephemeral_refused(slack: FakeSlack, core: ScriptedCore) -> None:
     """A sentence that Slack can't show to one person alone is said in place."""
     core.whisper = "Please <wait>."
     slack.fail("chat.postEphemeral", Fault(error="user_not_in_channel"))
@@ -177,10 +177,12 @@ def test_view_fits(count: int) -> None:
     assert len(slack_views.text(view)) <= 40_000
 
 
-async def test_code(slack: FakeSlack, core: StubCore) -> None:
+async def test_code(slack: FakeSlack, core: ScriptedCore) -> None:
     """A code stands in a code span, to be copied as it is, and what stands around it still forms nothing."""
     code = "K7QF-2M9X"
-    core.view = View(f"Your code is {code}", (Item(1, "Linked"),), f"Type /link {code} for *this* & <that>.", code=code)
+    core.listing = View(
+        f"Your code is {code}", (Item(1, "Linked"),), f"Type /link {code} for *this* & <that>.", code=code
+    )
     answer = await slack.command(ANN, "link")
     title, footer = answer["blocks"][0]["text"], answer["blocks"][-1]["elements"][0]
     assert (title["type"], title["text"]) == ("mrkdwn", f"Your code is `{code}`")

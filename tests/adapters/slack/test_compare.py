@@ -8,18 +8,18 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.compare import KnownMessages
 from bot.journal.history import RECENT_LIMIT
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL = "C0GENERAL"
 
 
-def _heard(core: StubCore, channel: str, *stamps: str, thread: str = "", at: datetime | None = None) -> None:
+def _heard(core: ScriptedCore, channel: str, *stamps: str, thread: str = "", at: datetime | None = None) -> None:
     """Let the journal know these messages of a place, the last of them as the newest."""
     at = at or datetime.now(UTC)
     key = f"slack:{TEAM}:{channel}:{thread}"
-    core.places.append((key, _id(channel, stamps[-1]), at))
+    core.seen.append((key, _id(channel, stamps[-1]), at))
     core.recent += [(key, _id(channel, ts), at) for ts in stamps]
 
 
@@ -27,7 +27,7 @@ def _id(channel: str, ts: str) -> str:
     return f"slack:{TEAM}:{channel}:{ts}"
 
 
-def _said(slack: FakeSlack, core: StubCore, channel: str, *, count: int = 3, thread: str = "") -> list[str]:
+def _said(slack: FakeSlack, core: ScriptedCore, channel: str, *, count: int = 3, thread: str = "") -> list[str]:
     """So many messages that the journal knows."""
     stamps = [slack.unheard(channel, ANN, f"text {number}", thread or None) for number in range(count)]
     _heard(core, channel, *stamps, thread=thread)
@@ -36,7 +36,7 @@ def _said(slack: FakeSlack, core: StubCore, channel: str, *, count: int = 3, thr
 
 async def test_deleted(slack: FakeSlack) -> None:
     """In direct messages, channels and threads; with replies and without; an answer of the bot's own, too."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     direct = _said(slack, core, dm)
     answer = slack.unheard(dm, BOT, "an answer", bot_id="B0FAKEBOT")
@@ -57,7 +57,7 @@ async def test_deleted(slack: FakeSlack) -> None:
 
 async def test_edited(slack: FakeSlack) -> None:
     """With its new text, as the message it was; an unfurl is no edit, nor is what was told before."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     now = datetime.now(UTC)
     tea, milk, link, early = (slack.unheard(dm, ANN, text) for text in ("tea", "milk", "https://x.y", "early"))
@@ -90,7 +90,7 @@ async def test_edited(slack: FakeSlack) -> None:
 )
 async def test_no_deletion(slack: FakeSlack, error: str) -> None:
     """A history that is closed, or read in part, says nothing of what is missing in it."""
-    core = StubCore()
+    core = ScriptedCore()
     general = _said(slack, core, GENERAL, count=250)
     await slack.delete(GENERAL, general[0], heard=False)
     if error == "second page":
@@ -106,7 +106,7 @@ async def test_no_deletion(slack: FakeSlack, error: str) -> None:
 
 async def test_asked_for_alone(slack: FakeSlack) -> None:
     """What is missing counts as deleted only where Slack, asked for it alone, doesn't show it either."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     direct = _said(slack, core, dm)
     await slack.delete(dm, direct[1], heard=False)
@@ -123,7 +123,7 @@ async def test_asked_for_alone(slack: FakeSlack) -> None:
 
 async def test_limited(slack: FakeSlack) -> None:
     """On a free plan old messages are hidden, which is no deletion."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     direct = _said(slack, core, dm)
     slack.hidden_before = direct[1]
@@ -136,7 +136,7 @@ async def test_limited(slack: FakeSlack) -> None:
 
 async def test_only_what_was_read(slack: FakeSlack) -> None:
     """In a busy place the reading ends somewhere: what lies behind is let be, though it is gone."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     first = slack.unheard(dm, ANN, "first")
     for number in range(1100):
@@ -154,11 +154,11 @@ async def test_only_what_was_read(slack: FakeSlack) -> None:
 
 async def test_after_each_gap(slack: FakeSlack) -> None:
     """What is deleted and edited while no connection stands is found once one does."""
-    core = StubCore()
+    core = ScriptedCore()
     dm = slack.dm_channel(ANN)
     async with running(SlackAdapter(settings(slack), core)):
         one, two, three = [await slack.dm(ANN, text) for text in ("one", "two", "three")]
-        await slack.wait(lambda: len(core.ids) == 3)
+        await slack.wait(lambda: len(core.sent) == 3)
         await slack.edit(dm, two, text="zwei")
         await slack.edit(dm, three, text="trois")
         await slack.wait(lambda: len(core.edited) == 2)

@@ -9,7 +9,7 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from bot.config import SettingsError
 from bot.model import Person
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
 ANN = "U0ANN"
@@ -34,7 +34,7 @@ async def test_wrong_token(changed: dict[str, str], method: str, error: str, lin
             slack.fail(method, Fault(error=error))
         changed = {name: value and value.replace("{url}", slack.url) for name, value in changed.items()}
         with pytest.raises(SettingsError) as raised:
-            await asyncio.wait_for(SlackAdapter(settings(slack, **changed), StubCore()).run(), 10)
+            await asyncio.wait_for(SlackAdapter(settings(slack, **changed), ScriptedCore()).run(), 10)
         assert str(raised.value).startswith(line)
         assert "wrong" not in str(raised.value)
 
@@ -44,7 +44,7 @@ async def test_slack_down_at_start() -> None:
     async with FakeSlack() as slack:
         slack.fail("auth.test", Fault(status=503), Fault(drop=True))
         slack.fail("apps.connections.open", Fault(error="internal_error"))
-        async with running(SlackAdapter(settings(slack), StubCore())):
+        async with running(SlackAdapter(settings(slack), ScriptedCore())):
             await slack.dm(ANN, "hi")
             assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
 
@@ -55,7 +55,7 @@ async def test_stop_while_down() -> None:
         unused.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
         async with FakeSlack() as slack:
-            adapter = SlackAdapter(settings(slack, slack_api_base=base), StubCore())
+            adapter = SlackAdapter(settings(slack, slack_api_base=base), ScriptedCore())
             run = asyncio.create_task(adapter.run())
             await asyncio.sleep(0)
             await adapter.stop()
@@ -70,7 +70,7 @@ async def test_stop_while_down() -> None:
 async def test_reconnects(trouble: str) -> None:
     """Whatever happens to the socket, messages sent meanwhile are answered, once."""
     async with FakeSlack(ack_timeout=60) as slack:
-        core = StubCore()
+        core = ScriptedCore()
         async with running(SlackAdapter(settings(slack), core, heartbeat=0.4)):
             if trouble == "malformed":
                 await slack.send_raw(b"\x00\xff garbage")
@@ -115,7 +115,7 @@ async def test_reconnects(trouble: str) -> None:
         assert len(slack.answers(slack.dm_channel(ANN))) == 2
 
 
-class Stumbling(StubCore):
+class Stumbling(ScriptedCore):
     """Fails where it never should, once."""
 
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
@@ -134,7 +134,7 @@ async def test_what_nobody_foresaw() -> None:
 async def test_redelivered() -> None:
     """An event that comes again has the same id, so that the core knows it."""
     async with FakeSlack() as slack:
-        core = StubCore()
+        core = ScriptedCore()
         async with running(SlackAdapter(settings(slack), core)):
             await slack.dm(ANN, "hi")
             await slack.answer(slack.dm_channel(ANN))
@@ -147,7 +147,7 @@ async def test_redelivered() -> None:
 async def test_acknowledged_before_the_answer() -> None:
     """An event is acknowledged while its answer is still being thought about."""
     async with FakeSlack() as slack:
-        core = StubCore()
+        core = ScriptedCore()
         core.gate = asyncio.Event()
         async with running(SlackAdapter(settings(slack), core)):
             await slack.dm(ANN, "hi")
@@ -160,7 +160,7 @@ async def test_acknowledged_before_the_answer() -> None:
 async def test_stop_waits() -> None:
     """A stop takes in nothing new and lets an answer under way go out."""
     async with FakeSlack(ack_timeout=60) as slack:
-        core = StubCore()
+        core = ScriptedCore()
         core.gate = asyncio.Event()
         adapter = SlackAdapter(settings(slack), core)
         async with running(adapter):
@@ -179,7 +179,7 @@ async def test_stop_waits() -> None:
 async def test_two_hundred_people() -> None:
     """Two hundred people at once are each answered once."""
     async with FakeSlack() as slack:
-        core = StubCore()
+        core = ScriptedCore()
         async with running(SlackAdapter(settings(slack), core)):
             people = [f"U{number:05d}" for number in range(200)]
             await asyncio.gather(*(slack.dm(person, f"I am {person}") for person in people))
@@ -194,7 +194,7 @@ async def test_http() -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        core = StubCore()
+        core = ScriptedCore()
         http = {"slack_app_token": None, "slack_signing_secret": slack.signing_secret, "port": port}
         async with running(SlackAdapter(settings(slack, **http), core)):
             slack.events_url = f"http://127.0.0.1:{port}/slack/events"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
-from tests.adapters.slack.core import StubCore
+from tests.adapters.slack.core import ScriptedCore
 from tests.fakes.slack import BOT, TEAM, FakeSlack
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -85,7 +85,13 @@ class TestForms:
         ids=["nothing", "file", "voice", "snippet", "long snippet", "rich text", "section"],
     )
     async def test_alone(
-        self, slack: FakeSlack, core: StubCore, extra: dict[str, Any], text: str, files: tuple[str, ...], notice: str
+        self,
+        slack: FakeSlack,
+        core: ScriptedCore,
+        extra: dict[str, Any],
+        text: str,
+        files: tuple[str, ...],
+        notice: str,
     ) -> None:
         """What it shows is read or named; of what can't be read one sentence says so."""
         await slack.dm(ANN, "", **extra)
@@ -105,20 +111,20 @@ class TestForms:
         ],
         ids=["fields", "message blocks", "elements", "table", "edited at no time", "edited somehow"],
     )
-    async def test_what_is_not_as_documented(self, slack: FakeSlack, core: StubCore, extra: dict[str, Any]) -> None:
+    async def test_what_is_not_as_documented(self, slack: FakeSlack, core: ScriptedCore, extra: dict[str, Any]) -> None:
         """Where a part can't be understood, the rest of the message is answered all the same."""
         await slack.dm(ANN, "hello", **extra)
         await slack.dm(ANN, "", **extra)
         await slack.wait(lambda: len(core.events) == 2)
         assert sorted(event.text for event in core.events) == ["", "hello"]
 
-    async def test_me_message(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_me_message(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """What somebody says of themselves by /me is said as well."""
         await slack.dm(ANN, "waves", subtype="me_message")
         await slack.answer(slack.dm_channel(ANN))
         assert core.events[0].text == "waves"
 
-    async def test_forwarded(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_forwarded(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A forwarded message is read apart from the person's own words, with its author."""
         await slack.dm(ANN, "", attachments=[SHARE])
         await slack.wait(lambda: core.events)
@@ -131,7 +137,7 @@ class TestForms:
             ("Ben: [May 3rd] Ben: We leave\n(A file: plan.pdf)",),
         )
 
-    async def test_a_links_preview_is_not_read(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_links_preview_is_not_read(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """What Slack adds to a link is no part of the message, unless there is nothing else."""
         preview = {"title": "A page", "text": "says this", "from_url": "https://x.y"}
         await slack.dm(ANN, "<https://x.y>", attachments=[preview])
@@ -140,20 +146,20 @@ class TestForms:
         await slack.wait(lambda: len(core.events) == 2)
         assert [event.forwarded for event in core.events] == [(), ("A page\nsays this",)]
 
-    async def test_bare_mention(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_bare_mention(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A mention alone is told, once, how to talk to the bot."""
         ts = await slack.mention(GENERAL, ANN, "")
         await slack.answer(GENERAL, ts)
         await slack.acknowledged()
         assert [event.notice for event in core.events] == [HELLO]
 
-    async def test_a_mention_in_blocks_alone(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_mention_in_blocks_alone(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A mention counts wherever it stands."""
         blocks = rich({"type": "user", "user_id": BOT}, {"type": "text", "text": " hello"})
         ts = await slack.say(GENERAL, ANN, "", blocks=blocks)
         assert await slack.answer(GENERAL, ts) == "You said: hello"
 
-    async def test_a_follow_up_without_text_is_let_pass(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_follow_up_without_text_is_let_pass(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """In a thread, what holds nothing and addresses nobody is blank: the core lets it pass."""
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
@@ -166,7 +172,7 @@ class TestForms:
 class TestEdits:
     """A mention that was added by an edit."""
 
-    async def test_it_is_answered_once(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_it_is_answered_once(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """The message becomes one for the bot, and a later edit is an edit."""
         ts = await slack.say(GENERAL, ANN, "what's the capital of Peru?")
         await slack.edit(GENERAL, ts, text=f"<@{BOT}> what's the capital of Peru?")
@@ -181,7 +187,7 @@ class TestEdits:
         await slack.say(GENERAL, ANN, "go on", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "go on" in text) == "You said: go on"
 
-    async def test_a_command_is_run(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_command_is_run(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Where the edit makes it a command, that is run once."""
         ts = await slack.say(GENERAL, ANN, "memories")
         await slack.edit(GENERAL, ts, text=f"<@{BOT}> memories")
@@ -200,7 +206,7 @@ class TestNames:
         "on <!date^1764237600^{date}|Thursday>"
     )
 
-    async def test_a_member(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_member(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Public channels and groups go by their names, a private channel does not; dates are in the writer's zone."""
         slack.zones[ANN] = {"tz": "Europe/Lisbon"}
         await slack.mention(GENERAL, ANN, self.TEXT)
@@ -208,20 +214,20 @@ class TestNames:
         read = "in #incidents #channel #general #channel with @ops on 2025-11-27 10:00+00:00 (Thursday)"
         assert core.events[0].text == read
 
-    async def test_a_guest(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_guest(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Who may not see all public channels is told the name of the one that they write in alone."""
         slack.guests.add(ANN)
         await slack.mention(GENERAL, ANN, self.TEXT)
         await slack.wait(lambda: core.events)
         assert core.events[0].text.startswith("in #channel #channel #channel #channel with @group on")
 
-    async def test_the_place_itself(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_the_place_itself(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Where somebody writes they see the name of, be it private."""
         await slack.mention(SECRET, ANN, "what is <#G0SECRET0> for, and <#C0INC>?")
         await slack.wait(lambda: core.events)
         assert core.events[0].text == "what is #secret for, and #incidents?"
 
-    async def test_groups_are_not_known_without_the_scope(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_groups_are_not_known_without_the_scope(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """An app that was made from an older manifest may not ask for the groups: they have no name then."""
         slack.usergroups.clear()
         for _ in range(3):
@@ -235,7 +241,7 @@ class TestNames:
 class TestThreads:
     """What a message in a thread is about."""
 
-    async def test_it_names_the_message_above(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_it_names_the_message_above(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A thread in a direct message says which message it was opened under."""
         channel = slack.dm_channel(ANN)
         await slack.dm(ANN, "one")

@@ -18,7 +18,7 @@ from adapters.slack import http as slack_http
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection_limits import MAX_BODY, MAX_CONNECTIONS, MAX_UNSIGNED
 from bot.config import SettingsError
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack
 
 ANN = "U0ANN"
@@ -28,7 +28,7 @@ _NONE: Mapping[str, str] = {}
 class Port:
     """The bot's HTTP port, and what a stranger or Slack does at it."""
 
-    def __init__(self, slack: FakeSlack, core: StubCore, number: int) -> None:
+    def __init__(self, slack: FakeSlack, core: ScriptedCore, number: int) -> None:
         self.slack = slack
         self.core = core
         self.number = number
@@ -90,7 +90,7 @@ async def port(**changed: object) -> AsyncIterator[Port]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             number = free.getsockname()[1]
-        core = StubCore()
+        core = ScriptedCore()
         http = {"slack_app_token": None, "slack_signing_secret": slack.signing_secret, "port": number} | changed
         async with running(SlackAdapter(settings(slack, **http), core)):
             opened = Port(slack, core, number)
@@ -308,4 +308,4 @@ async def test_port_in_use() -> None:
             number = taken.getsockname()[1]
             http = {"slack_app_token": None, "slack_signing_secret": slack.signing_secret, "port": number}
             with pytest.raises(SettingsError, match=f"PORT: {number} is in use already"):
-                await asyncio.wait_for(SlackAdapter(settings(slack, **http), StubCore()).run(), 10)
+                await asyncio.wait_for(SlackAdapter(settings(slack, **http), ScriptedCore()).run(), 10)

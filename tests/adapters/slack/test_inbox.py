@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -23,8 +23,8 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 async def test_no_room(slack: FakeSlack) -> None:
     """A message that could not be written down isn't acknowledged, comes again, and is answered once."""
-    core = StubCore()
-    core.full = 2
+    core = ScriptedCore()
+    core.admit_failures = 2
     async with running(SlackAdapter(settings(slack), core)):
         ts = await slack.dm(ANN, "hi")
         channel = slack.dm_channel(ANN)
@@ -39,8 +39,8 @@ async def test_no_room_over_http(slack: FakeSlack) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    core = StubCore()
-    core.full = 1
+    core = ScriptedCore()
+    core.admit_failures = 1
     http = {"slack_app_token": None, "slack_signing_secret": slack.signing_secret, "port": port}
     async with running(SlackAdapter(settings(slack, **http), core)):
         slack.events_url = f"http://127.0.0.1:{port}/slack/events"
@@ -52,7 +52,7 @@ async def test_no_room_over_http(slack: FakeSlack) -> None:
 async def test_slow_answers_about_places() -> None:
     """However slow Slack is to describe a channel, a mention in it is written down and acknowledged in time."""
     async with FakeSlack() as slack:
-        core = StubCore()
+        core = ScriptedCore()
         slack.fail("conversations.info", Fault(delay=30))
         slack.fail("users.info", Fault(delay=30))
         async with running(SlackAdapter(settings(slack), core)):
@@ -65,8 +65,8 @@ async def test_slow_answers_about_places() -> None:
 
 async def test_a_slow_word_about_a_thread(slack: FakeSlack) -> None:
     """A message in a thread that only Slack can tell to be the bot's is acknowledged at once, and answered then."""
-    core = StubCore()
-    async with running(SlackAdapter(settings(slack), StubCore())):
+    core = ScriptedCore()
+    async with running(SlackAdapter(settings(slack), ScriptedCore())):
         ts = await slack.mention(GENERAL, ANN, "hi")
         await slack.answer(GENERAL, ts)
     slack.fail("conversations.replies", Fault(delay=1.5))
@@ -82,12 +82,12 @@ async def test_a_slow_word_about_a_thread(slack: FakeSlack) -> None:
 
 async def test_a_thread_that_the_journal_knows_is_not_asked_about(slack: FakeSlack) -> None:
     """A follow-up in a thread where the bot was spoken to is written down before it is acknowledged, asking nobody."""
-    first, core = StubCore(), StubCore()
+    first, core = ScriptedCore(), ScriptedCore()
     async with running(SlackAdapter(settings(slack), first)):
         ts = await slack.mention(GENERAL, ANN, "hi")
         await slack.answer(GENERAL, ts)
     (event,) = first.events
-    core.places = [(event.place.key, event.id, event.at)]
+    core.seen = [(event.place.key, event.id, event.at)]
     async with running(SlackAdapter(settings(slack), core)):
         asked = slack.counts["conversations.replies"]
         core.writing = asyncio.Event()
@@ -102,7 +102,7 @@ async def test_a_thread_that_the_journal_knows_is_not_asked_about(slack: FakeSla
 
 async def test_written_down_before_the_acknowledgement(slack: FakeSlack) -> None:
     """While a message is being written down it is not acknowledged yet; while it is answered it is."""
-    core = StubCore()
+    core = ScriptedCore()
     writing = asyncio.Event()
     core.writing = writing
     core.gate = asyncio.Event()

@@ -16,7 +16,7 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from bot.config import Settings
 from bot.views import Button, File, Item, Option, View
-from tests.adapters.slack.core import StubCore, running
+from tests.adapters.slack.core import ScriptedCore, running
 
 PACKAGE, VERSION = "local-slack-linux-x64", "0.1.8"
 BUTTONS = (Button("Edit", "edit:7", opens_form=True), Button("Export", "export:"))
@@ -92,7 +92,7 @@ class LocalSlack:
 
 
 @pytest.fixture(params=["socket", "events"])
-async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[LocalSlack, StubCore]]:
+async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[LocalSlack, ScriptedCore]]:
     """The independent Slack, with our adapter connected to it: over Socket Mode, and over signed HTTP."""
     port, own_port = _free_port(), _free_port()
     app = {
@@ -124,7 +124,7 @@ async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         "slack_api_base": f"http://127.0.0.1:{port}/api",
         "port": own_port,
     }
-    core = StubCore()
+    core = ScriptedCore()
     try:
         settings = Settings(_env_file=None, **values)  # type: ignore[call-arg]
         async with aiohttp.ClientSession() as http, running(SlackAdapter(settings, core)):
@@ -134,7 +134,7 @@ async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await server.wait()
 
 
-async def test_whole_way(there: tuple[LocalSlack, StubCore]) -> None:
+async def test_whole_way(there: tuple[LocalSlack, ScriptedCore]) -> None:
     """Direct messages, mentions, follow-ups, commands and buttons work on a Slack that we didn't build."""
     slack, core = there
     said = (await slack.do("message", channel=ALICE, user=ALICE, text="hello"))["message"]
@@ -168,10 +168,10 @@ async def test_whole_way(there: tuple[LocalSlack, StubCore]) -> None:
     assert len([message for message in await slack.messages(dm) if message.get("user") == BOT]) == 1
 
 
-async def test_surfaces(there: tuple[LocalSlack, StubCore]) -> None:
+async def test_surfaces(there: tuple[LocalSlack, ScriptedCore]) -> None:
     """The App Home, its buttons, a form and a file work on a Slack that we didn't build."""
     slack, core = there
-    core.view = View("I remember 1 thing about you", (Item(1, "Likes <tea>"),), "", BUTTONS, MENU, "Choose one")
+    core.listing = View("I remember 1 thing about you", (Item(1, "Likes <tea>"),), "", BUTTONS, MENU, "Choose one")
     core.pressed = lambda event: View(f"Pressed {event.action}", file=File("memories.json", b"{}"), changed=True)
 
     def home(told: dict[str, Any]) -> Any:

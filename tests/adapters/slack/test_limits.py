@@ -9,7 +9,7 @@ from adapters.slack import text as slack_text
 from adapters.slack import views as slack_views
 from adapters.slack.adapter import SlackAdapter
 from bot.views import Button, Item, Option, View
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault, Json
 from tests.fakes.slack_blocks import blocks_problem, view_problem
 from tests.fakes.traffic import TRAFFIC
@@ -23,9 +23,9 @@ ANSWER = "\n\n".join(PARAGRAPHS)
 
 
 @pytest.fixture
-async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
+async def core(slack: FakeSlack) -> AsyncIterator[ScriptedCore]:
     """A core behind an adapter that listens, whose answer of twenty paragraphs grows one by one."""
-    core = StubCore()
+    core = ScriptedCore()
     core.pieces = ["\n\n".join(PARAGRAPHS[:count]) for count in range(1, 20)]
     core.pause = 0.13
     core.reply = lambda event: ANSWER
@@ -33,12 +33,12 @@ async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
         yield core
 
 
-async def _shown(slack: FakeSlack, core: StubCore) -> list[Json]:
+async def _shown(slack: FakeSlack, core: ScriptedCore) -> list[Json]:
     """The messages that show the answer to a direct message, once the core is done with it."""
-    before = len(core.ids) + len(core.errors)
+    before = len(core.sent) + len(core.failures)
     await slack.dm(ANN, "hi")
-    await slack.wait(lambda: len(core.ids) + len(core.errors) > before)
-    assert core.errors == []
+    await slack.wait(lambda: len(core.sent) + len(core.failures) > before)
+    assert core.failures == []
     return slack.answers(slack.dm_channel(ANN))
 
 
@@ -51,18 +51,18 @@ def _once(messages: list[Json]) -> None:
     assert "".join(together.split()) == "".join(ANSWER.split())
 
 
-async def test_answer_that_outgrows_an_edit(slack: FakeSlack, core: StubCore) -> None:
+async def test_answer_that_outgrows_an_edit(slack: FakeSlack, core: ScriptedCore) -> None:
     """An answer that grows past what an edit takes is shown whole, and no call is refused."""
     messages = await _shown(slack, core)
     _once(messages)
     assert all(len(args["text"]) <= 4_000 for method, args in slack.calls if method == "chat.update")
     assert slack.counts["chat.update"] > 0
-    assert [id_.rpartition(":")[2] for id_ in core.ids[0]] == [message["ts"] for message in messages]
+    assert [id_.rpartition(":")[2] for id_ in core.sent[0]] == [message["ts"] for message in messages]
 
 
 @pytest.mark.parametrize("kind", ["a late edit", "every edit"])
 @pytest.mark.parametrize("error", ["cant_update_message", "edit_window_closed", "an_error_of_next_year", "is_inactive"])
-async def test_edits_refused(slack: FakeSlack, core: StubCore, error: str, kind: str) -> None:
+async def test_edits_refused(slack: FakeSlack, core: ScriptedCore, error: str, kind: str) -> None:
     """Where a message may not be edited, what it lacks is posted after it, once, and edits are tried once."""
     if kind == "every edit":
         slack.no_edits = error
@@ -73,7 +73,7 @@ async def test_edits_refused(slack: FakeSlack, core: StubCore, error: str, kind:
     assert slack.counts["chat.update"] <= 4
 
 
-async def test_edit_refused_within_a_code_block(slack: FakeSlack, core: StubCore) -> None:
+async def test_edit_refused_within_a_code_block(slack: FakeSlack, core: ScriptedCore) -> None:
     """What follows a message that can't be edited goes on in the code block that was open there."""
     slack.no_edits = "cant_update_message"
     lines = [f"print({n})" for n in range(30)]
@@ -87,7 +87,7 @@ async def test_edit_refused_within_a_code_block(slack: FakeSlack, core: StubCore
     assert [(first + second).count(f"{line}\n") for line in lines] == [1] * 30
 
 
-async def test_other_text_than_was_shown(slack: FakeSlack, core: StubCore) -> None:
+async def test_other_text_than_was_shown(slack: FakeSlack, core: ScriptedCore) -> None:
     """Where what is shown can be neither edited nor continued, the answer is posted and the other text deleted."""
     slack.no_edits = "edit_window_closed"
     core.pieces, core.pause = ["I can't reach Claude right now. The answer follows."], 1.5
@@ -96,7 +96,7 @@ async def test_other_text_than_was_shown(slack: FakeSlack, core: StubCore) -> No
 
 
 @pytest.mark.parametrize("fault", [Fault(error="internal_error"), Fault(error="ratelimited"), Fault(drop=True)])
-async def test_surplus_message_is_deleted_at_last(slack: FakeSlack, core: StubCore, fault: Fault) -> None:
+async def test_surplus_message_is_deleted_at_last(slack: FakeSlack, core: ScriptedCore, fault: Fault) -> None:
     """A message that isn't part of the answer any more is deleted, though Slack failed at first to do so."""
     slack.no_edits = "edit_window_closed"
     slack.fail("chat.delete", fault)
@@ -104,7 +104,7 @@ async def test_surplus_message_is_deleted_at_last(slack: FakeSlack, core: StubCo
     _once(await _shown(slack, core))
 
 
-async def test_edited_message_was_deleted(slack: FakeSlack, core: StubCore) -> None:
+async def test_edited_message_was_deleted(slack: FakeSlack, core: ScriptedCore) -> None:
     """A message that somebody deletes while the answer grows is posted again, whole."""
     core.gate = asyncio.Event()
     channel = slack.dm_channel(ANN)
@@ -112,7 +112,7 @@ async def test_edited_message_was_deleted(slack: FakeSlack, core: StubCore) -> N
     await slack.wait(lambda: slack.answers(channel))
     slack.messages[channel].remove(slack.answers(channel)[0])
     core.gate.set()
-    await slack.wait(lambda: core.ids or core.errors)
+    await slack.wait(lambda: core.sent or core.failures)
     _once(slack.answers(channel))
 
 
@@ -121,13 +121,13 @@ async def test_edited_message_was_deleted(slack: FakeSlack, core: StubCore) -> N
     "error",
     ["invalid_blocks", "msg_blocks_too_long", "metadata_too_large", "invalid_arguments", "an_error_of_next_year"],
 )
-async def test_forms_refused(slack: FakeSlack, core: StubCore, method: str, error: str) -> None:
+async def test_forms_refused(slack: FakeSlack, core: ScriptedCore, method: str, error: str) -> None:
     """A message that Slack refuses as it is goes in a plainer form."""
     slack.fail(method, Fault(error=error))
     _once(await _shown(slack, core))
 
 
-async def test_blocks_never_accepted(slack: FakeSlack, core: StubCore) -> None:
+async def test_blocks_never_accepted(slack: FakeSlack, core: ScriptedCore) -> None:
     """Where no block is ever accepted the answer is mrkdwn, in messages that Slack doesn't split by itself."""
     slack.blocks_refused = "invalid_blocks"
     core.reply = lambda event: ANSWER + "\n\n[a link](https://e.x/?a=1&b=2) " * 100
@@ -140,13 +140,13 @@ async def test_blocks_never_accepted(slack: FakeSlack, core: StubCore) -> None:
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_too_long_all_the_same(slack: FakeSlack, core: StubCore, method: str) -> None:
+async def test_too_long_all_the_same(slack: FakeSlack, core: ScriptedCore, method: str) -> None:
     """Where Slack takes less than it says, the answer goes in shorter messages."""
     slack.fail(method, Fault(error="msg_too_long"), Fault(error="msg_too_long"))
     _once(await _shown(slack, core))
 
 
-async def test_no_reply_possible(slack: FakeSlack, core: StubCore) -> None:
+async def test_no_reply_possible(slack: FakeSlack, core: ScriptedCore) -> None:
     """In a channel without threads the answer is posted beside the question."""
     slack.fail("chat.postMessage", Fault(error="restricted_action_non_threadable_channel"))
     core.pieces, core.reply = [], lambda event: "Yes."

@@ -7,7 +7,7 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.cache import CONCURRENCY
 from adapters.slack.intake import NAMED, NAMED_A_MINUTE
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 async def test_a_message_that_names_thousands(slack: FakeSlack) -> None:
     """Of 3,300 people, channels and groups in one message, the first are asked about, few at once; it is answered."""
-    core = StubCore()
+    core = ScriptedCore()
     async with running(SlackAdapter(settings(slack), core)):
         people = " ".join(f"<@U{number:05}>" for number in range(1100))
         channels = " ".join(f"<#C{number:05}>" for number in range(1100))
@@ -45,7 +45,7 @@ async def test_a_message_that_names_thousands(slack: FakeSlack) -> None:
 
 async def test_messages_that_name_others_again_and_again(slack: FakeSlack) -> None:
     """However many messages one person sends, Slack is asked for so many names a minute on their behalf."""
-    core = StubCore()
+    core = ScriptedCore()
     async with running(SlackAdapter(settings(slack), core)):
         for number in range(10):
             people = " ".join(f"<@U{number}{other:04}>" for other in range(NAMED))
@@ -58,7 +58,7 @@ async def test_messages_that_name_others_again_and_again(slack: FakeSlack) -> No
 
 async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) -> None:
     """All of it is acknowledged at its first delivery, while Slack is asked about a few threads at a time."""
-    core = StubCore()
+    core = ScriptedCore()
     roots = [slack.unheard(GENERAL, ANN, f"lunch {number}?") for number in range(120)]
     async with running(SlackAdapter(settings(slack), core)):
         slack.fail("conversations.replies", *[Fault(status=429, retry_after=2)] * 200)
@@ -74,10 +74,10 @@ async def test_talk_in_strangers_threads_under_a_rate_limit(slack: FakeSlack) ->
 
 async def test_a_follow_up_outlasts_a_rate_limit(slack: FakeSlack) -> None:
     """In a thread that only Slack knows to be the bot's, a follow-up is answered once Slack says so."""
-    async with running(SlackAdapter(settings(slack), StubCore())):
+    async with running(SlackAdapter(settings(slack), ScriptedCore())):
         ts = await slack.mention(GENERAL, ANN, "hi")
         await slack.answer(GENERAL, ts)
-    core = StubCore()
+    core = ScriptedCore()
     slack.fail("conversations.replies", *[Fault(status=503)] * 2)
     async with running(SlackAdapter(settings(slack), core)):
         await slack.say(GENERAL, ANN, "still there?", ts)
@@ -89,7 +89,7 @@ async def test_a_follow_up_outlasts_a_rate_limit(slack: FakeSlack) -> None:
 async def test_what_waits_ends_with_the_process(slack: FakeSlack) -> None:
     """A stop doesn't wait for Slack's word on threads."""
     root = slack.unheard(GENERAL, ANN, "lunch?")
-    async with running(SlackAdapter(settings(slack), StubCore())):
+    async with running(SlackAdapter(settings(slack), ScriptedCore())):
         slack.fail("conversations.replies", Fault(delay=30))
         await slack.say(GENERAL, BEN, "yes", root)
         await slack.acknowledged()

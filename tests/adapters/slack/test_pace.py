@@ -15,7 +15,7 @@ from adapters.slack.errors import PaceExceeded
 from adapters.slack.pace import PER_MINUTE, Pace
 from bot.events import MessageEvent
 from bot.ports import ReplyHandle
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 from tests.fakes.slack_limits import METHODS, TIERS, Limits
 
@@ -33,7 +33,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
         yield slack
 
 
-class Growing(StubCore):
+class Growing(ScriptedCore):
     """Gives each person an answer of three hundred words that takes `seconds`; notes how late each one ends."""
 
     def __init__(self, seconds: float) -> None:
@@ -78,21 +78,21 @@ async def test_many_grow_at_once(slack: FakeSlack, people: int, seconds: float) 
     assert slack.limits is not None
     assert slack.limits.refused == {}
     assert max(core.late) < 5.0
-    assert core.errors == []
+    assert core.failures == []
     if people <= 15:
         assert slack.counts["chat.update"] >= 2 * people
 
 
 async def test_no_edit_for_a_while(slack: FakeSlack) -> None:
     """Where Slack allows no edit for half a minute, what an answer lacks is posted at once, and once."""
-    core = StubCore()
+    core = ScriptedCore()
     core.pieces, core.pause = ["One. ", "One. Two. ", "One. Two. Three. ", "One. Two. Three. Four. "], 0.8
     core.reply = lambda event: "One. Two. Three. Four. Five."
     slack.fail("chat.update", Fault(status=429, retry_after=30))
     async with running(SlackAdapter(settings(slack), core)):
         async with asyncio.timeout(8):
             await slack.dm(ANN, "hi")
-            await slack.wait(lambda: core.ids)
+            await slack.wait(lambda: core.sent)
     together = " ".join(message["text"] for message in slack.answers(slack.dm_channel(ANN)))
     assert together.split() == ["One.", "Two.", "Three.", "Four.", "Five."]
     assert slack.counts["chat.update"] == 1
@@ -100,7 +100,7 @@ async def test_no_edit_for_a_while(slack: FakeSlack) -> None:
 
 async def test_retry_after_holds_for_all(slack: FakeSlack) -> None:
     """Where Slack limits one call, no other call of that method is made until it may be."""
-    core = StubCore()
+    core = ScriptedCore()
     slack.fail("chat.postMessage", Fault(status=429, retry_after=2))
     async with running(SlackAdapter(settings(slack), core)):
         await slack.dm(ANN, "hi")
@@ -110,7 +110,7 @@ async def test_retry_after_holds_for_all(slack: FakeSlack) -> None:
             await slack.dm(f"U0P{n}", "hi")
         await asyncio.sleep(1.5)
         assert slack.counts["chat.postMessage"] == 1
-        await slack.wait(lambda: len(core.ids) == 6)
+        await slack.wait(lambda: len(core.sent) == 6)
     assert slack.counts["chat.postMessage"] == 7
 
 

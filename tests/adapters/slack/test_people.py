@@ -10,7 +10,7 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from bot.events import MessageEvent
 from bot.model import Audience, Person
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -30,7 +30,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
         yield slack
 
 
-async def asked(slack: FakeSlack, core: StubCore, channel: str = GENERAL, **body: Any) -> MessageEvent:
+async def asked(slack: FakeSlack, core: ScriptedCore, channel: str = GENERAL, **body: Any) -> MessageEvent:
     """A mention in a channel, as the core is told of it."""
     count = len(core.events)
     await slack.mention(channel, ANN, "hello", body=body)
@@ -44,7 +44,7 @@ class TestOnePerson:
 
     @pytest.mark.parametrize("named", [TEAM, SISTER, THIRD, ORGANISATION])
     @pytest.mark.parametrize("sender", ["user_team", "source_team", "team"])
-    async def test_messages(self, slack: FakeSlack, core: StubCore, named: str, sender: str) -> None:
+    async def test_messages(self, slack: FakeSlack, core: ScriptedCore, named: str, sender: str) -> None:
         """Messages, mentions and edits, by whatever workspace sender and delivery are called."""
         del slack.teams[ANN]
         ts = await slack.mention(SHARED, ANN, "hello", body={"team_id": named}, **{sender: SISTER})
@@ -55,7 +55,7 @@ class TestOnePerson:
         assert {event.person for event in (*core.events, *core.edited)} == {ONE_PERSON}
         assert core.edited[0].id == core.events[0].id
 
-    async def test_commands_clicks_and_forms(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_commands_clicks_and_forms(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A slash command, a command in words, a button, a form and the App Home are of the one who wrote."""
         await slack.open_home(ANN)
         home = await slack.home(ANN)
@@ -66,18 +66,18 @@ class TestOnePerson:
         await slack.submit(ANN, form, "Likes coffee")
         await slack.dm(ANN, "memories")
         await slack.wait(lambda: len(core.commands) >= 3 and core.submits)
-        clicked = {event.person for event in (*core.presses, *core.asked)}
+        clicked = {event.person for event in (*core.presses, *core.opened)}
         assert {event.person for event in core.commands} == clicked == {ONE_PERSON}
         assert core.submits[0].person == ONE_PERSON
         assert len(core.presses) == 2
 
-    async def test_a_form_that_names_no_workspace(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_a_form_that_names_no_workspace(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """An organisation's forms may come without a team: whoever fills one in is known all the same."""
         await slack.deliver("interactive", interaction(slack))
         await slack.wait(lambda: core.submits)
         assert core.submits[0].person == ONE_PERSON
 
-    async def test_deleted_by_whoever(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_deleted_by_whoever(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A deletion finds the message though it is told with another workspace, and what an earlier version kept."""
         ts = await slack.mention(SHARED, ANN, "hello")
         await slack.wait(lambda: core.events)
@@ -96,10 +96,10 @@ class TestOnePerson:
         assert core.events[0].id == f"slack:{TEAM}:{SHARED}:{ts}"
 
 
-async def test_what_is_caught_up_on_is_of_the_same_person(slack: FakeSlack, core: StubCore) -> None:
+async def test_what_is_caught_up_on_is_of_the_same_person(slack: FakeSlack, core: ScriptedCore) -> None:
     """What was missed, read from a history, is of the same person as what is delivered."""
     seen = slack.unheard(SHARED, ANN, "before")
-    core.places = [(f"slack:{SISTER}:{SHARED}:", f"slack:{SISTER}:{SHARED}:{seen}", datetime.now(UTC))]
+    core.seen = [(f"slack:{SISTER}:{SHARED}:", f"slack:{SISTER}:{SHARED}:{seen}", datetime.now(UTC))]
     slack.unheard(SHARED, ANN, f"<@{BOT}> missed", user_team=THIRD, source_team=THIRD)
     async with running(SlackAdapter(settings(slack), core)):
         await slack.wait(lambda: core.events)
@@ -125,21 +125,23 @@ class TestReaders:
             {"is_private": True, "is_ext_shared": True},
         ],
     )
-    async def test_shared_beyond_the_workspace(self, slack: FakeSlack, core: StubCore, signs: dict[str, Any]) -> None:
+    async def test_shared_beyond_the_workspace(
+        self, slack: FakeSlack, core: ScriptedCore, signs: dict[str, Any]
+    ) -> None:
         """Where people of another workspace read along, or are invited to, nothing of the workspace's is recalled."""
         slack.add_channel("C0NEW", "new", **signs)
         place = (await asked(slack, core, "C0NEW", team_id=SISTER)).place
         assert place.recallable == frozenset({f"members:slack:{TEAM}:C0NEW", "shared"})
         assert place.scope == f"members:slack:{TEAM}:C0NEW"
 
-    async def test_told_by_the_event(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_told_by_the_event(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """An event that calls the channel shared is believed, whatever was heard of the channel before."""
         before = await asked(slack, core)
         after = await asked(slack, core, is_ext_shared_channel=True)
         assert (before.place.audience, before.place.external) == (Audience.PUBLIC, False)
         assert (after.place.audience, after.place.external) == (Audience.MEMBERS, True)
 
-    async def test_of_one_workspace(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_of_one_workspace(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Channels that are one workspace's alone are as they were."""
         slack.add_channel("C0PLAIN", "plain", shared_team_ids=[TEAM], pending_shared=[])
         public = (await asked(slack, core, "C0PLAIN", team_id=TEAM)).place
@@ -147,12 +149,12 @@ class TestReaders:
         assert public.recallable == frozenset({f"public:slack:{TEAM}", "shared"})
         assert private.recallable == frozenset({f"public:slack:{TEAM}", f"members:slack:{TEAM}:{SECRET}", "shared"})
 
-    async def test_of_a_sister_workspace(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_of_a_sister_workspace(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """A channel of another workspace in the organisation is that workspace's: its members needn't be of ours."""
         place = (await asked(slack, core, team_id=SISTER)).place
         assert place.recallable == frozenset({f"public:slack:{SISTER}", "shared"})
 
-    async def test_unknown(self, slack: FakeSlack, core: StubCore) -> None:
+    async def test_unknown(self, slack: FakeSlack, core: ScriptedCore) -> None:
         """Where Slack won't tell, others may read along."""
         slack.fail("conversations.info", Fault(error="missing_scope"))
         place = (await asked(slack, core)).place
@@ -166,7 +168,7 @@ class TestReaders:
             {"type": "message", "subtype": "channel_convert_to_private", "channel": GENERAL, "user": ANN, "text": ""},
         ],
     )
-    async def test_told_that_it_changed(self, slack: FakeSlack, core: StubCore, told: dict[str, Any]) -> None:
+    async def test_told_that_it_changed(self, slack: FakeSlack, core: ScriptedCore, told: dict[str, Any]) -> None:
         """What was heard of a channel doesn't outlive the event that tells of a change."""
         assert (await asked(slack, core)).place.audience is Audience.PUBLIC
         slack.channels[GENERAL] |= {"is_ext_shared": True}
@@ -175,7 +177,7 @@ class TestReaders:
         assert (await asked(slack, core)).place.external
 
 
-async def test_asked_anew_where_the_answer_was_put_off(bot: SlackAdapter, slack: FakeSlack, core: StubCore) -> None:
+async def test_asked_anew_where_the_answer_was_put_off(bot: SlackAdapter, slack: FakeSlack, core: ScriptedCore) -> None:
     """Who reads an answer that was put off is asked when it is given, and unknown readers are the most."""
     event = await asked(slack, core, team_id=TEAM)
     slack.channels[GENERAL] |= {"is_private": True}

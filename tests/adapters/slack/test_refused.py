@@ -9,7 +9,7 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.errors import REFUSALS, Refusal
 from bot.ports import PlatformRefused
 from bot.views import Item, View
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import FakeSlack, Fault
 from tests.fakes.traffic import TRAFFIC
 
@@ -21,19 +21,19 @@ FOR_GOOD = sorted(name for name, kind in REFUSALS.items() if kind is not Refusal
 TRANSIENT = sorted(name for name, kind in REFUSALS.items() if kind is Refusal.TRANSIENT)
 
 
-class Telling(StubCore):
+class Telling(ScriptedCore):
     """A core that tells the person once where an answer is refused for good, as the real one does."""
 
     async def on_message(self, event, reply, *, admitted=False):  # type: ignore[no-untyped-def]
         """Answer once."""
-        before = len(self.errors)
+        before = len(self.failures)
         await super().on_message(event, reply, admitted=admitted)
-        for error in self.errors[before:]:
+        for error in self.failures[before:]:
             if isinstance(error, PlatformRefused):
                 try:
                     await reply.whisper(error.sentence)
                 except PlatformRefused as exc:
-                    self.errors.append(exc)
+                    self.failures.append(exc)
         self.ended.set()
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ async def test_refused_for_good(slack: FakeSlack, core: Telling, error: str) -> 
     with TRAFFIC.paused():  # not each code is documented for each method
         await slack.mention(GENERAL, ANN, "hi")
         await core.ended.wait()
-    assert [type(one) for one in core.errors] == [PlatformRefused]
+    assert [type(one) for one in core.failures] == [PlatformRefused]
     assert slack.counts["chat.postMessage"] - len(slack.answers(slack.dm_channel(ANN))) <= 2
     assert slack.answers(GENERAL) == []
     (said,) = slack.answers(slack.dm_channel(ANN))
@@ -70,7 +70,7 @@ async def test_refused_in_passing(slack: FakeSlack, core: Telling, error: str) -
     slack.fail("chat.postMessage", Fault(error=error))
     await slack.dm(ANN, "hi")
     assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
-    assert core.errors == []
+    assert core.failures == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 408, 502])
@@ -79,7 +79,7 @@ async def test_page_of_a_proxy(slack: FakeSlack, core: Telling, status: int) -> 
     slack.fail("chat.postMessage", *[Fault(status=status, page=True)] * 3)
     await slack.dm(ANN, "hi")
     assert await slack.answer(slack.dm_channel(ANN)) == "You said: hi"
-    assert core.errors == []
+    assert core.failures == []
 
 
 async def test_said_ephemerally(slack: FakeSlack, core: Telling) -> None:
@@ -107,7 +107,7 @@ async def test_nowhere_to_say_it(slack: FakeSlack, core: Telling) -> None:
     slack.fail("conversations.open", Fault(error="user_disabled"))
     await slack.mention(GENERAL, ANN, "hi")
     await core.ended.wait()
-    assert [getattr(error, "code", "") for error in core.errors] == ["is_archived", "user_disabled"]
+    assert [getattr(error, "code", "") for error in core.failures] == ["is_archived", "user_disabled"]
     assert slack.counts["chat.postMessage"] == 1
 
 
@@ -152,7 +152,7 @@ async def test_view_by_direct_message(slack: FakeSlack, core: Telling, error: st
 async def test_view_without_blocks(slack: FakeSlack, core: Telling, way: str) -> None:
     """A view whose blocks Slack refuses is shown as text, whole."""
     slack.blocks_refused = "invalid_blocks"
-    core.view = View("What I remember", tuple(Item(n, f"Fact {n}. " + "x" * 900) for n in range(10)))
+    core.listing = View("What I remember", tuple(Item(n, f"Fact {n}. " + "x" * 900) for n in range(10)))
     if way == "words":
         await slack.mention(GENERAL, ANN, "memories")
     else:

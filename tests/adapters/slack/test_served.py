@@ -5,25 +5,25 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL, SECRET = "C0GENERAL", "G0SECRET0"
 
 
-def _known(core: StubCore, channel: str, ts: str, thread: str = "") -> None:
+def _known(core: ScriptedCore, channel: str, ts: str, thread: str = "") -> None:
     """Let the journal know a message, as the newest of its place."""
     key, event_id = f"slack:{TEAM}:{channel}:{thread}", f"slack:{TEAM}:{channel}:{ts}"
-    core.places.append((key, event_id, datetime.now(UTC)))
+    core.seen.append((key, event_id, datetime.now(UTC)))
     core.recent.append((key, event_id, datetime.now(UTC)))
 
 
 @pytest.mark.usefixtures("bot")
-async def test_what_follows_in_a_thread_addresses_nobody(slack: FakeSlack, core: StubCore) -> None:
+async def test_what_follows_in_a_thread_addresses_nobody(slack: FakeSlack, core: ScriptedCore) -> None:
     """Mentions and direct messages speak to the bot; in its threads people also talk without it."""
     ts = await slack.mention(GENERAL, ANN, "hello")
-    await slack.wait(lambda: core.ids)
+    await slack.wait(lambda: core.sent)
     await slack.say(GENERAL, BEN, "me too", ts)
     await slack.wait(lambda: len(core.events) == 2)
     await slack.mention(GENERAL, BEN, "and you?", ts)
@@ -40,7 +40,7 @@ async def test_what_follows_in_a_thread_addresses_nobody(slack: FakeSlack, core:
 
 async def test_catch_up_answers_in_listed_channels_and_follows_changes_everywhere(slack: FakeSlack) -> None:
     """What was missed elsewhere is let pass, in threads too; what was deleted there is told. Direct messages go on."""
-    core = StubCore()
+    core = ScriptedCore()
     channel = slack.dm_channel(ANN)
     for place in (GENERAL, SECRET):
         first = slack.unheard(place, ANN, f"<@{BOT}> one")

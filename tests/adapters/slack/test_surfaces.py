@@ -11,7 +11,7 @@ from adapters.slack import views as slack_views
 from adapters.slack.adapter import SlackAdapter
 from bot.model import Person
 from bot.views import Button, File, Form, Item, Option, View
-from tests.adapters.slack.core import StubCore, running, settings
+from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import TEAM, FakeSlack, Fault
 
 ANN, BEN = "U0ANN", "U0BEN"
@@ -27,10 +27,10 @@ LIST = View(
 
 
 @pytest.fixture
-async def core(slack: FakeSlack) -> AsyncIterator[StubCore]:
+async def core(slack: FakeSlack) -> AsyncIterator[ScriptedCore]:
     """A core behind an adapter that listens."""
-    core = StubCore()
-    core.view = LIST
+    core = ScriptedCore()
+    core.listing = LIST
     async with running(SlackAdapter(settings(slack), core)):
         yield core
 
@@ -39,7 +39,7 @@ def _texts(view: dict[str, object]) -> str:
     return str(view["blocks"])
 
 
-async def test_menu(slack: FakeSlack, core: StubCore) -> None:
+async def test_menu(slack: FakeSlack, core: ScriptedCore) -> None:
     """Choosing from a view's menu is a press, and its answer takes the view's place."""
     shown = await slack.command(ANN, "memories", "", GENERAL)
     taken = await slack.press(ANN, shown, "2. Is left-handed", GENERAL)
@@ -48,7 +48,7 @@ async def test_menu(slack: FakeSlack, core: StubCore) -> None:
     assert core.presses[0].place.channel == GENERAL
 
 
-async def test_form(slack: FakeSlack, core: StubCore) -> None:
+async def test_form(slack: FakeSlack, core: ScriptedCore) -> None:
     """A button that asks opens a form with what stands in it; what is filled in takes the view's place."""
     shown = await slack.command(ANN, "memories", "", GENERAL)
     modal = await slack.open_form(ANN, shown, "Edit", GENERAL)
@@ -66,7 +66,7 @@ async def test_form(slack: FakeSlack, core: StubCore) -> None:
     await slack.acknowledged()
 
 
-async def test_form_in_a_thread(slack: FakeSlack, core: StubCore) -> None:
+async def test_form_in_a_thread(slack: FakeSlack, core: ScriptedCore) -> None:
     """A form that was opened in a thread answers in it, though its response URL has run out."""
     root = await slack.say(GENERAL, ANN, "lunch?")
     await slack.mention(GENERAL, ANN, "memories", root)
@@ -79,7 +79,7 @@ async def test_form_in_a_thread(slack: FakeSlack, core: StubCore) -> None:
     assert (said["thread_ts"], said["text"]) == (root, "Now it says cocoa")
 
 
-async def test_form_refused(slack: FakeSlack, core: StubCore) -> None:
+async def test_form_refused(slack: FakeSlack, core: ScriptedCore) -> None:
     """Where the core opens no form, its view is shown; where Slack doesn't, a sentence says so, beside the view."""
     core.form = View("That button is no longer valid.")
     shown = await slack.command(ANN, "memories")
@@ -111,9 +111,9 @@ def test_menu_fits() -> None:
     assert menu["placeholder"]["text"]
 
 
-async def test_file(slack: FakeSlack, core: StubCore) -> None:
+async def test_file(slack: FakeSlack, core: ScriptedCore) -> None:
     """A file goes into the person's direct messages, whole, and the view says so."""
-    core.view = View("Everything I keep about you", file=File("memories.json", b'{"tea": "\xc3\xa9"}'))
+    core.listing = View("Everything I keep about you", file=File("memories.json", b'{"tea": "\xc3\xa9"}'))
     shown = await slack.command(ANN, "memories", "", GENERAL)
     assert "direct messages" in shown["text"]
     (file,) = slack.files
@@ -122,9 +122,9 @@ async def test_file(slack: FakeSlack, core: StubCore) -> None:
 
 
 @pytest.mark.parametrize("method", ["conversations.open", "files.getUploadURLExternal", "files.completeUploadExternal"])
-async def test_file_refused(slack: FakeSlack, core: StubCore, method: str) -> None:
+async def test_file_refused(slack: FakeSlack, core: ScriptedCore, method: str) -> None:
     """A file that Slack doesn't take is said to be missing, and the view is shown all the same."""
-    core.view = View("Everything I keep about you", file=File("memories.json", b"{}"))
+    core.listing = View("Everything I keep about you", file=File("memories.json", b"{}"))
     slack.fail(method, Fault(error="missing_scope"))
     shown = await slack.command(ANN, "memories")
     assert shown["text"].startswith("Everything I keep about you")
@@ -132,7 +132,7 @@ async def test_file_refused(slack: FakeSlack, core: StubCore, method: str) -> No
     assert slack.files == []
 
 
-async def test_home(slack: FakeSlack, core: StubCore) -> None:
+async def test_home(slack: FakeSlack, core: ScriptedCore) -> None:
     """The App Home shows what is remembered to who has opened it."""
     await slack.open_home(ANN)
     view = await slack.home(ANN)
@@ -145,7 +145,7 @@ async def test_home(slack: FakeSlack, core: StubCore) -> None:
     assert BEN not in slack.homes
 
 
-async def test_home_buttons(slack: FakeSlack, core: StubCore) -> None:
+async def test_home_buttons(slack: FakeSlack, core: ScriptedCore) -> None:
     """Pages and menus work in the App Home, and what ends there has the list beneath it, anew."""
     await slack.open_home(ANN)
     view = await slack.home(ANN)
@@ -154,7 +154,7 @@ async def test_home_buttons(slack: FakeSlack, core: StubCore) -> None:
     assert "Page 2" in _texts(paged)
     assert len(core.commands) == 1
     core.pressed = lambda event: View("Forgotten.")
-    core.view = replace(LIST, items=(Item(1, "Is left-handed"),))
+    core.listing = replace(LIST, items=(Item(1, "Is left-handed"),))
     ended = await slack.press(ANN, paged, "1. Likes tea")
     assert "Forgotten." in _texts(ended)
     assert "Is left-handed" in _texts(ended)
@@ -163,7 +163,7 @@ async def test_home_buttons(slack: FakeSlack, core: StubCore) -> None:
     assert {press.place.audience for press in core.presses} == {"private"}
 
 
-async def test_home_form(slack: FakeSlack, core: StubCore) -> None:
+async def test_home_form(slack: FakeSlack, core: ScriptedCore) -> None:
     """A form that was opened in the App Home shows its result there."""
     await slack.open_home(ANN)
     modal = await slack.open_form(ANN, await slack.home(ANN), "Edit")
@@ -174,7 +174,7 @@ async def test_home_form(slack: FakeSlack, core: StubCore) -> None:
     assert slack.ephemerals == []
 
 
-async def test_home_file(slack: FakeSlack, core: StubCore) -> None:
+async def test_home_file(slack: FakeSlack, core: ScriptedCore) -> None:
     """A file asked for in the App Home comes by direct message, and the App Home says so."""
     await slack.open_home(ANN)
     view = await slack.home(ANN)
@@ -183,12 +183,12 @@ async def test_home_file(slack: FakeSlack, core: StubCore) -> None:
     assert len(slack.files) == 1
 
 
-async def test_home_follows_what_was_changed_elsewhere(slack: FakeSlack, core: StubCore) -> None:
+async def test_home_follows_what_was_changed_elsewhere(slack: FakeSlack, core: ScriptedCore) -> None:
     """What is changed by a command is changed in the App Home too, which Slack would show as it was; looking isn't."""
     await slack.open_home(ANN)
     assert "Likes tea" in _texts(await slack.home(ANN))
     shown = await slack.command(ANN, "memories", "", GENERAL)
-    core.view = replace(LIST, title="I remember nothing about you", items=(), menu=())
+    core.listing = replace(LIST, title="I remember nothing about you", items=(), menu=())
     core.pressed = lambda event: View("Forgotten: 1 thing.", changed=event.action == "open:7")
     await slack.press(ANN, shown, "2. Is left-handed", GENERAL)
     assert (await slack.press(ANN, shown, "1. Likes tea", GENERAL))["text"] == "Forgotten: 1 thing."
@@ -199,7 +199,7 @@ async def test_home_follows_what_was_changed_elsewhere(slack: FakeSlack, core: S
     assert "I remember nothing" in _texts(await slack.press(ANN, after, "Older"))
 
 
-async def test_today_is_the_callers_day(slack: FakeSlack, core: StubCore) -> None:
+async def test_today_is_the_callers_day(slack: FakeSlack, core: ScriptedCore) -> None:
     """A command's time is in the zone that its caller has set in Slack; UTC where Slack tells none."""
     slack.zones[ANN] = {"tz": "Asia/Tokyo", "tz_offset": 32_400}
     slack.zones["U0CAT"] = {"tz": "Moon/Tycho", "tz_offset": -7200}
@@ -215,7 +215,7 @@ async def test_today_is_the_callers_day(slack: FakeSlack, core: StubCore) -> Non
 @pytest.mark.parametrize(
     ("name", "said"), [("link", ""), ("link", "K7QF-2M9X"), ("unlink", ""), ("forget", "tea")], ids=str
 )
-async def test_commands(slack: FakeSlack, core: StubCore, name: str, said: str) -> None:
+async def test_commands(slack: FakeSlack, core: ScriptedCore, name: str, said: str) -> None:
     """Linking works as a slash command and in words after a mention; only the caller sees an answer."""
     answer = await slack.command(ANN, name, said)
     assert answer["response_type"] == "ephemeral"
@@ -227,7 +227,7 @@ async def test_commands(slack: FakeSlack, core: StubCore, name: str, said: str) 
 
 
 @pytest.mark.parametrize("said", ["link me to the plan", "link homepage", "unlink the two pages"])
-async def test_talk_of_links(slack: FakeSlack, core: StubCore, said: str) -> None:
+async def test_talk_of_links(slack: FakeSlack, core: ScriptedCore, said: str) -> None:
     """Talk that begins with the word is talk."""
     ts = await slack.mention(GENERAL, ANN, said)
     assert await slack.answer(GENERAL, ts) == f"You said: {said}"
