@@ -121,6 +121,7 @@ class App:
             journal.notices,
             persona=persona,
             allowance=allowance,
+            context=settings.bot_context_messages,
             concurrent=settings.bot_concurrent_answers,
             notify=notify,
             remember=settings.bot_memory,

@@ -26,6 +26,8 @@ class MessageEvent:
             no longer has it.
         forwarded: Texts forwarded with it: somebody else's words, never learned and never kept as turns.
         notice: One sentence that is the whole answer, if nothing in the message can be read or answered.
+        bare: Whether it mentions the bot and says nothing: it then means what stands around it, if that can be read;
+            `notice` is the answer if not.
         given: The place as it is when the answer is retried; None on the first attempt. Never stored.
         stranger: Whether it was written to the bot alone by somebody whom the platform's allow-list leaves out. Never
             stored.
@@ -45,6 +47,7 @@ class MessageEvent:
     quoted: str = ""
     forwarded: tuple[str, ...] = ()
     notice: str = ""
+    bare: bool = False
     given: Place | None = None
     stranger: bool = False
     addressed: bool = True

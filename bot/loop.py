@@ -15,12 +15,13 @@ from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.identity import Identities
 from bot.core.learning import Learner
+from bot.core.nearby import chosen, others
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
 from bot.events import MessageEvent, Recalled
 from bot.logs import describe
-from bot.model import Account, Memory, Prompt, Turn
+from bot.model import Account, Audience, Memory, Nearby, Prompt, Turn
 from bot.ports import (
     Charge,
     Chat,
@@ -46,6 +47,8 @@ CONTEXT = 3
 #: Answers that are given at once, and those of one person among them.
 CONCURRENT = 64
 PER_PERSON = 2
+#: Seconds that reading what stands around a question may take.
+AROUND_BUDGET = 2.0
 #: Seconds after which a person is told again that the limit is reached.
 TELL_AGAIN = 3600.0
 #: How the first answer after pausing begins.
@@ -70,6 +73,7 @@ class MemoryBot:
         persona: str = prompt.PERSONA,
         allowance: int = 0,
         concurrent: int = CONCURRENT,
+        context: int = 0,
         notify: Notify | None = None,
         remember: bool = True,
         later: bool = True,
@@ -81,7 +85,8 @@ class MemoryBot:
     ) -> None:
         """Answer through `chat` with what `memory` recalls.
 
-        `allowance` is how many messages a person may send per minute (0: no limit). Without `remember`, nothing is
+        `allowance` is how many messages a person may send per minute (0: no limit). `context` is how many messages
+        around a question in a shared place are read with it. Without `remember`, nothing is
         kept for learning. With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
         it answers runs the bot and is told what is wrong with it.
         """
@@ -97,6 +102,7 @@ class MemoryBot:
         self._notices = notices
         self._slots = FairSlots(concurrent, PER_PERSON)
         self._allowance = Allowance(allowance)
+        self._context = context
         self._notify = notify
         self._remember = remember
         self._patience = PATIENCE if later else 0.0
@@ -173,14 +179,16 @@ class MemoryBot:
         account = await self._identities.account(event.person)
         # An error message isn't an answer either: nothing to keep or to learn from.
         failure = failed_with(text)
-        await self._write_down(event, conversation, "" if failure else text, message_ids, account, failure)
+        # Nobody can tell any more whether others' words were in view, which it may repeat.
+        unkept = failure or self._reads_around(event)
+        await self._write_down(event, conversation, "" if unkept else text, message_ids, account, failure)
         return True
 
     async def _answer(
         self, event: MessageEvent, conversation: str, reply: ReplyHandle, *, resumed: bool = False
     ) -> bool:
         """Answer once it is this person's turn. False if the answer follows later."""
-        if event.notice:
+        if event.notice and not event.bare:
             await self._note(event, conversation, reply)
             return True
         begun = asyncio.get_running_loop().time()
@@ -205,8 +213,15 @@ class MemoryBot:
                 turns, replied, event = [], None, replace(event, quoted="")
             if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
                 event = replace(event, quoted="")
-            memories = [] if account.paused or account.erasing else await self._recall(account.user_id, event, turns)
-            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room)
+            unused = account.paused or account.erasing
+            memories, nearby = await asyncio.gather(
+                _nothing() if unused or event.bare else self._recall(account.user_id, event, turns),
+                self._around(event, reply),
+            )
+            if event.notice and not nearby:  # a bare mention of which nobody can tell what it means
+                await self._note(event, conversation, reply)
+                return True
+            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby)
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope))
             answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
             async with answer:
@@ -217,7 +232,8 @@ class MemoryBot:
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
         await self._drop_refused(event, conversation, answer)
-        await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure)
+        read = others(nearby, event.person.key) if answer.omitted is Omitted.NOTHING else ()
+        await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
         _log_answer(event, answer, len(memories), begun)
         return True
 
@@ -270,13 +286,31 @@ class MemoryBot:
         message_ids: Sequence[str],
         account: Account,
         failure: ChatError | type[ChatError] | None,
+        read: Sequence[str] = (),
     ) -> None:
         """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned."""
         keep = failure is None or not failure.about_request
         learn = keep and self._remember and not account.paused
-        await self._inbox.answered(event, account.user_id, conversation, text, message_ids, learn=learn, keep=keep)
+        parts = event, account.user_id, conversation, text, message_ids
+        await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
+
+    def _reads_around(self, event: MessageEvent) -> bool:
+        """Whether an answer may be given with what others say around the question."""
+        return self._context > 0 and event.place.audience is not Audience.PRIVATE
+
+    async def _around(self, event: MessageEvent, reply: ReplyHandle) -> tuple[Nearby, ...]:
+        """What stands around the question on its platform and isn't among the turns; empty if that can't be told."""
+        if not self._reads_around(event) or event.opened:
+            return ()
+        try:
+            async with asyncio.timeout(AROUND_BUDGET):
+                found = await reply.around(self._context)
+                return chosen(found, await self._turns.kept([each.id for each in found])) if found else ()
+        except Exception as exc:  # noqa: BLE001 - whatever fails: the question itself can be answered
+            log.info("%s: answered without what stands around it: %s", event.id, describe(exc))
+            return ()
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
         query = prompt.message_text(event)
@@ -289,6 +323,10 @@ class MemoryBot:
         if self._notify:
             self._notify(Recalled(event.id, len(memories)))
         return memories
+
+
+async def _nothing() -> list[Memory]:
+    return []
 
 
 async def _whole(text: str) -> AsyncIterator[str]:

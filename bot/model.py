@@ -141,6 +141,25 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearby:
+    """A message that stands around a question on its platform: read when the question is answered, then dropped.
+
+    Attributes:
+        id: The platform's own message identity, in the form of `MessageEvent.id`.
+        author: Its author's display name; empty for the bot itself. Data from outside.
+        person_key: Its author's account, empty for the bot and other apps.
+        above: Whether it is what the question replies to.
+    """
+
+    id: str
+    author: str
+    person_key: str
+    text: str
+    at: datetime
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """What a person said and what was answered, waiting to be learned. Raw text: dropped once learned."""
 
@@ -239,8 +258,10 @@ class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
 
     `memories` are those that `system` already contains as text, for a model that composes its answer from them.
+    `around`: whether the last message quotes what stands around it on the platform.
     """
 
     system: str
     messages: tuple[tuple[str, str], ...]  # (role, text)
     memories: tuple[Memory, ...] = ()
+    around: bool = False

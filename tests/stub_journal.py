@@ -16,12 +16,16 @@ class StubTurns:
 
     def __init__(self) -> None:
         self.of: dict[str, list[Turn]] = defaultdict(list)
+        self.texts_of: set[str] = set()
 
     async def recent(self, conversation: str) -> list[Turn]:
         return list(self.of[conversation])
 
     async def replied(self, event: MessageEvent) -> Replied | None:
         return None
+
+    async def kept(self, message_ids: Sequence[str]) -> set[str]:
+        return self.texts_of & set(message_ids)
 
     async def drop(self, conversation: str) -> int:
         return len(self.of.pop(conversation, []))
@@ -63,6 +67,7 @@ class StubInbox:
         self.seen: set[str] = set()
         self.log: list[str] = []
         self.postponed: list[tuple[str, float]] = []
+        self.read: tuple[str, ...] = ()
         self._turns = turns
         self._outbox = outbox
 
@@ -82,10 +87,13 @@ class StubInbox:
         *,
         learn: bool,
         keep: bool = True,
+        read: Sequence[str] = (),
     ) -> None:
         self.log.append("answered")
         if not keep:
             return
+        self.read = tuple(read)
+        answer = "" if read else answer
         turns, kept = self._turns.of[conversation], self._outbox.kept
         turns.append(Turn("user", event.name, event.text, event.at, event.person.key))
         turns.append(Turn("assistant", "", answer, event.at))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Prompt
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Nearby, Prompt
 from bot.ports import LimitReached, Most
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
@@ -182,6 +182,7 @@ class StubReplyHandle:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.whispers: list[str] = []
+        self.near: list[Nearby] = []
         self.busy: list[bool] = []
         self.failure: Exception | None = None
         self.there: tuple[str, tuple[str, ...]] | None = None
@@ -203,6 +204,9 @@ class StubReplyHandle:
         async for snapshot in snapshots:
             self.shown.append(snapshot)
         return ("reply:1",)
+
+    async def around(self, limit: int) -> list[Nearby]:
+        return self.near[-limit:]
 
     async def whisper(self, text: str) -> None:
         self.whispers.append(text)

@@ -43,6 +43,7 @@ def to_event(
     attachments += tuple(f'sticker "{clean(sticker.name)}"' for sticker in message.stickers)
     # Otherwise Discord withholds the content.
     shown = readable or mentioned or _direct(message.channel)
+    notice = "" if text or forwarded else _notice(message, shown=shown)
     return MessageEvent(
         id=message_key(message.id),
         person=person(message.author),
@@ -55,7 +56,8 @@ def to_event(
         reply_to=_above(message),
         quoted=_own_words(message, _original(message), me),
         forwarded=forwarded,
-        notice="" if text or forwarded else _notice(message, shown=shown),
+        notice=notice,
+        bare=notice == HELLO and not _direct(message.channel),
         addressed=spoken_to,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from cachetools import LRUCache
 
-from adapters.discord import paste
+from adapters.discord import around, paste
 from adapters.discord.catch_up import CatchUp
 from adapters.discord.compare import Comparison
 from adapters.discord.events import place, written
@@ -181,6 +181,7 @@ class Intake:
             link=event.link,
             rates=self._rates,
             places=self._places,
+            around=partial(around.read, self._online, event),
         )
 
     async def renewed(self, event: MessageEvent) -> MessageEvent:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import discord
@@ -17,6 +17,7 @@ from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, DiscordRefused, is_transient, reason
 from adapters.discord.text import LIMIT
+from bot.model import Nearby
 from bot.ports import PlatformRefused
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,10 @@ class Reply:
         link: str = "",
         rates: Rates | None = None,
         places: Places | None = None,
+        around: Callable[[int], Awaitable[list[Nearby]]] | None = None,
     ) -> None:
-        """`asker` gets a direct message if the bot can't write in the channel; 0: nobody."""
+        """`asker` gets a direct message if the bot can't write in the channel; 0: nobody. `around` reads the messages
+        around this one."""
         self._question = Question(channel_id, message_id, asker, link)
         self._messages = Messages(online, self._question, pace, confirm)
         self._pace = pace
@@ -57,6 +60,7 @@ class Reply:
         self._growing = GrowingAnswer(
             self._answer.grow, self._answer.finish, first=pace.first, turn=lambda: self._rates.growing(channel_id)
         )
+        self._around = around
         self._shut: DiscordRefused | None = None
 
     @asynccontextmanager
@@ -109,6 +113,10 @@ class Reply:
                 await self._growing.retry()
         text = self._answer.whole
         return None if text is None else (text, self._answer.ids)
+
+    async def around(self, limit: int) -> list[Nearby]:
+        """The messages around this one, oldest first; empty without the message-content intent."""
+        return await self._around(limit) if self._around is not None else []
 
     async def whisper(self, text: str) -> None:
         """Say one sentence as a reply: Discord can show something to one person alone only in response to a command.

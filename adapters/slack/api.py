@@ -161,6 +161,27 @@ class SlackApi:
                 break
         return History([found[key] for key in sorted(found)], whole)
 
+    async def before(self, channel: str, thread: str | None, ts: str, limit: int) -> list[Message]:
+        """The last messages before a time stamp in a thread, or at the channel's top level; oldest first.
+
+        Of a thread of more than a thousand messages, those before the thousandth. Waits for no turn of a rate limit.
+        Raises one of SLACK_ERRORS.
+        """
+        if not thread:
+            page = await self.edits.conversations_history(channel=channel, latest=ts, inclusive=False, limit=limit)
+            return sorted((m for m in page.get("messages") or () if str(m.get("ts") or "") < ts), key=_ts)
+        found: dict[str, Message] = {}
+        cursor = ""
+        for _ in range(PAGES):
+            page = await self.edits.conversations_replies(
+                channel=channel, ts=thread, latest=ts, limit=PAGE, cursor=cursor
+            )
+            found |= {m["ts"]: m for m in page.get("messages") or () if str(m.get("ts") or "") < ts}
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return sorted(found.values(), key=_ts)[-limit:] if limit else []
+
     async def is_gone(self, channel: str, thread: str | None, ts: str) -> bool:
         """Whether Slack says that a message no longer exists. Raises SLACK_ERRORS."""
         if thread is None or thread == ts:
@@ -181,3 +202,7 @@ class SlackApi:
         if thread:
             return await self.reads.conversations_replies(ts=thread, **where)
         return await self.reads.conversations_history(**where)
+
+
+def _ts(message: Message) -> str:
+    return str(message["ts"])

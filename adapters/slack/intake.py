@@ -14,6 +14,7 @@ from cachetools import FIFOCache, LRUCache
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
+from adapters.slack.around import Surroundings
 from adapters.slack.directory import Directory
 from adapters.slack.events import Body, Change, ParsedMessage, parse_change, parse_message, team_of, ts_of
 from adapters.slack.interactions import Interactions
@@ -69,6 +70,7 @@ class Intake:
         self._spawn = spawn
         self.wait_for_backlog = _nothing
         self._naming = Allowance(NAMED_A_MINUTE)
+        self._surroundings = Surroundings(api, directory)
         self._unsure: TaskSet[None] = TaskSet()
         self._seen: FIFOCache[str, None] = FIFOCache(SEEN)
         self._changes: LRUCache[str, Change] = LRUCache(CHANGES)
@@ -218,7 +220,9 @@ class Intake:
     def reply_handle(self, event: MessageEvent, *, unsure: bool = False) -> SlackReply:
         """The reply handle of a message; `unsure`: some of its answer may already be shown."""
         after, confirm = ts_of(event.id), partial(self._core.messages.confirm, event.id)
-        return SlackReply(self._api, event.place, event.person, event.id, after, confirm, unsure=unsure)
+        around = partial(self._surroundings.read, event)
+        parts = self._api, event.place, event.person, event.id, after, confirm
+        return SlackReply(*parts, unsure=unsure, around=around)
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:
         """A message as the core's event; None if it isn't for the bot, which may require asking Slack."""
@@ -261,6 +265,7 @@ class Intake:
             reply_to=f"{found.id.rpartition(':')[0]}:{found.thread}" if found.thread else None,
             forwarded=forwarded,
             notice="" if text or forwarded else _notice(found),
+            bare=found.mentioned and not (found.direct or text or forwarded or found.files or found.clip),
             addressed=found.direct or found.mentioned,
         )
 

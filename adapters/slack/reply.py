@@ -14,7 +14,7 @@ from adapters.slack.events import ts_of
 from adapters.slack.messages import CannotEdit, Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
-from bot.model import Audience, Person, Place
+from bot.model import Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,11 @@ class SlackReply:
         confirm: Callable[[], Awaitable[None]],
         *,
         unsure: bool = False,
+        around: Callable[[int], Awaitable[list[Nearby]]] | None = None,
     ) -> None:
-        """`unsure`: some of the answer may already be shown, so nothing is posted before that is known.
+        """`around` reads the messages around this one.
+
+        `unsure`: some of the answer may already be shown, so nothing is posted before that is known.
 
         `confirm` is called right before each request that shows or deletes any of it; what it raises is passed on.
         """
@@ -50,6 +53,7 @@ class SlackReply:
         self.place = place
         self.person = person
         self.event_id = event_id
+        self._around = around
         self._messages = Messages(api, place, event_id, after, confirm, unsure)
         self._growing = GrowingAnswer(self._grow, self._finish, first=SETTLE)
         self._overtake = 0
@@ -164,6 +168,10 @@ class SlackReply:
 
     def _ids(self, shown: list[ShownMessage]) -> tuple[str, ...]:
         return tuple(self.api.home.message_id(self.place.channel, part.ts) for part in shown)
+
+    async def around(self, limit: int) -> list[Nearby]:
+        """The messages around this one, oldest first; empty if Slack doesn't say at once."""
+        return await self._around(limit) if self._around is not None else []
 
     async def whisper(self, text: str) -> None:
         """Say it to the person alone; if Slack can't show that there, say it in place, else by direct message.

@@ -15,7 +15,7 @@ from uuid import uuid4
 from adapters.terminal.input import Input, Keyboard, Pipe, printable, unicode
 from bot.commands.spoken import command
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
-from bot.model import Audience, Person, Place
+from bot.model import Audience, Nearby, Person, Place
 from bot.ports import Core
 from bot.views import Button, File, Form, View
 
@@ -62,6 +62,10 @@ class _Answer:
     async def found(self) -> None:
         """Nothing: what an earlier process printed can't be found."""
         return
+
+    async def around(self, limit: int) -> list[Nearby]:
+        """Nobody else writes here."""
+        return []
 
     async def whisper(self, text: str) -> None:
         """Print one sentence on its own line."""

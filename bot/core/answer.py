@@ -50,6 +50,7 @@ class Omitted(Enum):
     """What had to be left out of the request before the model would answer it."""
 
     NOTHING = "nothing"
+    NEARBY = "nearby"
     TURNS = "turns"
     MEMORIES = "memories"
 
@@ -198,8 +199,11 @@ class Answer:
     def _climb(self, failure: ChatError, rung: int) -> None:
         """Note what the next request leaves out."""
         self.too_long = isinstance(failure, ChatTooLong)
-        without_turns = self._requests[rung + 1].messages != self._requests[rung].messages
-        self.omitted = Omitted.TURNS if without_turns else Omitted.MEMORIES
+        before, now = self._requests[rung], self._requests[rung + 1]
+        if before.around and before.messages[:-1] == now.messages[:-1]:
+            self.omitted = Omitted.NEARBY
+        else:
+            self.omitted = Omitted.TURNS if now.messages != before.messages else Omitted.MEMORIES
 
     def _sentence(self, failure: ChatError) -> str:
         if self._again and not isinstance(failure, PERMANENT_ERRORS):

@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from bot.core import nearby as around
 from bot.events import MessageEvent
-from bot.model import Audience, Memory, Prompt, Replied, Turn
+from bot.model import Audience, Memory, Nearby, Prompt, Replied, Turn
 from bot.text.clean import one_line
 
 PERSONA = """\
@@ -38,16 +39,22 @@ QUOTED = 2_000
 TURNS_BUDGET = 60_000
 
 
+#: What a bare mention says.
+BARE = "(They mention you, without a word of their own.)"
+
+
 def memory_line(memory: Memory) -> str:
     """One memory as the system prompt shows it: its date, then its text."""
     return f"- [{memory.learned_at:%Y-%m-%d}] {one_line(memory.text)}"
 
 
-def system(persona: str, event: MessageEvent, memories: Sequence[Memory], *, others: bool) -> str:
+def system(persona: str, event: MessageEvent, memories: Sequence[Memory], *, others: bool, nearby: bool = False) -> str:
     """The system prompt: the persona, how its memory works, today's date, and the memories, if any."""
     parts = [persona, MEMORY, f"Today is {event.at:%A, %Y-%m-%d}."]
     if others:
         parts.append(OTHERS)
+    if nearby:
+        parts.append(around.SYSTEM)
     if event.forwarded:
         parts.append(FORWARDED)
     if memories:
@@ -104,8 +111,11 @@ def build(
     turns: Sequence[Turn],
     replied: Replied | None = None,
     room: int = TURNS_BUDGET,
+    nearby: Sequence[Nearby] = (),
 ) -> Prompt:
     """One request: persona and memories in `system`; recent turns, oldest first, then the message.
+
+    What stands around the message (`nearby`) is quoted right before it.
 
     Turns that don't fit into `room` characters are dropped, oldest first; the first message is always a person's. A
     thread begins with the exchange that it was started from; any other reply quotes what it replies to.
@@ -125,9 +135,14 @@ def build(
     while kept and kept[0].author == "assistant":
         kept.pop(0)
     others = any(_quoted(turn, event)[1] != turn.text for turn in kept)
+    if any(each.above for each in nearby):  # it is quoted there already
+        replied, event = None, dataclasses.replace(event, quoted="")
     asked = _asked(event, kept[-1] if kept else None, replied)
+    if nearby:
+        asked = f"{around.block(nearby, event.person.key)}\n\n{asked or BARE}"
     messages = (*(_quoted(turn, event) for turn in kept), ("user", asked))
-    return Prompt(system(persona, event, memories, others=others), messages, tuple(memories))
+    written = system(persona, event, memories, others=others, nearby=bool(nearby))
+    return Prompt(written, messages, tuple(memories), around=bool(nearby))
 
 
 def ladder(
@@ -137,14 +152,19 @@ def ladder(
     turns: Sequence[Turn],
     replied: Replied | None = None,
     room: int = TURNS_BUDGET,
+    nearby: Sequence[Nearby] = (),
 ) -> tuple[Prompt, ...]:
-    """The request, then smaller ones: without earlier turns, and without memories either.
+    """The request, then smaller ones: without what stands around it, without earlier turns, without memories either.
 
-    For a model that refuses the first: it may object to something said earlier, or to a memory.
+    For a model that refuses the first: it may object to what others say, to something said earlier, or to a memory.
     """
     alone = dataclasses.replace(event, quoted="")
-    rungs = [build(persona, event, memories, turns, replied, room)]
-    for rung in (build(persona, alone, memories, ()), build(persona, alone, (), ())):
+    rungs = [build(persona, event, memories, turns, replied, room, nearby)]
+    for rung in (
+        build(persona, event, memories, turns, replied, room),
+        build(persona, alone, memories, ()),
+        build(persona, alone, (), ()),
+    ):
         if rung != rungs[-1]:
             rungs.append(rung)
     return tuple(rungs)

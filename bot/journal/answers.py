@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import links, messages, pauses, withdrawn
+from bot.journal import links, messages, pauses, readings, withdrawn
 from bot.journal.claims import CLAIMED
 from bot.journal.columns import conversation_key, from_json, storable, to_json
 from bot.journal.tables import exchanges, inbox, turns
@@ -26,7 +26,8 @@ _KEEP_EXCHANGE = sa.insert(exchanges).values(user_id=_OWNER)
 class Answered:
     """An event and its answer.
 
-    `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be.
+    `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be. `read` are the
+    messages of others that the answer was given with: then its text is kept nowhere.
     """
 
     event: MessageEvent
@@ -38,6 +39,7 @@ class Answered:
     keep_turns: bool
     worker: str
     keep: bool = True
+    read: Sequence[str] = ()
 
 
 def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
@@ -59,9 +61,10 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
         event = replace(event, text=from_json(closed.payload).text)
     if withdrawn.was_forgotten(conn, event.person.key, event.at.timestamp()):  # it was admitted after that
         return True
-    done = replace(done, event=event, answer="" if closed.unkept else storable(done.answer))
+    done = replace(done, event=event, answer="" if closed.unkept or done.read else storable(done.answer))
     if done.keep_turns:
         _keep_turns(conn, done, now)
+        readings.note(conn, event.id, done.read)
     if done.learn:
         _keep_exchange(conn, done)
     return True

@@ -56,6 +56,7 @@ def to_json(event: MessageEvent) -> str:
             "notice": event.notice,
             # Apart from the place, so that earlier versions can read the event.
             **({"external": True} if place.external else {}),
+            **({"bare": True} if event.bare else {}),
         },
         separators=(",", ":"),
     )
@@ -79,4 +80,5 @@ def from_json(payload: str) -> MessageEvent:
         quoted=data.get("quoted", ""),
         forwarded=tuple(data.get("forwarded", ())),
         notice=data.get("notice", ""),
+        bare=bool(data.get("bare")),
     )

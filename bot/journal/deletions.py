@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import outbox, repeated_answers, withdrawn
+from bot.journal import outbox, readings, repeated_answers, withdrawn
 from bot.journal.forgetting import close_events
 from bot.journal.tables import exchanges, inbox, messages, turns
 
@@ -14,7 +14,7 @@ def any_stored(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
     ids = list(message_ids)
     seen = sa.and_(messages.c.message_id.in_(ids), messages.c.event_id != "")
     ahead = sa.and_(inbox.c.event_id.in_(ids), inbox.c.ahead == 1)
-    found = (seen, ahead, turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids))
+    found = (seen, ahead, turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids), readings.any_read(ids))
     return any(conn.execute(sa.select(sa.literal(1)).where(which).limit(1)).first() for which in found)
 
 
@@ -37,6 +37,7 @@ def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) ->
     answered = list(conn.scalars(sa.select(messages.c.event_id).where(answers).distinct()))
     count += outbox.erase(conn, waiting, now)
     count += conn.execute(sa.delete(turns).where(said)).rowcount
+    count += readings.drop_turns(conn, ids)
     if answered:
         replies = sa.and_(turns.c.event_id.in_(answered), turns.c.author == "assistant")
         count += conn.execute(sa.delete(turns).where(replies)).rowcount
@@ -45,4 +46,5 @@ def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) ->
     # For each person and conversation once, however many messages: it scans all answers there.
     for (user, conversation), texts in sorted(gone.items()):
         count += repeated_answers.forget(conn, repeated_answers.Erased(texts, [conversation]), [user], now)
+    readings.prune(conn)
     return count

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal import accounts, outbox, repeated_answers, usage, withdrawn
+from bot.journal import accounts, outbox, readings, repeated_answers, usage, withdrawn
 from bot.journal.export import export
 from bot.journal.runner import Runner
 from bot.journal.stored_messages import stored_messages
@@ -105,6 +105,8 @@ def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str],
     for by_user in (settings, pauses, links):
         conn.execute(sa.delete(by_user).where(by_user.c.user_id == user_id))
     conn.execute(sa.delete(taught).where(taught.c.user_id.in_([user_id, *keys])))
+    readings.prune(conn)
+    readings.prune(conn)
     return count
 
 
@@ -122,7 +124,9 @@ def forget_since(
     waiting = sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end)
     gone = repeated_answers.erased(conn, said, waiting)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + outbox.erase(conn, waiting, now)
-    return count + repeated_answers.forget(conn, gone, [user_id], now)
+    count += repeated_answers.forget(conn, gone, [user_id], now)
+    readings.prune(conn)
+    return count
 
 
 def forget_events(
@@ -140,7 +144,9 @@ def forget_events(
     gone = repeated_answers.erased(conn, said, waiting)
     gone.texts.extend(texts)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + outbox.erase(conn, waiting, now)
-    return count + repeated_answers.forget(conn, gone, [user_id], now)
+    count += repeated_answers.forget(conn, gone, [user_id], now)
+    readings.prune(conn)
+    return count
 
 
 def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: float) -> int:

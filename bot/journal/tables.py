@@ -227,6 +227,16 @@ workers = sa.Table(
     sa.Column("seen", sa.Double, nullable=False),
 )
 
+#: Messages of others that an answer was given with, by their platform's ids: its text isn't kept, and deleting one of
+#: them drops the turn.
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Index("readings_by_message", "message_id"),
+)
+
 #: What requests to models took, summed up: per day (UTC, as `2026-11-28`), workspace (`slack:T1`), account, model and
 #: purpose. Ids and numbers, no text. Workspace and account are empty once that person or workspace was erased.
 usage = sa.Table(

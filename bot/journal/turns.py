@@ -1,6 +1,6 @@
 """Recent turns of a conversation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,6 +50,10 @@ class SqlTurns:
             return None
         return await self._runner.read(replied, event.reply_to, event.place, self._clock() - self._ttl)
 
+    async def kept(self, message_ids: Sequence[str]) -> set[str]:
+        """Those of these messages whose texts are among the turns."""
+        return await self._runner.read(kept, message_ids, self._clock() - self._ttl) if self._limit else set()
+
     async def drop(self, conversation: str) -> int:
         """Delete the turns of a conversation; return how many there were."""
         return await self._runner.write(drop, conversation)
@@ -82,6 +86,18 @@ def replied(conn: sa.Connection, message_id: str, place: Place, since: float) ->
     rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
     kept = {turn.author: turn for turn in rows}
     return Replied(kept.get("user"), kept.get("assistant"), to_answer=found.event_id != message_id)
+
+
+def kept(conn: sa.Connection, message_ids: Sequence[str], since: float) -> set[str]:
+    """Those of these messages, people's and the bot's, whose texts are among the turns kept since then."""
+    theirs = sa.and_(messages.c.message_id == messages.c.event_id, turns.c.author == "user")
+    ours = sa.and_(messages.c.message_id != messages.c.event_id, turns.c.author == "assistant")
+    found = (
+        sa.select(messages.c.message_id)
+        .join(turns, turns.c.event_id == messages.c.event_id)
+        .where(messages.c.message_id.in_(list(message_ids)), turns.c.kept_at >= since, sa.or_(theirs, ours))
+    )
+    return set(conn.scalars(found))
 
 
 def _turn(row: sa.Row[Any, Any, Any, Any, Any]) -> Turn:

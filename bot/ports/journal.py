@@ -55,9 +55,12 @@ class Inbox(Protocol):
         *,
         learn: bool,
         keep: bool = True,
+        read: Sequence[str] = (),
     ) -> None:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
+        `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
+        and the turn goes with any of them.
         Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange.
         """
         ...
@@ -75,6 +78,10 @@ class Turns(Protocol):
 
         Without turns if they were forgotten.
         """
+        ...
+
+    async def kept(self, message_ids: Sequence[str]) -> set[str]:
+        """Those of these messages whose texts are among the turns."""
         ...
 
     async def drop(self, conversation: str) -> int:

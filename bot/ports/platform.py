@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
-from bot.model import Person
+from bot.model import Nearby, Person
 from bot.ports.allow_list import AllowList
 from bot.views import Form, View
 
@@ -43,6 +43,14 @@ class ReplyHandle(Protocol):
 
         Called before an event that was left behind is answered. May itself show an answer that was complete and only
         failed to be shown. A partly shown answer counts as none: `stream` then completes it in place.
+        """
+        ...
+
+    async def around(self, limit: int) -> list[Nearby]:
+        """The messages around this one that a person sees with it, oldest first, `limit` at most.
+
+        What it replies to, the thread above it, or else what was written right before it, of this very place and by
+        whomever; none of what was written later. Empty if the platform gives nothing. Raises as `stream` does.
         """
         ...
 

@@ -557,9 +557,10 @@ class SometimesFull(StubInbox):
         *,
         learn: bool,
         keep: bool = True,
+        read: Sequence[str] = (),
     ) -> None:
         self._check()
-        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn, keep=keep)
+        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn, keep=keep, read=read)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

@@ -67,6 +67,7 @@ LATER = (
     "DROP TABLE reservations",
     "DROP TABLE spent",
     "DROP TABLE notices",
+    "DROP TABLE readings",
     "DROP TABLE pauses",
     "DROP TABLE adds",
     "DROP TABLE forgettings",
