@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from bot.aio.tasks import TaskSet
 from bot.core.retries import retry_until_journal_is_back
-from bot.logs import describe
 from bot.ports import JournalUnavailable, Ledger, LimitReached, Threshold, Verdict
 from bot.prices import Prices, dollars
 from bot.usage import Limits, Metered, Payer, Purpose, Usage
@@ -39,16 +39,16 @@ class LimitedSpending:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._settling: TaskSet[None] = TaskSet()
+        #: Set when the next request has been settled.
         self._settled = asyncio.Event()
-        #: Whose limit is reached ("" is everybody's), and until when: what was spent in a day never becomes less.
-        self._reached: dict[str, float] = {}
+        #: Whose limit is reached ("" is everybody's), and on which day: what was spent in a day never becomes less.
+        self._reached: dict[str, date] = {}
 
     def check(self, user_id: str) -> None:
         """Raise LimitReached if it is known that a person can't be served today. Asks nobody."""
-        now = self._clock()
         for who in ("", user_id):
-            if now < self._reached.get(who, 0.0):
-                raise LimitReached(person=bool(who), seconds=self._reached[who] - now)
+            if who in self._reached and self._reached[who] == self._now().date():
+                raise LimitReached(person=bool(who), seconds=self._until_midnight())
 
     async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> "Charge":
         """Reserve what a request may take at most. Raises LimitReached, or JournalUnavailable."""
@@ -63,32 +63,34 @@ class LimitedSpending:
         deadline = self._loop.time() + LONGEST_WAIT
         while True:
             self.check(payer.user_id)
-            self._settled.clear()
-            verdict = await self._ledger.reserve(request_id, request, self._limits)
+            # Of before the verdict, which may come after midnight.
+            today, settled = self._now().date(), self._settled
+            verdict = await self._reserve(request_id, request)
             if verdict is Verdict.ADMITTED:
                 return Charge(self, request_id, request)
             if verdict in _PERSON:
-                self._close(payer.user_id if _PERSON[verdict] else "")
+                self._close(payer.user_id if _PERSON[verdict] else "", today)
             elif self._loop.time() >= deadline:
                 raise LimitReached(person=False, seconds=self._until_midnight())
             else:
-                await self._wait()
+                await _wait(settled)
 
-    async def _wait(self) -> None:
-        """Until a request has been settled, here or elsewhere."""
+    async def _reserve(self, request_id: str, request: Metered) -> Verdict:
         try:
-            async with asyncio.timeout(LOOK_AGAIN):
-                await self._settled.wait()
-        except TimeoutError:
-            return
+            return await self._ledger.reserve(request_id, request, self._limits)
+        except asyncio.CancelledError:  # it may be recorded all the same, and won't be sent
+            self._settle_soon(request_id, request, Usage())
+            raise
 
-    def _close(self, who: str) -> None:
-        now = self._clock()
-        self._reached = {key: until for key, until in self._reached.items() if until > now}
-        self._reached[who] = now + self._until_midnight()
+    def _close(self, who: str, today: date) -> None:
+        self._reached = {key: day for key, day in self._reached.items() if day == today}
+        self._reached[who] = today
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def _until_midnight(self) -> float:
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = self._now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return (midnight - now).total_seconds()
 
@@ -106,27 +108,39 @@ class LimitedSpending:
     async def _settle(self, request_id: str, request: Metered, took: Usage) -> None:
         cost = self._prices.cost(request.model, took)
         try:
+            # For as long as this process lives: what stays reserved leaves no room for others until it ends.
             passed = await retry_until_journal_is_back(
-                lambda: self._ledger.settle(request_id, took, cost, self._limits)
+                lambda: self._ledger.settle(request_id, took, cost, self._limits), patience=math.inf
             )
-        except JournalUnavailable as exc:
-            log.error("usage of a request could not be recorded, it counts in full: %s", describe(exc))
-            return
         finally:
-            self._settled.set()
+            settled, self._settled = self._settled, asyncio.Event()
+            settled.set()
         for threshold in passed:
             await self._warn(threshold, request.payer)
 
     async def _warn(self, threshold: Threshold, payer: Payer) -> None:
         person = threshold in (Threshold.PERSON_NEARLY_SPENT, Threshold.PERSON_SPENT)
-        spent = await self._ledger.spent_today(payer.user_id if person else None)
         whose = f"{payer.user_id}: " if person else ""
-        log.warning("%s%s: %s, %s tokens", whose, threshold.value, dollars(spent.nanodollars), f"{spent.tokens:,}")
+        try:
+            spent = await self._ledger.spent_today(payer.user_id if person else None)
+        except JournalUnavailable:
+            log.warning("%s%s", whose, threshold.value)
+        else:
+            log.warning("%s%s: %s, %s tokens", whose, threshold.value, dollars(spent.nanodollars), f"{spent.tokens:,}")
 
     async def close(self) -> None:
         """Wait for what is still to be recorded."""
         await asyncio.sleep(0)  # what has just ended is only now about to be recorded
         await self._settling.finish(GRACE)
+
+
+async def _wait(settled: asyncio.Event) -> None:
+    """Until a request has been settled, here or elsewhere."""
+    try:
+        async with asyncio.timeout(LOOK_AGAIN):
+            await settled.wait()
+    except TimeoutError:
+        return
 
 
 class Charge:

@@ -128,7 +128,8 @@ def apply(
 ) -> list[Verdict | tuple[Threshold, ...]]:
     """Settle and reserve in one transaction; return each operation's outcome. What has ended makes room first."""
     ended = [operation for operation in operations if isinstance(operation, Settle)]
-    begun = [operation for operation in operations if isinstance(operation, Reserve)]
+    over = {operation.id for operation in ended}  # given up before it was recorded
+    begun = [operation for operation in operations if isinstance(operation, Reserve) and operation.id not in over]
     # One that isn't there was settled when this worker was taken for dead.
     found = {row["id"]: row for row in _released(conn, [operation.id for operation in ended])}
     balances = _balances(
@@ -146,7 +147,7 @@ def apply(
     if admitted:
         conn.execute(_RESERVE, [_reservation(operation, worker, today) for operation in admitted])
     return [
-        verdicts[operation.id] if isinstance(operation, Reserve) else passed.get(operation.id, ())
+        verdicts.get(operation.id, Verdict.WAIT) if isinstance(operation, Reserve) else passed.get(operation.id, ())
         for operation in operations
     ]
 
