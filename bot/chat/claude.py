@@ -68,14 +68,19 @@ class ClaudeChat:
         """
         request, tally = self._request(prompt), Tally()
         most = self._most(request).usage
+        told = False
         try:
             async with await self._send(request, tally) as events, aclosing(self._spoken(events, most)) as pieces:
                 async for piece in pieces:
-                    # What the SDK has sent before may be billed too: a response that broke off before it began.
-                    yield piece + most * (tally.billed - 1) if isinstance(piece, Usage) else piece
+                    if isinstance(piece, Usage):
+                        told = True
+                        # What the SDK has sent before may be billed too: a response that broke off before it began.
+                        yield piece + most * (tally.billed - 1)
+                    else:
+                        yield piece
         except _FAULTS as exc:
-            if not tally.billed:
-                yield Usage()
+            if not told:
+                yield most * tally.billed
             translate(exc, self._model)
 
     async def check(self) -> None:

@@ -107,6 +107,8 @@ def most(request: Mapping[str, Any]) -> Usage:
     return Usage(written=len(json.dumps(prompt, ensure_ascii=False).encode()), output=request["max_tokens"])
 
 
+#: No request takes more tokens: what a service tells beyond that is as malformed as text.
+_MOST_TOKENS = 100_000_000
 _FIELDS = {
     "input_tokens": "input",
     "cache_read_input_tokens": "cached",
@@ -124,7 +126,7 @@ def usage_of(most: Usage, *told: Any) -> Usage:
     for usage in told:
         for name, field in _FIELDS.items():
             value = getattr(usage, name, None)
-            if isinstance(value, int) and value >= 0:
+            if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
                 counts[field] = value
     if "input" in counts:
         most = Usage(output=most.output)

@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
+from types import SimpleNamespace
 
 import httpx2
 import pytest
 from pydantic import SecretStr
 
 from bot.chat.claude import MAX_TOKENS, ClaudeChat
+from bot.chat.client import usage_of
 from bot.config import Settings, SettingsError
 from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
@@ -437,6 +439,22 @@ async def test_what_never_arrives_takes_nothing(claude: FakeClaude, chat: Claude
     """A service that can't be reached bills nothing."""
     await claude.stop()
     assert await told(chat) == Usage()
+
+
+async def test_each_request_that_stays_without_a_word_may_be_billed(claude: FakeClaude) -> None:
+    """The SDK sends again what got no answer in time; the service may have been writing all the while."""
+    claude.script.extend([Reply("late", delay=3)] * 3)
+    chat = ClaudeChat(settings(claude), httpx2.Timeout(5, read=0.2))
+    assert await told(chat) == (await chat.most(HELLO)).usage * claude.calls
+    assert claude.calls == 3
+    await chat.close()
+
+
+def test_a_number_of_tokens_beyond_reason_is_not_believed() -> None:
+    """It would fit no table, and what was reserved for the request could never be settled."""
+    most = Usage(written=100, output=50)
+    said = {"input_tokens": 10**30, "output_tokens": 7}
+    assert usage_of(most, SimpleNamespace(**said)) == Usage(written=100, output=7)
 
 
 async def test_a_service_that_tells_no_usage_is_counted_at_most(claude: FakeClaude, chat: ClaudeChat) -> None:
