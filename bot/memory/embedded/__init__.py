@@ -13,6 +13,6 @@ set around the call (`bot.memory.vectors.lesson`); `asyncio.to_thread` copies th
   that it supersedes go on the lesson, keyed by the text's hash.
 - The store's `search` records on the lesson which memories mem0 has shown, since the answer refers to them by number;
   its `insert` stores the facts with what the lesson has about them, and marks the exchanges as learned, in one
-  transaction. If mem0 inserts nothing (it drops facts whose hash it knows), `settle` does the same. mem0 swallows the
+  transaction. If mem0 inserts nothing (it drops facts whose hash it knows), `commit` does the same. mem0 swallows the
   store's errors and retries row by row: the lesson keeps the error, and rejects a second attempt.
 """

@@ -1,7 +1,7 @@
-"""mem0's LLM for extraction: Claude, with a cached prompt, a JSON schema, and no answer taken for what it isn't.
+"""mem0's LLM for extraction: Claude, with a cached prompt and a JSON schema, whose answers are validated.
 
-mem0 keeps each fact's text alone, and takes an answer that it can't read for "no facts". So sources and supersessions
-are put into the current lesson here, and what goes back to mem0 is always JSON that it can read.
+mem0 only keeps each fact's text, and treats an answer that it can't parse as "no facts". So this puts sources and
+supersessions into the current lesson, and always returns JSON that mem0 can parse.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from mem0.llms.base import LLMBase  # noqa: E402
 
 log = logging.getLogger(__name__)
 
-#: Seconds. An extraction comes whole, after all of it is written.
+#: Seconds. An extraction isn't streamed.
 TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=10.0, pool=10.0)
-#: Tokens of an answer: some hundred facts. A single exchange may need more, and can't be made smaller.
+#: Tokens of an answer: some hundred facts. A single exchange may need more, and can't be split.
 MAX_TOKENS = 8192
 MAX_TOKENS_ALONE = 16384
-#: Seconds that an extraction may take in all, however the answer trickles in.
+#: Seconds for an extraction in total, even if the answer trickles in.
 LONGEST_TIME = 300.0
-#: Facts that one lesson may teach: they are one transaction, which others wait for.
+#: Facts per lesson: they are stored in one transaction, which others wait for.
 FACTS = 100
-#: What an answer of another form than it should have leads to, in the SDK or here.
+#: What a malformed answer raises, in the SDK or here.
 MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 _NUMBER = re.compile(r"[0-9]{1,6}")
@@ -52,7 +52,7 @@ _NUMBER = re.compile(r"[0-9]{1,6}")
 
 @dataclass
 class Meter:
-    """What extractions have cost: calls, tokens by kind, and how many answers were refused or not usable."""
+    """Counts extractions: calls, tokens by kind, and answers that were refused or unusable."""
 
     calls: int = 0
     input: int = 0
@@ -63,7 +63,7 @@ class Meter:
     unusable: int = 0
 
     def count(self, usage: object) -> None:
-        """Add one answer's usage, of which compatible servers may tell a part or nothing."""
+        """Add one answer's usage, which compatible servers may report in part or not at all."""
         self.calls += 1
         self.input += getattr(usage, "input_tokens", 0) or 0
         self.output += getattr(usage, "output_tokens", 0) or 0
@@ -86,14 +86,14 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
     def generate_response(
         self, messages: list[dict[str, str]], tools: object = None, tool_choice: str = "auto", **_: object
     ) -> Future[str]:
-        """Begin an extraction for the current lesson; its answer is mem0's JSON, its exception a LearningFailed.
+        """Start an extraction for the current lesson. Its result is mem0's JSON, its exception a LearningFailed.
 
-        A future in place of text: the learning loop waits for it, so that no thread is held while Claude writes.
+        Returns a future instead of text, which the learning loop awaits, so that no thread is blocked meanwhile.
         """
         lesson = current.get()
         if lesson is None:
             raise LearningFailed("an extraction outside a lesson")
-        # In a context without the lesson: what the client opens now stays open, and keeps its context as long.
+        # In a context without the lesson: connections that the client opens now keep their context alive.
         outside = contextvars.Context()
         return outside.run(
             asyncio.run_coroutine_threadsafe, self._extract(messages, lesson), asyncio.get_running_loop()
@@ -107,10 +107,10 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         system, user = (message["content"] for message in messages)
         try:
             return self._read(await self._ask(system, numbered(user, lesson.exchanges), lesson), lesson)
-        except _Refused as exc:
-            if len(lesson.exchanges) > 1 or not has_context(user):  # of several, all but one may be harmless
+        except _ExtractionRefused as exc:
+            if len(lesson.exchanges) > 1 or not has_context(user):  # of several exchanges, only one may be refused
                 raise
-            # What it objects to may stand beside the exchange: in an older memory, or in what was said before.
+            # It may object to what is shown besides the exchange: an older memory, or what was said before.
             log.warning("an extraction was refused (%s): asked again with this exchange alone", exc)
             lesson.existing.clear()
             prompt = numbered(user, lesson.exchanges, alone=True)
@@ -124,7 +124,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             text = "".join(block.text for block in answer.content if block.type == "text")
             if reason in ("refusal", "content_filter"):
                 self.meter.refused += 1
-                raise _Refused("refused", smaller=not alone, final=alone)
+                raise _ExtractionRefused("refused", smaller=not alone, final=alone)
             cut = reason in ("max_tokens", "model_context_window_exceeded")
             if cut and not alone:
                 raise Unreadable(f"cut: {reason}")
@@ -144,7 +144,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         alone = len(lesson.exchanges) == 1
         request: dict[str, Any] = {
             "max_tokens": MAX_TOKENS_ALONE if alone else MAX_TOKENS,
-            # Byte-identical every time, so that it is billed from the cache.
+            # Byte-identical every time, so that it is served from the cache.
             "system": [
                 {"type": "text", "text": system},
                 {"type": "text", "text": NUMBERED, "cache_control": {"type": "ephemeral"}},
@@ -161,7 +161,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             raise LearningFailed(f"no answer within {LONGEST_TIME:.0f} seconds", smaller=True) from None
         except (anthropic.AnthropicError, httpx2.HTTPError) as exc:
             raise LearningFailed(type(exc).__name__, outage=True) from exc
-        except MALFORMED as exc:  # a body that breaks off in its middle, or nests too deep; the message would quote it
+        except MALFORMED as exc:  # a truncated body, or one nested too deeply; the message would quote it
             raise LearningFailed(f"malformed: {type(exc).__name__}", smaller=True) from None
 
     async def _send(self, request: dict[str, Any], lesson: Lesson) -> anthropic.types.Message:
@@ -181,8 +181,8 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         return answer
 
 
-class _Refused(LearningFailed):
-    """The model, or a filter before it, objects to what the request holds."""
+class _ExtractionRefused(LearningFailed):
+    """The model, or a filter in front of it, objects to the request's content."""
 
 
 def _failure(exc: anthropic.APIStatusError, *, alone: bool) -> LearningFailed:
@@ -190,16 +190,16 @@ def _failure(exc: anthropic.APIStatusError, *, alone: bool) -> LearningFailed:
     if is_unpaid(exc):
         return LearningFailed(f"no credit: {name}", outage=True)
     if about_content(exc):
-        return _Refused(f"refused: {name}", smaller=not alone, final=alone)
+        return _ExtractionRefused(f"refused: {name}", smaller=not alone, final=alone)
     if is_too_long(exc) and alone:
-        return _Refused(f"too long: {name}", smaller=True)
-    # What one exchange holds may be what is refused, and the others harmless.
+        return _ExtractionRefused(f"too long: {name}", smaller=True)
+    # Only one of the exchanges may be what is refused.
     status = exc.status_code
     return LearningFailed(name, smaller=status in (400, 413, 422), outage=status in (401, 429) or status >= 500)
 
 
 def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
-    """Each fact of an answer, and whom it is attributed to: as many as one lesson may teach."""
+    """Each fact of an answer with the speaker it is attributed to, up to the limit of one lesson."""
     rows = reading.rows
     if len(rows) > FACTS and len(lesson.exchanges) > 1:
         raise LearningFailed(f"{len(rows)} facts", smaller=True)
@@ -219,7 +219,7 @@ def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
 
 
 def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
-    """The exchange of that number; all of them where there is none, as one of them it was."""
+    """The exchange with that number; all of them if there is none, since it was one of them."""
     exchanges: Sequence[Any] = lesson.exchanges
     if isinstance(number, str) and _NUMBER.fullmatch(number):
         number = int(number)
@@ -229,13 +229,13 @@ def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
 
 
 def _superseded(ids: object, lesson: Lesson) -> tuple[str, ...]:
-    """mem0's numbers as memory ids; numbers that it didn't show are dropped."""
+    """mem0's numbers as memory ids, without numbers that it didn't show."""
     shown = {str(number): memory_id for number, memory_id in enumerate(lesson.existing)}
-    return tuple(shown[str(each)] for each in ids if str(each) in shown) if isinstance(ids, list) else ()
+    return tuple(shown[str(number)] for number in ids if str(number) in shown) if isinstance(ids, list) else ()
 
 
 def _for_mem0(facts: Iterable[tuple[Fact, str]], lesson: Lesson) -> str:
-    """Put the facts into the lesson and return them in mem0's form. A text that comes twice is one fact."""
+    """Put the facts into the lesson and return them in mem0's form. A repeated text is one fact."""
     rows: list[dict[str, str]] = []
     for fact, speaker in facts:
         key = text_hash(fact.text)
@@ -245,5 +245,5 @@ def _for_mem0(facts: Iterable[tuple[Fact, str]], lesson: Lesson) -> str:
         else:
             rows.append({"id": str(len(rows)), "text": fact.text, "attributed_to": speaker})
         lesson.facts[key] = fact
-    # mem0 cuts <think>…</think> out of an answer before it reads it: a fact that holds such words must not.
+    # mem0 removes <think>…</think> from an answer before parsing it, but must not do that within a fact.
     return json.dumps({"memory": rows}).replace("<", "\\u003c")

@@ -220,7 +220,7 @@ class EmbeddedMemory:
         try:
             await self._add(lesson)
             if not lesson.committed:
-                await asyncio.to_thread(self._store.settle, lesson)
+                await asyncio.to_thread(self._store.commit, lesson)
         except Exception as exc:
             if superseded:  # forgotten meanwhile, or learned by another process: nothing left to do
                 log.info("a lesson of %d exchanges was superseded", len(batch))

@@ -1,4 +1,4 @@
-"""Opening embedded mem0: the store, the embedder and the extractor that the settings name."""
+"""Opens embedded mem0, with the store, the embedder and the extractor that the settings name."""
 
 import logging
 import sqlite3
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def open_embedded(settings: Settings, commit: Commit, spending: Spending) -> EmbeddedMemory:
     """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
 
-    Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError, with one line that
-    names the variable, where the store or the embedder can't be used.
+    Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError if the store or the
+    embedder can't be used.
     """
     mem0_env.prepare(settings.bot_data_dir if settings.database_url is None else None)
     embedder = make_embedder(settings.bot_embedder, settings)
@@ -39,7 +39,7 @@ def open_embedded(settings: Settings, commit: Commit, spending: Spending) -> Emb
 
 
 class _Progress:
-    """Logs how far re-embedding has come: at the start, at every tenth, and at the end."""
+    """Logs the progress of re-embedding in steps of ten per cent."""
 
     def __init__(self) -> None:
         self._shown = -1

@@ -1,1 +1,1 @@
-"""Vector stores of our own, on SQLite and PostgreSQL."""
+"""Our own vector stores, on SQLite and PostgreSQL."""

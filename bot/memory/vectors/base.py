@@ -1,7 +1,7 @@
-"""mem0's vector store, whatever holds its rows: exact, and per person, whatever the others have stored.
+"""mem0's vector store, whatever the database: exact search, per person, at a cost independent of everybody else's data.
 
-`VectorStore` says what is done with memories; SQLite and PostgreSQL each bring the `Primitives`. mem0's `add` calls two
-methods of its own interface, `search` and `insert` (mem0 2.2.1); the rest of it is not there.
+`VectorStore` implements what is done with memories; SQLite and PostgreSQL provide the `Primitives`. mem0's `add` calls
+two methods of its own interface, `search` and `insert` (mem0 2.2.1); the others aren't implemented.
 """
 
 import uuid
@@ -28,7 +28,7 @@ mem0_env.prepare()
 
 from mem0.vector_stores.base import VectorStoreBase  # noqa: E402 - mem0 decides on import what it writes and sends
 
-#: Memories looked at together, where everybody's are.
+#: Memories per batch when everybody's are searched.
 BATCH = 1000
 
 Rows = list[Row]
@@ -39,10 +39,10 @@ def _unused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
 
 
 class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has no types
-    """The store that mem0 is given, with what the memory asks of it beyond mem0's interface.
+    """The store that mem0 uses, with what our memory needs beyond mem0's interface.
 
-    All methods may be called from any thread, and several processes may share one store. Raises what the database
-    raises, and ValueError for what doesn't name one person.
+    All methods are thread-safe, and several processes may share one store. They raise what the database raises, and
+    ValueError for arguments that don't name one person.
     """
 
     create_col = list_cols = col_info = delete_col = reset = update = delete = _unused
@@ -55,10 +55,10 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         payloads: Sequence[Mapping[str, Any]] | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
-        """Store memories, all or none; one whose id is there already replaces it.
+        """Store memories, all or none, replacing those with the same ids.
 
         Inside a lesson, they are stored as that lesson's facts, in the transaction that marks it as learned. Raises
-        ValueError for a payload without `user_id` and for a vector that isn't one.
+        ValueError for a payload without `user_id` and for an invalid vector.
         """
         lesson = current.get()
         if lesson is not None and lesson.attempted:
@@ -90,16 +90,16 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
             self.scrub()
 
     def _in_order(self, user_ids: Iterable[str]) -> list[str]:
-        """People in one order, so that two processes wait for each other and never cross."""
+        """People in a fixed order, so that two processes can't deadlock."""
         return sorted(user_ids, key=self._meta.person_key)
 
     def search(
         self, query: str, vectors: Sequence[float], top_k: int = 5, filters: Mapping[str, Any] | None = None
     ) -> Rows:
-        """The person's memories nearest to the query by meaning and keywords together, best first, scored 0 to 1.
+        """The person's memories nearest to the query by meaning and keywords combined, best first, scored 0 to 1.
 
-        Replaced memories are left out. Inside a lesson, the ids found are written into it. Raises ValueError for
-        filters that don't name one person (`Query.of`).
+        Without superseded memories. Inside a lesson, records the ids found there. Raises ValueError for filters that
+        don't name one person (`Query.of`).
         """
         asked = Query.of(filters, superseded=False)
         with self._reading() as conn:
@@ -111,7 +111,7 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         return found
 
     def list(self, filters: Mapping[str, Any] | None = None, top_k: int | None = None) -> "list[Rows]":
-        """The person's memories, newest first, replaced ones included, as the one item of a list (mem0's form)."""
+        """The person's memories, newest first, including superseded ones, as the only item of a list (mem0's form)."""
         with self._reading() as conn:
             scored = self._scored(conn, Query.of(filters, superseded=None), None, "")
             limit = len(scored.rows) if top_k is None else top_k
@@ -136,8 +136,8 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
 
     # Learning
 
-    def settle(self, lesson: Lesson) -> None:
-        """Commit a lesson for which mem0 had nothing to insert: what it repeats gains sources, and it is learned.
+    def commit(self, lesson: Lesson) -> None:
+        """Commit a lesson for which mem0 had nothing to insert: add its sources to the memories that it repeats.
 
         Raises as `insert` does inside the lesson, and Superseded.
         """
@@ -169,14 +169,14 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         return Candidates(np.ascontiguousarray(scored.rows["id"]), scored.cosine, scored.bm25, *columns)
 
     def fetch(self, wanted: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
-        """The memories with these numbers, in that order; those erased meanwhile are left out."""
+        """The memories with these numbers, in that order, without those erased meanwhile."""
         numbers = [int(number) for number in wanted]
         with self._reading() as conn:
             found = self._fetched(conn, numbers)
         return [found[number] for number in numbers if number in found]
 
     def find(self, user_id: str, words: str) -> Rows:
-        """The person's memories that hold all the words literally, case and word endings aside, newest first."""
+        """The person's memories that contain all the words, apart from case and word endings, newest first."""
         sought = Words(words)
         with self._reading() as conn:
             numbers = self._holding(conn, user_id, sought)
@@ -188,7 +188,7 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
 
     @contextmanager
     def _erasing(self) -> Iterator[Any]:
-        """A connection inside a transaction; what it deleted is then taken off the disk."""
+        """A connection inside a transaction; what it deletes is then scrubbed from the disk."""
         with self._writing(erases=True) as conn:
             yield conn
         self.scrub()
@@ -200,7 +200,7 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         change: Callable[[dict[str, Any]], dict[str, Any]],
         vector: Sequence[float] | None = None,
     ) -> Row | None:
-        """Change a memory of that person, and its vector where one is given; None where it is gone or another's."""
+        """Change a person's memory, and its vector if one is given; None if it is gone or somebody else's."""
         with self._erasing() as conn:
             with self._person(conn, user_id) as person:
                 found = person.located([memory_id]) if person is not None else []
@@ -213,17 +213,17 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
             return self._fetched(conn, [number]).get(number)
 
     def forget(self, user_id: str, ids: Sequence[str]) -> int:
-        """Erase memories of that person, and nobody else's; return how many there were."""
+        """Erase memories of one person, and nobody else's; return how many there were."""
         with self._erasing() as conn, self._person(conn, user_id) as person:
             return person.erase(person.located([*dict.fromkeys(map(str, ids))])) if person is not None else 0
 
     def forget_user(self, user_id: str) -> int:
-        """Erase everything about that person; return how many memories there were."""
+        """Erase everything about a person; return how many memories there were."""
         with self._erasing() as conn, self._person(conn, user_id) as person:
             return person.erase_all() if person is not None else 0
 
     def forget_sources(self, event_ids: Sequence[str], user_id: str | None = None) -> int:
-        """Forget that events taught anything, to that person or to anybody; return how many memories were touched."""
+        """Forget what events taught, about that person or anybody; return how many memories were affected."""
         with self._reading() as conn:
             concerned = {owner(decode(payload)) for payload in self._taught(conn, event_ids, user_id)}
         touched = 0
@@ -237,9 +237,9 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         return touched
 
     def sweep(self, judge: Judge) -> int:
-        """Look at everybody's memories; keep the sources that `judge` leaves ([]: erase, None: leave it as it is).
+        """Go through everybody's memories; keep the sources that `judge` returns ([]: erase it, None: don't change it).
 
-        Returns how many memories were touched.
+        Returns how many memories were affected.
         """
         touched, after = 0, -1
         while True:
@@ -262,17 +262,18 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         return touched
 
     def move(self, user_id: str, to: str, accounts: Collection[str] | None, home: str) -> int:
-        """Give a person's memories to another: all, or what these accounts taught; return how many.
+        """Move a person's memories to another: all, or what these accounts taught; return how many.
 
-        `home` is the account that sources without one are of.
+        `home` is the account of sources that name none.
         """
         if user_id == to:
             return 0
         first, second = self._in_order((user_id, to))
         with (
             self._erasing() as conn,
-            self._person(conn, first, create=first == to) as one,
-            self._person(conn, second, create=second == to) as other,
+            self._person(conn, first, create=first == to) as locked_first,
+            self._person(conn, second, create=second == to) as locked_second,
         ):
-            former, target = (one, other) if first == user_id else (other, one)
+            pair = locked_first, locked_second
+            former, target = pair if first == user_id else reversed(pair)
             return changes.move(former, target, to, accounts, home) if former is not None else 0

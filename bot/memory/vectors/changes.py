@@ -1,4 +1,4 @@
-"""What people may do with their memories, inside a writing transaction: losing sources, and going to another person."""
+"""Changes to stored memories, inside a writing transaction: removing sources, and moving to another person."""
 
 import uuid
 from collections.abc import Callable, Collection, Iterable
@@ -10,14 +10,14 @@ from bot.memory.vectors.payloads import decode
 from bot.memory.vectors.sources import Sources
 from bot.memory.vectors.values import Record, Stored
 
-#: The sources that are left to a memory ([]: it is erased), None where it isn't concerned.
+#: The sources that a memory keeps ([]: it is erased), None if it isn't affected.
 Judge = Callable[[dict[str, Any]], Sources | None]
 
 
 def reduce(person: Memories, found: Iterable[Stored], judge: Judge, *, revive: bool = False) -> int:
-    """Leave memories the sources that `judge` says; return how many it concerned.
+    """Reduce memories to the sources that `judge` returns; return how many were affected.
 
-    With `revive`, what an erased one had replaced is in force again.
+    With `revive`, memories superseded by an erased one are in force again.
     """
     touched = 0
     gone: list[Stored] = []
@@ -38,9 +38,9 @@ def reduce(person: Memories, found: Iterable[Stored], judge: Judge, *, revive: b
 
 
 def move(former: Memories, target: Memories, to: str, accounts: Collection[str] | None, home: str) -> int:
-    """Give a person's memories to `target`, called `to`: all, or what these accounts taught; return how many.
+    """Move a person's memories to `target`, whose user id is `to`: all, or what these accounts taught; return how many.
 
-    `home` is the account that sources without one are of.
+    `home` is the account of sources that name none.
     """
     records: list[Record] = []
     moved: dict[str, str] = {}
@@ -66,7 +66,7 @@ def move(former: Memories, target: Memories, to: str, accounts: Collection[str] 
     if accounts is not None:
         former.revive([stored.memory_id for stored in gone])
     target.add(records)
-    # What has replaced a memory counts where both are: parted from it, the memory is in force.
+    # A memory stays superseded only if both go together; otherwise it is in force again.
     target.superseded(
         {new_id: moved.get(by, by if accounts is None else None) for new_id, by in replaced.items() if by}
     )

@@ -1,4 +1,4 @@
-"""What goes past mem0's `add`: it keeps a fact's text alone, so sources and supersessions travel beside it.
+"""Carries sources and supersessions past mem0's `add`, which only keeps a fact's text.
 
 A `Lesson` is set in a context variable around `add`; `asyncio.to_thread` copies the context, so the extractor and the
 store see the same object. With our own stores, the facts and the mark "these exchanges are learned" are one
@@ -15,7 +15,7 @@ from bot.model import Exchange, Source
 
 
 def text_hash(text: str) -> str:
-    """mem0's own key of a fact: the MD5 of its text, hexadecimal."""
+    """mem0's own key of a fact: the hexadecimal MD5 of its text."""
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -26,7 +26,7 @@ def source_of(exchange: Exchange) -> Source:
 
 @dataclass(slots=True)
 class Fact:
-    """One extracted fact: its text, who taught it, and the ids of the memories that it replaces."""
+    """One extracted fact: its text, its sources, and the ids of the memories that it supersedes."""
 
     text: str
     sources: tuple[Source, ...]
@@ -42,10 +42,10 @@ class Lesson:
             store's `search` while the lesson is current, read by the extractor.
         facts: By `text_hash`: written by the extractor, read by the store's `insert`.
         commit: Runs inside the store's own transaction, with its DBAPI connection: marks the exchanges as learned.
-            Raises Superseded where they may not be, which rolls the facts back.
-        committed: Set by the store once the transaction is through.
-        attempted: Set by the store when it begins: mem0 tries again row by row, which must not be.
-        error: What the transaction failed with. mem0 swallows it.
+            Raises Superseded if they may not be, which rolls the facts back.
+        committed: Set by the store once the transaction is committed.
+        attempted: Set by the store when it starts: mem0 would retry row by row, which must not happen.
+        error: The transaction's error, which mem0 swallows.
     """
 
     user_id: str
@@ -60,5 +60,5 @@ class Lesson:
     error: Exception | None = None
 
 
-#: The lesson that the code below `add` is part of; None outside.
+#: The lesson that code called by `add` belongs to; None outside.
 current: ContextVar[Lesson | None] = ContextVar("lesson", default=None)

@@ -1,4 +1,4 @@
-"""A lesson's transaction: new facts, their sources, what they replace, and the mark that all this is learned."""
+"""A lesson's transaction: new facts, their sources, what they supersede, and the mark that it is learned."""
 
 from collections.abc import Sequence
 from dataclasses import replace as changed
@@ -16,9 +16,9 @@ from bot.ports import MemoryUnavailable
 def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]) -> int:
     """Store a lesson inside the caller's transaction; return how many memories are new.
 
-    A fact that the person already has in this scope, word endings and punctuation aside, adds its sources to that
-    memory. Raises Superseded (from `lesson.commit`), and MemoryUnavailable where a fact has neither a record nor a
-    memory that it repeats: mem0 drops facts that it can't embed, and they must not count as learned.
+    A fact that the person already has in this scope, apart from word endings and punctuation, adds its sources to that
+    memory. Raises Superseded (from `lesson.commit`), and MemoryUnavailable if a fact has neither a record nor a memory
+    that it repeats: mem0 drops facts that it can't embed, and they must not count as learned.
     """
     lesson.commit(conn)
     facts = dict(lesson.facts)
@@ -31,7 +31,7 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
     added = 0
     learned: list[tuple[Fact, str]] = []
     for key, fact in facts.items():
-        # By the scope that it was learned in, which stays when its owner opens the memory to a wider audience.
+        # By the scope where it was learned, which stays the same if its owner shares the memory.
         known = person.same(fact.text, lesson.scope)
         if known is not None:
             memory_id = known.memory_id
@@ -51,7 +51,7 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
 def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
     """The record with what mem0 doesn't carry: sources, audience, conversation, and when it was said."""
     payload = dict(record.payload)
-    payload["audience"] = payload["run_id"] = lesson.scope  # mem0 takes no white space in the second
+    payload["audience"] = payload["run_id"] = lesson.scope  # mem0 doesn't accept white space in the latter
     payload["sources"] = [_stored(source) for source in fact.sources]
     if fact.sources:
         first = min(fact.sources, key=lambda source: source.at)
@@ -69,7 +69,7 @@ def _stored(source: Source) -> dict[str, Any]:
 
 
 def _add_sources(person: Memories, number: int, stored: bytes, sources: Sequence[Source]) -> None:
-    """Write the sources on a memory that a fact repeats."""
+    """Add the sources to a memory that a fact repeats."""
     payload = decode(stored)
     listed = sources_of(payload)
     known = {source["event_id"] for source in listed}

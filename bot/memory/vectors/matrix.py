@@ -1,4 +1,4 @@
-"""One person's memories as arrays, whatever database they are read from, and scored for a query."""
+"""One person's memories as arrays, from whichever database, and how they are scored for a query."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
@@ -13,16 +13,16 @@ from bot.memory.vectors.scoring import Mask, Places, bm25, member
 from bot.memory.vectors.values import Floats, Query, Scored, Vector
 from bot.text import keywords
 
-Rows = npt.NDArray[Any]
+RowArray = npt.NDArray[Any]
 Terms = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What tells a person's memories at one moment from those at any other.
+    """Identifies the state of a person's memories.
 
-    `version` is another after every write, `edits` after one that changed or erased stored memories, `revectored`
-    after one that changed their vectors; `salt` where the person was erased and came back.
+    `version` changes with every write, `edits` with one that changes or erases stored memories, `revectored` with one
+    that changes their vectors; `salt` if the person was erased and came back.
     """
 
     version: int
@@ -32,8 +32,8 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What of a person's memories is there already: those of a revision, of which `last` is the highest number."""
+class CacheState:
+    """What is cached of a person's memories: those of a revision, with `last` as their highest number."""
 
     revision: Revision
     last: int
@@ -41,28 +41,27 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What has been read of a person's memories beyond what was known: `whole` for all of them, else what was appended.
+    """What was read of a person's memories beyond what is cached: all of them if `whole`, else what was appended.
 
-    `vectors` are those of the last so many rows, the others' being as they were; None where they are too many.
+    `vectors` are those of the last rows; the others' haven't changed. None if there are too many.
     """
 
     revision: Revision
     whole: bool
-    rows: Rows
+    rows: RowArray
     terms: Terms
     vectors: Vector | None
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A person's memories at one moment: `rows` of dtype ROW in insertion order, and their unit `vectors` beside them.
+    """A person's memories at one moment: `rows` of dtype ROW in insertion order, and their unit `vectors`.
 
-    `vectors` is None where they are more than the cache may hold: they are then read for each search. `terms` are the
-    keys of all rows' keywords, one row's after the other's, as many as its `length`; none where the database has them
-    by keyword.
+    `vectors` is None if they don't fit into the cache: they are then read for each search. `terms` are the keys of all
+    rows' keywords, row by row, as many as each row's `length`; empty if the database has an index by keyword.
     """
 
-    rows: Rows
+    rows: RowArray
     terms: Terms
     vectors: Vector | None
 
@@ -72,26 +71,26 @@ class Reader(Protocol):
 
     @property
     def key(self) -> Hashable:
-        """Whose they are."""
+        """The person's key."""
         ...
 
-    def read(self, known: Known | None, room: int) -> Read | None:
-        """What has changed, with at most `room` bytes of vectors; None where nothing is stored about the person."""
+    def read(self, known: CacheState | None, room: int) -> Read | None:
+        """What has changed, with at most `room` bytes of vectors; None if nothing is stored about the person."""
         ...
 
-    def cosines(self, rows: Rows, vector: Vector) -> Floats:
+    def cosines(self, rows: RowArray, vector: Vector) -> Floats:
         """The cosine of each row's vector with a unit vector."""
         ...
 
     def held(self, matrix: Matrix, among: Mask, terms: Counter[str]) -> Iterable[tuple[Places, Floats, float]]:
-        """Each term that occurs: the places of the rows in `among`, not empty, that hold it, how often, its weight."""
+        """For each term that occurs: the positions (not empty) of rows in `among` with it, its counts, its weight."""
         ...
 
 
 def scored(meta: Meta, reader: Reader, matrix: Matrix | None, query: Query, vector: Vector | None, text: str) -> Scored:
-    """The memories that a query is about, scored exactly for a unit vector and by BM25 for the words of a text.
+    """The memories that a query selects, scored exactly for a unit vector and by BM25 for the words of a text.
 
-    The statistics of BM25 are those of the memories that the query is about.
+    BM25's statistics are those of the selected memories.
     """
     if matrix is None:
         return Scored.none()
@@ -110,8 +109,8 @@ def scored(meta: Meta, reader: Reader, matrix: Matrix | None, query: Query, vect
     return Scored(rows[among], np.asarray(cosines, dtype=np.float32)[among], keyword[among])
 
 
-def _among(meta: Meta, rows: Rows, query: Query) -> Mask:
-    """Which rows the query is about."""
+def _among(meta: Meta, rows: RowArray, query: Query) -> Mask:
+    """Which rows the query selects."""
     mask = np.ones(len(rows), dtype=np.bool_)
     for column, values in (("audience", query.audiences), ("run", query.runs)):
         if values is not None:

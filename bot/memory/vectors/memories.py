@@ -1,4 +1,4 @@
-"""One person's memories, as a store writes them."""
+"""How a store writes one person's memories."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -7,46 +7,46 @@ from bot.memory.vectors.values import Record, Stored, Vector
 
 
 class Memories(Protocol):
-    """One person's memories inside a writing transaction, with nobody else writing about that person."""
+    """One person's memories inside a writing transaction, which excludes other writes about that person."""
 
     def all(self) -> list[Stored]:
-        """All of them, in the order of their insertion."""
+        """All memories, in insertion order."""
         ...
 
     def located(self, memory_ids: Sequence[str]) -> list[Stored]:
-        """Those with these ids; another person's are none."""
+        """The person's memories with these ids."""
         ...
 
     def numbered(self, numbers: Sequence[int]) -> list[Stored]:
-        """Those with these numbers that are still there."""
+        """The memories with these numbers that still exist."""
         ...
 
     def taught_by(self, event_ids: Sequence[str]) -> list[Stored]:
-        """Those that any of these events taught."""
+        """The memories that any of these events taught."""
         ...
 
     def same(self, text: str, scope: str) -> Stored | None:
-        """The one in force that says the same and was learned in that scope."""
+        """The memory in force that says the same and was learned in that scope."""
         ...
 
     def vector(self, number: int) -> Vector:
-        """The vector of one."""
+        """A memory's vector."""
         ...
 
     def add(self, records: Sequence[Record]) -> None:
-        """Store new ones."""
+        """Store new memories."""
         ...
 
     def replace(self, number: int, payload: Mapping[str, Any]) -> None:
-        """Give one another payload; the former is erased."""
+        """Replace a memory's payload; the former one is erased."""
         ...
 
     def revector(self, number: int, vector: Vector) -> None:
-        """Give one another vector."""
+        """Replace a memory's vector."""
         ...
 
     def erase(self, gone: Iterable[Stored]) -> int:
-        """Erase some; return how many there were."""
+        """Erase memories; return how many there were."""
         ...
 
     def erase_all(self) -> int:
@@ -54,13 +54,13 @@ class Memories(Protocol):
         ...
 
     def supersede(self, memory_ids: Sequence[str], by: str, scope: str) -> None:
-        """Mark those of these in force that were learned in that scope as replaced by another."""
+        """Mark those of these memories that are in force and were learned in that scope as superseded by another."""
         ...
 
     def superseded(self, by: Mapping[str, str | None]) -> None:
-        """Say of each of these what has replaced it, None for nothing."""
+        """Set what supersedes each of these memories, None for nothing."""
         ...
 
     def revive(self, replaced_by: Sequence[str]) -> None:
-        """Put in force again what these had replaced."""
+        """Put memories that these had superseded in force again."""
         ...

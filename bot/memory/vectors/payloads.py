@@ -1,4 +1,4 @@
-"""What mem0 calls a memory's payload: how it is stored, and what it says."""
+"""mem0's payload of a memory: how it is stored, and what it contains."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ Payload = Mapping[str, Any]
 
 
 def encode(payload: Payload) -> bytes:
-    """A payload as it is stored; lone surrogates survive."""
+    """A payload in stored form, preserving lone surrogates."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
@@ -20,12 +20,12 @@ def decode(stored: bytes) -> dict[str, Any]:
 
 
 def storable(payload: Payload) -> dict[str, Any]:
-    """A payload without what is derived: mem0's lemmas (keywords are made here), and a mark that the row itself has."""
+    """A payload without what isn't stored in it: mem0's lemmas, which we don't use, and a mark that the row has."""
     return {key: value for key, value in payload.items() if key not in ("text_lemmatized", "superseded_by")}
 
 
 def owner(payload: Payload) -> str:
-    """Whose memory it is. Raises ValueError where the payload doesn't say."""
+    """The owner's user id. Raises ValueError if the payload has none."""
     user_id = payload.get("user_id")
     if not isinstance(user_id, str) or not user_id:
         raise ValueError("the payload holds no user_id: a memory belongs to a person")
@@ -33,13 +33,13 @@ def owner(payload: Payload) -> str:
 
 
 def text_of(payload: Payload) -> str:
-    """The memory's own text, empty where it has none."""
+    """The memory's text; empty if it has none."""
     text = payload.get("data")
     return text if isinstance(text, str) else ""
 
 
 def sources_of(payload: Payload) -> list[Payload]:
-    """The events that a payload names as its sources; somebody else's metadata under that name counts for none."""
+    """The events that a payload lists as its sources; somebody else's metadata under that name is ignored."""
     listed = payload.get("sources")
     if not isinstance(listed, list):
         return []
@@ -47,7 +47,7 @@ def sources_of(payload: Payload) -> list[Payload]:
 
 
 def epoch(value: Any) -> float:
-    """An ISO time as seconds since 1970; without a time zone it is UTC; now where it is none."""
+    """An ISO time as seconds since 1970, UTC by default; the present if it isn't a time."""
     try:
         at = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """A bounded cache of people's memories as arrays, the same for every database.
 
-Each use asks the database what has changed since, so that another process's writes are seen at once. What was only
-appended is read from where an entry ends, and vectors are read again only where vectors were changed.
+Each use asks the database for changes, so that other processes' writes are seen immediately. If memories were only
+appended, only those are read, and vectors are read again only if vectors were changed.
 """
 
 import threading
@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory.vectors.matrix import Known, Matrix, Read, Reader, Rows, Terms
+from bot.memory.vectors.matrix import CacheState, Matrix, Read, Reader, RowArray, Terms
 from bot.memory.vectors.values import ROW, Vector
 
-#: What a store's cache may take, in bytes: 50,000 memories of one person, or a thousand people with 50.
+#: Bytes of a store's cache: enough for 50,000 memories of one person, or for a thousand people with 50 each.
 CACHE_BYTES = 60 << 20
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A cached person. The buffers have room to grow; a Matrix sees only what was there when it was made."""
+    """A cached person. The buffers have room to grow; a Matrix sees only what was there when it was created."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    known: Known | None = None
-    rows: Rows = field(default_factory=lambda: np.empty(0, dtype=ROW))
+    known: CacheState | None = None
+    rows: RowArray = field(default_factory=lambda: np.empty(0, dtype=ROW))
     terms: Terms = field(default_factory=lambda: np.empty(0, dtype=np.int32))
-    #: None where they don't fit into the cache.
+    #: None if they don't fit into the cache.
     vectors: Vector | None = None
     count: int = 0
 
@@ -38,7 +38,7 @@ class _Entry:
 
 
 class Cache:
-    """The matrices of the people last looked up, `limit` bytes in all, for vectors of `dims`. Safe in threads."""
+    """The matrices of the most recently used people, `limit` bytes in total, for vectors of `dims`. Thread-safe."""
 
     def __init__(self, limit: int, dims: int) -> None:
         self._limit = limit
@@ -49,7 +49,7 @@ class Cache:
         self._lock = threading.Lock()
 
     def matrix(self, reader: Reader) -> Matrix | None:
-        """The person's memories as they are now, None where nothing is stored about that person."""
+        """The person's memories as they are now; None if nothing is stored about that person."""
         with self._lock:
             entry = self._entries.setdefault(reader.key, _Entry())
             self._entries.move_to_end(reader.key)
@@ -63,13 +63,13 @@ class Cache:
         return matrix
 
     def drop(self, key: Hashable) -> None:
-        """Let one person's go: what was erased shall not stay in memory either."""
+        """Drop a person's entry: what was erased must not stay in memory, either."""
         with self._lock:
             self._entries.pop(key, None)
             self._total -= self._sizes.pop(key, 0)
 
     def clear(self) -> None:
-        """Let everything go."""
+        """Drop all entries."""
         with self._lock:
             self._entries.clear()
             self._sizes.clear()
@@ -99,7 +99,7 @@ class Cache:
             entry.rows, entry.terms, entry.count = read.rows, read.terms, len(read.rows)
         elif len(read.rows):
             _append(entry, read.rows, read.terms, vectors)
-        entry.known = Known(read.revision, int(entry.rows["id"][entry.count - 1]) if entry.count else -1)
+        entry.known = CacheState(read.revision, int(entry.rows["id"][entry.count - 1]) if entry.count else -1)
         fits = self._fits(entry)
         if not fits:
             entry.vectors = None
@@ -110,7 +110,7 @@ class Cache:
 
 
 def _all_vectors(entry: _Entry, read: Read) -> Vector:
-    """The vectors of all rows read: those that came with them, after those that stay from before."""
+    """The vectors of all rows read: those kept from before, then those that were read."""
     assert read.vectors is not None
     stay = read.rows["id"][: len(read.rows) - len(read.vectors)]
     if not len(stay) or entry.vectors is None:
@@ -118,10 +118,10 @@ def _all_vectors(entry: _Entry, read: Read) -> Vector:
     return np.concatenate([entry.vectors[np.searchsorted(entry.rows["id"][: entry.count], stay)], read.vectors])
 
 
-def _append(entry: _Entry, rows: Rows, terms: Terms, vectors: Vector | None) -> None:
+def _append(entry: _Entry, rows: RowArray, terms: Terms, vectors: Vector | None) -> None:
     end = entry.count + len(rows)
     if end > len(entry.rows):
-        # Readers keep the former buffers; a sixteenth of room makes appending cheap on the whole.
+        # Readers keep the former buffers. A sixteenth of spare room makes appending cheap on average.
         entry.rows = _grown(entry.rows, entry.count, end)
         entry.vectors = _grown(entry.vectors, entry.count, end) if entry.vectors is not None else None
     entry.rows[entry.count : end] = rows

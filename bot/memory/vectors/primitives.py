@@ -1,4 +1,4 @@
-"""What a database brings to the store of memories: how they are read, and how one person's are written."""
+"""What each database provides for the memory store: reading memories, and writing one person's."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ class Primitives(ABC):
 
     @abstractmethod
     def scrub(self) -> None:
-        """Take off the disk what was erased, but was in use until now."""
+        """Scrub from the disk what was erased while still in use."""
 
     @abstractmethod
     def owners(self) -> Sequence[str]:
@@ -30,23 +30,23 @@ class Primitives(ABC):
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Any]:
-        """A connection for reading one state of the store."""
+        """A connection that reads one state of the store."""
 
     @abstractmethod
     def _writing(self, *, erases: bool = False) -> AbstractContextManager[Any]:
-        """A connection inside a transaction; with `erases`, the caller has a `scrub` follow."""
+        """A connection inside a transaction; with `erases`, the caller calls `scrub` afterwards."""
 
     @abstractmethod
     def _person(self, conn: Any, user_id: str, *, create: bool = False) -> AbstractContextManager[Any]:
-        """The person's `Memories`, None where there are none (but with `create`)."""
+        """The person's `Memories`; None if there are none, unless `create`."""
 
     @abstractmethod
     def _is_anothers(self, conn: Any, user_id: str, memory_ids: Sequence[str]) -> bool:
-        """Whether any of these ids is of a memory of somebody else."""
+        """Whether any of these ids belongs to somebody else's memory."""
 
     @abstractmethod
     def _scored(self, conn: Any, query: Query, vector: Vector | None, text: str) -> Scored:
-        """The memories that a query is about, scored for a vector and for the words of a text."""
+        """The memories that a query selects, scored for a vector and for the words of a text."""
 
     @abstractmethod
     def _fetched(self, conn: Any, numbers: Sequence[int]) -> dict[int, Row]:
@@ -58,12 +58,12 @@ class Primitives(ABC):
 
     @abstractmethod
     def _taught(self, conn: Any, event_ids: Sequence[str], user_id: str | None) -> Iterable[bytes]:
-        """The payloads of memories that any of these events taught, that person or anybody."""
+        """The payloads of memories that any of these events taught, about that person or anybody."""
 
     @abstractmethod
     def _page(self, conn: Any, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Everybody's memories after a number, as numbers and payloads, in the order of their numbers."""
+        """Everybody's memories after a number, as numbers and payloads, in ascending order."""
 
     @abstractmethod
     def get(self, vector_id: str) -> Row | None:
-        """The memory with that id, None where there is none."""
+        """The memory with that id; None if there is none."""

@@ -1,4 +1,4 @@
-"""The way of the memory store's tables to their newest revision: imported only where they have another."""
+"""Migrates the memory store's tables to their newest revision. Imported only if they have another one."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from bot.memory.vectors.meta import HEAD, VERSION_TABLE
 from bot.storage import migrations
 
 _FOLDER = Path(__file__).parent / "migrations"
-#: PostgreSQL's advisory lock for migrations: any number, but always the same, and not the journal's.
+#: PostgreSQL's advisory lock for migrations: an arbitrary constant, different from the journal's.
 _LOCK = 0x6D656D6D6967
 
 
 def migrate_file(path: Path) -> None:
-    """Upgrade a SQLite file; hold its `write_lock`. Raises SettingsError where a newer version has made it."""
+    """Upgrade a SQLite file; hold its `write_lock`. Raises SettingsError if a newer version has created it."""
     from bot.storage.engine import sqlite_engine
 
     opened = sqlite_engine(path)
@@ -27,7 +27,7 @@ def migrate_file(path: Path) -> None:
 
 
 def migrate_database(url: str) -> None:
-    """Upgrade a PostgreSQL database, which has pgvector. Raises SettingsError where a newer version has made it."""
+    """Upgrade a PostgreSQL database, which has pgvector. Raises SettingsError if a newer version has created it."""
     from bot.storage.engine import parse_url, postgres_engine
 
     opened = postgres_engine(parse_url(url))

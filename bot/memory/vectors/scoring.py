@@ -1,4 +1,4 @@
-"""Scoring one person's memories: exact cosines, BM25 over that person's memories alone, and both in one."""
+"""Scores one person's memories: exact cosines, BM25 over that person's memories alone, and both combined."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ from bot.memory.vectors.values import Floats, Vector
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[Any]
 
-#: BM25's usual constants: how fast repeats of a word saturate, and how much a long text is held against it.
+#: BM25's usual constants: how fast repeats of a word saturate, and how much long texts are penalised.
 K1, B = 1.2, 0.75
 
 
 def unit(vector: Sequence[float] | Vector, dims: int) -> Vector:
-    """The vector at length 1 (zero stays zero). Raises ValueError for another number of dimensions, or not numbers."""
+    """The vector scaled to length 1 (zero stays zero). Raises ValueError for wrong dimensions or non-finite numbers."""
     array = np.asarray(vector, dtype=np.float32).reshape(-1)
     if array.shape != (dims,):
         raise ValueError(f"the vector has {array.size} dimensions, not {dims}")
@@ -30,9 +30,9 @@ def unit(vector: Sequence[float] | Vector, dims: int) -> Vector:
 def bm25(
     lengths: npt.NDArray[Any], total: int, average: float, terms: Iterable[tuple[Places, Floats, float]]
 ) -> Floats:
-    """BM25 of rows with these lengths, for a query's terms: each as (places of rows that hold it, how often, weight).
+    """BM25 of rows with these lengths, for a query's terms: each as (positions of rows with it, counts, weight).
 
-    `total` rows, with `average` keywords each, are what the statistics are of.
+    The statistics are of `total` rows, with `average` keywords each.
     """
     scores = np.zeros(len(lengths), dtype=np.float32)
     for places, tf, weight in terms:
@@ -48,7 +48,7 @@ def member(column: npt.NDArray[np.int64], values: Iterable[int]) -> Mask:
 
 
 def best(scores: npt.NDArray[Any], limit: int, *, later_first: bool = False) -> npt.NDArray[np.intp]:
-    """The places of the `limit` highest scores, best first; of equal ones the earlier row first."""
+    """The positions of the `limit` highest scores, best first; ties go to the earlier row."""
     places = np.arange(len(scores))
     if later_first:
         places = places[::-1]
@@ -60,7 +60,7 @@ def best(scores: npt.NDArray[Any], limit: int, *, later_first: bool = False) -> 
 
 
 def hybrid(cosine: Floats, keyword: Floats) -> Floats:
-    """One score from 0 to 1 of both: cosine + 0.8 · BM25 / its maximum, over what that sum can reach."""
+    """Both as one score from 0 to 1: cosine + 0.8 · BM25 / its maximum, divided by the highest possible sum."""
     highest = float(keyword.max(initial=0.0))
     if highest <= 0:
         return np.clip(cosine, 0, 1)

@@ -1,6 +1,6 @@
-"""To whom a stored memory belongs, by its sources: which go with an account, a workspace, a deleted message.
+"""What becomes of a memory's sources when an account, a workspace or a message goes.
 
-Pure functions over payloads, for every store of ours.
+Pure functions over payloads, for all our stores.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,23 +16,23 @@ Sources = list[dict[str, Any]]
 
 
 def sources_of(payload: Payload) -> Sources:
-    """The events that taught a memory, as they are stored."""
+    """The events that taught a memory, in stored form."""
     return [dict(source) for source in payloads.sources_of(payload)]
 
 
 def with_sources(payload: Payload, sources: Sources) -> dict[str, Any]:
-    """The memory with these sources alone; it dates from the first of them."""
+    """The memory with only these sources, dated by the first of them."""
     return {**payload, "sources": sources, "created_at": min(str(source["at"]) for source in sources)}
 
 
 def edited(payload: Payload, text: str, now: datetime) -> dict[str, Any]:
-    """The memory with a text that its person gave it."""
+    """The memory with a text that its owner gave it."""
     at = now.astimezone(UTC).isoformat()
     return {**payload, "data": text, "hash": text_hash(text), "updated_at": at, "edited_at": at}
 
 
 def shared(payload: Payload, *, wide: bool) -> dict[str, Any]:
-    """The memory opened to every channel, or closed to the audience that it was learned in."""
+    """The memory shared with every channel, or restricted to the audience where it was learned."""
     audience = payload.get("audience")
     if wide:
         return dict(payload) if audience == SHARED_SCOPE else {**payload, "audience": SHARED_SCOPE, "own": audience}
@@ -43,9 +43,9 @@ def shared(payload: Payload, *, wide: bool) -> dict[str, Any]:
 
 
 def parted(payload: Payload, accounts: Collection[str] | None, home: str) -> tuple[Sources, Sources] | None:
-    """The sources that go with these accounts (None: all), and those that stay; None where the memory stays whole.
+    """The sources that go with these accounts (None: all), and those that stay; None if none goes.
 
-    A source that names no account is of `home`, the account by which this mem0 user is called.
+    A source that names no account belongs to `home`, the account that the mem0 user id names.
     """
     sources = [{**source, "account": source.get("account") or home} for source in sources_of(payload)]
     if accounts is None:
@@ -56,9 +56,9 @@ def parted(payload: Payload, accounts: Collection[str] | None, home: str) -> tup
 
 
 def outside(payload: Payload, platform: str, workspace: str, former: Collection[str] = ()) -> Sources | None:
-    """The sources that are left without a workspace, [] where the memory goes; None where it isn't concerned.
+    """The sources left without a workspace's, [] if the memory goes; None if it isn't affected.
 
-    `former` are accounts of it whose keys don't say so.
+    `former` are accounts that belong to the workspace, though their keys don't say so.
     """
     scope = str(payload.get("own") or payload.get("audience") or "")
     if scope == f"public:{platform}:{workspace}" or scope.startswith(f"members:{platform}:{workspace}:"):
@@ -79,5 +79,5 @@ def outside(payload: Payload, platform: str, workspace: str, former: Collection[
 
 
 def without(payload: Payload, event_ids: Sequence[str]) -> Sources:
-    """The sources that are left without these events."""
+    """The sources other than these events."""
     return [source for source in sources_of(payload) if source["event_id"] not in event_ids]

@@ -1,4 +1,4 @@
-"""What the stores of memories hand over and are handed."""
+"""The values that memory stores take and return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
 
-#: What the arrays say of a memory. Times are seconds since 1970; the last five but one are keyed hashes, 0 for none.
+#: A memory in the arrays. Times are seconds since 1970; `audience` to `signature` are keyed hashes, 0 for none.
 ROW = np.dtype(
     [
         ("id", "i8"),
@@ -36,7 +36,7 @@ class Record:
 
 
 class Stored(NamedTuple):
-    """A memory as it lies in a store: its number there, its id, what has replaced it, and its encoded payload."""
+    """A stored memory: its number in the store, its id, what supersedes it, and its encoded payload."""
 
     number: int
     memory_id: str
@@ -46,7 +46,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """A memory as mem0 reads it; `score` is None where nothing was searched for."""
+    """A memory as mem0 reads it; `score` is None if it wasn't searched for."""
 
     id: str
     score: float | None
@@ -55,12 +55,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which memories are read.
+    """Selects memories.
 
     Attributes:
         user_id: Whose.
         audiences, runs: The values allowed for `audience` and `run_id`; None for all.
-        superseded: False for those in force; None for those that were replaced as well.
+        superseded: False for memories in force; None includes superseded ones.
     """
 
     user_id: str
@@ -87,10 +87,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Memories of one person in the order of their insertion: what `ROW` says of them, and their scores.
+    """One person's memories in insertion order, as `ROW`, with their scores.
 
-    `cosine` with the query's vector is -1 to 1; `bm25` for its words is 0 where none occurs. Both are 0 where not asked
-    for.
+    `cosine` with the query's vector is -1 to 1; `bm25` is 0 if none of the query's words occurs. Both are 0 if not
+    asked for.
     """
 
     rows: npt.NDArray[Any]
@@ -105,17 +105,17 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All live memories of a person that may be recalled, as parallel arrays in the order of their insertion.
+    """All of a person's memories in force that may be recalled, as parallel arrays in insertion order.
 
     Attributes:
-        rows: Numbers to `fetch` by; ascending, of dtype int64.
-        semantic: Cosine with the query's vector, float32, -1 to 1.
-        keyword: BM25 for the query's words, float32, 0 where none occurs.
-        created_at, seen_at: When it was first and last said, seconds since 1970, float64.
-        signature: Equal for texts that say the same but for case, punctuation and word endings; int64.
-        audience: Equal for memories of one scope, 0 where it isn't known; int64.
-        conversation: Equal for memories of one conversation, 0 where it isn't known; int64.
-        length: Keywords in the text, int32.
+        rows: Numbers to `fetch` by; ascending, int64.
+        semantic: Cosine with the query's vector, -1 to 1; float32.
+        keyword: BM25 for the query's words, 0 if none occurs; float32.
+        created_at, seen_at: When it was first and last said, in seconds since 1970; float64.
+        signature: Equal for texts that differ only in case, punctuation and word endings; int64.
+        audience: Equal for memories of one scope, 0 if unknown; int64.
+        conversation: Equal for memories of one conversation, 0 if unknown; int64.
+        length: The number of keywords in the text; int32.
     """
 
     rows: npt.NDArray[np.int64]

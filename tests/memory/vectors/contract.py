@@ -93,7 +93,7 @@ def teach(store: Any, lesson: Lesson, *inserted: tuple[str, str]) -> None:
                 [memory_id for memory_id, _ in inserted],
             )
         else:
-            store.settle(lesson)
+            store.commit(lesson)
     finally:
         lessons.current.reset(token)
 

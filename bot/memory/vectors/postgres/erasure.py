@@ -1,4 +1,4 @@
-"""What was deleted on PostgreSQL also leaves the pages: the part of the table that held it is rewritten."""
+"""Scrubs deleted rows from PostgreSQL's pages by rewriting the part of the table that held them."""
 
 from bot.memory.vectors.postgres.schema import table
 from bot.storage.postgres import rewrite
@@ -6,12 +6,12 @@ from bot.storage.postgres_pool import Connection
 
 
 def note(conn: Connection, part: int) -> None:
-    """Note, in the transaction that deletes, that a part holds rows whose bytes must go."""
+    """Record, in the transaction that deletes, that a part holds rows whose bytes must go."""
     conn.execute("INSERT INTO memory_erasures (part) VALUES (%s)", (part,))
 
 
 def scrub(conn: Connection) -> None:
-    """Rewrite the parts that are noted. What can't be done now stays noted for the next time."""
+    """Rewrite the parts on record. What can't be done now stays on record for the next time."""
     due: dict[int, list[int]] = {}
     for number, part in conn.execute("SELECT id, part FROM memory_erasures"):
         due.setdefault(part, []).append(number)

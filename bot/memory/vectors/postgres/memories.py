@@ -15,7 +15,7 @@ from bot.storage.postgres_pool import Connection
 
 
 class PostgresMemories:
-    """`bot.memory.vectors.memories.Memories`. `finish` once all is done."""
+    """`bot.memory.vectors.memories.Memories`. Call `finish` at the end."""
 
     def __init__(self, conn: Connection, meta: Meta, person: UUID) -> None:
         rows.lock(conn, person)
@@ -28,7 +28,7 @@ class PostgresMemories:
         self.erased = False
 
     def finish(self) -> None:
-        """Note where the pages hold what was replaced."""
+        """Record that pages hold what was replaced."""
         if self._stained:
             erasure.note(self._conn, part_of(self.person))
 

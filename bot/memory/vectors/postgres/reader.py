@@ -1,4 +1,4 @@
-"""One person's memories on PostgreSQL, read as arrays."""
+"""Reads one person's memories from PostgreSQL, as arrays."""
 
 import sys
 from collections import Counter
@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from psycopg import capabilities
 
-from bot.memory.vectors.matrix import Known, Matrix, Read, Revision, Rows
+from bot.memory.vectors.matrix import CacheState, Matrix, Read, Revision, RowArray
 from bot.memory.vectors.meta import Meta
 from bot.memory.vectors.postgres import rows as store
 from bot.memory.vectors.postgres.rows import table_of
@@ -18,7 +18,7 @@ from bot.memory.vectors.scoring import Mask, Places
 from bot.memory.vectors.values import ROW, Floats, Vector
 from bot.storage.postgres_pool import Connection
 
-# One statement sees one state of the tables: it tells which, and all that has changed since the state that is known.
+# One statement, so that it sees one state of the tables: it returns which, and all changes since the cached state.
 _READ = """
 SELECT people.version, people.edits, people.revectored, found.*
 FROM memory_people AS people LEFT JOIN LATERAL (
@@ -33,10 +33,10 @@ FROM memory_people AS people LEFT JOIN LATERAL (
 ) AS found ON true
 WHERE people.person = %(person)s
 """
-# What array_send and vector_send give: a head, then numbers, an array's with their lengths.
+# The formats of array_send and vector_send: a header, then numbers, an array's with their lengths.
 _ARRAY_HEAD, _ELEMENT = 20, np.dtype([("length", ">i4"), ("value", ">i4")])
 _VECTOR_HEAD = 4
-#: Rows that the driver takes in at once, where it can.
+#: Rows that the driver fetches at a time, if it can.
 _CHUNK = 500 if capabilities.has_stream_chunked() else 1
 
 
@@ -48,7 +48,7 @@ class PostgresReader:
     meta: Meta
     key: UUID
 
-    def read(self, known: Known | None, room: int) -> Read | None:
+    def read(self, known: CacheState | None, room: int) -> Read | None:
         """See the protocol, as for each method."""
         former = known.revision if known is not None else Revision(-1, -1, -1)
         asked = {"person": self.key, "last": -1 if known is None else known.last, "vectors": room > 0}
@@ -57,12 +57,12 @@ class PostgresReader:
         now = None
         rows: list[Any] = []
         terms, vectors = bytearray(), bytearray()
-        # As they come: the driver would hold all vectors beside these.
+        # Streamed, or the driver would hold a second copy of all vectors.
         found = self.conn.cursor().stream(sql, asked, binary=True, size=_CHUNK)
         for version, edits, revectored, *row, held, vector in found:
             now = Revision(version, edits, revectored)
             if row[0] is None:
-                continue  # nothing has changed; left early, the driver would cancel the statement
+                continue  # nothing has changed; breaking out would make the driver cancel the statement
             rows.append(tuple(row))
             terms += held[_ARRAY_HEAD:]
             if vector is not None and len(vectors) <= room:
@@ -81,14 +81,14 @@ class PostgresReader:
         vectors = np.frombuffer(sent, dtype=np.float32).reshape(-1, self.meta.dims)
         return vectors.byteswap(inplace=True) if sys.byteorder == "little" else vectors
 
-    def cosines(self, rows: Rows, vector: Vector) -> Floats:
+    def cosines(self, rows: RowArray, vector: Vector) -> Floats:
         found = self.conn.cursor(binary=True).execute(
             f"SELECT seq, (-(vector_{self.meta.number} <#> %s::vector))::real FROM {table_of(self.key)}"
             " WHERE person = %s ORDER BY seq",
             (store.literal(vector), self.key),
         )
         scores = np.array(found.fetchall(), dtype=[("id", "i8"), ("cosine", "f4")])
-        # Rows that were erased since these were read score 0; those that were added are left out.
+        # Rows erased since these were read score 0; those added since are ignored.
         cosines = np.zeros(len(rows), dtype=np.float32)
         there = np.isin(rows["id"], scores["id"], assume_unique=True)
         cosines[there] = scores["cosine"][np.searchsorted(scores["id"], rows["id"][there])]

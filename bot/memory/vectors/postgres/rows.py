@@ -1,4 +1,4 @@
-"""Reading and writing memories on PostgreSQL: every statement about rows. Each runs inside a caller's transaction."""
+"""Reads and writes memories on PostgreSQL: all statements about rows, inside a caller's transaction."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from bot.memory.vectors.values import Record, Row, Stored, Vector
 from bot.storage.postgres_pool import Connection
 from bot.text import keywords
 
-#: What a memory's payload is read with: its number, id, what replaced it, the payload.
+#: Selects the fields of `Stored`.
 STORED = "SELECT seq, memory_id, superseded_by, payload FROM"
 
 
 def lock(conn: Connection, person: UUID) -> None:
-    """Let one transaction at a time write about a person, in whatever process; held until the transaction ends."""
+    """Exclude other transactions, in all processes, from writing about a person until this one ends."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(person.bytes[:8], "big", signed=True),))
 
 
@@ -31,17 +31,17 @@ def term_keys(person: UUID, counts: Mapping[str, int]) -> Counter[int]:
 
 
 def literal(vector: Vector) -> str:
-    """A vector as pgvector reads it."""
+    """A vector as a pgvector literal."""
     return "[" + ",".join(map(str, vector.tolist())) + "]"
 
 
 def signature(person: UUID, text: str) -> int:
-    """What two memories of a person share that say the same."""
+    """Equal for two memories of a person that say the same."""
     return signature_key(person.bytes, keywords.signature(text))
 
 
 def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything a row holds that comes from the payload."""
+    """The columns of a row that derive from the payload."""
     text = text_of(payload)
     sources = sources_of(payload)
     created, seen = times(payload)
@@ -61,7 +61,7 @@ def _columns(meta: Meta, person: UUID, payload: Mapping[str, Any]) -> dict[str, 
 
 
 def reindex(conn: Connection) -> None:
-    """Index memories anew where the rules for keywords have changed."""
+    """Reindex memories whose keywords have changed with the rules."""
     for part in range(PARTS):
         own = table(part)
         stored = conn.cursor(binary=True).execute(f"SELECT seq, person, payload FROM {own}").fetchall()
@@ -93,7 +93,7 @@ def add(conn: Connection, meta: Meta, person: UUID, record: Record) -> None:
 
 
 def replace(conn: Connection, meta: Meta, person: UUID, seq: int, payload: Mapping[str, Any]) -> None:
-    """Give a memory another payload."""
+    """Replace a memory's payload."""
     values = _columns(meta, person, payload)
     sets = ", ".join(f"{name} = %({name})s" for name in values)
     conn.execute(
@@ -103,7 +103,7 @@ def replace(conn: Connection, meta: Meta, person: UUID, seq: int, payload: Mappi
 
 
 def revector(conn: Connection, meta: Meta, person: UUID, seq: int, vector: Vector) -> None:
-    """Give a memory another vector."""
+    """Replace a memory's vector."""
     conn.execute(
         f"UPDATE {table_of(person)} SET vector_{meta.number} = %s WHERE person = %s AND seq = %s",
         (literal(vector), person, seq),
@@ -111,7 +111,7 @@ def revector(conn: Connection, meta: Meta, person: UUID, seq: int, vector: Vecto
 
 
 def erase(conn: Connection, person: UUID, condition: str = "true", params: Sequence[Any] = ()) -> int:
-    """Delete a person's memories that meet a condition, and note that their part is to be rewritten."""
+    """Delete a person's memories that meet a condition, and record that their part has to be rewritten."""
     gone = conn.execute(f"DELETE FROM {table_of(person)} WHERE person = %s AND {condition}", (person, *params)).rowcount
     if gone:
         erasure.note(conn, part_of(person))
@@ -136,13 +136,13 @@ def fetch(conn: Connection, wanted: Sequence[int]) -> dict[int, Row]:
 
 
 def to_stored(found: Any) -> Stored:
-    """What STORED reads."""
+    """A row of STORED."""
     number, memory_id, superseded_by, payload = found
     return Stored(number, memory_id, superseded_by, bytes(payload))
 
 
 def to_row(found: Any) -> Row:
-    """What STORED reads, as mem0 reads it."""
+    """A row of STORED, as mem0 reads it."""
     stored = to_stored(found)
     payload = decode(stored.payload)
     if stored.superseded_by is not None:

@@ -1,12 +1,12 @@
 """The memory store's tables on PostgreSQL.
 
-One row holds all of a memory: its payload, what is filtered by (as keyed hashes), its keywords and its vector. A
-person's rows are found by their key alone and scored exactly; there is no index over everybody's vectors.
+One row holds a whole memory: its payload, filter columns (keyed hashes), its keywords and its vector. A person's rows
+are found by their key and scored exactly; there is no index over everybody's vectors.
 
-The table is cut by person into parts small enough to be rewritten: a plain VACUUM leaves a deleted row's bytes in its
-page until another row happens to be written over them, so what was erased is gone only after `VACUUM FULL` of its part.
-`memory_erasures` says which parts still wait for theirs. A row's number `seq` counts up over all of them, in steps of
-their number, so that it tells its part.
+The table is partitioned by person into parts small enough to be rewritten: a plain VACUUM leaves a deleted row's bytes
+in its page until another row happens to overwrite them, so erased data is gone only after a `VACUUM FULL` of its part.
+`memory_erasures` lists the parts that still need one. A row's number `seq` increases across all parts in steps of their
+number, so that it identifies its part.
 """
 
 import secrets
@@ -21,19 +21,19 @@ from bot.memory.vectors.meta import FORMAT, HEAD, VERSION_TABLE, EmbedderChanged
 from bot.storage.postgres import UNLIMITED
 from bot.storage.postgres_pool import Connection
 
-#: At a million memories a part has 30 MB, which is rewritten in well under a second.
+#: With a million memories, a part has 30 MB, which is rewritten in well under a second.
 PARTS = 64
-#: PostgreSQL's advisory lock for making the tables: any number, but always the same.
+#: PostgreSQL's advisory lock for creating the tables: an arbitrary constant.
 _LOCK = 0x6D656D6F7279
-#: A vector of more dimensions doesn't fit a page beside its row, and is stored out of line.
+#: A vector with more dimensions doesn't fit into a page with its row, and is stored out of line.
 _IN_LINE_DIMS = 1000
 
 
 def create(conn: Connection, url: str, model: str, dims: int) -> Meta:
-    """Bring the tables to their newest revision and return the meta; any number of processes may do so at once.
+    """Migrate the tables to their newest revision and return the meta; processes may do so concurrently.
 
-    An empty store takes the embedder given. Raises EmbedderChanged where memories of another one are there, and
-    SettingsError where the server has no pgvector.
+    An empty store switches to the given embedder. Raises EmbedderChanged if there are memories of another one, and
+    SettingsError if the server has no pgvector.
     """
     if _revision(conn) != HEAD:
         from bot.memory.vectors.revision import migrate_database
@@ -49,7 +49,7 @@ def create(conn: Connection, url: str, model: str, dims: int) -> Meta:
                 conn.execute("INSERT INTO memory_meta VALUES (%s, %s)", row)
             add_vectors(conn, 1, dims)
         meta = read_meta(conn)
-        _take_no_samples(conn)
+        _disable_statistics(conn)
         if (meta.model, meta.dims) != (model, dims):
             if conn.execute("SELECT 1 FROM memories LIMIT 1").fetchone():
                 raise EmbedderChanged(f"{meta.model} ({meta.dims})", f"{model} ({dims})")
@@ -60,7 +60,7 @@ def create(conn: Connection, url: str, model: str, dims: int) -> Meta:
 
 @contextmanager
 def _locked(conn: Connection) -> Iterator[None]:
-    """A transaction in which no other process is at the tables."""
+    """A transaction that excludes other processes from creating or changing the tables."""
     with conn.transaction():
         conn.execute(UNLIMITED)
         conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -68,7 +68,7 @@ def _locked(conn: Connection) -> Iterator[None]:
 
 
 def _revision(conn: Connection) -> str | None:
-    """The revision of the store's tables, None where it has none yet."""
+    """The revision of the store's tables; None if it has none yet."""
     there = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
     if not there or not there[0]:
         return None
@@ -83,7 +83,7 @@ def read_meta(conn: Connection) -> Meta:
 
 
 def add_vectors(conn: Connection, number: int, dims: int) -> None:
-    """Make room for an embedder's vectors; zero until they are written."""
+    """Add the column of an embedder's vectors; zero until they are written."""
     zero = f"'[{','.join('0' * dims)}]'"
     conn.execute(
         f"ALTER TABLE memories ADD COLUMN IF NOT EXISTS vector_{number} vector({dims}) NOT NULL DEFAULT {zero}"
@@ -93,8 +93,8 @@ def add_vectors(conn: Connection, number: int, dims: int) -> None:
     conn.execute(f"ALTER TABLE memories ALTER COLUMN vector_{number} SET STATISTICS 0")
 
 
-def _take_no_samples(conn: Connection) -> None:
-    """Keep memories out of PostgreSQL's statistics, which outlive an erasure; stores of earlier versions had them."""
+def _disable_statistics(conn: Connection) -> None:
+    """Keep memories out of PostgreSQL's statistics, which outlive an erasure. Earlier versions didn't."""
     untouched = conn.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'memories'::regclass AND coalesce(attstattarget, -1) <> 0"
         " AND (attname = 'payload' OR attname LIKE 'vector\\_%') AND NOT attisdropped"
@@ -102,12 +102,12 @@ def _take_no_samples(conn: Connection) -> None:
     for (column,) in untouched:
         conn.execute(f"ALTER TABLE memories ALTER COLUMN {column} SET STATISTICS 0")
         if column == "payload":
-            # The same type again: nothing is rewritten, and the samples go.
+            # Setting the same type rewrites nothing, but drops the samples.
             conn.execute("ALTER TABLE memories ALTER COLUMN payload TYPE bytea")
 
 
 def switch(conn: Connection, meta: Meta, model: str, dims: int) -> Meta:
-    """Serve the next embedder's vectors from now on, and drop the former one's."""
+    """Use the next embedder's vectors from now on, and drop the former one's."""
     new = Meta(meta.secret, model, dims, meta.number + 1)
     for key, value in (("model", model), ("dims", str(dims)), ("number", str(new.number))):
         conn.execute("UPDATE memory_meta SET value = %s WHERE key = %s", (value.encode(), key))
@@ -135,7 +135,7 @@ def _extension(conn: Connection) -> None:
         with conn.transaction():
             conn.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except psycopg.Error as exc:
-        # Another process at work on the same extension is waited for by the lock; what is left is the server's answer.
+        # The lock excludes other processes that create the extension, so this is the server's refusal.
         allowed = exc.sqlstate != "42501"
         what = "the server has no pgvector extension" if allowed else "this user may not CREATE EXTENSION vector"
         raise SettingsError(f"DATABASE_URL: {what}") from None

@@ -1,6 +1,6 @@
-"""The store of memories on PostgreSQL, for many processes and hosts with no lasting disk.
+"""The memory store on PostgreSQL, for many processes and for hosts without a persistent disk.
 
-A person's rows are found by their key. They are kept as arrays as long as `memory_people` says that none has changed.
+A person's rows are found by their key, and cached as arrays as long as `memory_people` says that none has changed.
 """
 
 import logging
@@ -40,8 +40,8 @@ FROM people WHERE people.person IS NOT NULL
 class PostgresStore(VectorStore):
     """mem0's vector store in the database at `url`, for vectors of `dims` dimensions by the embedder called `model`.
 
-    Any number of processes may share the database. Raises SettingsError where it can't be reached or has no pgvector,
-    EmbedderChanged where another embedder's vectors are stored, and MemoryUnavailable where PostgreSQL fails later.
+    Any number of processes may share the database. Raises SettingsError if it can't be reached or has no pgvector,
+    EmbedderChanged if another embedder's vectors are stored, and MemoryUnavailable if PostgreSQL fails later.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PostgresStore(VectorStore):
         self._cache.clear()
 
     def scrub(self) -> None:
-        """Rewrite what holds erased rows, in whatever process they were erased, and was in use until now."""
+        """Rewrite parts that hold erased rows, whichever process erased them, and that were in use until now."""
         try:
             with self._pool.connection() as conn:
                 erasure.scrub(conn)
@@ -73,7 +73,7 @@ class PostgresStore(VectorStore):
             log.warning("deleted memories are not yet vacuumed: %s", exc)
 
     def owners(self) -> Sequence[str]:
-        """Everybody who has memories, by one memory of each, found by steps through the index of people."""
+        """Everybody who has memories, read from one memory each, stepping through the index of people."""
         owners = []
         with self._reading() as conn:
             for part in range(PARTS):
@@ -82,7 +82,7 @@ class PostgresStore(VectorStore):
         return owners
 
     def get(self, vector_id: str) -> Row | None:
-        """The memory with that id, None where there is none."""
+        """The memory with that id; None if there is none."""
         with self._reading() as conn:
             found = conn.execute(f"{STORED} memories WHERE memory_id = %s", (str(vector_id),)).fetchone()
         return to_row(found) if found else None
@@ -94,7 +94,7 @@ class PostgresStore(VectorStore):
 
     @contextmanager
     def _writing(self, *, erases: bool = False) -> Iterator[Connection]:
-        # What `erases` says stands in `memory_erasures`, for whatever process scrubs next.
+        # `memory_erasures` records erasures, for whichever process scrubs next.
         with self._pool.connection() as conn, conn.transaction():
             yield conn
 

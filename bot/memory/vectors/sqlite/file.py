@@ -1,4 +1,4 @@
-"""The store's file: a pool of reading connections, one for writing, and the emptying of the log after an erasure."""
+"""The store's file: a pool of connections for reading, one for writing, and scrubbing after erasures."""
 
 import logging
 import sqlite3
@@ -15,13 +15,13 @@ from bot.storage import sqlite
 
 logger = logging.getLogger(__name__)
 
-#: Reading connections that are kept open; a burst opens more and closes them again.
+#: Connections for reading that are kept open; a burst opens more and closes them again.
 _POOL = 4
-#: Writes after which the writing connection is opened anew: Python's `sqlite3` keeps 89 bytes of each `blobopen` until
-#: the connection is closed (ran on 3.11).
+#: Writes after which the writing connection is reopened: Python's `sqlite3` leaks 89 bytes per `blobopen` until the
+#: connection is closed (measured on 3.11).
 RENEW = 20_000
-#: Milliseconds for which an erasure waits for whoever reads the write-ahead log, and for which later tries do: a backup
-#: may be there for minutes, and all that is written here, by the journal too, waits behind it.
+#: Milliseconds that an erasure waits for readers of the write-ahead log, and that later attempts do: a backup may last
+#: for minutes, and all writes, including the journal's, wait meanwhile.
 SCRUB_MS = 300
 SCRUB_AGAIN_MS = 20
 
@@ -29,7 +29,7 @@ SCRUB_AGAIN_MS = 20
 class StoreFile:
     """The file at `path`, with the memory tables for vectors of `dims` dimensions by the embedder called `model`.
 
-    Raises EmbedderChanged, here and in each transaction, where the stored vectors are another embedder's.
+    Raises EmbedderChanged, here and in each transaction, if the stored vectors are another embedder's.
     """
 
     def __init__(self, path: Path, dims: int, model: str, *, renew: int = RENEW) -> None:
@@ -51,8 +51,8 @@ class StoreFile:
 
                     migrate_file(path)
                 self.layout = self._open(dims)
-                # A process killed between an erasure and its checkpoint has left the text in the log. Where others have
-                # the file open this may not succeed; the next write tries again.
+                # A process killed between an erasure and its checkpoint leaves text in the log. If others have the file
+                # open, this may fail; the next write tries again.
                 self._scrub_due = not sqlite.checkpoint(self._writer, wait_ms=100)
             except BaseException:
                 self._writer.close()
@@ -70,7 +70,7 @@ class StoreFile:
         return Layout(meta, Blocks.of(meta.number, dims, page_size))
 
     def close(self) -> None:
-        """Close the connections, once the write under way is through."""
+        """Close the connections once the write in progress is done."""
         with self._lock:
             if not self._closed:
                 self._scrub(SCRUB_MS)
@@ -83,7 +83,7 @@ class StoreFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a read transaction: one state of the file, whatever is written meanwhile."""
+        """A connection inside a read transaction, which sees one state of the file."""
         with self._pool_lock:
             if self._closed:
                 raise sqlite3.ProgrammingError("the store is closed")
@@ -110,8 +110,7 @@ class StoreFile:
     def writing(self, *, erases: bool = False) -> Iterator[sqlite3.Connection]:
         """The writing connection inside a transaction, committed unless the block raises.
 
-        With `erases`, the write-ahead log is to be emptied: by the `scrub` that the caller has follow, or after a
-        later write.
+        With `erases`, the write-ahead log will be emptied, by the caller's subsequent `scrub` or after a later write.
         """
         with self._lock:
             if self._closed:
@@ -135,7 +134,7 @@ class StoreFile:
                 conn.close()
 
     def scrub(self) -> None:
-        """Empty the write-ahead log after an erasure, or where a reader was in the way of that until now."""
+        """Empty the write-ahead log after an erasure, or if a reader has prevented that so far."""
         with self._lock:
             if not self._closed:
                 self._scrub(SCRUB_MS if self._erased else SCRUB_AGAIN_MS)
@@ -150,7 +149,7 @@ class StoreFile:
             logger.warning("a reader keeps the write-ahead log from being emptied; later writes try again")
 
     def _check_embedder(self, conn: sqlite3.Connection) -> None:
-        # Another process may have embedded everything again since this one opened the file.
+        # Another process may have re-embedded everything since this one opened the file.
         (number,) = conn.execute("SELECT value FROM memory_meta WHERE key = 'number'").fetchone()
         if number != self.layout.meta.number:
             (model,) = conn.execute("SELECT value FROM memory_meta WHERE key = 'model'").fetchone()

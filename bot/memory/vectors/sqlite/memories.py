@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from bot.memory.vectors.sqlite import rows
-from bot.memory.vectors.sqlite.rows import Layout, Person
+from bot.memory.vectors.sqlite.rows import Layout, PersonRow
 from bot.memory.vectors.sqlite.schema import SEQ_BITS
 from bot.memory.vectors.values import Record, Stored, Vector
 
-#: Everything that `Stored` takes; a condition follows.
+#: Selects the fields of `Stored`; a condition follows.
 SELECT = (
     "SELECT memories.id, memory_id, superseded_by, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
 )
-#: Numbers in one statement.
+#: Numbers per statement.
 BATCH = 500
 
 
 def numbered(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[Stored]:
-    """The memories with these numbers that are there, whoever's."""
+    """The memories with these numbers that exist, whoever's."""
     found: list[Stored] = []
     for start in range(0, len(numbers), BATCH):
         batch = numbers[start : start + BATCH]
@@ -30,7 +30,7 @@ def numbered(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[Stored]:
 
 
 def taught(conn: sqlite3.Connection, layout: Layout, event_ids: Sequence[str], span: tuple[int, int]) -> list[int]:
-    """The numbers within a span of the memories that any of these events taught."""
+    """The numbers, within a span, of the memories that any of these events taught."""
     found: set[int] = set()
     for event_id in event_ids:
         event = layout.meta.digest("event", event_id)
@@ -40,20 +40,20 @@ def taught(conn: sqlite3.Connection, layout: Layout, event_ids: Sequence[str], s
 
 
 class SqliteMemories:
-    """`bot.memory.vectors.memories.Memories`. `finish` once all is done."""
+    """`bot.memory.vectors.memories.Memories`. Call `finish` at the end."""
 
-    def __init__(self, conn: sqlite3.Connection, layout: Layout, person: Person) -> None:
+    def __init__(self, conn: sqlite3.Connection, layout: Layout, person: PersonRow) -> None:
         self._conn = conn
         self._layout = layout
         self._person = person
         self._next_seq = person.next_seq
         self._change = 0
         self._edited = False
-        #: Whether anything was erased, or all of it was.
+        #: Whether anything, or everything, was erased.
         self.erased = self._gone = False
 
     def finish(self) -> None:
-        """Count what was changed on the person's row."""
+        """Record the changes in the person's row."""
         if self._gone or not (self._edited or self._next_seq != self._person.next_seq):
             return
         rows.finish(

@@ -1,4 +1,4 @@
-"""One person's memories in the SQLite file, read as arrays."""
+"""Reads one person's memories from the SQLite file, as arrays."""
 
 import sqlite3
 from collections import Counter
@@ -8,29 +8,29 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bot.memory.vectors.matrix import Known, Matrix, Read, Revision, Rows, Terms
+from bot.memory.vectors.matrix import CacheState, Matrix, Read, Revision, RowArray, Terms
 from bot.memory.vectors.scoring import Mask, Places
 from bot.memory.vectors.sqlite import rows as store
-from bot.memory.vectors.sqlite.rows import Layout, Person
+from bot.memory.vectors.sqlite.rows import Layout, PersonRow
 from bot.memory.vectors.sqlite.schema import SEQ_BITS
 from bot.memory.vectors.values import ROW, Floats, Vector
 
 _COLUMNS = "id, created_at, seen_at, length, audience, run, conversation, signature, superseded_by IS NOT NULL"
 _SEQ = (1 << SEQ_BITS) - 1
-#: Keywords stay in the file, which has them by keyword.
+#: Keywords stay in the file, which has an index of them.
 _NO_TERMS: Terms = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteReader:
-    """`bot.memory.vectors.matrix.Reader` in the connection's read transaction, in which `person` was read."""
+    """`bot.memory.vectors.matrix.Reader` in a connection's read transaction, in which `person` was read."""
 
     conn: sqlite3.Connection
     layout: Layout
     key: bytes
-    person: Person
+    person: PersonRow
 
-    def read(self, known: Known | None, room: int) -> Read:
+    def read(self, known: CacheState | None, room: int) -> Read:
         """See the protocol, as for each method."""
         person, layout = self.person, self.layout
         now = Revision(person.version, person.edits, person.revectored, person.salt)
@@ -40,7 +40,7 @@ class SqliteReader:
         if former is not None and (former.salt, former.revectored) != (now.salt, now.revectored):
             known = None
         elif former is not None and former.version > now.version:
-            known = None  # another thread has read a newer state than that of this transaction
+            known = None  # another thread has read a newer state than this transaction's
         whole = known is None or known.revision.edits != now.edits
         first, last = person.rows
         span = first if whole or known is None else max(first, known.last + 1), last
@@ -55,15 +55,15 @@ class SqliteReader:
                 vectors[start : start + len(block)] = block
         return Read(now, whole, rows, _NO_TERMS, vectors)
 
-    def cosines(self, rows: Rows, vector: Vector) -> Floats:
+    def cosines(self, rows: RowArray, vector: Vector) -> Floats:
         scores = np.zeros(len(rows), dtype=np.float32)
         for start, block in self._blocks(rows):
             scores[start : start + len(block)] = block @ vector
         return scores
 
     def held(self, matrix: Matrix, among: Mask, terms: Counter[str]) -> Iterator[tuple[Places, Floats, float]]:
-        # From a memory's seq to its place, -1 where it is not in `among`, as are those past the end: cheaper than a
-        # binary search for each of a term's postings.
+        # Maps a memory's seq to its position, -1 if it isn't in `among` or is past the end: cheaper than a binary
+        # search for each posting.
         counted = np.flatnonzero(among).astype(np.int32)
         seqs = (matrix.rows["id"] & _SEQ)[counted]
         first, size = int(seqs[0]), int(seqs[-1] - seqs[0]) + 1
@@ -71,14 +71,14 @@ class SqliteReader:
         place_of[seqs - first] = counted
         for term, weight in terms.items():
             postings = store.postings(self.conn, self.person.id, self.person.salt, term)
-            # What lies before the first wraps around to far past the end.
+            # What is before the first wraps around to far past the end.
             places = place_of[np.minimum(postings["seq"] - np.uint32(first), np.uint32(size))]
             held = places >= 0
             if held.any():
                 yield places[held], postings["tf"][held].astype(np.float32), weight
 
     def holding(self, terms: Iterable[str]) -> list[int] | None:
-        """The rows whose texts hold all of these terms; None where no term is given, that is, all rows may."""
+        """The rows whose texts have all of these terms; None if no term is given, so that all rows may match."""
         found: npt.NDArray[np.uint32] | None = None
         for term in terms:
             seqs = store.postings(self.conn, self.person.id, self.person.salt, term)["seq"]
@@ -88,8 +88,8 @@ class SqliteReader:
         base = self.person.id << SEQ_BITS
         return [base | int(seq) for seq in found]
 
-    def _blocks(self, rows: Rows) -> Iterable[tuple[int, Vector]]:
-        """The vectors of rows in ascending order, a few at a time, with the place of the first among the rows."""
+    def _blocks(self, rows: RowArray) -> Iterable[tuple[int, Vector]]:
+        """The vectors of rows in ascending order, a few at a time, with the position of the first among the rows."""
         if not len(rows):
             return
         blocks = self.layout.blocks

@@ -1,7 +1,7 @@
-"""Changing the embedder: every stored text is embedded again, beside the vectors in use, which serve until all is done.
+"""Changes the embedder: embeds every stored text again, while the old vectors stay in use until all are done.
 
-It may be broken off at any time and goes on where it was. What another process stores or changes meanwhile, with the
-former embedder, is embedded before the switch.
+It can be interrupted at any time, and then continues where it was. What another process stores or changes meanwhile,
+with the old embedder, is embedded before the switch.
 """
 
 import sqlite3
@@ -18,20 +18,20 @@ from bot.memory.vectors.sqlite.schema import SEQ_BITS, Blocks
 from bot.memory.vectors.values import Vector
 from bot.storage import sqlite
 
-#: Texts in one request to the embedder and one transaction.
+#: Texts per request to the embedder, and per transaction.
 BATCH = 128
 
-#: Told how many memories are embedded, and of how many.
+#: Called with how many memories are embedded, and of how many.
 Progress = Callable[[int, int], None]
 
 _SEQ_MASK = (1 << SEQ_BITS) - 1
 
 
 def reembed(path: Path, embedder: Embedder, progress: Progress = lambda done, total: None) -> int:
-    """Embed all memories of the SQLite store at `path` by another embedder; return how many there are.
+    """Embed all memories of the SQLite store at `path` with another embedder; return how many there are.
 
-    Nothing happens where that embedder's vectors are stored already. Raises what the embedder raises, sqlite3.Error,
-    and RuntimeError where another process changes to a third embedder; what was done is kept for the next attempt.
+    Does nothing if that embedder's vectors are already stored. Raises what the embedder raises, sqlite3.Error, and
+    RuntimeError if another process changes to a third embedder; progress is kept for the next attempt.
     """
     conn = sqlite.connect(path)
     try:
@@ -48,7 +48,7 @@ class _Change:
         self._progress = progress
 
     def run(self) -> int:
-        """Go through everybody until nobody's memories have changed since they were embedded."""
+        """Repeat until nobody's memories have changed since they were embedded."""
         with self._lock:
             target = self._begin()
         if target is None:
@@ -62,7 +62,7 @@ class _Change:
                     return total
 
     def _begin(self) -> Layout | None:
-        """Note in the file what is being done; None where there is nothing to do."""
+        """Record the change in the file; None if there is nothing to do."""
         conn = self._conn
         conn.execute("BEGIN IMMEDIATE")
         try:
@@ -82,14 +82,14 @@ class _Change:
         return Layout(new, Blocks.of(new.number, new.dims, page_size))
 
     def _stale(self) -> list[tuple[int, int]]:
-        """Everybody (number, version) whose memories are not all embedded as they are now."""
+        """The people (number, version) whose present memories aren't all embedded."""
         return self._conn.execute(
             "SELECT id, version FROM memory_people LEFT JOIN memory_reembedded ON person = id"
             " WHERE embedded IS NOT version OR done < next_seq"
         ).fetchall()
 
     def _person(self, target: Layout, person: int, version: int) -> None:
-        """Embed a person's memories, from where an earlier attempt with the same memories has ended."""
+        """Embed a person's memories, from where an earlier attempt at the same memories has stopped."""
         found = self._conn.execute(
             "SELECT done FROM memory_reembedded WHERE person = ? AND embedded = ?", (person, version)
         ).fetchone()
@@ -107,7 +107,7 @@ class _Change:
             end = (batch[-1][0] & _SEQ_MASK) + 1 if len(batch) == BATCH else None
             with self._lock:
                 if not self._write(target, person, version, [row for row, _ in batch], units, end):
-                    return  # changed meanwhile: the next round begins anew
+                    return  # changed meanwhile: the next round starts over
             self._progress(*self._count())
             if end is None:
                 return
@@ -116,7 +116,7 @@ class _Change:
     def _write(
         self, target: Layout, person: int, version: int, numbers: list[int], vectors: list[Vector], end: int | None
     ) -> bool:
-        """Store vectors and how far they go (None: to the end); False where the person has changed."""
+        """Store vectors and how far they go (None: to the end); False if the person has changed."""
         conn = self._conn
         conn.execute("BEGIN IMMEDIATE")
         try:
@@ -137,7 +137,7 @@ class _Change:
         return True
 
     def _count(self) -> tuple[int, int]:
-        """How many memories are embedded (a person under way counts by their numbers given out), and of how many."""
+        """How many memories are embedded (an estimate for people in progress), and of how many."""
         done, total = self._conn.execute(
             "SELECT coalesce(sum(min(count, done)), 0), coalesce(sum(count), 0)"
             " FROM memory_people LEFT JOIN memory_reembedded ON person = id AND embedded = version"
@@ -145,13 +145,13 @@ class _Change:
         return done, total
 
     def _end(self) -> int | None:
-        """Switch to the new vectors where all are there, and return their number; None where somebody has changed."""
+        """Switch to the new vectors if they are complete, and return their number; None if anything has changed."""
         conn = self._conn
         conn.execute("BEGIN IMMEDIATE")
         try:
             meta = schema.read(conn)
             wanted = schema.Next(self._embedder.name, self._embedder.dims)
-            # Another process may have done the same, and been first.
+            # Another process may have done the same first.
             if (meta.model, meta.dims) != (wanted.model, wanted.dims):
                 if schema.read_next(conn) != wanted:
                     raise RuntimeError("another process changes the embedder too, to another one")

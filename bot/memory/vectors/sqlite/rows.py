@@ -1,4 +1,4 @@
-"""Writing memories: every statement that changes the store's tables. All of it runs inside a caller's transaction."""
+"""Writes memories: all statements that change the store's tables, inside a caller's transaction."""
 
 import sqlite3
 import struct
@@ -21,9 +21,9 @@ from bot.memory.vectors.sqlite.schema import (
 from bot.memory.vectors.values import Record, Vector
 from bot.text import keywords
 
-#: One posting: the memory's `seq` within its person, and how often the term occurs in it (255 at most).
+#: One posting: the memory's `seq` within its person, and how often the term occurs in it (at most 255).
 POSTING = np.dtype([("seq", "<u4"), ("tf", "u1")])
-#: A term's postings continue in a new row after so many, so that an add rewrites a few hundred bytes per term.
+#: Postings per row, after which a term's continue in a new one, so that an add rewrites a few hundred bytes per term.
 PART = 400
 
 _PACK = struct.Struct("<IB").pack
@@ -39,8 +39,8 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A person's row. `version` counts all changes, `edits` those of stored rows, `revectored` those of vectors."""
+class PersonRow:
+    """A person's row. `version` counts all changes, `edits` those to stored rows, `revectored` those to vectors."""
 
     id: int
     salt: bytes
@@ -56,17 +56,17 @@ class Person:
         return self.id << SEQ_BITS, self.id << SEQ_BITS | _SEQ_MASK
 
 
-def find_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Person | None:
-    """The person's row, None where nothing is stored about them."""
+def find_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> PersonRow | None:
+    """The person's row; None if nothing is stored about them."""
     row = conn.execute(
         "SELECT id, salt, next_seq, count, version, edits, revectored FROM memory_people WHERE key = ?",
         (layout.meta.person_key(user_id),),
     ).fetchone()
-    return Person(*row) if row else None
+    return PersonRow(*row) if row else None
 
 
-def ensure_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Person:
-    """The person's row, made where it is missing. Raises OverflowError past 8,388,607 people."""
+def ensure_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> PersonRow:
+    """The person's row, created if missing. Raises OverflowError beyond 8,388,607 people."""
     conn.execute(
         "INSERT INTO memory_people (key, salt) VALUES (?, randomblob(16)) ON CONFLICT DO NOTHING",
         (layout.meta.person_key(user_id),),
@@ -77,24 +77,24 @@ def ensure_person(conn: sqlite3.Connection, layout: Layout, user_id: str) -> Per
     return person
 
 
-def signature(person: Person, text: str) -> int:
-    """What two memories of a person share that say the same."""
+def signature(person: PersonRow, text: str) -> int:
+    """Equal for two memories of a person that say the same."""
     return signature_key(person.salt, keywords.signature(text))
 
 
-def _columns(layout: Layout, person: Person, payload: Mapping[str, Any], length: int) -> tuple[float | int, ...]:
-    """Everything a memory's row says about its payload, in the order of the table."""
+def _columns(layout: Layout, person: PersonRow, payload: Mapping[str, Any], length: int) -> tuple[float | int, ...]:
+    """What a memory's row holds about its payload, in the table's order."""
     meta = layout.meta
     kinds = (("audience", "audience"), ("run", "run_id"), ("conversation", "conversation"))
     hashes = (meta.digest(kind, str(payload[key])) if payload.get(key) is not None else 0 for kind, key in kinds)
     return *times(payload), length, *hashes, signature(person, text_of(payload))
 
 
-def add(conn: sqlite3.Connection, layout: Layout, person: Person, seq: int, records: Sequence[Record]) -> None:
+def add(conn: sqlite3.Connection, layout: Layout, person: PersonRow, seq: int, records: Sequence[Record]) -> None:
     """Store memories as the person's numbers `seq` and up (their `next_seq`, counted up by the caller)."""
     rows = range(person.id << SEQ_BITS | seq, (person.id << SEQ_BITS | seq) + len(records))
     counts = [keywords.terms(text_of(record.payload)) for record in records]
-    # Numbers are given out upwards for ever: texts are only ever appended.
+    # Numbers only ever increase, so texts are only ever appended.
     (text,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM memory_texts").fetchone()
     conn.executemany(
         "INSERT INTO memory_texts (id, payload) VALUES (?, ?)",
@@ -115,9 +115,9 @@ def add(conn: sqlite3.Connection, layout: Layout, person: Person, seq: int, reco
 
 
 def finish(
-    conn: sqlite3.Connection, layout: Layout, person: Person, *, next_seq: int, change: int, edited: bool
+    conn: sqlite3.Connection, layout: Layout, person: PersonRow, *, next_seq: int, change: int, edited: bool
 ) -> None:
-    """Count what a transaction changed: `change` memories more, and whether stored rows were `edited`."""
+    """Record what a transaction changed: the number of memories by `change`, and whether stored rows were `edited`."""
     conn.execute(
         "UPDATE memory_people"
         " SET next_seq = ?, count = count + ?, version = version + 1, edits = edits + ? WHERE id = ?",
@@ -127,8 +127,8 @@ def finish(
         schema.drop_next(conn, layout.meta, person.id)
 
 
-def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, payload: Mapping[str, Any]) -> None:
-    """Give a memory another payload; the former one is erased."""
+def replace(conn: sqlite3.Connection, layout: Layout, person: PersonRow, row: int, payload: Mapping[str, Any]) -> None:
+    """Replace a memory's payload; the former one is erased."""
     ((text, stored),) = conn.execute(
         "SELECT text, payload FROM memories JOIN memory_texts ON memory_texts.id = text WHERE memories.id = ?", (row,)
     )
@@ -137,7 +137,7 @@ def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, 
         _remove_postings(conn, person, {row & _SEQ_MASK: keywords.terms(text_of(former))})
         _add_postings(conn, person, {row & _SEQ_MASK: keywords.terms(text_of(payload))})
     length = keywords.terms(text_of(payload)).total()
-    # A longer text would move its neighbours: it is appended instead.
+    # A longer text would move its neighbours, so it is appended instead.
     appended = conn.execute("INSERT INTO memory_texts (payload) VALUES (?)", (encode(payload),)).lastrowid
     conn.execute("UPDATE memory_texts SET payload = NULL WHERE id = ?", (text,))
     conn.execute(
@@ -149,14 +149,14 @@ def replace(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, 
     _add_sources(conn, layout, row, payload)
 
 
-def revector(conn: sqlite3.Connection, layout: Layout, person: Person, row: int, vector: Vector) -> None:
-    """Give a memory another vector."""
+def revector(conn: sqlite3.Connection, layout: Layout, person: PersonRow, row: int, vector: Vector) -> None:
+    """Replace a memory's vector."""
     write_vectors(conn, layout.blocks, row, [vector])
     conn.execute("UPDATE memory_people SET revectored = revectored + 1 WHERE id = ?", (person.id,))
 
 
-def erase(conn: sqlite3.Connection, layout: Layout, person: Person, rows: Iterable[int]) -> int:
-    """Erase memories of one person with all that is derived from them; return how many there were."""
+def erase(conn: sqlite3.Connection, layout: Layout, person: PersonRow, rows: Iterable[int]) -> int:
+    """Erase memories of one person, with everything derived from them; return how many there were."""
     erased = 0
     counts: dict[int, dict[str, int]] = {}
     first, last = person.rows
@@ -179,7 +179,7 @@ def erase(conn: sqlite3.Connection, layout: Layout, person: Person, rows: Iterab
     return erased
 
 
-def erase_person(conn: sqlite3.Connection, layout: Layout, person: Person) -> int:
+def erase_person(conn: sqlite3.Connection, layout: Layout, person: PersonRow) -> int:
     """Erase everything about one person; return how many memories there were."""
     span = person.rows
     conn.execute(
@@ -198,7 +198,7 @@ def erase_person(conn: sqlite3.Connection, layout: Layout, person: Person) -> in
 
 
 def write_vectors(conn: sqlite3.Connection, blocks: Blocks, first: int, vectors: Sequence[Vector]) -> None:
-    """Write the vectors of neighbouring rows in place, where they stay for ever."""
+    """Write the vectors of consecutive rows in place, where they stay forever."""
     person, seq, done = first >> SEQ_BITS, first & _SEQ_MASK, 0
     while done < len(vectors):
         block, offset = blocks.place(person, seq + done)
@@ -219,11 +219,11 @@ def _add_sources(conn: sqlite3.Connection, layout: Layout, row: int, payload: Ma
 
 
 def reindex(conn: sqlite3.Connection, person_id: int, salt: bytes) -> int:
-    """Index a person's memories anew where the rules for keywords have changed; return how many those were.
+    """Reindex a person's memories whose keywords have changed with the rules; return how many those were.
 
-    Plain English is what it was: the others are texts beyond ASCII, and those with words that are cut now.
+    Plain English is the same as before: these are texts beyond ASCII, and those with words that are now cut.
     """
-    person = Person(person_id, salt, 0, 0, 0, 0, 0)
+    person = PersonRow(person_id, salt, 0, 0, 0, 0, 0)
     stored = conn.execute(
         "SELECT memories.id, payload FROM memories JOIN memory_texts ON memory_texts.id = text"
         " WHERE memories.id BETWEEN ? AND ?",
@@ -248,13 +248,13 @@ def reindex(conn: sqlite3.Connection, person_id: int, salt: bytes) -> int:
     return len(texts)
 
 
-def _term_rows(person: Person, salt_term: int) -> tuple[int, int]:
+def _term_rows(person: PersonRow, salt_term: int) -> tuple[int, int]:
     first = person.id << TERM_BITS | salt_term << (TERM_BITS - 32)
     return first, first | (1 << (TERM_BITS - 32)) - 1
 
 
-def _by_key(person: Person, counts: Mapping[str, int]) -> dict[int, int]:
-    """Counts by the terms' keys, those whose keys collide added up."""
+def _by_key(person: PersonRow, counts: Mapping[str, int]) -> dict[int, int]:
+    """Counts by the terms' keys, adding up those whose keys collide."""
     keyed: dict[int, int] = {}
     for term, count in counts.items():
         key = term_key(person.salt, term)
@@ -262,8 +262,8 @@ def _by_key(person: Person, counts: Mapping[str, int]) -> dict[int, int]:
     return keyed
 
 
-def _add_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[int, Mapping[str, int]]) -> None:
-    """Put memories (seq: their terms) into the keyword index."""
+def _add_postings(conn: sqlite3.Connection, person: PersonRow, counts: Mapping[int, Mapping[str, int]]) -> None:
+    """Add memories (seq: their terms) to the keyword index."""
     new: dict[int, list[tuple[int, int]]] = {}
     for seq, terms in counts.items():
         for key, count in _by_key(person, terms).items():
@@ -283,8 +283,8 @@ def _add_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[int,
             conn.execute("UPDATE memory_postings SET postings = ? WHERE id = ?", (part[1] + added, part[0]))
 
 
-def _remove_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[int, Mapping[str, int]]) -> None:
-    """Take memories (seq: their terms) out of the keyword index."""
+def _remove_postings(conn: sqlite3.Connection, person: PersonRow, counts: Mapping[int, Mapping[str, int]]) -> None:
+    """Remove memories (seq: their terms) from the keyword index."""
     gone: dict[int, list[int]] = {}
     for seq, terms in counts.items():
         for key in _by_key(person, terms):
@@ -297,7 +297,7 @@ def _remove_postings(conn: sqlite3.Connection, person: Person, counts: Mapping[i
 
 
 def _drop_postings(conn: sqlite3.Connection, parts: Iterable[tuple[int, bytes]], seqs: Sequence[int]) -> None:
-    """Take memories out of these postings."""
+    """Remove memories from these postings."""
     for part, stored in parts:
         postings = np.frombuffer(stored, dtype=POSTING)
         kept = postings[~np.isin(postings["seq"], seqs)]

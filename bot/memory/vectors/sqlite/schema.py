@@ -1,13 +1,13 @@
 """The memory store's tables, and how its keys and vectors are laid out in them.
 
-A person's rows lie side by side: the number of a memory is `person << 32 | seq`, and `seq` counts up per person, so one
+A person's rows are contiguous: the number of a memory is `person << 32 | seq`, and `seq` counts up per person, so one
 person's memories, vectors and keywords are each one range of a table, whatever everybody else has stored.
 
-What must be erased without a trace lies where SQLite never moves it (see `bot.storage.sqlite`):
+What must be erased without a trace is stored where SQLite never moves it (see `bot.storage.sqlite`):
 
 - texts (a memory's whole payload) are appended to `memory_texts` and overwritten with NULL;
-- vectors are in blobs of several, whose front padding fills what a b-tree cell holds itself: the vectors are in
-  overflow pages alone, which are never copied and are zeroed when freed;
+- vectors are in blobs of several, whose padding at the front fills the part that a b-tree cell holds itself: the
+  vectors are only in overflow pages, which are never copied and are zeroed when freed;
 - everything else in these tables is numbers and ids: people, scopes, events and keywords are there as keyed hashes.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from bot.memory.vectors.meta import FORMAT, VERSION_TABLE, EmbedderChanged, Meta
 
-#: A person's number has 23 bits, for the number of a posting to fit into SQLite's 63.
+#: A person's number has 23 bits, so that a posting's number fits into SQLite's 63.
 MAX_PEOPLE = 1 << 23
 SEQ_BITS = 32
 TERM_BITS = 40  # 32 of a term's hash, 8 of the part that its postings have grown to
@@ -27,8 +27,8 @@ TERM_BITS = 40  # 32 of a term's hash, 8 of the part that its postings have grow
 class Blocks:
     """How the vectors of one embedder are packed: `slots` vectors of `dims` float32 in a blob of `size` bytes.
 
-    The blob begins with `pad` zero bytes, so many that SQLite keeps exactly those in the b-tree's cell (the "M" of
-    https://www.sqlite.org/fileformat2.html#b_tree_pages) and the vectors fill whole overflow pages.
+    The blob begins with `pad` zero bytes, exactly those that SQLite keeps in the b-tree's cell (the "M" of
+    https://www.sqlite.org/fileformat2.html#b_tree_pages), so that the vectors fill whole overflow pages.
     """
 
     table: str
@@ -59,7 +59,7 @@ def _varint(value: int) -> int:
 
 
 def revision(conn: sqlite3.Connection) -> str | None:
-    """The revision of the store's tables, None where it has none yet."""
+    """The revision of the store's tables; None if it has none yet."""
     if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone() is None:
         return None
     found = conn.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
@@ -67,9 +67,9 @@ def revision(conn: sqlite3.Connection) -> str | None:
 
 
 def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
-    """Give the tables their meta where they are new, and return it; call inside a write transaction.
+    """Return the store's meta, creating it if the tables are new; call inside a write transaction.
 
-    An empty store takes the embedder given. Raises EmbedderChanged where memories of another one are there.
+    An empty store switches to the given embedder. Raises EmbedderChanged if there are memories of another one.
     """
     if conn.execute("SELECT 1 FROM memory_meta").fetchone() is None:
         found = {"schema": FORMAT, "secret": secrets.token_bytes(32), "model": model, "dims": dims, "number": 1}
@@ -84,32 +84,32 @@ def create(conn: sqlite3.Connection, model: str, dims: int) -> Meta:
 
 
 def read(conn: sqlite3.Connection) -> Meta:
-    """The meta of a store."""
+    """The store's meta."""
     found = dict(conn.execute("SELECT key, value FROM memory_meta"))
     return Meta(bytes(found["secret"]), str(found["model"]), int(found["dims"]), int(found["number"]))
 
 
 def create_vectors(conn: sqlite3.Connection, number: int) -> None:
-    """Make the table of an embedder's vectors."""
+    """Create the table of an embedder's vectors."""
     conn.execute(f"CREATE TABLE IF NOT EXISTS memory_vectors_{number} (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL)")
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The embedder that a change under way (`bot.memory.vectors.sqlite.reembed`) leads to."""
+    """The target of a change of the embedder in progress (`bot.memory.vectors.sqlite.reembed`)."""
 
     model: str
     dims: int
 
 
 def read_next(conn: sqlite3.Connection) -> Next | None:
-    """The embedder of a change under way, None where there is none."""
+    """The target of a change in progress; None if there is none."""
     found = dict(conn.execute("SELECT key, value FROM memory_meta WHERE key IN ('next_model', 'next_dims')"))
     return Next(str(found["next_model"]), int(found["next_dims"])) if found else None
 
 
 def begin_next(conn: sqlite3.Connection, meta: Meta, wanted: Next) -> None:
-    """Begin a change of the embedder; another one under way is given up."""
+    """Start a change of the embedder, discarding another one in progress."""
     conn.execute(f"DROP TABLE IF EXISTS memory_vectors_{meta.number + 1}")
     conn.execute("DELETE FROM memory_reembedded")
     create_vectors(conn, meta.number + 1)
@@ -120,7 +120,7 @@ def begin_next(conn: sqlite3.Connection, meta: Meta, wanted: Next) -> None:
 
 
 def drop_next(conn: sqlite3.Connection, meta: Meta, person: int) -> None:
-    """Let a change under way begin anew with a person whose stored memories have changed."""
+    """Make a change in progress start over with a person whose stored memories have changed."""
     if read_next(conn) is None:
         return
     span = (person << SEQ_BITS, ((person + 1) << SEQ_BITS) - 1)
@@ -129,7 +129,7 @@ def drop_next(conn: sqlite3.Connection, meta: Meta, person: int) -> None:
 
 
 def switch(conn: sqlite3.Connection, meta: Meta, model: str, dims: int) -> Meta:
-    """Serve the next embedder's vectors from now on, and drop the former one's."""
+    """Use the next embedder's vectors from now on, and drop the former one's."""
     new = Meta(meta.secret, model, dims, meta.number + 1)
     create_vectors(conn, new.number)
     conn.executemany(

@@ -1,7 +1,7 @@
-"""The store of memories in one SQLite file.
+"""The memory store in one SQLite file.
 
-Reading takes connections from a small pool; writing goes through one connection under the file's lock, one transaction
-per call.
+Reads take connections from a small pool; writes go through one connection under the file's lock, one transaction per
+call.
 """
 
 import sqlite3
@@ -30,7 +30,7 @@ _EVERYBODY = 0, (1 << 63) - 1
 class SqliteStore(VectorStore):
     """mem0's vector store over `path`, for vectors of `dims` dimensions by the embedder called `model`.
 
-    Raises EmbedderChanged where another embedder's vectors are stored, and sqlite3.Error where the file can't be used.
+    Raises EmbedderChanged if another embedder's vectors are stored, and sqlite3.Error if the file can't be used.
     """
 
     def __init__(self, path: Path, dims: int, model: str, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -45,11 +45,11 @@ class SqliteStore(VectorStore):
         self._cache.clear()
 
     def scrub(self) -> None:
-        """Empty the write-ahead log, where it could not be emptied after an erasure."""
+        """Empty the write-ahead log if it couldn't be emptied after an erasure."""
         self._file.scrub()
 
     def owners(self) -> Sequence[str]:
-        """Everybody who has memories, by one memory of each."""
+        """Everybody who has memories, read from one memory each."""
         owners = []
         with self._reading() as conn:
             for (number,) in conn.execute("SELECT id FROM memory_people WHERE count > 0").fetchall():
@@ -60,7 +60,7 @@ class SqliteStore(VectorStore):
         return owners
 
     def get(self, vector_id: str) -> Row | None:
-        """The memory with that id, None where there is none."""
+        """The memory with that id; None if there is none."""
         with self._reading() as conn:
             found = conn.execute(f"{SELECT} WHERE memory_id = ?", (str(vector_id),)).fetchone()
         return _row(Stored._make(found)) if found else None
