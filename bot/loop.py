@@ -49,6 +49,8 @@ CONCURRENT = 64
 PER_PERSON = 2
 #: Seconds that reading what stands around a question may take.
 AROUND_BUDGET = 2.0
+#: Seconds in the queue after which an event is read again: it may have been forgotten or edited meanwhile.
+STALE = 1.0
 #: Seconds after which a person is told again that the limit is reached.
 TELL_AGAIN = 3600.0
 #: How the first answer after pausing begins.
@@ -160,9 +162,7 @@ class MemoryBot:
                 return True
             # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
             # another process may have worked on it since.
-            return await self._was_shown(event, conversation, reply) or await self._answer(
-                event, conversation, reply, resumed=True
-            )
+            return await self._was_shown(event, conversation, reply) or await self._answer(event, conversation, reply)
 
         await self._retries.attempt(event, attempts, reply, answer)
 
@@ -184,19 +184,23 @@ class MemoryBot:
         await self._write_down(event, conversation, "" if unkept else text, message_ids, account, failure)
         return True
 
-    async def _answer(
-        self, event: MessageEvent, conversation: str, reply: ReplyHandle, *, resumed: bool = False
-    ) -> bool:
+    async def _answer(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
         """Answer once it is this person's turn. False if the answer follows later."""
         if event.notice and not event.bare:
             await self._note(event, conversation, reply)
             return True
-        begun = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        begun = now()
         async with self._slots.taken(event.person.key):
+            if now() - begun > STALE:
+                current = await self._inbox.reread(event)
+                if current is None:
+                    return True
+                event = current
             try:
                 return await self._answer_now(event, conversation, reply, begun)
             except LimitReached as exc:
-                await self._say_limit(event, conversation, reply, exc, resumed=resumed)
+                await self._say_limit(event, conversation, reply, exc)
                 return True
 
     async def _answer_now(self, event: MessageEvent, conversation: str, reply: ReplyHandle, begun: float) -> bool:
@@ -242,15 +246,13 @@ class MemoryBot:
         most = await self._chat.most(request)
         return await self._spending.charge(payer, Purpose.ANSWER, *most) if most is not None else FreeCharge()
 
-    async def _say_limit(
-        self, event: MessageEvent, conversation: str, reply: ReplyHandle, limit: LimitReached, *, resumed: bool
-    ) -> None:
+    async def _say_limit(self, event: MessageEvent, conversation: str, reply: ReplyHandle, limit: LimitReached) -> None:
         """End an event that can't be answered today, and say so once in a while; where an answer was promised, there.
 
         Nothing of it is kept.
         """
         log.info("%s: not answered: %s", event.id, limit)
-        if resumed:
+        if reply.begun:
             message_ids = await reply.stream(_whole(limit.sentence))
             user_id = await self._identities.user_id(event.person)
             await self._inbox.answered(event, user_id, conversation, "", message_ids, learn=False, keep=False)

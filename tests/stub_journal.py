@@ -109,6 +109,9 @@ class StubInbox:
     async def confirm(self, event_id: str) -> None:
         return None
 
+    async def reread(self, event: MessageEvent) -> MessageEvent | None:
+        return event
+
     async def abandon_claim(self, event_id: str) -> None:
         self.log.append(f"abandoned {event_id}")
 

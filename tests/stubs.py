@@ -190,6 +190,10 @@ class StubReplyHandle:
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         return self.there
 
+    @property
+    def begun(self) -> bool:
+        return bool(self.there or self.shown)
+
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         self.busy.append(True)

@@ -118,6 +118,11 @@ class Reply:
         """The messages around this one, oldest first; empty without the message-content intent."""
         return await self._around(limit) if self._around is not None else []
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of an answer is shown."""
+        return bool(self._answer.ids)
+
     async def whisper(self, text: str) -> None:
         """Say one sentence as a reply: Discord can show something to one person alone only in response to a command.
 

@@ -114,6 +114,11 @@ class SlackReply:
         await self._status("")  # the process that showed it may have died before that
         return "\n".join(shown.text for shown in answer), self._ids(answer)
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of an answer is shown."""
+        return bool(self._messages.shown)
+
     async def stream(self, snapshots: AsyncIterator[str]) -> tuple[str, ...]:
         """Post the answer, edit it while it grows, and return the ids of its messages.
 

@@ -63,6 +63,11 @@ class _Answer:
         """Nothing: what an earlier process printed can't be found."""
         return
 
+    @property
+    def begun(self) -> bool:
+        """No: what an answer that failed has printed stays as it is."""
+        return False
+
     async def around(self, limit: int) -> list[Nearby]:
         """Nobody else writes here."""
         return []

@@ -1,6 +1,7 @@
 """Events: recorded before anything else, open until answered, claimed by one worker at a time."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -46,6 +47,14 @@ class SqlInbox:
     async def confirm(self, event_id: str) -> None:
         """Return if an event is still this process's to answer; raise ClaimLost if it isn't any more."""
         await self._claims.confirm(event_id)
+
+    async def reread(self, event: MessageEvent) -> MessageEvent | None:
+        """The event with its text of now, before its answer is begun; None if it isn't this process's to answer."""
+        payload = await self._runner.write(reread, event.id, self._claims.worker)
+        if payload is None:
+            self._claims.end(event.id)
+            return None
+        return event if payload == to_json(event) else replace(event, text=from_json(payload).text)
 
     async def abandon_claim(self, event_id: str) -> None:
         """An attempt at a lost event has ended: if the event comes back to this process, it starts afresh."""
@@ -127,6 +136,16 @@ def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> 
         },
     )
     return conversation
+
+
+def reread(conn: sa.Connection, event_id: str, worker: str) -> str | None:
+    """The payload of an event whose answer is to be begun; None if it isn't that worker's."""
+    given = {"event": event_id, "worker": worker}
+    # What was forgotten or edited until now no answer can repeat that is only begun.
+    found: str | None = conn.execute(
+        sa.update(inbox).where(CLAIMED).values(unkept=0).returning(inbox.c.payload), given
+    ).scalar()
+    return found
 
 
 def finish(conn: sa.Connection, event_id: str, worker: str) -> bool:

@@ -26,6 +26,10 @@ class Inbox(Protocol):
         """
         ...
 
+    async def reread(self, event: MessageEvent) -> MessageEvent | None:
+        """The event with its text of now; None if it was forgotten or deleted meanwhile, or is another process's."""
+        ...
+
     async def abandon_claim(self, event_id: str) -> None:
         """End an attempt that failed with ClaimLost: if the event comes back to this process, it starts afresh."""
         ...

@@ -46,6 +46,11 @@ class ReplyHandle(Protocol):
         """
         ...
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of an answer is shown, as far as `found` and `stream` have seen: even a promise of one."""
+        ...
+
     async def around(self, limit: int) -> list[Nearby]:
         """The messages around this one that a person sees with it, oldest first, `limit` at most.
 
