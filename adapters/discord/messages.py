@@ -50,7 +50,7 @@ class Pace:
     channel's day, or a thousand channels, take minutes. `channel` is the window of Discord's limit per channel.
     """
 
-    first: float = 1.0
+    first: float = 0.25
     every: float = 1.2
     typing: float = 8.0
     retry: float = 0.5

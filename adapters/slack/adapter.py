@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that answers in progress get when the bot stops.
 GRACE = 20.0
+#: Seconds for removing working signs when the bot stops.
+REMOVALS = 5.0
 
 
 class SlackAdapter:
@@ -128,6 +130,7 @@ class SlackAdapter:
             log.info("slack: waiting for %d answers in flight", len(self._tasks))
             if late := await self._tasks.finish(GRACE):
                 log.error("slack: %d answers unfinished after %d s; they resume at the next start", late, int(GRACE))
+        await self._api.removals.finish(REMOVALS)
         if self.ready.is_set():
             await self._directory.close()
 

@@ -1,7 +1,7 @@
 """The API clients of one Slack workspace, and the calls that several parts need."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -12,6 +12,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from adapters.slack.errors import code
 from adapters.slack.events import Home
 from adapters.slack.pace import Pace, PacedClient
+from bot.aio.tasks import TaskSet
 from bot.model import Person, Place
 from bot.views import File
 
@@ -50,7 +51,7 @@ class SlackApi:
     waited for their turn.
 
     Attributes:
-        status_off: Set if the workspace has no status line.
+        removals: Removes working signs in the background.
         edits_work: Set once a message was edited, which a workspace may forbid.
     """
 
@@ -63,8 +64,8 @@ class SlackApi:
     now: PacedClient
     bot_user: str = ""
     team: str = ""
-    status_off: bool = False
     edits_work: bool = False
+    removals: TaskSet[None] = field(default_factory=TaskSet)
 
     @classmethod
     def open(cls, http: aiohttp.ClientSession, base_url: str, token: str, logger: logging.Logger) -> "SlackApi":

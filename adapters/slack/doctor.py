@@ -13,7 +13,7 @@ SCOPES = frozenset(
     {
         *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write"),
         *("groups:history", "groups:read", "im:history", "im:write", "metadata.message:read", "mpim:history"),
-        *("mpim:read", "usergroups:read", "users:read"),
+        *("mpim:read", "reactions:write", "usergroups:read", "users:read"),
     }
 )
 

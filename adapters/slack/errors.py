@@ -30,6 +30,19 @@ REFUSED = frozenset(
     }
 )
 
+#: Slack's errors for a method that the token or the workspace doesn't have at all.
+UNSUPPORTED = frozenset(
+    {
+        "missing_scope",
+        "unknown_method",
+        "not_allowed_token_type",
+        "feature_not_enabled",
+        "no_permission",
+        "method_deprecated",
+        "deprecated_endpoint",
+    }
+)
+
 
 class Refusal(Enum):
     """What a refusal is about, and so what can still be tried."""

@@ -7,6 +7,7 @@ answer reserves one call for its end, and the more answers grow, the rarer the i
 
 import asyncio
 from bisect import insort
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,6 +29,8 @@ PER_MINUTE = {
     "conversations.replies": 50,
     "files.completeUploadExternal": 100,
     "files.getUploadURLExternal": 100,
+    "reactions.add": 50,
+    "reactions.remove": 20,
     "usergroups.list": 20,
     "users.info": 100,
     "views.open": 100,
@@ -47,6 +50,8 @@ CHANNELS = 1_000
 EVERY = 1.2
 #: Seconds to wait if Slack limits a call without saying for how long.
 HOLD = 1.0
+#: Seconds that a method which the workspace doesn't offer isn't called.
+REFUSED_FOR = 3600.0
 
 _EDIT = "chat.update"
 _POST = "chat.postMessage"
@@ -65,7 +70,8 @@ class Pace:
         self._made: dict[str, list[float]] = {}
         self._held: dict[str, float] = {}
         self._posts: LRUCache[str, float] = LRUCache(CHANNELS)
-        self._growing = 0
+        self._reserved: Counter[str] = Counter()
+        self._refused: dict[str, float] = {}
 
     def delay(self, method: str, channel: str = "", *, spare: int = 0) -> float:
         """Seconds until a method may be called next, leaving `spare` calls of each minute to others."""
@@ -99,22 +105,41 @@ class Pace:
         """Don't call a method for some seconds, as Slack has rate-limited it."""
         self._held[method] = max(self._held.get(method, 0.0), self._clock() + (seconds or HOLD))
 
+    def refuse(self, method: str) -> None:
+        """Note that the workspace doesn't offer a method."""
+        self._refused[method] = self._clock() + REFUSED_FOR
+
+    def is_refused(self, method: str) -> bool:
+        """Whether the workspace was found not to offer a method, in the last hour."""
+        return self._clock() < self._refused.get(method, 0.0)
+
+    def reserve(self, method: str) -> bool:
+        """Reserve a call of a method for later; False while there is no room for it."""
+        if self.delay(method) or self._left(method) < 1:
+            return False
+        self._reserved[method] += 1
+        return True
+
+    def unreserve(self, method: str) -> None:
+        """Return what `reserve` reserved, right before the call or if there is none."""
+        self._reserved[method] -= 1
+
     # -- answers that grow
 
     def begin(self) -> bool:
         """Let one more answer grow, reserving an edit for its end; False while there is no room for it."""
-        if self.delay(_EDIT) or self._left() < 2:
+        if self.delay(_EDIT) or self._left(_EDIT) < 2:
             return False
-        self._growing += 1
+        self._reserved[_EDIT] += 1
         return True
 
     def end(self) -> None:
         """Return what `begin` reserved, right before the last edit or if there is none."""
-        self._growing -= 1
+        self.unreserve(_EDIT)
 
     def may_edit(self) -> bool:
         """Whether a growing answer may be edited now, leaving all others their last edit."""
-        return not self.delay(_EDIT) and self._left() > 0
+        return not self.delay(_EDIT) and self._left(_EDIT) > 0
 
     def interval(self) -> float:
         """Seconds between two edits of each growing answer.
@@ -122,13 +147,13 @@ class Pace:
         What is left of a minute's limit is spent within a quarter of it, the time that most answers take; when it runs
         low, edits slow down to the rate that the limit allows permanently.
         """
-        growing = max(self._growing, 1)
-        soon = MINUTE / 4 * growing / max(self._left(), 1)
+        growing = max(self._reserved[_EDIT], 1)
+        soon = MINUTE / 4 * growing / max(self._left(_EDIT), 1)
         for_good = MINUTE * growing / max(PER_MINUTE[_EDIT] - growing, 1)
         return max(EVERY, min(soon, for_good))
 
-    def _left(self) -> int:
-        return PER_MINUTE[_EDIT] - len(self._recent(_EDIT)) - self._growing
+    def _left(self, method: str) -> int:
+        return PER_MINUTE[method] - len(self._recent(method)) - self._reserved[method]
 
     def _recent(self, method: str) -> list[float]:
         made = self._made.get(method, [])

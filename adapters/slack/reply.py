@@ -1,31 +1,26 @@
 """The reply handle of a Slack message."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from adapters.common.growing_answer import GrowingAnswer
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
-from adapters.slack.errors import SLACK_ERRORS, code, is_transient, outage, refused, retry_after
+from adapters.slack.errors import SLACK_ERRORS, Refusal, code, is_transient, outage, refusal, refused, retry_after
 from adapters.slack.events import ts_of
 from adapters.slack.messages import CannotEdit, Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
+from adapters.slack.working_sign import WorkingSign
 from bot.model import Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 
 log = logging.getLogger(__name__)
 
 #: Seconds that the first text waits for the end, so that a short answer is one call, without flicker.
-SETTLE = 1.0
-STATUS = "is thinking…"
-#: Seconds for clearing the status line at an answer's end.
-STATUS_WAIT = 3.0
-
-_STATUS_OFF = ("missing_scope", "unknown_method", "not_allowed_token_type", "feature_not_enabled", "no_permission")
+SETTLE = 0.25
 
 
 class SlackReply:
@@ -55,48 +50,14 @@ class SlackReply:
         self.event_id = event_id
         self._around = around
         self._messages = Messages(api, place, event_id, after, confirm, unsure)
+        self._sign = WorkingSign(api, self._messages)
         self._growing = GrowingAnswer(self._grow, self._finish, first=SETTLE)
         self._overtake = 0
         self._reserved = self._refused = False
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Show Slack's status line in the thread while the block runs, without delaying the answer."""
-        if self.place.thread is None or self.api.status_off:
-            yield
-            return
-        status = asyncio.create_task(self._think())
-        try:
-            yield
-        finally:
-            await self._stop_thinking(status)
-
-    async def _think(self) -> None:
-        await self._status(STATUS)
-        # An earlier post may have arrived before the status line, and not have removed it.
-        self._messages.posted = False
-
-    async def _stop_thinking(self, status: asyncio.Task[None]) -> None:
-        """Remove the status line if no post of the answer has: after an edit, a refusal, an error."""
-        try:
-            async with asyncio.timeout(STATUS_WAIT):
-                await status
-                if not self._messages.posted:
-                    await self._status("")
-        except TimeoutError:
-            log.debug("%s: the status line is left to Slack's own time limit", self.event_id)
-
-    async def _status(self, text: str) -> None:
-        if self.place.thread is None or self.api.status_off:
-            return
-        try:
-            await self.api.edits.assistant_threads_setStatus(
-                channel_id=self.place.channel, thread_ts=self.place.thread, status=text
-            )
-        except SLACK_ERRORS as exc:
-            if code(exc) in _STATUS_OFF:
-                self.api.status_off = True
-            log.debug("slack: status could not be set: %s", code(exc))
+    def working(self) -> AbstractAsyncContextManager[None]:
+        """Show that an answer is being made while the block runs, without delaying the answer."""
+        return self._sign.shown()
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         """The answer that is already shown in full.
@@ -104,6 +65,7 @@ class SlackReply:
         Shows an answer that was complete and only failed to be shown, so that Claude need not be asked again. Raises
         ConnectionError if Slack is unreachable or fails temporarily, PlatformRefused if it refuses for good.
         """
+        removing = self._sign.remove_stale()
         with outage():
             await self._messages.adopt()
         if whole(self._messages.shown) is None:
@@ -111,7 +73,7 @@ class SlackReply:
         answer = whole(self._messages.shown)
         if answer is None:
             return None
-        await self._status("")  # the process that showed it may have died before that
+        await self._sign.clear(removing)  # the process that showed the answer may have died before that
         return "\n".join(shown.text for shown in answer), self._ids(answer)
 
     @property
@@ -160,6 +122,8 @@ class SlackReply:
             return None
         except SLACK_ERRORS as exc:
             log.info("%s: an edit in between failed: %s", self.event_id, code(exc))
+            if refusal(exc) is Refusal.LENGTH:
+                return None  # so early that it can't be split any further; the whole answer can
             if not is_transient(exc):
                 raise refused(exc) from exc
             return max(pace.interval(), retry_after(exc))

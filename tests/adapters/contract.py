@@ -210,7 +210,7 @@ class PlatformContract:
         async def broken(event: MessageEvent) -> AsyncIterator[str]:
             for count in range(50, len(words), 50):
                 yield " ".join(words[:count])
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
                 if len(harness.answers(event.id)) > 1:
                     raise ConnectionError
 

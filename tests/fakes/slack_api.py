@@ -24,6 +24,7 @@ UPDATE_TEXT = 4_000
 SPLIT_TEXT = 4_000
 TEXT = 40_000
 METADATA = 8_000
+LOADING_MESSAGES = 10
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class WebApi:
         no_edits: What every edit is refused with, where the workspace forbids edits.
         blocks_refused: What every message with blocks is refused with.
         status: The status line that a thread shows, by its channel and ts.
+        reactions: The bot's reactions, by the message's channel and ts.
 
     `hidden_before` is the time stamp before which a free plan's histories show nothing, `unlisted` those that histories
     leave out unless they are asked for. With an `enterprise` the workspace is one of that organisation, and `teams` are
@@ -68,6 +70,7 @@ class WebApi:
         self.no_edits = ""
         self.blocks_refused = ""
         self.status: dict[tuple[str, str], str] = {}
+        self.reactions: dict[tuple[str, str], set[str]] = {}
         self.hidden_before = ""
         self.unlisted: set[str] = set()
         self.enterprise = ""
@@ -315,10 +318,37 @@ class WebApi:
 
     async def _assistant_threads_setStatus(self, args: Json) -> Json:
         where = (str(args["channel_id"]), str(args["thread_ts"]))
+        if args["channel_id"] not in self.channels:
+            return _error("channel_not_found")
+        if not any(message["ts"] == args["thread_ts"] for message in self.messages.get(where[0], [])):
+            return _error("invalid_thread_ts")
+        if len(_list(args.get("loading_messages"))) > LOADING_MESSAGES:
+            return _error("invalid_arguments")
         if args["status"]:
             self.status[where] = str(args["status"])
         else:
             self.status.pop(where, None)
+        return {}
+
+    async def _reactions_add(self, args: Json) -> Json:
+        where = (str(args["channel"]), str(args["timestamp"]))
+        if where[0] not in self.channels:
+            return _error("channel_not_found")
+        if not any(message["ts"] == where[1] for message in self.messages.get(where[0], [])):
+            return _error("message_not_found")
+        shown = self.reactions.setdefault(where, set())
+        if args["name"] in shown:
+            return _error("already_reacted")
+        shown.add(str(args["name"]))
+        return {}
+
+    async def _reactions_remove(self, args: Json) -> Json:
+        where = (str(args["channel"]), str(args["timestamp"]))
+        if args["name"] not in self.reactions.get(where, ()):
+            return _error("no_reaction")
+        self.reactions[where].discard(str(args["name"]))
+        if not self.reactions[where]:
+            del self.reactions[where]
         return {}
 
     def _message(self, args: Json) -> Json | None:

@@ -16,6 +16,8 @@ METHODS = {
     "conversations.replies": TIERS[3],
     "files.completeUploadExternal": TIERS[4],
     "files.getUploadURLExternal": TIERS[4],
+    "reactions.add": TIERS[3],
+    "reactions.remove": TIERS[2],
     "usergroups.list": TIERS[2],
     "users.info": TIERS[4],
     "views.open": TIERS[4],
