@@ -226,7 +226,7 @@ class MemoryBot:
                 await self._note(event, conversation, reply)
                 return True
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby)
-            charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope))
+            charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, event.id))
             answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
             async with answer:
                 snapshots = answer.snapshots()

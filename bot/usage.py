@@ -60,18 +60,20 @@ class Payer:
         account: The account's key.
         user_id: The mem0 user whose daily bound it counts toward: linked accounts share one.
         workspace: Where it was asked, with the platform's name: `slack:T1`.
+        event_id: The message that it is for: once that is forgotten, the request is ascribed to nobody.
     """
 
     account: str
     user_id: str
     workspace: str
+    event_id: str = ""
 
     @classmethod
-    def at(cls, account: str, user_id: str, scope: str) -> "Payer":
+    def at(cls, account: str, user_id: str, scope: str, event_id: str) -> "Payer":
         """An account in a place of that scope (`bot.model.Place.scope`): a direct message is in the account's own."""
         kind, *place = scope.split(":")
         workspace = ":".join(place[:2]) if kind in ("public", "members") else account.rpartition(":")[0]
-        return cls(account, user_id, workspace)
+        return cls(account, user_id, workspace, event_id)
 
 
 @dataclass(frozen=True, slots=True)

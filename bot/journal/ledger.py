@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from bot.aio.batches import Batches
 from bot.journal import usage
 from bot.journal.runner import Runner
-from bot.journal.tables import reservations, spent, workers
+from bot.journal.tables import exchanges, inbox, reservations, spent, workers
 from bot.journal.usage import COUNTS, day_of
 from bot.ports import Threshold, Verdict
-from bot.usage import Limits, Metered, Spent, Usage, UsageRow
+from bot.usage import Limits, Metered, Purpose, Spent, Usage, UsageRow
 
 #: Operations in one transaction at most.
 BATCH = 256
@@ -43,6 +43,14 @@ _DAYS = (
     .order_by(spent.c.day, spent.c.user_id)
     .with_for_update()
 )
+#: Messages that are still to be answered, and exchanges that are still to be learned. Whoever forgets them waits.
+_OPEN = {
+    purpose: sa.select(table.c.event_id)
+    .where(table.c.event_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(table.c.event_id)
+    .with_for_update(read=True, key_share=True)
+    for purpose, table in ((Purpose.ANSWER, inbox), (Purpose.LEARNING, exchanges))
+}
 _ORPHANS = sa.select(reservations.c.id).where(reservations.c.worker.not_in(sa.select(workers.c.id)))
 
 
@@ -130,6 +138,7 @@ def apply(
     ended = [operation for operation in operations if isinstance(operation, Settle)]
     over = {operation.id for operation in ended}  # given up before it was recorded
     begun = [operation for operation in operations if isinstance(operation, Reserve) and operation.id not in over]
+    forgotten = _forgotten(conn, [operation.request for operation in begun])
     # One that isn't there was settled when this worker was taken for dead.
     found = {row["id"]: row for row in _released(conn, [operation.id for operation in ended])}
     balances = _balances(
@@ -145,11 +154,21 @@ def apply(
     _write(conn, balances)
     usage.count(conn, [(found[each.id], each.took, each.nanodollars) for each in ended if each.id in found])
     if admitted:
-        conn.execute(_RESERVE, [_reservation(operation, worker, today) for operation in admitted])
+        conn.execute(_RESERVE, [_reservation(operation, worker, today, forgotten) for operation in admitted])
     return [
         verdicts.get(operation.id, Verdict.WAIT) if isinstance(operation, Reserve) else passed.get(operation.id, ())
         for operation in operations
     ]
+
+
+def _forgotten(conn: sa.Connection, requests: Sequence[Metered]) -> set[str]:
+    """The messages that are forgotten of those that requests are for."""
+    found = set()
+    for purpose, of_those in _OPEN.items():
+        ids = {request.payer.event_id for request in requests if request.purpose is purpose and request.payer.event_id}
+        if ids:
+            found |= ids - set(conn.scalars(of_those, {"ids": sorted(ids)}))
+    return found
 
 
 def settle_orphans(conn: sa.Connection) -> int:
@@ -245,14 +264,14 @@ def _settle(balances: dict[_Account, _Balance], row: sa.RowMapping, operation: S
     return tuple(passed)
 
 
-def _reservation(operation: Reserve, worker: str, day: str) -> dict[str, Any]:
+def _reservation(operation: Reserve, worker: str, day: str, forgotten: set[str]) -> dict[str, Any]:
     request = operation.request
+    ascribed = {"workspace": request.payer.workspace, "person_key": request.payer.account}
     return {
         "id": operation.id,
         "worker": worker,
         "day": day,
-        "workspace": request.payer.workspace,
-        "person_key": request.payer.account,
+        **(usage.NOBODY if request.payer.event_id in forgotten else ascribed),
         "user_id": request.payer.user_id,
         "model": request.model,
         "purpose": request.purpose,

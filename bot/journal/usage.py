@@ -11,6 +11,8 @@ from bot.usage import Usage, UsageRow
 
 COUNTS = ("input", "cached", "written", "output", "searches")
 _SUMS = ("requests", "unpriced", *COUNTS, "nanodollars")
+#: Of what can't be ascribed any more.
+NOBODY = {"workspace": "", "person_key": ""}
 _KEY = ("day", "workspace", "person_key", "model", "purpose")
 
 _COUNT = sa.text(
@@ -103,11 +105,11 @@ def anonymise(conn: sa.Connection, which: Callable[[sa.Table], sa.ColumnElement[
 
     `which` names the rows, of `usage` and of `reservations`.
     """
-    nobody = {"workspace": "", "person_key": ""}
+    # First: on PostgreSQL this waits for requests that are just being settled, which are then found below.
+    conn.execute(sa.update(reservations).where(which(reservations)).values(**NOBODY))
     rows = [dict(row) for row in conn.execute(sa.delete(usage).where(which(usage)).returning(usage)).mappings()]
     if rows:
-        conn.execute(_COUNT, _summed([{**row, **nobody} for row in rows]))
-    conn.execute(sa.update(reservations).where(which(reservations)).values(**nobody))
+        conn.execute(_COUNT, _summed([{**row, **NOBODY} for row in rows]))
 
 
 def prune(conn: sa.Connection, since: float, now: float) -> int:

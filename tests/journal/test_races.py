@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.events import Edited, MessageEvent
-from bot.journal import answers, deletions, outbox
+from bot.journal import answers, deletions, ledger, outbox
 from bot.journal.answers import Answered
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
@@ -20,6 +20,7 @@ from bot.journal.postgres import PostgresRunner
 from bot.journal.tables import inbox
 from bot.model import QueuedAdd
 from bot.storage.engine import parse_url, postgres_engine
+from bot.usage import Limits, Metered, Payer, Purpose, Usage
 from tests.journal.conftest import Database
 from tests.journal.makers import in_channel, told
 from tests.makers import ANN, BOB, MONDAY, message
@@ -174,3 +175,15 @@ async def test_of_two_that_wait_for_each_other_one_goes_first(
     first.commit()
     assert await crossing == 2
     await runner.close()
+
+
+async def test_a_request_that_is_just_being_settled_names_nobody_who_is_forgotten(
+    journal: SqlJournal, first: sa.Connection, postgres_only: Database
+) -> None:
+    """Whoever has everything forgotten while a request of theirs is being counted isn't named by that count."""
+    today = datetime.now(UTC).date()
+    request = Metered(Payer(ANN.key, ANN.key, "slack:T1"), Purpose.ANSWER, "claude", Usage(output=10), 1)
+    await journal.ledger.reserve("r", request, Limits())
+    ledger.apply(first, [ledger.Settle("r", Usage(output=1), 1, Limits())], "w", today.isoformat())
+    await behind(first, postgres_only, journal.texts.forget_person(ANN.key, [ANN.key]))
+    assert [row.key for row in await journal.ledger.report(today - timedelta(days=1), "person")] == [""]

@@ -167,7 +167,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
     async def _send(self, request: dict[str, Any], lesson: Lesson) -> anthropic.types.Message:
         """Send a request, reserved before and counted after. Raises what the SDK raises, or LimitReached."""
         tally, last = Tally(), lesson.exchanges[-1]
-        payer = Payer.at(last.person_key or last.user_id, last.user_id, last.scope)
+        payer = Payer.at(last.person_key or last.user_id, last.user_id, last.scope, last.event_id)
         bound = most({**request, "tools": SCHEMA})  # the service may show the schema to the model
         async with await self._spending.charge(payer, Purpose.LEARNING, self._model, bound) as charge:
             try:
