@@ -62,6 +62,7 @@ class CatchUp:
 
     async def note(self) -> None:
         """Note what was seen last. Never raises."""
+        self._intake.attention.forget()
         if not self._hours or self._noted:  # what was noted for an earlier gap reaches further back
             return
         try:

@@ -15,6 +15,7 @@ from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.around import Surroundings
+from adapters.slack.attention import Attention
 from adapters.slack.directory import Directory
 from adapters.slack.events import Body, Change, ParsedMessage, parse_change, parse_message, team_of, ts_of
 from adapters.slack.interactions import Interactions
@@ -42,6 +43,9 @@ ADDRESSED_WITHIN = 86_400.0
 #: Messages waiting for Slack to say whether their thread is the bot's; beyond that, messages aren't acknowledged.
 UNSURE = 1_000
 
+#: Seconds for Slack to say who writes in a thread, before a message there is acknowledged.
+ASK_SECONDS = 1.0
+
 #: Prefixes of the subtypes of notices about a channel itself.
 CHANNEL_NOTICES = ("channel_", "group_")
 
@@ -57,6 +61,7 @@ class Intake:
 
     Attributes:
         wait_for_backlog: Waits for the backlog of a channel or thread.
+        attention: Whom it listens to without being mentioned.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Intake:
         self._spawn = spawn
         self.wait_for_backlog = _nothing
         self._naming = Allowance(NAMED_A_MINUTE)
+        self.attention = Attention(api)
         self._surroundings = Surroundings(api, directory)
         self._unsure: TaskSet[None] = TaskSet()
         self._seen: FIFOCache[str, None] = FIFOCache(SEEN)
@@ -100,10 +106,23 @@ class Intake:
             await self._message(found)
 
     async def _message(self, found: ParsedMessage) -> None:
-        if self._is_for_us(found):
+        heard = True if found.direct else self.attention.hear(found)
+        if heard is None and self._is_for_us(found):
+            heard = await self._asked(found)
+        if heard is False and not found.mentioned:
+            return  # people talk to each other there
+        if self._is_for_us(found) and (heard or found.mentioned):
             await self._ours(found)
         elif self._may_be_for_us(found):
             self._once_known(found, self._follow_up)
+
+    async def _asked(self, found: ParsedMessage) -> bool | None:
+        """Whether a follow-up is for the bot, by what Slack says within a second: so it is recorded before its ack."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await self.attention.asked(found)
+        except TimeoutError:
+            return None
 
     async def _ours(self, found: ParsedMessage) -> None:
         event = await self._understood(found)
@@ -155,6 +174,7 @@ class Intake:
         if time.time() - float(new.ts) > ADDRESSED_WITHIN:
             return False
         self._directory.join(new.channel, new.thread or new.ts)
+        self.attention.hear(new)
         event = await self._understood(new)
         if isinstance(event, CommandEvent):
             if self._first(new.id):
@@ -178,7 +198,7 @@ class Intake:
 
     async def _follow_up(self, found: ParsedMessage) -> None:
         latest = self.latest(found)
-        if latest is not None and not latest.others:
+        if latest is not None and not latest.others and await self.attention.asked(latest):
             event = await self._understood(latest)
             if isinstance(event, CommandEvent):
                 await self._interactions.words(event)
@@ -226,11 +246,11 @@ class Intake:
 
     async def read(self, found: ParsedMessage) -> MessageEvent | CommandEvent | None:
         """A message as the core's event; None if it isn't for the bot, which may require asking Slack."""
-        if self._is_for_us(found):
+        if self._is_for_us(found) and (found.direct or found.mentioned):
             return await self._understood(found)
         if not self._may_be_for_us(found) or not await self._directory.joined(found.channel, found.thread or ""):
             return None
-        return await self._understood(found)
+        return await self._understood(found) if await self.attention.asked(found) else None
 
     async def _understood(self, found: ParsedMessage) -> MessageEvent | CommandEvent:
         """The message or command in a message for the bot. Takes about two seconds at most."""

@@ -64,9 +64,26 @@ class TestAnswers:
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
         await slack.say(GENERAL, ANN, f"<@{BEN}> what do you think?", ts)
-        await slack.say(GENERAL, BEN, "and now?", ts)
+        await slack.say(GENERAL, ANN, "and now?", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "now" in text) == "You said: and now?"
         assert [event.text for event in core.events] == ["hello", "and now?"]
+        assert slack.counts["conversations.replies"] == 0
+
+    async def test_it_keeps_quiet_among_people(self, slack: FakeSlack, core: ScriptedCore) -> None:
+        """Once somebody else writes in the thread, mentions alone are for it; until they are silent after the next."""
+        ts = await slack.mention(GENERAL, ANN, "hello")
+        await slack.answer(GENERAL, ts)
+        await slack.say(GENERAL, BEN, "let me think", ts)
+        await slack.say(GENERAL, ANN, "take your time", ts)
+        await slack.mention(GENERAL, BEN, "is that so?", ts)
+        await slack.answer(GENERAL, ts, lambda text: "so?" in text)
+        await slack.say(GENERAL, ANN, "I doubt it", ts)
+        await slack.say(GENERAL, BEN, "I don't", ts)
+        await slack.mention(GENERAL, BEN, "explain", ts)
+        await slack.answer(GENERAL, ts, lambda text: "explain" in text)
+        await slack.say(GENERAL, BEN, "and further?", ts)
+        await slack.answer(GENERAL, ts, lambda text: "further" in text)
+        assert [event.text for event in core.events] == ["hello", "is that so?", "explain", "and further?"]
         assert slack.counts["conversations.replies"] == 0
 
     async def test_not_for_the_bot(self, slack: FakeSlack, core: ScriptedCore) -> None:
@@ -224,6 +241,23 @@ class TestPlaces:
         assert slack.counts["users.info"] == 1
 
 
+@pytest.mark.parametrize("between", [True, False])
+async def test_after_a_restart_slack_shows_who_writes_in_a_thread(slack: FakeSlack, between: bool) -> None:
+    """It is as quiet among people as before."""
+    async with running(SlackAdapter(settings(slack), ScriptedCore())):
+        ts = await slack.mention(GENERAL, ANN, "hello")
+        await slack.answer(GENERAL, ts)
+        if between:
+            await slack.say(GENERAL, BEN, "hm", ts)
+    again = ScriptedCore()
+    async with running(SlackAdapter(settings(slack), again)):
+        await slack.say(GENERAL, ANN, "still there?", ts)
+        await slack.dm(ANN, "last")
+        await slack.answer(slack.dm_channel(ANN))
+        await slack.wait(lambda: len(again.events) == (1 if between else 2))
+    assert sorted(event.text for event in again.events) == (["last"] if between else ["last", "still there?"])
+
+
 async def test_follow_up_after_restart(slack: FakeSlack) -> None:
     """A thread that the bot answered in before its restart is still the bot's."""
     async with running(SlackAdapter(settings(slack), ScriptedCore())):
@@ -233,4 +267,4 @@ async def test_follow_up_after_restart(slack: FakeSlack) -> None:
     async with running(SlackAdapter(settings(slack), again)):
         await slack.say(GENERAL, ANN, "still there?", ts)
         assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
-    assert slack.counts["conversations.replies"] == 1
+    assert slack.counts["conversations.replies"] == 2  # whether the bot has written there, and who else

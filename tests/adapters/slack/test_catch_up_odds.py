@@ -93,7 +93,8 @@ async def test_threads_of_others(slack: FakeSlack) -> None:
     others = slack.unheard(GENERAL, ANN, "where do we eat?")
     slack.unheard(GENERAL, BEN, "no idea", others)
     slack.unheard(GENERAL, BEN, f"<@{BOT}> where?", others)
-    slack.unheard(GENERAL, ANN, "and when?", others)
+    slack.unheard(GENERAL, BEN, "and when?", others)
+    slack.unheard(GENERAL, ANN, "soon, I hope", others)
     without = slack.unheard(GENERAL, ANN, "who drives?")
     slack.unheard(GENERAL, BEN, "not me", without)
     async with running(SlackAdapter(settings(slack), core)):

@@ -63,7 +63,7 @@ async def test_edited(slack: FakeSlack, core: ScriptedCore) -> None:
     """An edited message is told with its new text, and as the same message in the same place by the same person."""
     ts = await slack.dm(ANN, "I like tea")
     root = await slack.mention(GENERAL, ANN, "hello")
-    below = await slack.say(GENERAL, BEN, "and coffee", root)
+    below = await slack.say(GENERAL, ANN, "and coffee", root)
     await slack.wait(lambda: len(core.sent) == 3)
     await slack.edit(slack.dm_channel(ANN), ts, text="I like cocoa")
     await slack.edit(GENERAL, root, text=f"<@{BOT}> good evening")

@@ -163,7 +163,7 @@ class TestForms:
         """In a thread, what holds nothing and addresses nobody is blank: the core lets it pass."""
         ts = await slack.mention(GENERAL, ANN, "hello")
         await slack.answer(GENERAL, ts)
-        await slack.say(GENERAL, BEN, "", ts)
+        await slack.say(GENERAL, ANN, "", ts)
         await slack.wait(lambda: len(core.events) == 2)
         assert core.events[1].blank
 

@@ -24,7 +24,7 @@ async def test_what_follows_in_a_thread_addresses_nobody(slack: FakeSlack, core:
     """Mentions and direct messages speak to the bot; in its threads people also talk without it."""
     ts = await slack.mention(GENERAL, ANN, "hello")
     await slack.wait(lambda: core.sent)
-    await slack.say(GENERAL, BEN, "me too", ts)
+    await slack.say(GENERAL, ANN, "me too", ts)
     await slack.wait(lambda: len(core.events) == 2)
     await slack.mention(GENERAL, BEN, "and you?", ts)
     await slack.dm(ANN, "hi")
