@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot import settings_check
 from bot.config import Settings
+from bot.text.clean import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +89,4 @@ def unreachable(setting: str, exc: Unreachable) -> Finding:
 
 def name_of(value: object) -> str:
     """A name from a service, shortened, without characters that a terminal would interpret."""
-    return "".join(sign for sign in str(value) if sign.isprintable())[:80] if value else "?"
+    return printable(str(value))[:80] if value else "?"

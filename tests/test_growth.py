@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.common.text import clean, split_markdown
+from adapters.common.text import split_markdown
 from adapters.discord import markdown as discord_markdown
 from adapters.discord import text as discord_text
 from adapters.discord import views as discord_views
@@ -31,8 +31,8 @@ from bot.memory.embedded import memory as embedded
 from bot.memory.hosted import rows as hosted_rows
 from bot.memory.recall import ranking
 from bot.model import Exchange
-from bot.text import clean as printable
 from bot.text import keywords, time_expressions
+from bot.text.clean import clean, one_line, printable
 from bot.views import Item, View
 from tests import scanners
 from tests.makers import ANN, MONDAY, memory, message
@@ -174,7 +174,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "discord escape": discord_text.escape,
     "discord view": lambda text: discord_views.render(_view(text)),
     "terminal printable": terminal_input.printable,
-    "printable": printable.printable,
+    "printable": printable,
+    "one line": one_line,
     "log": lambda text: [
         logs._text(logging.LogRecord(name, 20, "x", 1, "%s", (text,), None)) for name in ("bot", "slack_bolt")
     ],
@@ -210,7 +211,7 @@ WITHIN = {
         "adapters.common.markdown_render:_unread",
         "adapters.common.markdown_render:_width",
     ),
-    *("adapters.slack.text:plain", "adapters.slack.text:parts"),
+    *("adapters.slack.text:plain", "adapters.slack.text:parts", "bot.text.clean:printable"),
     *("adapters.common.text:split_markdown", "adapters.common.text:_Splitter.add", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     "bot.memory.embedded.extraction_answer:_partial_rows",
@@ -231,7 +232,7 @@ OTHERS = {
         "bot.memory.recall.embedder:Mem0Embedder.embed_batch",
     ),
     *(f"bot.memory.hosted.rights:HostedRights.{name}" for name in ("move", "_accounts")),
-    *("bot.core.usage_report:_column", "bot.core.usage_report:_printable", "bot.ports.allow_list:split"),
+    *("bot.core.usage_report:_column", "bot.ports.allow_list:split"),
     *("bot.core.spending:LimitedSpending.check", "bot.prices:parse"),
     *(
         "bot.memory.vectors.postgres.schema:switch",

@@ -21,6 +21,8 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
+from bot.text.clean import one_line
+
 #: Nesting depth of quotations and lists.
 DEEPEST = 8
 #: Characters of an address, and of a formula.
@@ -149,7 +151,7 @@ def _formula(state: StateInline, silent: bool) -> bool:
         if content != content.strip() or after.isdigit() or (start and state.src[start - 1].isalnum()):
             return False
     if not silent:
-        state.push("formula", "", 0).content = " ".join(content.split())
+        state.push("formula", "", 0).content = one_line(content)
     state.pos = end + len(closing)
     return True
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from markdown_it.token import Token
 
 from adapters.common.markdown import attribute
+from bot.text.clean import one_line
 
 #: A zero-width space, to separate markers.
 BREAK = "\u200b"
@@ -104,7 +105,7 @@ def plain_text(tokens: Sequence[Token]) -> str:
             found.append(" ")
         elif token.type != "html_inline" or not _TAG.fullmatch(token.content):
             found.append(token.content)
-    return " ".join("".join(found).split())
+    return one_line("".join(found))
 
 
 def inline(tokens: Sequence[Token], style: Style, *, bold: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Text processing that every chat platform needs: cleaning, and splitting Markdown into messages."""
+"""Text processing that every chat platform needs: splitting Markdown into messages."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -7,11 +7,6 @@ from dataclasses import dataclass, field, replace
 # backquote would be tried at each length.
 _FENCE = re.compile(r"(?P<marker>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`]*+)")
 _MAX_LANGUAGE = 20
-
-
-def clean(text: str) -> str:
-    """The text without null characters and lone surrogates, which no database, socket or screen accepts."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ import logging
 
 import discord
 
-from adapters.common.text import clean
 from adapters.discord.events import message_text, person
 from adapters.discord.messages import DISCORD_ERRORS, Online
 from adapters.discord.refusals import reason
 from adapters.discord.text import message_key, message_number
 from bot.events import MessageEvent
 from bot.model import Nearby
+from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 

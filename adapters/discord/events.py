@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 import discord
 
-from adapters.common.text import clean
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.discord.text import PLATFORM, message_key, resolved, without_mention
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
+from bot.text.clean import clean, one_line
 
 #: Characters read of what is forwarded, and of a message that is replied to.
 FORWARDED = 20_000
@@ -89,7 +89,7 @@ def message_text(message: discord.Message, content: str, me: int) -> str:
 
 
 def _resolved(message: discord.Message, text: str) -> str:
-    names = {user.id: " ".join(clean(user.display_name).split()) for user in message.mentions}
+    names = {user.id: one_line(clean(user.display_name)) for user in message.mentions}
     return resolved(text, names, message.guild, message.author, message.channel)
 
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 import discord
 from discord import app_commands
 
-from adapters.common.text import clean
 from adapters.discord.events import person, place
 from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, SILENT
@@ -27,6 +26,7 @@ from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Audience, Place
 from bot.ports import Core
+from bot.text.clean import clean
 from bot.views import File, Form, View
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import re
 
 from adapters.common import markdown_render
 from adapters.common.markdown_signs import beside, formats
-from adapters.common.text import clean
+from bot.text.clean import clean
 
 _SIGN = re.compile(r"[\\*_~|`<\[]")
 _START = re.compile(r"(?P<digits>\d{1,10})(?=[.)](?:\s|\Z))|(?=#{1,3}(?:\s|\Z)|-#(?:\s|\Z)|[-*+](?:\s|\Z)|>)")

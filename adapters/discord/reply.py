@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import discord
 
 from adapters.common.growing_answer import GrowingAnswer
-from adapters.common.text import clean
 from adapters.discord.answer import Answer
 from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, Confirm, Messages, Online, Pace, Question
@@ -19,6 +18,7 @@ from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, Discord
 from adapters.discord.text import LIMIT
 from bot.model import Nearby
 from bot.ports import PlatformRefused
+from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import discord
 
-from adapters.common.text import clean
+from bot.text.clean import clean, one_line
 
 #: Discord's limit for a message, in characters.
 LIMIT = 2000
@@ -104,7 +104,7 @@ def resolved(
 
 
 def _name(name: str) -> str:
-    return " ".join(clean(name).split())
+    return one_line(clean(name))
 
 
 def _date(seconds: int) -> str:
@@ -130,7 +130,7 @@ def _sees(reader: discord.abc.User | None, channel: discord.abc.GuildChannel | d
 
 def escape(text: str) -> str:
     """Plain text on one line, escaped so that nothing in it formats, links or mentions."""
-    return escape_in_line(" ".join(clean(text).split()))
+    return escape_in_line(one_line(clean(text)))
 
 
 def escape_in_line(text: str) -> str:

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 import discord
 
-from adapters.common.text import clean
 from adapters.discord.lengths import shorten, units
 from adapters.discord.text import LIMIT, escape, escape_in_line, without_links
+from bot.text.clean import clean, one_line
 from bot.views import Button, File, Form, Item, View
 
 _NUMBERED = re.compile(r"\A(\d{1,10})\.")
@@ -167,5 +167,5 @@ def attachment(file: File) -> discord.File:
 
 def _short(text: str, width: int) -> str:
     """A label as Discord accepts it: one line, cut with an ellipsis, never empty."""
-    text = " ".join(clean(text).split()) or "…"
+    text = one_line(clean(text)) or "…"
     return shorten(text, width, "…")

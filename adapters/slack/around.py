@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.common.text import clean
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.content import Content
@@ -15,6 +14,7 @@ from adapters.slack.events import seconds, ts_of
 from bot.aio.rate_limit import Allowance
 from bot.events import MessageEvent
 from bot.model import Nearby
+from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.common.text import clean
 from adapters.slack.text import escape
 from bot.logs import describe
+from bot.text.clean import clean, one_line
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ def _forwarded(message: Json, *, alone: bool) -> Iterator[str]:
     attachments = [attachment for attachment in message.get("attachments") or () if isinstance(attachment, dict)]
     shared = [attachment for attachment in attachments if attachment.get("is_share")]
     for attachment in shared or (attachments if alone and not message.get("files") else []):
-        author = escape(" ".join(str(attachment.get("author_name") or "").split()))
+        author = escape(one_line(str(attachment.get("author_name") or "")))
         text = "\n".join(part for part in _attached(attachment) if part.strip())
         files = [f"(A file: {escape(str(file.get('name') or 'file'))})" for file in attachment.get("files") or ()]
         body = "\n".join(part for part in (text, *files) if part)

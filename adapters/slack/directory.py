@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.common.text import clean
 from adapters.slack.cache import LoadingCache
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient
 from bot.aio.backoff import Backoff
 from bot.model import Audience, Place
+from bot.text.clean import clean, one_line
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class Directory:
         profile = found.get("profile") or {}
         name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
         guest = any(found.get(flag) for flag in _GUEST)
-        name = " ".join(clean(str(name or "")).split())[:80]
+        name = one_line(clean(str(name or "")))[:80]
         teams = (found.get("team_id"), *((found.get("enterprise_user") or {}).get("teams") or ()))
         return Member(name, _zone(found), frozenset(str(team) for team in teams if team), guest)
 

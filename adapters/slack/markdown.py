@@ -12,7 +12,7 @@ import re
 
 from adapters.common.markdown_render import render
 from adapters.common.markdown_signs import beside, formats
-from adapters.common.text import clean
+from bot.text.clean import clean, one_line
 
 _BREAK = "\u200b"
 _SIGN = re.compile(r"[\\*_~`<&\[]")
@@ -102,7 +102,7 @@ class _Mrkdwn:
 
     def link(self, label: str, plain: str, target: str) -> str:
         """A Slack link, with a plain label."""
-        shown = _escaped(" ".join(plain.split())).replace("|", "¦")
+        shown = _escaped(one_line(plain)).replace("|", "¦")
         if not _LINKED.match(target):
             return f"{shown} ({_escaped(target)})" if plain != target else shown
         address = _escaped(target).replace("|", "%7C")

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from adapters.common.text import clean, split_markdown
+from adapters.common.text import split_markdown
 from adapters.slack.markdown import markdown as markdown
 from adapters.slack.markdown import mrkdwn as mrkdwn
+from bot.text.clean import clean
 
 #: Characters of one message's `text`: the limit of `chat.update`, beyond which `chat.postMessage` splits the text.
 TEXT = 4_000

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.common.text import clean
 from adapters.slack.text import TEXT, escape, literal, parts
+from bot.text.clean import clean
 from bot.views import Button, Form, Item, Option, View
 
 Block = dict[str, Any]

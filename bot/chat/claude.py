@@ -19,7 +19,7 @@ from bot.config import Settings, SettingsError
 from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, Most
 from bot.settings_check import is_unknown_model
-from bot.text.clean import printable
+from bot.text.clean import clean
 from bot.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -129,14 +129,14 @@ class ClaudeChat:
         request: dict[str, Any] = {
             # The service rejects blank texts; a blank turn says nothing anyway.
             "messages": [
-                {"role": role, "content": clean} for role, text in prompt.messages if (clean := printable(text)).strip()
+                {"role": role, "content": said} for role, text in prompt.messages if (said := clean(text)).strip()
             ],
             "max_tokens": MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS,
             # Raw events: the SDK's accumulating `messages.stream` takes 50 % more CPU.
             "stream": True,
         }
         if prompt.system:
-            request["system"] = printable(prompt.system)
+            request["system"] = clean(prompt.system)
         return request
 
     def _most(self, request: dict[str, Any]) -> Most:

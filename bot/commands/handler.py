@@ -23,6 +23,7 @@ from bot.ports import MemoryStore, Pauses
 from bot.privacy.rights import Rights
 from bot.privacy.time_range import TimeRange
 from bot.text import keywords, time_expressions
+from bot.text.clean import one_line
 from bot.views import Button, File, Form, View
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Commands:
 
     async def run(self, event: CommandEvent) -> View:
         """Answer a command of the registry."""
-        words = " ".join(event.argument[:ARGUMENT].split())
+        words = one_line(event.argument[:ARGUMENT])
 
         async def answer() -> View:
             if command := BY_NAME.get(event.name):
@@ -152,7 +153,7 @@ class Commands:
         async def answer() -> View:
             match actions.parse(event.action):
                 case Search():
-                    return await self._list(event.person, " ".join(text.split()), 1)
+                    return await self._list(event.person, one_line(text), 1)
                 case Handle("edit") as action:
                     return await self._edit(event, action, text)
             return STALE
@@ -259,4 +260,4 @@ async def _or_unavailable(what: str, answer: Callable[[], Awaitable[Shown]]) -> 
 
 def _folded(text: str) -> str:
     """A short text in the form compared for suggestions: case, accents and white space normalised."""
-    return keywords.bare(keywords.fold(" ".join(text.split())))
+    return keywords.bare(keywords.fold(one_line(text)))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.commands.actions import Page
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
+from bot.text.clean import one_line
 from bot.views import Button, Item, View
 
 #: Characters of a memory shown in a row.
@@ -57,7 +58,7 @@ def messages(said: Sequence[StoredMessage]) -> str:
 
 def row(text: str, limit: int) -> str:
     """A text on one line, cut to `limit` characters."""
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

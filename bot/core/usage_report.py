@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from bot.ports import JournalUnavailable, Ledger
+from bot.text.clean import printable
 from bot.usage import Usage, UsageRow
 
 #: What a report can be broken down by.
@@ -97,7 +98,7 @@ def table(rows: Sequence[UsageRow], by: str, period: Period, width: int = WIDTH)
     if by != "day":
         rows = sorted(rows, key=lambda row: (-row.nanodollars, -row.usage.tokens, row.key))
     total = total_of(rows)
-    keys, notes = [_printable(row.key) or ERASED for row in rows], []
+    keys, notes = [printable(row.key) or ERASED for row in rows], []
     longest = max(map(len, (by, total.key, *keys)))
     for unit, in_units in _units(total):
         heading = f"Usage {period} (UTC), by {by}{in_units}"
@@ -184,11 +185,6 @@ def _right(numbers: Sequence[dict[str, str]]) -> list[list[str]]:
         width = max(map(len, (heading, *cells)))
         columns.append([cell.rjust(width) for cell in (heading, *cells)])
     return columns
-
-
-def _printable(key: str) -> str:
-    """A key without anything that a terminal would obey."""
-    return "".join(sign for sign in key if sign.isprintable())
 
 
 def _shortened(key: str, room: int) -> str:

@@ -1,22 +1,18 @@
 """Conversions between the journal's values and its columns."""
 
 import json
-import re
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
+from bot.text.clean import clean
 
 
 def storable(text: str) -> str:
     """The text as both databases can hold it: null characters dropped, lone surrogates replaced."""
-    if text.isascii():
-        return text.replace("\0", "") if "\0" in text else text
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\0", ""))
+    return clean(text, "\N{REPLACEMENT CHARACTER}")
 
 
 def when(seconds: float) -> datetime:

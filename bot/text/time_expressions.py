@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.text.clean import one_line
+
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "couple": 2, "three": 3, "few": 3, "four": 4, "several": 4, "five": 5}
 _NUMBERS |= {"six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12}
 _MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october"]
@@ -377,4 +379,4 @@ def find(query: str, now: datetime) -> TimeWindow | None:
     for begin, stop in sorted((expression.begin, expression.stop) for expression in found if expression.relative):
         kept.append(query[at:begin])
         at = stop
-    return TimeWindow(start, end, " ".join("".join([*kept, query[at:]]).split()))
+    return TimeWindow(start, end, one_line("".join([*kept, query[at:]])))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.chat.thoughts import spoken
-from bot.text.clean import printable
+from bot.text.clean import clean
 
 #: Characters read of an answer: several times what its token limit allows.
 LONGEST_ANSWER = 200_000
@@ -138,7 +138,7 @@ def _partial_rows(text: str) -> Iterator[Any]:
 
 def _row(value: object) -> ExtractedFact | None:
     if isinstance(value, str):
-        return ExtractedFact(printable(value).strip(), "user")
+        return ExtractedFact(clean(value).strip(), "user")
     if not isinstance(value, dict):
         return None
     text = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
@@ -146,7 +146,7 @@ def _row(value: object) -> ExtractedFact | None:
         return None
     speaker = value.get("attributed_to")
     return ExtractedFact(
-        printable(text).strip(),
+        clean(text).strip(),
         speaker if speaker in _SPEAKERS else "user",
         value.get("source"),
         value.get("supersedes"),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bot.model import Exchange
 from bot.ports import LearningFailed
-from bot.text.clean import printable
+from bot.text.clean import clean, one_line
 
 NUMBERED = """\
 # NUMBERED EXCHANGES
@@ -65,7 +65,7 @@ _NAME = 80
 
 def messages(exchanges: Sequence[Exchange]) -> list[dict[str, str]]:
     """The exchanges as mem0's `add` takes them, without blank texts."""
-    texts = [(role, printable(text)) for exchange in exchanges for role, text in _texts(exchange)]
+    texts = [(role, clean(text)) for exchange in exchanges for role, text in _texts(exchange)]
     return [{"role": role, "content": text} for role, text in texts if text.strip()]
 
 
@@ -99,9 +99,9 @@ def _texts(exchange: Exchange) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _shown(number: int, exchange: Exchange) -> str:
-    name = " ".join(_BREAK.sub(" ", printable(exchange.name)).split())[:_NAME]
+    name = one_line(_BREAK.sub(" ", clean(exchange.name)))[:_NAME]
     lines = [f"[{number}] {exchange.at.isoformat(timespec='seconds')}, {name}"]
     for role, text in _texts(exchange):
-        if (clean := printable(text)).strip():
-            lines.append(f"{role}: " + _BREAK.sub("\n    ", clean))
+        if (said := clean(text)).strip():
+            lines.append(f"{role}: " + _BREAK.sub("\n    ", said))
     return "\n".join(lines) + "\n"

@@ -17,11 +17,11 @@ from bot.logs import describe
 from bot.memory.hosted.adds import AddJournal, Adds, concurrently, new_token
 from bot.memory.hosted.client import HostedClient, Json, RequestRefused, Sleep
 from bot.memory.hosted.rights import FORGET_PATIENCE, HostedRights
-from bot.memory.hosted.rows import account_of, audiences, clean, fields, filters, memory_of, messages, metadata_of
+from bot.memory.hosted.rows import account_of, audiences, fields, filters, memory_of, messages, metadata_of
 from bot.memory.recall.ranking import fit
 from bot.model import Exchange, Memory, QueuedAdd
 from bot.ports import LearningFailed, MemoryUnavailable
-from bot.text.clean import one_line
+from bot.text.clean import clean, one_line
 from bot.text.keywords import Words
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,11 @@ from typing import Any
 
 from bot.memory.hosted.adds import COMING, AddJournal, Adds, AddState, concurrently, new_token
 from bot.memory.hosted.client import HostedClient, Json
-from bot.memory.hosted.rows import clean, filters, memory_of, metadata_of, owned, owner_of, person_id, text_of
+from bot.memory.hosted.rows import filters, memory_of, metadata_of, owned, owner_of, person_id, text_of
 from bot.memory.vectors import sources
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, QueuedAdd
 from bot.ports import MemoryUnavailable
+from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.memory.hosted.client import Json
 from bot.model import PRIVATE_SCOPE, Exchange, Memory, Source
-from bot.text.clean import one_line
+from bot.text.clean import clean, one_line
 
 _NO_ID = re.compile(r"[\s%*]")
 
@@ -43,11 +43,6 @@ def audiences(scopes: frozenset[str] | None) -> list[Json]:
     if not scopes:
         raise ValueError("an audience is needed: none would be everybody's")
     return [{"OR": [{"metadata": {"audience": scope}} for scope in sorted(scopes)]}]
-
-
-def clean(text: str) -> str:
-    """The text without lone surrogates and null characters, which JSON or the service's database can't hold."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def messages(exchange: Exchange) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from bot.config import Settings, SettingsError, load
 from bot.settings_check import WORDLLAMA, embedder_named
+from bot.text.clean import clean
 
 
 class Embedder(Protocol):
@@ -71,7 +72,7 @@ class WordLlamaEmbedder:
     def _vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dims), dtype=np.float32)
         for row, text in enumerate(texts):
-            if words := self._tokenizer.encode(_clean(text), add_special_tokens=False).ids:
+            if words := self._tokenizer.encode(clean(text), add_special_tokens=False).ids:
                 vectors[row] = self._weights[words].astype(np.float32).sum(axis=0) / np.float32(len(words))
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: npt.NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
@@ -88,11 +89,6 @@ def _map(path: Path, tensor: str) -> npt.NDArray[np.float16]:
     return np.memmap(path, "<f2", "r", 8 + length + about["data_offsets"][0], tuple(about["shape"]))
 
 
-def _clean(text: str) -> str:
-    """The text without what tokenizers choke on: NULs and lone surrogates."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
-
-
 class Mem0Embedder:
     """One of mem0's embedders, with its name and number of dimensions, which it finds out by embedding a word."""
 
@@ -103,11 +99,11 @@ class Mem0Embedder:
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
         """The text's vector, `dims` numbers. Services reject empty texts, so they are embedded as a full stop."""
-        return [float(number) for number in self._embedder.embed(_clean(text).strip() or ".", memory_action)]
+        return [float(number) for number in self._embedder.embed(clean(text).strip() or ".", memory_action)]
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
         """The texts' vectors, in the same order."""
-        cleaned = [_clean(text).strip() or "." for text in texts]
+        cleaned = [clean(text).strip() or "." for text in texts]
         return [[float(number) for number in vector] for vector in self._embedder.embed_batch(cleaned, memory_action)]
 
 

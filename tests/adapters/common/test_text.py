@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.common.text import clean, split_markdown
+from adapters.common.text import split_markdown
 
 WORDS = st.lists(st.sampled_from(["word", "another", "x" * 90, "naïve", "1.", "*bold*"]), min_size=1, max_size=30)
 LINES = st.lists(st.sampled_from(["", "    indented = 1", "return x", "y" * 150, "# note"]), min_size=1, max_size=20)
@@ -88,8 +88,3 @@ def test_first_parts_stay_while_the_text_grows() -> None:
     """A streamed answer's full messages needn't be edited again."""
     text = " ".join(f"w{number}" for number in range(200))
     assert split_markdown(text[:400], 150)[:2] == split_markdown(text, 150)[:2]
-
-
-def test_clean_drops_what_nothing_can_store() -> None:
-    """Null characters vanish and a lone surrogate becomes a question mark; all else stays."""
-    assert clean("a\0b\ud800c\u202eד👍") == "ab?c\u202eד👍"
