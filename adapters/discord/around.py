@@ -10,7 +10,7 @@ from adapters.discord.refusals import reason
 from adapters.discord.text import message_key, message_number
 from bot.events import MessageEvent
 from bot.model import Nearby
-from bot.text.clean import clean
+from bot.text.clean import clean, one_line
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _nearby(message: discord.Message, me: int, above: int) -> Nearby:
     parts += [f"(A file: {clean(file.filename)})" for file in message.attachments]
     return Nearby(
         id=message_key(message.id),
-        author="" if own else " ".join(clean(message.author.display_name).split()) or "somebody",
+        author="" if own else one_line(clean(message.author.display_name)) or "somebody",
         person_key="" if own or message.author.bot else person(message.author).key,
         text="\n".join(part for part in parts if part),
         at=message.created_at,

@@ -14,7 +14,7 @@ from adapters.slack.events import seconds, ts_of
 from bot.aio.rate_limit import Allowance
 from bot.events import MessageEvent
 from bot.model import Nearby
-from bot.text.clean import clean
+from bot.text.clean import clean, one_line
 
 log = logging.getLogger(__name__)
 
@@ -86,4 +86,4 @@ class Surroundings:
 def _app(message: dict[str, Any]) -> str:
     """How an app that wrote a message calls itself."""
     name = (message.get("bot_profile") or {}).get("name") or message.get("username") or ""
-    return " ".join(clean(str(name)).split())[:80]
+    return one_line(clean(str(name)))[:80]
