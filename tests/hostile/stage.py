@@ -84,8 +84,9 @@ class Told:
 class Stage:
     """All of it together. `workers` are the processes, each with the eye of `tests.hostile.probe`."""
 
-    def __init__(self, folder: Path, url: str | None, words: Sequence[str]) -> None:
+    def __init__(self, folder: Path, url: str | None, words: Sequence[str], **settings: str) -> None:
         self._folder = folder
+        self._settings = settings
         self._url = url
         self._words = tuple(words)
         self.model = Model()
@@ -140,6 +141,7 @@ class Stage:
             probe.WORDS: ",".join(map(probe.masked, self._words)),
             probe.OUT: str(self._folder / f"found{number}"),
         }
+        env |= self._settings
         if self._url is not None:
             env |= {"DATABASE_URL": self._url, "DISCORD_SHARD_IDS": str(number), "DISCORD_SHARD_COUNT": "2"}
         return env
@@ -161,6 +163,13 @@ class Stage:
         if place.slack is None:
             return Told(place, self.slack.dm_channel(user), await self.slack.dm(user, text))
         return Told(place, place.slack, await self.slack.mention(place.slack, user, text))
+
+    async def talk(self, place: Place, text: str, person: str = "bob") -> None:
+        """Write to others in a channel, and not to the bot."""
+        if place.discord is not None:
+            await self.discord.say(place.discord, person, text, mention=False)
+        elif place.slack is not None:
+            await self.slack.say(place.slack, f"U{person.upper()}", text)
 
     async def answer(self, told: Told, ending: str = DONE) -> str:
         """The whole answer to a message."""

@@ -216,3 +216,25 @@ async def test_one_after_the_other(tmp_path: Path, url: str | None) -> None:
         await soon_empty(stage, stage.alive)
     assert stage.stored() == []
     assert stage.logged() == []
+
+
+async def test_words_of_others(tmp_path: Path, url: str | None) -> None:
+    """What was said around a question, and the answer that repeats it: on no disk, in no log, and in no live object."""
+    word = new_word()
+    stage = Stage(tmp_path, url, [word], DISCORD_MESSAGE_CONTENT="true")
+    stage.discord.gateway.content = True
+    async with stage.open():
+        for place in stage.channels:
+            await stage.talk(place, f"Our bird is a {word}.")
+        mark = len(stage.claude.requests)
+        for place in stage.channels:
+            asked = await stage.say(place, "Repeat what Bob said.")
+            assert word in await stage.answer(asked)
+        assert len(stage.asked_since(mark, word)) >= len(stage.channels)
+        await stage.learned()
+        stage.analyze()
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
+        await soon_empty(stage, stage.alive)
+        assert word not in (await shown(stage, "memories")).content
+    assert stage.stored() == []
+    assert stage.logged() == []
