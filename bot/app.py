@@ -1,4 +1,4 @@
-"""The composition root: settings -> objects, bound together. The one module that knows every concrete class."""
+"""The composition root: builds the objects from the settings. The one module that knows every concrete class."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -55,14 +55,14 @@ async def open_app(settings: Settings, *, notify: Notify | None = None, later: b
 
 
 def build_adapters(settings: Settings, core: Core) -> list[Adapter]:
-    """An adapter for each platform whose settings are there."""
+    """An adapter for each platform that is configured."""
     return [platform.build(settings, core) for platform in PLATFORMS if platform.build and platform.is_on(settings)]
 
 
 class App:
-    """The objects, bound together, and what adapters hand their events to (`bot.ports.Core`).
+    """The wired objects, and what adapters hand their events to (`bot.ports.Core`).
 
-    The chat model and the memory, slow to import, are built in threads.
+    The chat model and the memory are slow to import, so they are built in threads.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class App:
         )
         # Whoever talks in the terminal spends their own money, and a script may be piped in.
         allowance = settings.bot_messages_per_minute if later else 0
-        told = kept(settings.bot_turns_ttl_hours if settings.bot_turns else 0, hosted=settings.mem0_api_key is not None)
+        turns_hours = settings.bot_turns_ttl_hours if settings.bot_turns else 0
         self.messages = MemoryBot(
             journal.inbox,
             journal.turns,
@@ -137,7 +137,7 @@ class App:
                 self.rights,
                 Forgetting(journal.intents, self.memory, self.identities, self.rights),
                 Linking(journal.codes, journal.intents, journal.accounts, self.identities, self.eraser, PLATFORMS),
-                kept=told,
+                kept=kept(turns_hours, hosted=settings.mem0_api_key is not None),
                 remember=settings.bot_memory,
             ),
             allowance,
@@ -145,7 +145,7 @@ class App:
         self.history = journal.history
 
     async def build(self) -> None:
-        """Wait for the slow parts; raise SettingsError where a setting is wrong."""
+        """Wait for the slow parts; raise SettingsError if a setting is wrong."""
         self._chat.start()
         self._memory.start()
         await self._chat.get()
@@ -159,7 +159,7 @@ class App:
 
 
 async def _build_chat(settings: Settings) -> Chat:
-    """The chat model, its key and model checked; raises SettingsError where one of them is plainly wrong."""
+    """The chat model, its key and model checked; raises SettingsError if either is plainly wrong."""
     if settings.anthropic_api_key is None:
         from bot.chat.notebook import Notebook
 
@@ -174,7 +174,7 @@ async def _build_chat(settings: Settings) -> Chat:
 
 
 def _open_claude(settings: Settings) -> "ClaudeChat":
-    """Blocks for seconds, which its SDK takes to import."""
+    """Blocks for seconds while its SDK is imported."""
     from bot.chat.claude import ClaudeChat
 
     return ClaudeChat(settings)

@@ -1,7 +1,7 @@
-"""`python -m bot doctor`: each setting is tried against its service, and what to do is said in one line.
+"""`python -m bot doctor`: tries each setting against its service, and says in one line what to do.
 
-Each part brings its own check. Nothing is sent but what asks "who am I?", except that the memory model of a compatible
-server is asked for one word by schema; and no line holds a secret's value.
+Each part brings its own check. Requests only ask "who am I?", except that a compatible server's memory model is asked
+for one word by schema. No line holds a secret's value.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from bot.usage import Spent, UsageRow
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0
-#: The share of a limit from which it is nearly used up.
+#: The share of a limit at which it counts as nearly used up.
 NEARLY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the journal counts: exchanges that learning gave up on, and what was used today (UTC)."""
+    """The journal's figures: exchanges that learning gave up on, and what was used today (UTC)."""
 
     unlearned: int
     today: Sequence[UsageRow]
 
 
 def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
-    """What can be told without asking anybody."""
+    """Findings that need no service."""
     findings = []
     for platform in platforms:
         try:
@@ -97,7 +97,7 @@ def _served(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
 
 
 def _prices(settings: Settings) -> list[Finding]:
-    """A model without a price: nothing where no budget depends on it but the figures."""
+    """Models without a price: an error if a budget needs it, else a remark, since the figures lack it."""
     try:
         settings_check.require_prices(settings)
     except SettingsError as exc:
@@ -115,7 +115,7 @@ async def _journal(settings: Settings, count: Callable[[], Awaitable[Counts]] | 
     spent, unlearned = "spent today (UTC)", "exchanges that could not be learned"
     try:
         counts = await count()
-    except Exception as exc:  # noqa: BLE001 - any journal may stand behind it; the other findings are wanted all the same
+    except Exception as exc:  # noqa: BLE001 - any journal may be behind it; the other findings still matter
         return [Finding(name, False, f"can't be counted ({type(exc).__name__})") for name in (spent, unlearned)]
     text, used_up = _spent(settings, total_of(counts.today))
     findings = [Finding(spent, True, text, odd=used_up)]
@@ -126,7 +126,7 @@ async def _journal(settings: Settings, count: Callable[[], Awaitable[Counts]] | 
 
 
 def _spent(settings: Settings, used: UsageRow) -> tuple[str, bool]:
-    """What was used today beside what may be, and whether that is nearly used up."""
+    """Today's usage beside its limit, and whether that is nearly used up."""
     dollars, tokens = settings.bot_budget_usd_per_day, settings.bot_budget_tokens_per_day
     of_dollars = f" of {money(dollars)}" if dollars is not None else ""
     of_tokens = f" of {tokens:,}" if tokens is not None else ""
@@ -146,15 +146,15 @@ def _spent(settings: Settings, used: UsageRow) -> tuple[str, bool]:
 
 def _per_person(settings: Settings) -> list[str]:
     dollars, tokens = settings.bot_budget_usd_per_person_per_day, settings.bot_budget_tokens_per_person_per_day
-    most = [money(dollars)] if dollars is not None else []
-    most += [f"{tokens:,} tokens"] if tokens is not None else []
-    return [f"limit for each person: {' and '.join(most)}"] if most else []
+    limits = [money(dollars)] if dollars is not None else []
+    limits += [f"{tokens:,} tokens"] if tokens is not None else []
+    return [f"limit for each person: {' and '.join(limits)}"] if limits else []
 
 
 async def examine(
     settings: Settings, platforms: Sequence[Platform], count: Callable[[], Awaitable[Counts]] | None = None
 ) -> list[Finding]:
-    """Check every setting, the services side by side; `count` asks the journal."""
+    """Check every setting, the services concurrently; `count` asks the journal."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(timeout=timeout, connector=Connector()) as session:
         groups = await asyncio.gather(
@@ -178,7 +178,7 @@ async def run(
     count: Callable[[], Awaitable[Counts]] | None = None,
     out: TextIO | None = None,
 ) -> int:
-    """Examine, print a line for each finding, and return the exit code: 0 where all is well, else 2."""
+    """Examine, print a line for each finding, and return the exit code: 0 if all is well, else 2."""
     findings = await examine(settings, platforms, count)
     stream = out or sys.stdout
     encoding = stream.encoding or "utf-8"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from bot.usage import Usage
 
-#: Of the input's price: reading a token from the cache, and writing it there (for five minutes).
+#: Prices of reading a token from the cache and of writing it there (for five minutes), as shares of the input's price.
 READ, WRITE = 0.1, 1.25
-#: Billionths of a dollar for one search of the web ($10 per 1,000).
+#: Billionths of a dollar for one web search ($10 per 1,000).
 SEARCH = 10_000_000
 #: Dollars per million tokens, in billionths of a dollar per token.
 _NANO = 1000
 _VERSION = re.compile(r"[-@](\d{8}|latest)\Z")
-#: Dollars per million tokens that no model costs: an amount in another unit, or none at all.
+#: Dollars per million tokens. No model costs this much: the amount is in another unit, or isn't one at all.
 _DEAREST = 100_000
 
 _FORM = "must be model=input/output in dollars per million tokens, such as my-model=0.20/0.80"
@@ -38,22 +38,22 @@ PRICES = {
 
 
 class Prices:
-    """The prices of the models that are known."""
+    """The known models' prices."""
 
     def __init__(self, further: Mapping[str, Price] | None = None) -> None:
         """`further` adds to the table, or replaces what is in it."""
         self._prices = {**PRICES, **(further or {})}
 
     def of(self, model: str) -> Price | None:
-        """A model's price; None if it isn't known. A date or `latest` behind a known name makes no difference."""
+        """A model's price; None if it isn't known. A date or `latest` after a known name makes no difference."""
         if found := self._prices.get(model):
             return found
         return self._prices.get(_VERSION.sub("", model))
 
     def cost(self, model: str, usage: Usage) -> int | None:
-        """What requests took, in billionths of a dollar, rounded up; None if the model's price isn't known.
+        """What a request cost, in billionths of a dollar, rounded up; None if the model's price isn't known.
 
-        `usage` is that of one request, since the price may depend on a prompt's length.
+        `usage` must be one request's: the price may depend on the prompt's length.
         """
         price = self.of(model)
         if price is None:
@@ -66,7 +66,7 @@ class Prices:
 
 
 def parse(text: str) -> dict[str, Price]:
-    """The prices in `model=input/output, …`, in dollars per million tokens. Raises ValueError where it is malformed."""
+    """The prices in `model=input/output, …`, in dollars per million tokens. Raises ValueError if it is malformed."""
     found = {}
     for entry in filter(str.strip, text.split(",")):
         model, _, price = entry.partition("=")
@@ -92,5 +92,5 @@ def _usd(amount: str) -> float:
 
 
 def dollars(nanodollars: int | None) -> str:
-    """An amount as people read it: `$0.0042`; what has no price says so."""
+    """An amount as people read it, such as `$0.0042`; says so if no price is known."""
     return "no price known" if nanodollars is None else f"${nanodollars / 1e9:.4f}"

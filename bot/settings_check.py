@@ -1,4 +1,4 @@
-"""What can be told of the settings without a library: tokens in the wrong place, misspelt names, an unknown model."""
+"""Checks of the settings that need no library: tokens in the wrong place, misspelt names, an unknown model."""
 
 import difflib
 import importlib.util
@@ -18,7 +18,7 @@ EXTRAS = ("fastembed", "openai", "ollama")
 
 _TOKENS = ("anthropic_api_key", "discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
 _SECRETS = (*_TOKENS, "mem0_api_key", "openai_api_key")
-#: What a token is made of, and a variable's name.
+#: The characters of a token, and of a variable's name.
 _SIGNS = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[A-Z0-9_]{1,80}")
 #: What secrets look like, and the variables that take them.
@@ -35,7 +35,7 @@ _SHAPES = (
     (re.compile(r"[0-9]{17,20}\Z"), "a Discord application's id", ()),
     (re.compile(r"[a-z][a-z0-9+]{0,30}://"), "an address", ()),
 )
-#: Variables of libraries and of other programs, which resemble ours.
+#: Other programs' and libraries' variables that resemble ours.
 _OTHERS = frozenset(
     {
         *("MEM0_TELEMETRY", "MEM0_TELEMETRY_SAMPLE_RATE", "MEM0_DIR", "MEM0_CLIENT_STACK", "MEM0_APPLICATION"),
@@ -44,18 +44,18 @@ _OTHERS = frozenset(
         *("OPENAI_PROJECT_ID", "OPENAI_LOG", "OLLAMA_MODELS"),
     }
 )
-#: Whoever begins a name so means this bot.
+#: Prefixes that can only be meant for this bot.
 _OURS = ("BOT_", "DISCORD_", "SLACK_", "MEM0_")
-#: How alike a name must be to one of ours: where it can only be meant for this bot, of the SDK's kind, and any other.
+#: How similar a name must be to one of ours: with such a prefix, with the SDK's, and with any other.
 _ALIKE_OURS, _ALIKE_SDK, _ALIKE = 0.75, 0.8, 0.87
-#: What others call the same.
+#: Other programs' names for the same setting.
 _ALIASES = {"CLAUDE_API_KEY": "ANTHROPIC_API_KEY"}
-#: Shorter names than this are like too many others.
-_LEAST = 8
+#: Shorter names resemble too many others.
+_MIN_LENGTH = 8
 
 
 def require_tokens(settings: Settings) -> None:
-    """Raise SettingsError, with one line, for the first secret that can't be what its variable takes."""
+    """Raise SettingsError, with one line, for the first secret that can't belong in its variable."""
     for name in _SECRETS:
         value: SecretStr | None = getattr(settings, name)
         if value is not None and (wrong := problem(name, value.get_secret_value())):
@@ -63,7 +63,7 @@ def require_tokens(settings: Settings) -> None:
 
 
 def problem(name: str, value: str) -> str:
-    """Why a secret can't be what its variable takes; empty where it can."""
+    """Why a secret can't belong in its variable; empty if it can."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return "is in quotation marks; leave them out"
     if not _SIGNS.fullmatch(value):
@@ -78,7 +78,7 @@ def problem(name: str, value: str) -> str:
 
 
 def require_embedder(settings: Settings) -> None:
-    """Raise SettingsError, with one line, where BOT_EMBEDDER names what can't be used. Imports nothing."""
+    """Raise SettingsError, with one line, if BOT_EMBEDDER can't be used. Imports nothing."""
     if settings.bot_memory and settings.mem0_api_key is None:
         embedder_named(settings.bot_embedder)
         if settings.bot_embedder.startswith("openai:") and settings.openai_api_key is None:
@@ -86,7 +86,7 @@ def require_embedder(settings: Settings) -> None:
 
 
 def require_prices(settings: Settings) -> None:
-    """Raise SettingsError, with one line, where a budget in dollars can't bound a model, since it has no price."""
+    """Raise SettingsError, with one line, if a budget in dollars can't bound a model because it has no price."""
     budgets = {
         "BOT_BUDGET_USD_PER_DAY": (settings.bot_budget_usd_per_day, settings.bot_budget_tokens_per_day),
         "BOT_BUDGET_USD_PER_PERSON_PER_DAY": (
@@ -125,35 +125,35 @@ def embedder_named(spec: str) -> tuple[str, str]:
 
 
 def unknown(variables: Iterable[str]) -> list[str]:
-    """Those of these names that are no setting but seem to be meant for one, each with the nearest that is."""
+    """The names that aren't settings but seem to be meant for one, each with the closest setting."""
     known = {name.upper() for name in Settings.model_fields}
     given = {name.upper() for name in variables}
-    told = []
+    misspelt = []
     for name in sorted(given - known - _OTHERS):
         if not _NAME.fullmatch(name):
             continue
         ours = name.startswith(_OURS)
-        # Elsewhere, a setting that is there isn't the one that was meant.
+        # Without our prefix, a setting that is also given can't be the one that was meant.
         meant = _nearest(name, known if ours else known - given, ours=ours)
         if meant:
-            told.append(f"{name} (did you mean {meant}?)")
+            misspelt.append(f"{name} (did you mean {meant}?)")
         elif ours:
-            told.append(name)
-    return told
+            misspelt.append(name)
+    return misspelt
 
 
 def _nearest(name: str, settings: Set[str], *, ours: bool) -> str:
-    """The setting that this name is most like; empty where it is like none."""
+    """The setting that this name resembles most; empty if it resembles none."""
     if _ALIASES.get(name) in settings:
         return _ALIASES[name]
-    if len(name) < _LEAST and not ours:
+    if len(name) < _MIN_LENGTH and not ours:
         return ""
     alike = _ALIKE_OURS if ours else _ALIKE_SDK if name.startswith("ANTHROPIC_") else _ALIKE
     return next(iter(difflib.get_close_matches(name, sorted(settings), 1, alike)), "")
 
 
 def named(environment: Mapping[str, str] | None = None, file: Path = Path(".env")) -> list[str]:
-    """The names of all variables that are set, in the environment or in `.env`; an empty one counts as unset."""
+    """The names of all variables set in the environment or in `.env`; an empty one counts as unset."""
     found = {name for name, value in (os.environ if environment is None else environment).items() if value}
     if file.is_file():
         found |= {name for name, value in dotenv_values(file, encoding="utf-8").items() if value}
@@ -161,9 +161,9 @@ def named(environment: Mapping[str, str] | None = None, file: Path = Path(".env"
 
 
 def is_unknown_model(status: int, kind: object, message: object, model: str, *, compatible: bool) -> bool:
-    """Whether the answer to a question about a model says that there is none.
+    """Whether a response to a request about a model says that there is no such model.
 
-    A compatible server may know no such path at all, which isn't about the model.
+    A compatible server may lack the path altogether, which says nothing about the model.
     """
     if status != 404 or not compatible:
         return status == 404

@@ -1,4 +1,4 @@
-"""What requests to models take and cost: the values in which it is counted, bounded and reported."""
+"""Values for counting, bounding and reporting what requests to models take and cost."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens used by requests to a model, and searches of the web.
+    """Tokens and web searches used by requests to a model.
 
     `input` excludes those `cached` (read from the cache) and `written` (to it).
     """
@@ -37,7 +37,7 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All tokens, of whatever kind."""
+        """Tokens of all kinds."""
         return self.input + self.cached + self.written + self.output
 
     def __str__(self) -> str:
@@ -54,13 +54,13 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a request is counted.
+    """Whose request it is.
 
     Attributes:
         account: The account's key.
-        user_id: The mem0 user whose daily bound it counts toward: linked accounts share one.
-        workspace: Where it was asked, with the platform's name: `slack:T1`.
-        event_id: The message that it is for: once that is forgotten, the request is ascribed to nobody.
+        user_id: The mem0 user whose daily limit it counts toward: linked accounts share one.
+        workspace: Where it was asked, after the platform's name: `slack:T1`.
+        event_id: The message that it is for. Once that is forgotten, the request is attributed to nobody.
     """
 
     account: str
@@ -70,7 +70,7 @@ class Payer:
 
     @classmethod
     def at(cls, account: str, user_id: str, scope: str, event_id: str) -> "Payer":
-        """An account in a place of that scope (`bot.model.Place.scope`): a direct message is in the account's own."""
+        """An account in a place of that scope (`bot.model.Place.scope`); direct messages are in its own workspace."""
         kind, *place = scope.split(":")
         workspace = ":".join(place[:2]) if kind in ("public", "members") else account.rpartition(":")[0]
         return cls(account, user_id, workspace, event_id)
@@ -95,8 +95,8 @@ class Metered:
     """One request to a model, as it is counted.
 
     Attributes:
-        usage: What it took; before it has ended, the most that it can take.
-        nanodollars: What that costs; None where the model's price isn't known.
+        usage: What it took; until it ends, the most that it can take.
+        nanodollars: What that costs; None if the model's price isn't known.
     """
 
     payer: Payer
@@ -107,13 +107,13 @@ class Metered:
 
     @property
     def spent(self) -> Spent:
-        """What counts toward the bounds."""
+        """What counts toward the limits."""
         return Spent(self.usage.tokens, self.nanodollars or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be spent in a day (UTC), in all and by one person; None is no limit."""
+    """What may be spent in a day (UTC), in all and by each person; None is no limit."""
 
     nanodollars: int | None = None
     tokens: int | None = None
@@ -121,7 +121,7 @@ class Limits:
     person_tokens: int | None = None
 
     def share(self, spent: Spent, *, person: bool) -> float:
-        """How much of the tightest limit that is: 1 where it is used up, 0 where there is none."""
+        """The share of the tightest limit that is spent: 1 if it is used up, 0 if there is none."""
         ours, theirs = (self.nanodollars, self.tokens), (self.person_nanodollars, self.person_tokens)
         dollars, tokens = theirs if person else ours
         return max(_share(spent.nanodollars, dollars), _share(spent.tokens, tokens))
@@ -135,9 +135,9 @@ def _share(spent: int, limit: int | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One line of a report: what was used under `key` (a day, a workspace, a model, an account, a purpose).
+    """One line of a report: what was used under `key` (a day, workspace, model, account or purpose).
 
-    `unpriced` counts those of the requests that are not in `nanodollars`, since their model's price wasn't known.
+    `unpriced` counts the requests that `nanodollars` leaves out because their model's price wasn't known.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Slots for work that many people want at once: bounded in all and for each, and given to people in turn."""
+"""Slots for work that many people want at once: bounded in all and per person, and granted in turn."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager
 
 
 class FairSlots:
-    """At most `total` slots are taken at once, and at most `each` by one person. Used on one event loop.
+    """At most `total` slots are taken at once, and at most `per_person` by one person. Used on one event loop.
 
-    Whoever waits with many pieces of work delays nobody else: the next slot goes to the person who has waited longest
-    since they were given one.
+    Somebody with a lot of queued work delays nobody else: the next slot goes to whoever has waited longest since
+    they were last given one.
     """
 
-    def __init__(self, total: int, each: int) -> None:
+    def __init__(self, total: int, per_person: int) -> None:
         self._free = total
-        self._each = each
+        self._per_person = per_person
         self._taken: Counter[str] = Counter()
         #: Those who wait, the next one first.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
     async def taken(self, who: str) -> AsyncIterator[None]:
-        """Hold a slot, as soon as there is one for that person."""
+        """Hold a slot as soon as that person may have one."""
         await self._take(who)
         try:
             yield
@@ -30,7 +30,7 @@ class FairSlots:
             self._release(who)
 
     async def _take(self, who: str) -> None:
-        if self._free and self._taken[who] < self._each and who not in self._waiting:
+        if self._free and self._taken[who] < self._per_person and who not in self._waiting:
             self._grant(who)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -38,7 +38,7 @@ class FairSlots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # given meanwhile: the next one's
+            if turn.done() and not turn.cancelled():  # granted meanwhile: pass it on
                 self._release(who)
             raise
 
@@ -54,7 +54,7 @@ class FairSlots:
         self._serve()
 
     def _serve(self) -> None:
-        """Give free slots to those who wait. Few have to be passed over: whoever is at their bound holds slots."""
+        """Give free slots to those waiting. Few are passed over: whoever is at their limit holds slots."""
         while self._free and (who := self._next()) is not None:
             turns = self._waiting[who]
             turn = turns.popleft()
@@ -62,9 +62,9 @@ class FairSlots:
                 self._waiting.move_to_end(who)
             else:
                 del self._waiting[who]
-            if not turn.done():  # else whoever waited was cancelled
+            if not turn.done():  # else its waiter was cancelled
                 self._grant(who)
                 turn.set_result(None)
 
     def _next(self) -> str | None:
-        return next((who for who in self._waiting if self._taken[who] < self._each), None)
+        return next((who for who in self._waiting if self._taken[who] < self._per_person), None)

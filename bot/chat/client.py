@@ -28,14 +28,14 @@ class _Stream(BoundedStream, httpx2.AsyncByteStream):
 
 @dataclass(slots=True)
 class Tally:
-    """How often the SDK has sent one request, and how often it was refused, or did not arrive: neither is billed."""
+    """How often the SDK sent one request, and how often it was refused or didn't arrive, which isn't billed."""
 
     sent: int = 0
     refused: int = 0
 
     @property
     def billed(self) -> int:
-        """How many of them may be billed. More than one if a response broke off and the SDK has sent it again."""
+        """How many of them may be billed: more than one if a response broke off and the SDK sent it again."""
         return self.sent - self.refused
 
 
@@ -90,7 +90,7 @@ def client(settings: Settings, timeout: httpx2.Timeout) -> anthropic.AsyncAnthro
 
 @contextmanager
 def counting(tally: Tally) -> Iterator[None]:
-    """Count in `tally` what is sent within the block, by the task that runs it."""
+    """Count in `tally` what the current task sends within the block."""
     before = _tally.set(tally)
     try:
         yield
@@ -101,13 +101,13 @@ def counting(tally: Tally) -> Iterator[None]:
 def most(request: Mapping[str, Any]) -> Usage:
     """The most that a request can take: no token is shorter than a byte, and `max_tokens` bounds the answer.
 
-    All of the prompt may be written into the cache, which is the dearest that can become of it.
+    The whole prompt may be written to the cache, which costs the most.
     """
     prompt = {name: value for name, value in request.items() if name in ("system", "messages", "tools")}
     return Usage(written=len(json.dumps(prompt, ensure_ascii=False).encode()), output=request["max_tokens"])
 
 
-#: No request takes more tokens: what a service tells beyond that is as malformed as text.
+#: No request takes more tokens: a larger count is as malformed as text.
 _MOST_TOKENS = 100_000_000
 _FIELDS = {
     "input_tokens": "input",
@@ -117,13 +117,13 @@ _FIELDS = {
 }
 
 
-def usage_of(most: Usage, *told: Any) -> Usage:
-    """The usage that the service has told, the last word on each number; what it left out is taken from `most`.
+def usage_of(most: Usage, *reported: Any) -> Usage:
+    """The usage that the service reported, the latest of each number; what it left out is taken from `most`.
 
-    Of a prompt's tokens, those that it calls neither cached nor written are not in the cache.
+    Prompt tokens that it reports as neither cached nor written are not in the cache.
     """
     counts = {}
-    for usage in told:
+    for usage in reported:
         for name, field in _FIELDS.items():
             value = getattr(usage, name, None)
             if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:

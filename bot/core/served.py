@@ -1,4 +1,4 @@
-"""Whom the bot serves, and where: of all else nothing is written down, and a person is told so once a day."""
+"""Whom the bot serves, and where. Nothing else is recorded, and the person is told so once a day."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -22,20 +22,20 @@ ELSEWHERE = (
 #: The notice's kind, and the seconds between two of them to one person.
 NOTICE = "not served"
 EVERY = 24 * 3600.0
-#: The age up to which a message is told so: what catch-up finds, it may find again the next day.
+#: Older messages get no notice: what catch-up finds today it may find again tomorrow.
 TELL_WITHIN = timedelta(hours=1)
-#: How many people this process remembers to have asked the journal about, and for how many seconds.
+#: How many people this process remembers having asked the journal about, and for how many seconds.
 ASKED = 10_000
 ASKED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The operator's allow-lists; an empty one is everybody, or everywhere.
+    """The operator's allow-lists; an empty one means everybody, or everywhere.
 
     Attributes:
-        places: What may be listed of a place, and the ids that are, by platform. One that isn't here is restricted by
-            nothing, the list of people included.
+        places: Each platform's kind of allow-list and the ids it lists. A platform that isn't here is unrestricted,
+            by the list of people too.
         people: The keys of the accounts that are served. Links don't count.
     """
 
@@ -44,7 +44,7 @@ class Served:
 
     @classmethod
     def of(cls, settings: Settings, platforms: Sequence[Platform]) -> Self:
-        """Read the settings. Raises SettingsError, with one line that names the variable, if a list is malformed."""
+        """Read the settings. Raises SettingsError, one line that names the variable, if a list is malformed."""
         places: dict[str, tuple[AllowList | None, frozenset[str]]] = {}
         for platform in restricted(platforms):
             allowed = platform.allow_list
@@ -62,7 +62,7 @@ class Served:
 
 
 def restricted(platforms: Sequence[Platform]) -> list[Platform]:
-    """Those that may be restricted: services, which strangers may use; who talks in the terminal runs the bot."""
+    """The platforms that can be restricted: services, open to strangers. Whoever uses the terminal runs the bot."""
     return [platform for platform in platforms if platform.build]
 
 
@@ -83,7 +83,7 @@ def listed_people(settings: Settings, platforms: Sequence[Platform]) -> frozense
 
 
 class Doorkeeper:
-    """Lets in what is served, and tells the others, once a day."""
+    """Lets in what is served, and tells everybody else once a day that they aren't."""
 
     def __init__(
         self,
@@ -99,11 +99,11 @@ class Doorkeeper:
         self._asked: TTLCache[str, None] = TTLCache(ASKED, ASKED_SECONDS, lambda: asyncio.get_running_loop().time())
 
     def lets_in(self, event: MessageEvent) -> bool:
-        """Whether a message is served; always the same of one event."""
+        """Whether a message is served; always the same for one event."""
         return self._served.covers(event)
 
     async def should_tell(self, event: MessageEvent) -> bool:
-        """Whether the author of a message that isn't served is to be told so: True once a day, in whichever process."""
+        """Whether to tell the author that their message isn't served: True once a day, across all processes."""
         key = event.person.key
         if self._notices is None or not event.addressed or key in self._asked:
             return False

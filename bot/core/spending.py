@@ -1,4 +1,4 @@
-"""What may be spent in a day: each request is reserved before it is sent, and settled once it has ended."""
+"""Daily spending limits: each request is reserved before it is sent, and settled once it has ended."""
 
 import asyncio
 import logging
@@ -18,34 +18,34 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which a request that waits for those in flight looks again: they may be another process's.
 LOOK_AGAIN = 1.0
-#: Seconds that it waits at most, longer than any request takes; then the limit counts as reached.
+#: Longest wait in seconds, longer than any request takes; after it the limit counts as reached.
 LONGEST_WAIT = 330.0
-#: Seconds that is waited at the end for what is still to be recorded.
+#: Seconds that shutdown waits for what is still to be recorded.
 GRACE = 3.0
 
 _PERSON = {Verdict.DAY_SPENT: False, Verdict.PERSON_SPENT: True}
 
 
 class LimitedSpending:
-    """`bot.ports.Spending`. Made on the event loop that the ledger belongs to; charges on any."""
+    """`bot.ports.Spending`. Created on the ledger's event loop; charges on any."""
 
     def __init__(
         self, ledger: Ledger, prices: Prices, limits: Limits, *, clock: Callable[[], float] = time.time
     ) -> None:
-        """`clock`: seconds since 1970, the ledger's."""
+        """`clock` must be the ledger's: seconds since 1970."""
         self._ledger = ledger
         self._prices = prices
         self._limits = limits
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._settling: TaskSet[None] = TaskSet()
-        #: Set when the next request has been settled.
+        #: Set when the next request is settled.
         self._settled = asyncio.Event()
-        #: Whose limit is reached ("" is everybody's), and on which day: what was spent in a day never becomes less.
+        #: Whose limit is reached ("" is everybody's), and on which day. A day's spending never shrinks.
         self._reached: dict[str, date] = {}
 
     def check(self, user_id: str) -> None:
-        """Raise LimitReached if it is known that a person can't be served today. Asks nobody."""
+        """Raise LimitReached if it is already known that a person can't be served today. Doesn't ask the ledger."""
         for who in ("", user_id):
             if who in self._reached and self._reached[who] == self._now().date():
                 raise LimitReached(person=bool(who), seconds=self._until_midnight())
@@ -63,7 +63,7 @@ class LimitedSpending:
         deadline = self._loop.time() + LONGEST_WAIT
         while True:
             self.check(payer.user_id)
-            # Of before the verdict, which may come after midnight.
+            # Read before the verdict, which may arrive after midnight.
             today, settled = self._now().date(), self._settled
             verdict = await self._reserve(request_id, request)
             if verdict is Verdict.ADMITTED:
@@ -78,7 +78,7 @@ class LimitedSpending:
     async def _reserve(self, request_id: str, request: Metered) -> Verdict:
         try:
             return await self._ledger.reserve(request_id, request, self._limits)
-        except asyncio.CancelledError:  # it may be recorded all the same, and won't be sent
+        except asyncio.CancelledError:  # it may have been recorded, but won't be sent
             self._settle_soon(request_id, request, Usage())
             raise
 
@@ -95,7 +95,7 @@ class LimitedSpending:
         return (midnight - now).total_seconds()
 
     def cost(self, model: str, usage: Usage) -> int | None:
-        """What a request took, in billionths of a dollar; None if the model's price isn't known."""
+        """What a request cost, in billionths of a dollar; None if the model's price isn't known."""
         return self._prices.cost(model, usage)
 
     def settle(self, request_id: str, request: Metered, took: Usage) -> None:
@@ -108,7 +108,7 @@ class LimitedSpending:
     async def _settle(self, request_id: str, request: Metered, took: Usage) -> None:
         cost = self._prices.cost(request.model, took)
         try:
-            # For as long as this process lives: what stays reserved leaves no room for others until it ends.
+            # Retried for as long as this process lives: what stays reserved leaves others no room until then.
             passed = await retry_until_journal_is_back(
                 lambda: self._ledger.settle(request_id, took, cost, self._limits), patience=math.inf
             )
@@ -130,12 +130,12 @@ class LimitedSpending:
 
     async def close(self) -> None:
         """Wait for what is still to be recorded."""
-        await asyncio.sleep(0)  # what has just ended is only now about to be recorded
+        await asyncio.sleep(0)  # lets what has just ended schedule its record
         await self._settling.finish(GRACE)
 
 
 async def _wait(settled: asyncio.Event) -> None:
-    """Until a request has been settled, here or elsewhere."""
+    """Wait until a request has been settled here, or may have been elsewhere."""
     try:
         async with asyncio.timeout(LOOK_AGAIN):
             await settled.wait()
@@ -144,7 +144,7 @@ async def _wait(settled: asyncio.Event) -> None:
 
 
 class Charge:
-    """`bot.ports.Charge`: one request that was let through. `usage` is replaced as it becomes known."""
+    """`bot.ports.Charge`: one admitted request. `usage` is replaced as it becomes known."""
 
     def __init__(self, spending: LimitedSpending, request_id: str, request: Metered) -> None:
         self.usage = request.usage
@@ -165,7 +165,7 @@ class Charge:
 
 
 class FreeCharge:
-    """`bot.ports.Charge` of a request that costs nothing: notebook mode's."""
+    """`bot.ports.Charge` for notebook mode, whose requests cost nothing."""
 
     nanodollars: int | None = 0
 

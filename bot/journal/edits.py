@@ -1,4 +1,4 @@
-"""Messages that were edited on their platform: stored texts follow, and what they say now is learned."""
+"""Messages edited on their platform: stored texts follow, and the new text is learned."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,11 +16,11 @@ from bot.journal.withdrawn import was_forgotten
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
 _RECORD = sa.select(messages.c.event_id).where(messages.c.message_id == sa.bindparam("event"))
 _WAITING = sa.select(exchanges).where(exchanges.c.event_id == sa.bindparam("event"))
-# Texts are bound, never written into a statement: the first statement of its kind is kept to be used again.
+# Texts are bound, never written into a statement: statements are cached for reuse.
 _REOPEN = (
     sa.update(inbox)
     .where(inbox.c.event_id == sa.bindparam("event"))
-    # The answer in progress is one to the former text.
+    # The answer in progress is to the former text.
     .values(payload=sa.bindparam("changed"), unkept=1)
 )
 _RETELL = sa.update(turns).where(turns.c.id == sa.bindparam("turn")).values(text=sa.bindparam("changed"))
@@ -39,20 +39,20 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
     return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
 
 
-#: Words that are gone, by the mem0 user whose they were and the conversation, "" if nothing of the former text is
-#: stored: lessons that may have been shown what that taught are void all the same.
+#: Words that are gone, by mem0 user and conversation. The latter is "" if nothing of the former text is stored: lessons
+#: that may have been shown what that taught are still void.
 _Gone = dict[tuple[str, str], set[str]]
 
 
 def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
-    """Apply edits, each of another message, to stored texts; return how many rows changed.
+    """Apply edits, each of a different message, to stored texts; return how many rows changed.
 
-    A new text that may be learned is held until it is released, once what the old one taught is forgotten. What was
-    said, or is said now, while memory is paused isn't learned.
+    A new text that may be learned is held until it is released, once what the old one taught is forgotten. Nothing
+    said or edited while memory is paused is learned.
     """
     gone: _Gone = {}
     count = sum([_edit(conn, edited, gone, now) for edited in sorted(edits, key=lambda edited: edited.event.id)])
-    # For each person and conversation once, however many edits: it scans all answers there.
+    # Once per person and conversation, however many edits: it scans all answers there.
     for (user_id, conversation), words in sorted(gone.items()):
         conversations = [conversation] if conversation else []
         count += repeated_answers.forget_words(conn, frozenset(words), conversations, [user_id], now)
@@ -62,7 +62,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
     event, user_id, learn = edited.event, edited.user_id, edited.learn
     text = storable(event.text)
-    # Two processes may be notified of it at once: the second then finds what the first has written (PostgreSQL).
+    # Two processes may be notified of it concurrently: the second then finds what the first wrote (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:
@@ -70,7 +70,7 @@ def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
         reopened = conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
         if reopened:
             return reopened
-        # Answered at this very moment (PostgreSQL): what that has kept is found below.
+        # Just answered in a concurrent transaction (PostgreSQL): what that kept is found below.
     said = conn.execute(_ASKED, {"event": event.id}).mappings().first()
     count = 0
     if said is not None:

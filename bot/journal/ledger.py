@@ -1,7 +1,7 @@
 """What requests to models took: reserved before they are sent, settled when they have ended, summed up per day.
 
 All workers on one database share it. A reservation counts in full until it is settled, so that neither a burst nor a
-`kill -9` spends what nobody counts; those of a worker that has died are settled at the most that they can have taken.
+`kill -9` escapes the limits; a dead worker's are settled at the most that they can have taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ from bot.journal.usage import COUNTS, day_of
 from bot.ports import Threshold, Verdict
 from bot.usage import Limits, Metered, Purpose, Spent, Usage, UsageRow
 
-#: Operations in one transaction at most.
+#: Most operations in one transaction.
 BATCH = 256
-#: The share of a limit from which it is nearly spent.
+#: The share of a limit at which it counts as nearly spent.
 NEARLY = 0.8
 
 _OPEN_DAY = sa.text(
@@ -43,7 +43,7 @@ _DAYS = (
     .order_by(spent.c.day, spent.c.user_id)
     .with_for_update()
 )
-#: Messages that are still to be answered, and exchanges that are still to be learned. Whoever forgets them waits.
+#: Messages still to be answered and exchanges still to be learned, locked so that forgetting them waits.
 _OPEN = {
     purpose: sa.select(table.c.event_id)
     .where(table.c.event_id.in_(sa.bindparam("ids", expanding=True)))
@@ -66,7 +66,7 @@ class Reserve:
 
 @dataclass(slots=True)
 class Settle:
-    """A request that has ended; `passed` are the thresholds that were passed with it."""
+    """A request that has ended; `passed` are the thresholds that it passed."""
 
     id: str
     took: Usage
@@ -76,7 +76,7 @@ class Settle:
 
 
 class _Account(NamedTuple):
-    """A day of one mem0 user, or of everybody ("")."""
+    """One mem0 user's day, or everybody's ("")."""
 
     day: str
     user_id: str
@@ -106,13 +106,13 @@ class SqlLedger:
     async def settle(
         self, request_id: str, took: Usage, nanodollars: int | None, limits: Limits
     ) -> Sequence[Threshold]:
-        """Replace a recorded request by what it took; returns the thresholds that are passed with it."""
+        """Replace a recorded request by what it took; return the thresholds that this passes."""
         operation = Settle(request_id, took, nanodollars, limits)
         await self._batches.add(operation)
         return operation.passed
 
     async def spent_today(self, user_id: str | None = None) -> Spent:
-        """What was spent today (UTC), without what is in flight; by that person, or by everybody."""
+        """What that person, or everybody, has spent today (UTC), without what is in flight."""
         return await self._runner.read(spent_on, day_of(self._clock()), user_id or "")
 
     async def report(self, since: date, by: str) -> list[UsageRow]:
@@ -134,25 +134,25 @@ class SqlLedger:
 def apply(
     conn: sa.Connection, operations: Sequence[Reserve | Settle], worker: str, today: str
 ) -> list[Verdict | tuple[Threshold, ...]]:
-    """Settle and reserve in one transaction; return each operation's outcome. What has ended makes room first."""
+    """Settle, which makes room, then reserve, in one transaction; return each operation's outcome."""
     ended = [operation for operation in operations if isinstance(operation, Settle)]
-    over = {operation.id for operation in ended}  # given up before it was recorded
-    begun = [operation for operation in operations if isinstance(operation, Reserve) and operation.id not in over]
-    forgotten = _forgotten(conn, [operation.request for operation in begun])
-    # One that isn't there was settled when this worker was taken for dead.
+    over = {operation.id for operation in ended}  # also those given up before they were recorded
+    starting = [operation for operation in operations if isinstance(operation, Reserve) and operation.id not in over]
+    forgotten = _forgotten(conn, [operation.request for operation in starting])
+    # A missing one was settled when this worker was presumed dead.
     found = {row["id"]: row for row in _released(conn, [operation.id for operation in ended])}
     balances = _balances(
         conn,
         {_Account(row["day"], user_id) for row in found.values() for user_id in ("", row["user_id"])}
-        | {_Account(today, user_id) for operation in begun for user_id in ("", operation.request.payer.user_id)},
+        | {_Account(today, user_id) for operation in starting for user_id in ("", operation.request.payer.user_id)},
     )
     passed = {
         operation.id: _settle(balances, found[operation.id], operation) for operation in ended if operation.id in found
     }
-    verdicts = {operation.id: _reserve(balances, operation, today) for operation in begun}
-    admitted = [operation for operation in begun if verdicts[operation.id] is Verdict.ADMITTED]
+    verdicts = {operation.id: _reserve(balances, operation, today) for operation in starting}
+    admitted = [operation for operation in starting if verdicts[operation.id] is Verdict.ADMITTED]
     _write(conn, balances)
-    usage.count(conn, [(found[each.id], each.took, each.nanodollars) for each in ended if each.id in found])
+    usage.count(conn, [(found[settle.id], settle.took, settle.nanodollars) for settle in ended if settle.id in found])
     if admitted:
         conn.execute(_RESERVE, [_reservation(operation, worker, today, forgotten) for operation in admitted])
     return [
@@ -162,17 +162,17 @@ def apply(
 
 
 def _forgotten(conn: sa.Connection, requests: Sequence[Metered]) -> set[str]:
-    """The messages that are forgotten of those that requests are for."""
+    """Of the messages that requests are for, those that are forgotten."""
     found = set()
-    for purpose, of_those in _OPEN.items():
+    for purpose, still_open in _OPEN.items():
         ids = {request.payer.event_id for request in requests if request.purpose is purpose and request.payer.event_id}
         if ids:
-            found |= ids - set(conn.scalars(of_those, {"ids": sorted(ids)}))
+            found |= ids - set(conn.scalars(still_open, {"ids": sorted(ids)}))
     return found
 
 
 def settle_orphans(conn: sa.Connection) -> int:
-    """Settle the reservations of workers that are gone at the most they can have taken; return how many there were."""
+    """Settle dead workers' reservations at the most that they can have taken; return how many there were."""
     rows = _released(conn, list(conn.scalars(_ORPHANS)))
     balances = _balances(conn, {_Account(row["day"], user_id) for row in rows for user_id in ("", row["user_id"])})
     counted = []
@@ -198,7 +198,7 @@ def _released(conn: sa.Connection, ids: list[str]) -> list[sa.RowMapping]:
 
 
 def _balances(conn: sa.Connection, accounts: set[_Account]) -> dict[_Account, _Balance]:
-    """The balances, their rows locked in one order, so that no two workers wait for each other."""
+    """The balances, their rows locked in a fixed order so that workers can't deadlock."""
     if not accounts:
         return {}
     ordered = sorted(accounts)

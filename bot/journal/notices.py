@@ -1,4 +1,4 @@
-"""When a person was last told something that is said now and then only."""
+"""When a person last got a notice that is given only now and then."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from bot.journal.runner import Runner
 from bot.journal.tables import notices
 
-#: Seconds after which a notice is due again at the latest, whatever it is: then its row goes.
+#: Seconds after which any notice is due again at the latest, so that its row can go.
 LONGEST = 24 * 3600.0
 
 _FIRST = sa.text(
     "INSERT INTO notices (kind, key, at) VALUES (:kind, :key, :now) ON CONFLICT (kind, key) DO UPDATE SET at = :now"
-    # A time yet to come was noted before the clock was set back.
+    # A time in the future was noted before the clock was set back.
     " WHERE notices.at <= :now - :seconds OR notices.at > :now"
 )
 
@@ -30,7 +30,7 @@ class SqlNotices:
 
 
 def first(conn: sa.Connection, kind: str, key: str, seconds: float, now: float) -> bool:
-    """Whether a notice is due; then it counts as given."""
+    """Whether a notice is due; if so, it counts as given."""
     return bool(conn.execute(_FIRST, {"kind": kind, "key": key, "seconds": seconds, "now": now}).rowcount)
 
 

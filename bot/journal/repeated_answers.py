@@ -1,7 +1,7 @@
-"""Answers that may repeat what is being forgotten: recognised by the words that they share with it.
+"""Answers that may repeat what is being forgotten, recognised by the words that they share with it.
 
-Each answer is given with memories and recent turns in the prompt, so that what is erased may be in answers to other
-messages, too: to the same person anywhere, and to anybody in the same conversation.
+Prompts hold memories and recent turns, so what is erased may also be in answers to other messages: to the same person
+anywhere, and to anybody in the same conversation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from bot.text import keywords
 
 
 class Erased(NamedTuple):
-    """What is forgotten, as texts, and the conversations that it was part of."""
+    """The texts that are forgotten, and the conversations that they were part of."""
 
     texts: list[str]
     conversations: list[str]
@@ -24,7 +24,7 @@ class Erased(NamedTuple):
 def erased(
     conn: sa.Connection, said: sa.ColumnElement[bool], waiting: sa.ColumnElement[bool], *, answers: bool = False
 ) -> Erased:
-    """What people said in these turns and exchanges (and with `answers`, what they were answered), before they go."""
+    """What people said in these turns and exchanges, and with `answers` the replies, read before they go."""
     columns = (exchanges.c.text, exchanges.c.answer, exchanges.c.conversation)
     recent = conn.execute(sa.select(turns.c.text, turns.c.author, turns.c.conversation).where(said)).all()
     unlearned = conn.execute(sa.select(*columns).where(waiting)).all()
@@ -35,7 +35,7 @@ def erased(
 
 
 def owned(column: sa.ColumnElement[str], user_id: str) -> sa.ColumnElement[bool]:
-    """Whether an account has the memories of that mem0 user."""
+    """Whether an account shares that mem0 user's memories."""
     linked = sa.select(links.c.person_key).where(links.c.user_id == user_id)
     return sa.or_(column == user_id, column.in_(linked))
 
@@ -43,8 +43,8 @@ def owned(column: sa.ColumnElement[str], user_id: str) -> sa.ColumnElement[bool]
 def forget(conn: sa.Connection, gone: Erased, users: Sequence[str], now: float) -> int:
     """Erase the answers that may repeat what is gone; return how many rows were touched.
 
-    `users` are the mem0 users whose it was. An answer that is still being given is not kept, and a lesson of theirs
-    in progress, which may have been shown what is gone, is void and begun anew.
+    `users` are the mem0 users it belonged to. An answer in progress won't be kept, and a lesson of theirs in
+    progress, which may have been shown what is gone, is void and starts over.
     """
     return forget_words(conn, _words(gone.texts), gone.conversations, users, now)
 
@@ -53,7 +53,7 @@ def forget_words(
     conn: sa.Connection, gone: frozenset[str], conversations: Sequence[str], users: Sequence[str], now: float
 ) -> int:
     """As `forget`, for the words of what is gone."""
-    # First of all: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
+    # First: PostgreSQL waits here for an answer that is about to be committed, which is then found below.
     theirs = (owned(inbox.c.person_key, user) for user in users)
     being_answered = sa.or_(inbox.c.conversation.in_(conversations), *theirs)
     conn.execute(sa.update(inbox).where(being_answered).values(unkept=1))
@@ -67,10 +67,10 @@ def forget_words(
     answers = sa.select(turns.c.id, turns.c.text).where(near(turns), turns.c.author == "assistant")
     repeated = [turn_id for turn_id, text in conn.execute(answers).all() if repeats(text)]
     count = conn.execute(sa.delete(turns).where(turns.c.id.in_(repeated))).rowcount if repeated else 0
-    # Locked (PostgreSQL): one that is learned, or forgotten, at this very moment must not be rewritten.
+    # Locked (PostgreSQL): one that is being learned or forgotten right now must not be rewritten.
     waiting = sa.select(exchanges).where(near(exchanges)).order_by(exchanges.c.id).with_for_update()
     for row in conn.execute(waiting).mappings().all():
-        # It stays claimed by the process that is learning it: another would begin before that one has cleaned up.
+        # It stays claimed by the process that is learning it: another would start before that one has cleaned up.
         if repeats(row["answer"]):
             renew(conn, row, now, claimed_by=row["claimed_by"], answer="")
             count += 1
@@ -81,7 +81,7 @@ def forget_words(
 
 
 def words(former: str, now: str = "") -> frozenset[str]:
-    """The words of a text that are not in the one that took its place."""
+    """The words of a text that its replacement lacks."""
     return _words([former]) - _words([now])
 
 

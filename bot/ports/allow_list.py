@@ -1,4 +1,4 @@
-"""Allow-lists: settings that name whom the bot serves, and where. What none of them names is all served."""
+"""Allow-lists: settings that name whom the bot serves, and where. An empty list restricts nothing."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _SEPARATORS = re.compile(r"[,\s]+")
 
 
 def split(value: str | None) -> list[str]:
-    """What a list holds, separated by commas or white space."""
+    """A list's entries, separated by commas or white space."""
     return [word for word in _SEPARATORS.split(value or "") if word]
 
 
@@ -23,7 +23,8 @@ class AllowList:
         setting: The settings field.
         form: The pattern of an id.
         ids: What the ids are, with an example.
-        of: What of a place is listed, such as its workspace; None where the list doesn't apply, as in direct messages.
+        of: The id to look up for a place, such as its workspace's; None where the list doesn't apply, as in direct
+            messages.
     """
 
     setting: str
@@ -32,15 +33,15 @@ class AllowList:
     of: Callable[[Place], str | None]
 
     def covers(self, place: Place, listed: frozenset[str]) -> bool:
-        """Whether a place is served where these ids are listed."""
-        one = self.of(place)
-        return not listed or one is None or one in listed
+        """Whether a place is served if these ids are listed."""
+        place_id = self.of(place)
+        return not listed or place_id is None or place_id in listed
 
     def listed(self, settings: Settings) -> frozenset[str]:
-        """The ids that are set; none is all. Raises SettingsError if something else is."""
+        """The ids that are set; none means all. Raises SettingsError for anything that isn't an id."""
         value: str | None = getattr(settings, self.setting)
         listed = split(value)
-        # Set, but to nothing: that this would mean everybody is hardly what was wanted.
+        # A list that is set but holds nothing is hardly meant to serve everybody.
         if value and not (listed and all(self.form.fullmatch(word) for word in listed)):
             raise SettingsError(f"{self.setting.upper()}: must be {self.ids}, separated by commas or spaces")
         return frozenset(listed)

@@ -1,4 +1,4 @@
-"""What requests to models cost: counted, and bounded before they are sent."""
+"""What requests to models cost: bounded before they are sent, and counted."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +19,7 @@ class Verdict(Enum):
 
 
 class Threshold(Enum):
-    """A mark that what was spent in a day has just passed: 80 % of a limit, or all of it."""
+    """A mark that the day's spending has just passed: 80 % of a limit, or all of it."""
 
     DAY_NEARLY_SPENT = "80 % of the day's limit is spent"
     DAY_SPENT = "the day's limit is spent"
@@ -33,40 +33,40 @@ class Ledger(Protocol):
     async def reserve(self, request_id: str, request: Metered, limits: Limits) -> Verdict:
         """Record a request that is about to be sent, with the most it can take, if the day's limits leave room.
 
-        Nothing is recorded unless it is admitted. Recorded requests of a process that dies count in full.
+        Nothing is recorded unless it is admitted. If a process dies, its recorded requests count in full.
         """
         ...
 
     async def settle(
         self, request_id: str, usage: Usage, nanodollars: int | None, limits: Limits
     ) -> Sequence[Threshold]:
-        """Replace a recorded request by what it took; returns the thresholds that are passed with it."""
+        """Replace a recorded request by what it took; return the thresholds that this passes."""
         ...
 
     async def spent_today(self, user_id: str | None = None) -> Spent:
-        """What was spent today (UTC), without what is in flight; by that person, or by everybody."""
+        """What that person, or everybody, has spent today (UTC), without what is in flight."""
         ...
 
     async def report(self, since: date, by: str) -> list[UsageRow]:
         """What was used from that day on, by `day`, `workspace`, `model`, `person` or `purpose`, in order of the key.
 
-        What can't be ascribed any more (its person or workspace was erased) is under the key "".
+        What can no longer be attributed, since its person or workspace was erased, is under the key "".
         """
         ...
 
 
 class Notices(Protocol):
-    """Sentences that a person is told now and then, and not each time."""
+    """Notices that a person gets now and then rather than every time."""
 
     async def first(self, kind: str, key: str, seconds: float) -> bool:
-        """Whether a notice of that kind is due for `key`: True once in so many seconds, in whichever process."""
+        """Whether a notice of that kind is due for `key`: True once in so many seconds, across all processes."""
         ...
 
 
 class Charge(Protocol):
-    """A request that was let through, as an asynchronous context manager: what it took is counted when it ends.
+    """An admitted request, as an asynchronous context manager: what it took is counted on exit.
 
-    `usage` is the most that the request can take, until its sender knows better and replaces it.
+    `usage` is the most that the request can take until its sender knows better and replaces it.
     """
 
     usage: Usage
@@ -82,16 +82,16 @@ class Charge(Protocol):
 
 
 class Spending(Protocol):
-    """Lets requests through within the day's limits."""
+    """Admits requests within the day's limits."""
 
     def check(self, user_id: str) -> None:
-        """Raise LimitReached if it is known that a person can't be served today. Asks nobody."""
+        """Raise LimitReached if it is already known that a person can't be served today. Doesn't ask the ledger."""
         ...
 
     async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> Charge:
-        """Reserve what a request may take at most, before it is sent. Raises LimitReached where the limit is used up.
+        """Reserve what a request may take at most, before it is sent. Raises LimitReached if the limit is used up.
 
-        May wait for requests in flight where these may leave enough. Can be called on any event loop. Raises
+        May wait for requests in flight that could leave enough. Can be called on any event loop. Raises
         JournalUnavailable if it can't be recorded.
         """
         ...
