@@ -33,6 +33,8 @@ class MessageEvent:
             stored.
         addressed: Whether it speaks to the bot; False for what follows in a thread that the bot takes part in. Never
             stored.
+        confidential: Whether it is asked and answered between the person and the bot alone, wherever that is, about
+            what is `forwarded`: recalled as in a direct message, in one attempt, and recorded nowhere.
     """
 
     id: str
@@ -51,6 +53,7 @@ class MessageEvent:
     given: Place | None = None
     stranger: bool = False
     addressed: bool = True
+    confidential: bool = False
 
     @property
     def blank(self) -> bool:
@@ -66,6 +69,8 @@ class MessageEvent:
     @property
     def recallable(self) -> frozenset[str] | None:
         """The scopes that may be recalled for its answer (`Place.recallable`), both when it was asked and now."""
+        if self.confidential:
+            return None
         asked = self.place.recallable
         now = asked if self.given is None else self.given.recallable
         if asked is None or now is None:

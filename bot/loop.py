@@ -33,6 +33,7 @@ from bot.ports import (
     Notices,
     Notify,
     Pauses,
+    PlatformRefused,
     ReplyHandle,
     Spending,
     Turns,
@@ -132,6 +133,9 @@ class MemoryBot:
 
     async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
         """Answer one message, once. Failures are logged without its text, and the person is told."""
+        if event.confidential:
+            await self._answer_confidentially(event, reply)
+            return
         try:
             if not admitted and not await self.admit(event):
                 return
@@ -149,6 +153,29 @@ class MemoryBot:
             await whisper(event, reply, SORRY)
             return
         await self._retries.attempt(event, 0, reply, partial(self._answer, event, conversation, reply))
+
+    async def _answer_confidentially(self, event: MessageEvent, reply: ReplyHandle) -> None:
+        """Answer what is recorded nowhere, in one attempt; whatever prevents that is said each time."""
+        try:
+            if not self._door.lets_in(event):
+                sentence = ELSEWHERE
+            elif not self._allowance.spend(event.person.key, event.at):
+                sentence = TOO_MUCH
+            else:
+                begun = asyncio.get_running_loop().time()
+                async with self._slots.taken(event.person.key):
+                    await self._answer_now(event, "", reply, begun)
+                return
+        except LimitReached as exc:
+            log.info("%s: not answered: %s", event.id, exc)
+            sentence = exc.sentence
+        except PlatformRefused as exc:
+            log.warning("%s: the platform refuses the answer for good: %s", event.id, exc.code)
+            sentence = exc.sentence
+        except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other
+            log.error("%s: failed: %s", event.id, describe(exc))
+            sentence = SORRY
+        await whisper(event, reply, sentence)
 
     async def resume(
         self, event: MessageEvent, conversation: str, attempts: int, make: Callable[[MessageEvent], ReplyHandle]
@@ -205,7 +232,7 @@ class MemoryBot:
 
     async def _answer_now(self, event: MessageEvent, conversation: str, reply: ReplyHandle, begun: float) -> bool:
         """Recall, ask, reply, write down. Raises LimitReached, with nothing shown, if nothing more may be spent."""
-        again = self._retries.allowed(event)
+        again = not event.confidential and self._retries.allowed(event)
         async with reply.working():
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
@@ -235,9 +262,10 @@ class MemoryBot:
                 message_ids = await reply.stream(snapshots)
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
-        await self._drop_refused(event, conversation, answer)
-        read = others(nearby, event.person.key) if answer.omitted is Omitted.NOTHING else ()
-        await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
+        if not event.confidential:
+            await self._drop_refused(event, conversation, answer)
+            read = others(nearby, event.person.key) if answer.omitted is Omitted.NOTHING else ()
+            await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
         _log_answer(event, answer, len(memories), begun)
         return True
 
@@ -300,7 +328,7 @@ class MemoryBot:
 
     def _reads_around(self, event: MessageEvent) -> bool:
         """Whether an answer may be given with what others say around the question."""
-        return self._context > 0 and event.place.audience is not Audience.PRIVATE
+        return self._context > 0 and event.place.audience is not Audience.PRIVATE and not event.confidential
 
     async def _around(self, event: MessageEvent, reply: ReplyHandle) -> tuple[Nearby, ...]:
         """What stands around the question on its platform and isn't among the turns; empty if that can't be told."""
@@ -315,7 +343,8 @@ class MemoryBot:
             return ()
 
     async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
-        query = prompt.message_text(event)
+        # Hosted mem0 records what is searched for.
+        query = event.text if event.confidential else prompt.message_text(event)
         context = [turn.text for turn in turns[-CONTEXT:]]
         try:
             memories = await self._memory.recall(user_id, event.recallable, query, context, event.at)

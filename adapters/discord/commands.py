@@ -1,10 +1,11 @@
-"""The slash commands, for servers and people who install the app, in any channel or DM."""
+"""The slash commands and *Ask about this*, for servers and people who install the app, in any channel or DM."""
 
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from adapters.discord.asking import NAME
 from adapters.discord.interactions import Interactions
 from adapters.discord.text import LIMIT
 from bot.commands.registry import COMMANDS, Command
@@ -13,9 +14,27 @@ Group = Any  # a type parameter of discord.py's callbacks
 
 
 def add_commands(tree: app_commands.CommandTree[discord.AutoShardedClient], interactions: Interactions) -> None:
-    """Add the registry's commands to the tree; each passes its argument to `interactions`."""
+    """Add the registry's commands to the tree, and the one in the menu of every message."""
     for command in COMMANDS:
         tree.add_command(_made(command, interactions))
+    tree.add_command(_message_command(interactions))
+
+
+def _message_command(interactions: Interactions) -> app_commands.ContextMenu:
+    async def choose(interaction: discord.Interaction, message: discord.Message) -> None:
+        await interactions.asking.choose(interaction, message)
+
+    return app_commands.ContextMenu(
+        name=NAME, callback=choose, allowed_installs=_everybody(), allowed_contexts=_everywhere()
+    )
+
+
+def _everybody() -> app_commands.AppInstallationType:
+    return app_commands.AppInstallationType(guild=True, user=True)
+
+
+def _everywhere() -> app_commands.AppCommandContext:
+    return app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 
 
 def _made(command: Command, interactions: Interactions) -> app_commands.Command[Group, Any, None]:
@@ -41,6 +60,6 @@ def _made(command: Command, interactions: Interactions) -> app_commands.Command[
             async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
                 return await interactions.suggest(interaction, command.name, typed)
 
-    made.allowed_installs = app_commands.AppInstallationType(guild=True, user=True)
-    made.allowed_contexts = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+    made.allowed_installs = _everybody()
+    made.allowed_contexts = _everywhere()
     return made

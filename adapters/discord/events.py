@@ -1,6 +1,7 @@
 """Parses Discord's messages and places into the bot's values. A message not for the bot is None."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import discord
 
@@ -81,16 +82,39 @@ def _original(message: discord.Message) -> discord.Message | None:
 def message_text(message: discord.Message, content: str, me: int) -> str:
     """The text of a message with that content, and its poll, as people read them."""
     role = message.guild.self_role if message.guild else None
-    parts = [_resolved(message, without_mention(content, me, role.id if role else None))]
-    if message.poll is not None:
-        choices = "\n".join(f"- {clean(answer.text or '')}" for answer in message.poll.answers)
-        parts.append(f"Poll: {clean(message.poll.question or '')}\n{choices}")
+    parts = [_resolved(message, without_mention(content, me, role.id if role else None)), _poll(message)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _resolved(message: discord.Message, text: str) -> str:
+def chosen(message: discord.Message, reader: discord.abc.User, me: int) -> str:
+    """The text of a message that `reader` asks about, whoever wrote it; empty if nothing in it can be read.
+
+    It begins with who wrote it and when; of files it has the names.
+    """
+    parts = [_resolved(message, message.content, reader), *_shown(message.components), _poll(message)]
+    parts += [f"(A file: {clean(file.filename)})" for file in message.attachments]
+    parts += [f'(A sticker: "{clean(sticker.name)}")' for sticker in message.stickers]
+    parts += [f"(Forwarded:)\n{text}" if message.message_snapshots else text for text in _forwarded(message, reader)]
+    text = "\n".join(_cut(parts, FORWARDED))
+    if not text:
+        return ""
+    author = "you" if message.author.id == me else one_line(clean(message.author.display_name))
+    if message.author.id == reader.id:
+        author += " (who asks)"
+    return f"{author}, {message.created_at:%Y-%m-%d %H:%M} UTC:\n{text}"
+
+
+def _poll(message: discord.Message) -> str:
+    if message.poll is None:
+        return ""
+    choices = "\n".join(f"- {clean(answer.text or '')}" for answer in message.poll.answers)
+    return f"Poll: {clean(message.poll.question or '')}\n{choices}"
+
+
+def _resolved(message: discord.Message, text: str, reader: discord.abc.User | None = None) -> str:
+    """A message's text as people read it; `reader` is who may read it, if not its author."""
     names = {user.id: one_line(clean(user.display_name)) for user in message.mentions}
-    return resolved(text, names, message.guild, message.author, message.channel)
+    return resolved(text, names, message.guild, reader or message.author, message.channel)
 
 
 def _notice(message: discord.Message, *, shown: bool) -> str:
@@ -106,10 +130,10 @@ def _notice(message: discord.Message, *, shown: bool) -> str:
     return HELLO if clean(message.content).strip() else NOTHING
 
 
-def _forwarded(message: discord.Message) -> Iterator[str]:
+def _forwarded(message: discord.Message, reader: discord.abc.User | None = None) -> Iterator[str]:
     """Texts in a message that somebody else wrote: forwarded messages, and embeds if there is nothing else."""
     for snapshot in message.message_snapshots:
-        parts = [_resolved(message, clean(snapshot.content)), *_shown(snapshot.components)]
+        parts = [_resolved(message, clean(snapshot.content), reader), *_shown(snapshot.components)]
         if not any(parts):
             parts = [_embedded(embed) for embed in snapshot.embeds]
         parts += [f"(A file: {clean(file.filename)})" for file in snapshot.attachments]
@@ -186,6 +210,13 @@ def place(channel: object, guild: discord.Guild | None) -> Place:
         _audience(channel),
         f"#{clean(name)}" if name else "",
     )
+
+
+def place_of(interaction: discord.Interaction) -> Place:
+    """Where a command, button or form was used."""
+    where = place(interaction.channel, interaction.guild)
+    # A DM or group between people, reached through a user's own installation of the app: not a DM with the bot.
+    return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
 
 
 def _direct(channel: object) -> bool:

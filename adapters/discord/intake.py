@@ -12,6 +12,7 @@ import discord
 from cachetools import LRUCache
 
 from adapters.discord import around, paste
+from adapters.discord.asking import Asking
 from adapters.discord.catch_up import CatchUp
 from adapters.discord.compare import Comparison
 from adapters.discord.events import place, written
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that work in flight gets when stopping, and then to be cancelled.
-STOP_SECONDS = 20.0
+#: Seconds that work in flight gets to be cancelled, once its time to finish is over.
 CLOSE_SECONDS = 3.0
 #: Seconds for Discord to say who can read a channel, before an answer is retried there.
 RENEW_SECONDS = 3.0
@@ -79,7 +79,7 @@ class Intake:
         #: Messages, by channel, that wait for a request about them: later ones aren't admitted before them.
         self._fetching: dict[int, asyncio.Task[MessageEvent | None]] = {}
         self.ready = asyncio.Event()
-        self.interactions = Interactions(core, self.track)
+        self.interactions = Interactions(core, Asking(core, online, self._members, pace, self.track), self.track)
         channels = Channels(online, pace)
         self._followups = Followups(channels, readable=readable)
         comparison = Comparison(channels, partial(self.edited, known=True), self.deleted)
@@ -102,7 +102,7 @@ class Intake:
         self._stopping = True
         self.catch_up.stop()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=self._pace.stop)
             for task in late:
                 task.cancel()
             if late:

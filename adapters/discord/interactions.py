@@ -3,20 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any, cast
 
 import discord
 from discord import app_commands
 
-from adapters.discord.events import person, place
+from adapters.discord.asking import Asking
+from adapters.discord.events import person, place_of
 from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, SILENT
 from adapters.discord.refusals import (
-    ALREADY_ACKNOWLEDGED,
+    OVER,
     REFUSALS,
     UNKNOWN,
-    UNKNOWN_INTERACTION,
     UNKNOWN_MESSAGE,
     is_transient,
     reason,
@@ -24,7 +23,6 @@ from adapters.discord.refusals import (
 from adapters.discord.views import Kind, attachment, filled_in, layout, modal, plain
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
-from bot.model import Audience, Place
 from bot.ports import Core
 from bot.text.clean import clean
 from bot.views import File, Form, View
@@ -37,9 +35,6 @@ NOT_HANDED_OVER = (
     "Discord doesn't take the file here. Please ask me for it in a direct message, or ask whoever runs me."
 )
 
-#: Error codes of interactions that can't be answered: they expired, or another process has answered them.
-_OVER = frozenset({UNKNOWN_INTERACTION, 10015, ALREADY_ACKNOWLEDGED, 50027})
-
 _CHOICES = 25
 _CHOICE_LENGTH = 100
 #: Discord allows 3 seconds for autocompletion, and for opening a form.
@@ -49,8 +44,12 @@ _ANSWER_SECONDS = 2.5
 class Interactions:
     """Answers interactions, each in `track`, which ignores them once the bot is stopping. Always about the caller."""
 
-    def __init__(self, core: Core, track: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]) -> None:
+    def __init__(
+        self, core: Core, asking: Asking, track: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
+    ) -> None:
+        """`asking` answers questions about chosen messages."""
         self._core = core
+        self.asking = asking
         self._track = track
 
     async def command(self, interaction: discord.Interaction, name: str, argument: str) -> None:
@@ -70,6 +69,8 @@ class Interactions:
         action = custom_id.removeprefix(kind or "")
         if interaction.type is discord.InteractionType.modal_submit and kind is Kind.FORM:
             await self._submit(interaction, action, filled_in(data.get("components")))
+        elif interaction.type is discord.InteractionType.modal_submit and kind is Kind.QUESTION:
+            await self.asking.ask(interaction, action, filled_in(data.get("components")))
         elif interaction.type is discord.InteractionType.component and kind is Kind.OPEN_FORM:
             await self._open_form(interaction, action)
         elif interaction.type is discord.InteractionType.component and kind is Kind.MENU:
@@ -100,7 +101,7 @@ class Interactions:
         async def run() -> View:
             await interaction.response.defer()
             return await self._core.interactions.on_submit(
-                SubmitEvent(person(interaction.user), _place(interaction), action, text, interaction.created_at)
+                SubmitEvent(person(interaction.user), place_of(interaction), action, text, interaction.created_at)
             )
 
         await self._track(_show(interaction, run))
@@ -117,20 +118,14 @@ class Interactions:
         return [app_commands.Choice(name=text, value=text) for text in texts if text][:_CHOICES]
 
 
-def _place(interaction: discord.Interaction) -> Place:
-    where = place(interaction.channel, interaction.guild)
-    # A DM or group between people, reached through a user's own installation of the app: not a DM with the bot.
-    return replace(where, audience=Audience.MEMBERS, name="") if interaction.context.private_channel else where
-
-
 def _command(interaction: discord.Interaction, name: str, argument: str) -> CommandEvent:
     user, words = interaction.user, clean(argument).strip()
     called = clean(f"{user.display_name} (@{user.name})")
-    return CommandEvent(person(user), _place(interaction), name, words, interaction.created_at, called)
+    return CommandEvent(person(user), place_of(interaction), name, words, interaction.created_at, called)
 
 
 def _pressed(interaction: discord.Interaction, action: str) -> PressEvent:
-    return PressEvent(person(interaction.user), _place(interaction), action, interaction.created_at)
+    return PressEvent(person(interaction.user), place_of(interaction), action, interaction.created_at)
 
 
 async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[View | None]]) -> None:
@@ -142,7 +137,7 @@ async def _show(interaction: discord.Interaction, run: Callable[[], Awaitable[Vi
         if view.file:
             await _hand_over(interaction, view.file)
     except discord.HTTPException as exc:
-        if exc.code in _OVER:
+        if exc.code in OVER:
             log.warning("discord: interaction %d expired: %s", interaction.id, reason(exc))
             return
         log.error("discord: interaction %d: response refused: %s", interaction.id, reason(exc))
@@ -159,7 +154,7 @@ async def _put(interaction: discord.Interaction, view: View) -> None:
         # Clear the content: an earlier version of the bot may have written some into this message.
         await interaction.edit_original_response(content=None, view=layout(view), allowed_mentions=SILENT)
     except discord.HTTPException as exc:
-        if is_transient(exc) or exc.code in _OVER:
+        if is_transient(exc) or exc.code in OVER:
             raise
         log.warning("discord: interaction %d: view refused: %s", interaction.id, reason(exc))
         if exc.code == UNKNOWN_MESSAGE:  # the caller has dismissed it
@@ -173,7 +168,7 @@ async def _hand_over(interaction: discord.Interaction, file: File) -> None:
     try:
         await interaction.followup.send(file=attachment(file), ephemeral=True, allowed_mentions=SILENT)
     except discord.HTTPException as exc:
-        if exc.code in _OVER:
+        if exc.code in OVER:
             raise
         log.error(
             "discord: interaction %d: file of %d bytes refused: %s",

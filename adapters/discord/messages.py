@@ -48,6 +48,8 @@ class Pace:
 
     `turn` is how long a message waits at most for its channel's backlog, and the backlog for the other channels: a busy
     channel's day, or a thousand channels, take minutes. `channel` is the window of Discord's limit per channel.
+    `interaction` is how long an interaction's answer may take, for which Discord allows a quarter of an hour; `form`
+    how long a form for a question about a message may stay open; `stop` what work in flight gets when stopping.
     """
 
     first: float = 0.25
@@ -56,6 +58,9 @@ class Pace:
     retry: float = 0.5
     turn: float = 15.0
     channel: float = 5.0
+    interaction: float = 840.0
+    form: float = 900.0
+    stop: float = 20.0
 
 
 @dataclass(slots=True)

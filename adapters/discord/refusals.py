@@ -19,6 +19,8 @@ UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 MISSING_PERMISSIONS = 50013
+#: Codes of interactions that can't be answered: they expired, or another process has answered them.
+OVER = frozenset({UNKNOWN_INTERACTION, 10015, ALREADY_ACKNOWLEDGED, 50027})
 #: Codes saying that a channel, or its guild, no longer exists.
 GONE = frozenset({UNKNOWN_CHANNEL, 10004})
 #: Codes saying that a channel doesn't accept replies, since the bot may not read its history.

@@ -28,6 +28,9 @@ _CHOICE_LABEL = 100
 _PLACEHOLDER = 150
 _FORM_LABEL = 45
 _FORM_TEXT = 4000
+#: The form for a question: its title and its field's label, and the question's length.
+_QUESTION = ("Ask about this", "Your question (may be left empty)")
+_QUESTION_LENGTH = 2000
 #: Lengths in characters: of an item's text, before links are dropped instead; of a title shown large; of a footer and
 #: of a note.
 _NARROWEST = 40
@@ -43,6 +46,7 @@ class Kind(StrEnum):
     OPEN_FORM = "a:"
     MENU = "menu"
     FORM = "f:"
+    QUESTION = "q:"
 
 
 def layout(view: View) -> discord.ui.LayoutView:
@@ -136,14 +140,24 @@ def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":
 
 def modal(form: Form) -> discord.ui.Modal:
     """A form with one multi-line field, stopped like a view's components."""
+    return _modal(Kind.FORM, form)
+
+
+def question_form(key: str) -> discord.ui.Modal:
+    """The form for a question about a chosen message; the question may be left out."""
+    return _modal(Kind.QUESTION, Form(*_QUESTION, "", key, _QUESTION_LENGTH), required=False)
+
+
+def _modal(kind: Kind, form: Form, *, required: bool = True) -> discord.ui.Modal:
     limit = max(1, min(form.limit, _FORM_TEXT))
     field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
         custom_id="text",
         style=discord.TextStyle.paragraph,
         default=shorten(clean(form.value), limit) or None,
         max_length=limit,
+        required=required,
     )
-    shown = discord.ui.Modal(title=_short(form.title, _FORM_LABEL), custom_id=Kind.FORM + form.action)
+    shown = discord.ui.Modal(title=_short(form.title, _FORM_LABEL), custom_id=kind + form.action)
     shown.add_item(discord.ui.Label(text=_short(form.label, _FORM_LABEL), component=field))
     shown.stop()
     return shown

@@ -26,6 +26,7 @@ class FakeDiscord(People):
         typing: Channel ids in which the bot showed typing, in order.
         commands: What the bot registered.
         rest_failures: Statuses to answer the next requests to channels with (0: as usual); 429 asks to wait 0.05 s.
+        webhook_failures: The same for the next requests that show something of an interaction's answer.
         lost_answers: How many of the next messages sent are kept, and their sender is told of a failure (503).
         unreachable: While true, REST drops every connection.
         forbidden: Channel ids in which the bot may neither read the history nor write.
@@ -34,8 +35,8 @@ class FakeDiscord(People):
         filters: Words that no message may contain, each with the status and code that refuse it.
         pages: Whether something in between answers requests to channels with a page of its own (403).
         closed: Names of people who take no direct messages of the bot's.
-        refuses: Of "send", "reply", "edit", "delete", "typing", "callback", "edit original", "follow up", "file"
-            those that are refused, with status and code; 429 asks to wait 50 minutes.
+        refuses: Of "send", "reply", "edit", "delete", "typing", "callback", "edit original", "follow up",
+            "edit follow up", "file" those that are refused, with status and code; 429 asks to wait 50 minutes.
         member_failures: Statuses to answer the next questions about a server's members with (0: as usual).
         limits: The rate limits that are kept, if any are.
         unlisted: Ids of messages that histories leave out.
@@ -57,6 +58,7 @@ class FakeDiscord(People):
         self.typing: list[str] = []
         self.commands: list[Payload] = []
         self.rest_failures: list[int] = []
+        self.webhook_failures: list[int] = []
         self.lost_answers = 0
         self.unreachable = False
         self.forbidden: set[str] = set()

@@ -1,5 +1,6 @@
 """What the fake Discord keeps: accounts, servers, channels, and interactions as their caller sees them."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -94,7 +95,8 @@ class Channel:
 class Interaction:
     """A command, press, form or autocompletion as its user sees it: what was shown, to whom, with what buttons.
 
-    `files` are those of the further messages, by name.
+    `files` are those of the further messages, by name; `further` are these, as they are now, by id. `begun` and
+    `taken` say when it was sent, and when it was answered first.
     """
 
     id: str
@@ -104,6 +106,9 @@ class Interaction:
     followups: list[Payload] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     shown: Payload | None = None
+    further: dict[str, Payload] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+    taken: float | None = None
 
     @property
     def ephemeral(self) -> bool:
@@ -116,6 +121,11 @@ class Interaction:
         shown = self.shown or {}
         texts = [part["content"] for part in shown.get("components") or [] if part["type"] == TEXT]
         return "\n".join(texts) or str(shown.get("content") or "")
+
+    @property
+    def parts(self) -> list[str]:
+        """The texts of the answer and of the further messages, as they are now."""
+        return [self.content, *(str(message["content"]) for message in self.further.values())]
 
     @property
     def buttons(self) -> dict[str, str]:

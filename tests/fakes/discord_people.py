@@ -128,6 +128,20 @@ class People(Answers):
         values = [{"name": key, "type": 3, "value": value} for key, value in (options or {}).items()]
         return await self.interact(2, user, channel, {"id": "1", "name": name, "type": 1, "options": values})
 
+    async def choose_message(self, user: str, message: Payload, channel: Channel, command: str) -> Interaction:
+        """Use a command of a message's menu (*Apps*); Discord sends the message with it, whole."""
+        data: Payload = {"id": "1", "name": command, "type": 3, "target_id": message["id"]}
+        data["resolved"] = {"messages": {message["id"]: {k: v for k, v in message.items() if k != "guild_id"}}}
+        return await self.interact(2, user, channel, data)
+
+    async def fill_in(self, user: str, text: str, opened: Interaction) -> Interaction:
+        """Fill in the form that a command has opened; no message belongs to it."""
+        form = await until(lambda: opened.form, "no form")
+        field = form["components"][0]["component"]
+        typed = {"type": 4, "id": 2, "custom_id": field["custom_id"], "value": text}
+        data = {"custom_id": form["custom_id"], "components": [{"type": 18, "id": 1, "component": typed}]}
+        return await self.interact(5, user, opened.channel, data)
+
     async def press(self, user: str, custom_id: str, shown: Interaction) -> Interaction:
         """Click a button of an interaction's answer; the answer may be edited in place."""
         return await self.interact(

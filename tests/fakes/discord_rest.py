@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,7 @@ async def put_commands(request: web.Request) -> web.Response:
     """Register commands in place of all before."""
     fake = _fake(request)
     base = {"application_id": fake.bot.id, "version": "1", "default_member_permissions": None}
+    base["description"] = ""  # of what stands in a menu
     fake.commands = [{"id": fake.snowflake()} | base | command for command in request[BODY]]
     return json_response(fake.commands)
 
@@ -260,6 +262,7 @@ async def callback(request: web.Request) -> web.Response:
     if body["type"] == MODAL and (wrong := form_faults(body["data"])):
         return error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.callbacks.append(body)
+    interaction.taken = time.monotonic()
     if body["type"] == 4:
         interaction.shown = fake.message(interaction.channel, fake.bot, "") | body["data"]
     state = {"id": interaction.id, "type": 2, "response_message_loading": True, "response_message_ephemeral": True}
@@ -277,9 +280,36 @@ async def edit_original(request: web.Request) -> web.Response:
         return error(400, 50035, f"Invalid Form Body: {wrong}")
     if answer := refused(fake, "edit original"):
         return answer
+    if answer := _empty(body) or blocked(fake, str(body.get("content") or "")):
+        return answer
     message = fake.message(interaction.channel, fake.bot, "")
     interaction.shown = message | body
     return json_response(_shape(message | _shown(body)))
+
+
+@ROUTES.route("*", "/api/v10/webhooks/{app}/{token}/messages/{message}")
+async def further(request: web.Request) -> web.Response:
+    """Edit or delete a further message about an interaction."""
+    fake, body = _fake(request), request[BODY]
+    interaction = fake.interactions[request.match_info["token"]]
+    if answer := refused(fake, "edit follow up"):
+        return answer
+    message = interaction.further.get(request.match_info["message"])
+    if message is None:
+        return error(404, 10008, "Unknown Message")
+    if request.method == "DELETE":
+        del interaction.further[message["id"]]
+        return web.Response(status=204)
+    if wrong := view_faults(body):
+        return error(400, 50035, f"Invalid Form Body: {wrong}")
+    message |= _shown(body)
+    return json_response(_shape(message))
+
+
+def _empty(body: Payload) -> web.Response | None:
+    """How Discord refuses a response without anything in it."""
+    shows = str(body.get("content") or "").strip() or body.get("components") or body.get("attachments")
+    return None if shows else error(400, 50006, "Cannot send an empty message")
 
 
 @ROUTES.post("/api/v10/webhooks/{app}/{token}")
@@ -299,7 +329,9 @@ async def follow_up(request: web.Request) -> web.Response:
     if request[FILES] and not fake.takes_files:
         return error(413, 40005, "Request entity too large")
     interaction.files |= request[FILES]
-    return json_response(_shape(fake.message(interaction.channel, fake.bot, "") | _shown(body)))
+    message = fake.message(interaction.channel, fake.bot, "") | _shown(body)
+    interaction.further[message["id"]] = message
+    return json_response(_shape(message))
 
 
 def _numbered(components: list[Payload], ids: Iterator[int]) -> list[Payload]:
@@ -390,6 +422,13 @@ async def _answer(fake: "FakeDiscord", request: web.Request, handler: Handler) -
             return json_response(waits | {"global": limited.everywhere}, status=429, headers=headers)
     if fake.pages and "/channels/" in request.path:
         return web.Response(text="<h1>Blocked</h1>", status=403, content_type="text/html")
+    if fake.webhook_failures and "/webhooks/" in request.path:
+        status = fake.webhook_failures.pop(0)
+        if status == 429:
+            waits = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
+            return json_response(waits, status=429, headers={"Via": "1.1 google"})
+        if status:
+            return error(status, 0, "")
     if fake.rest_failures and "/channels/" in request.path:
         status = fake.rest_failures.pop(0)
         if status == 429:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.discord.asking import GONE, NAME
 from bot.ports import ChatMisconfigured
 from tests.fakes.discord import Interaction
-from tests.hostile.stage import HOLD_ANSWER, HOLD_LESSON, REFUSE, Stage, new_word
+from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, REFUSE, Stage, new_word
 from tests.makers import until
 
 QUESTION = "What do you know about me?"
@@ -236,5 +237,46 @@ async def test_words_of_others(tmp_path: Path, url: str | None) -> None:
         await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
         await soon_empty(stage, stage.alive)
         assert word not in (await shown(stage, "memories")).content
+    assert stage.stored() == []
+    assert stage.logged() == []
+
+
+async def test_what_somebody_asks_about(tmp_path: Path, url: str | None) -> None:
+    """A message of Bob's that Ann chooses on Discord is in the process's memory while she asks, and then nowhere.
+
+    It was never on disk: not while the form is open, nor while the answer grows, which repeats it. A form that is never
+    sent holds it no longer once another message is chosen.
+    """
+    word = new_word()
+    stage = Stage(tmp_path, url, [word])
+    channel = stage.channels[0].discord
+    assert channel is not None
+    async with stage.open():
+        await stage.tell(stage.dms[0], "I like tea.")
+
+        async def choose(text: str) -> Interaction:
+            message = stage.discord.message(channel, stage.discord.user("bob"), text)
+            opened = await stage.discord.choose_message("ann", message, channel, NAME)
+            await until(lambda: opened.form is not None, 30)
+            return opened
+
+        left_open = await choose(f"The {word} sang.")
+        assert await stage.alive(), "the eye sees what a form holds"
+        opened = await choose(f"The {word} sings.")
+        growing = await stage.discord.fill_in("ann", f"Repeat it; {HOLD_ANSWER}.", opened)
+        await asyncio.wait_for(stage.claude.busy(1), 30)
+        assert await stage.alive(), "the eye sees what an answer holds"
+        assert await asyncio.to_thread(stage.stored) == []
+        stage.release()
+        await until(lambda: word in growing.content and DONE in growing.content, 30)
+        whole = await stage.discord.fill_in("ann", "Repeat it.", await choose(f"The {word} has sung."))
+        await until(lambda: word in whole.content and DONE in whole.content, 30)
+        await stage.learned()
+        late = await stage.discord.fill_in("ann", "And that?", left_open)
+        assert await late.answer(30) == GONE
+        await asked(stage)
+        assert await asyncio.to_thread(stage.stored) == []
+        await soon_empty(stage, stage.alive)
+        await unknown(stage, word)
     assert stage.stored() == []
     assert stage.logged() == []

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.discord.asking import NAME
 from adapters.discord.views import render
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience
@@ -30,7 +31,8 @@ async def test_commands_work_everywhere_for_everyone(fake: FakeDiscord) -> None:
     async with running(fake, StubCore()):
         await until(lambda: fake.commands, "no commands")
     known = {command["name"]: command for command in fake.commands}
-    assert set(known) == {"memories", "forget", "link", "unlink", "help"}
+    assert set(known) == {"memories", "forget", "link", "unlink", "help", NAME}
+    assert known[NAME]["type"] == 3
     for command in known.values():
         assert (command["contexts"], command["integration_types"]) == ([0, 1, 2], [0, 1])
         assert not any(option["required"] for option in command.get("options", []))

@@ -1,0 +1,153 @@
+"""*Ask about this*: a question about a message that somebody chooses, answered to them alone.
+
+Discord delivers the chosen message with the command, whether or not the bot could read it otherwise. It is held in
+memory, until it is answered, and nowhere else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import discord
+
+from adapters.discord.ephemeral import EphemeralReply
+from adapters.discord.events import chosen, person, place_of
+from adapters.discord.members import Members, Untold
+from adapters.discord.messages import DISCORD_ERRORS, SILENT, Online, Pace
+from adapters.discord.refusals import ALREADY_ACKNOWLEDGED, reason
+from adapters.discord.text import message_key
+from adapters.discord.views import question_form
+from bot.events import MessageEvent
+from bot.logs import describe
+from bot.ports import Core, PlatformRefused
+from bot.text.clean import clean
+
+log = logging.getLogger(__name__)
+
+#: The command's name, as it stands in Discord's menu *Apps*.
+NAME = "Ask about this"
+
+UNREADABLE = "There is nothing in that message that I can read."
+GONE = "I no longer have the message that you asked about. Please choose it again."
+TOO_LATE = "I couldn't answer that in the time that Discord gives me. Please ask me again."
+STOPPED = "I'm being restarted. Please ask me again in a minute."
+
+#: Forms that are open at once, one for each person.
+FORMS = 1000
+#: Seconds for a last word when it is too late, and when the bot stops.
+_LAST_WORD = 20.0
+_LAST_WORD_AT_STOP = 2.0
+
+
+class Asking:
+    """Opens the form for a question, and has the question answered. Each in `track`, as in `Interactions`."""
+
+    def __init__(
+        self,
+        core: Core,
+        online: Online,
+        members: Members,
+        pace: Pace,
+        track: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
+    ) -> None:
+        self._core = core
+        self._online = online
+        self._members = members
+        self._pace = pace
+        self._track = track
+        #: By person: the form's key, the message's text, and the end of the wait for the question.
+        self._open: dict[int, tuple[str, str, asyncio.TimerHandle]] = {}
+
+    async def choose(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        """A message was chosen: ask for the question. Waits for nothing, since Discord allows three seconds."""
+        await self._track(self._show_form(interaction, message))
+
+    async def ask(self, interaction: discord.Interaction, key: str, question: str) -> None:
+        """A form was sent: answer its question, which may be empty."""
+        await self._track(self._answer(interaction, key, question))
+
+    async def _show_form(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        me = interaction.client.user
+        text = chosen(message, interaction.user, me.id if me else 0)
+        try:
+            if not text:
+                await interaction.response.send_message(UNREADABLE, ephemeral=True, allowed_mentions=SILENT)
+                return
+            key = str(interaction.id)
+            self._hold(interaction.user.id, key, text)
+            await interaction.response.send_modal(question_form(key))
+        except DISCORD_ERRORS as exc:
+            # What another process has opened a form for may come back to this one.
+            if getattr(exc, "code", 0) != ALREADY_ACKNOWLEDGED:
+                self._take(interaction.user.id, str(interaction.id))
+            log.warning("discord: interaction %d: the form could not be opened: %s", interaction.id, reason(exc))
+
+    def _hold(self, user: int, key: str, text: str) -> None:
+        """Keep a message until its question comes, in place of one that the person chose before."""
+        self._drop(user)
+        if len(self._open) >= FORMS:
+            self._drop(next(iter(self._open)))
+        timer = asyncio.get_running_loop().call_later(self._pace.form, self._open.pop, user, None)
+        self._open[user] = key, text, timer
+
+    def _take(self, user: int, key: str) -> str:
+        """The text of a message, which is then no longer held; empty if it isn't."""
+        held, text, _ = self._open.get(user, ("", "", None))
+        if held != key:
+            return ""
+        self._drop(user)
+        return text
+
+    def _drop(self, user: int) -> None:
+        if user in self._open:
+            self._open.pop(user)[2].cancel()
+
+    async def _answer(self, interaction: discord.Interaction, key: str, question: str) -> None:
+        try:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        except DISCORD_ERRORS as exc:
+            self._take(interaction.user.id, key)
+            log.warning("discord: interaction %d: not answered: %s", interaction.id, reason(exc))
+            return
+        reply = EphemeralReply(self._online, interaction, self._pace)
+        try:
+            async with asyncio.timeout(self._pace.interaction):
+                if text := self._take(interaction.user.id, key):
+                    await self._core.messages.on_message(await self._event(interaction, text, question), reply)
+                else:
+                    await reply.whisper(GONE)
+        except TimeoutError:
+            log.warning("discord: interaction %d: not answered in time", interaction.id)
+            await self._say_last(reply, interaction.id, TOO_LATE, _LAST_WORD)
+        except asyncio.CancelledError:
+            await self._say_last(reply, interaction.id, STOPPED, _LAST_WORD_AT_STOP)
+            raise
+        except (PlatformRefused, OSError) as exc:
+            log.warning("discord: interaction %d: the person could not be told: %s", interaction.id, describe(exc))
+
+    async def _event(self, interaction: discord.Interaction, text: str, question: str) -> MessageEvent:
+        event = MessageEvent(
+            id=message_key(interaction.id),
+            person=person(interaction.user),
+            place=place_of(interaction),
+            text=question,
+            name=clean(interaction.user.display_name),
+            at=interaction.created_at,
+            forwarded=(text,),
+            confidential=True,
+        )
+        try:
+            return await self._members.marked(event)
+        except Untold as exc:
+            return exc.event
+
+    @staticmethod
+    async def _say_last(reply: EphemeralReply, interaction: int, sentence: str, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                try:
+                    await reply.whisper(sentence)
+                except Exception as exc:  # noqa: BLE001 - whatever fails: it was the last thing to be said
+                    log.warning("discord: interaction %d: the person could not be told: %s", interaction, describe(exc))
