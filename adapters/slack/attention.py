@@ -1,4 +1,4 @@
-"""Whom the bot listens to in a thread without being mentioned: one person alone, until somebody else writes there."""
+"""Whom the bot listens to in a thread without being mentioned: one person, until somebody else writes there."""
 
 import asyncio
 import logging
@@ -13,38 +13,38 @@ from bot.aio.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-#: Threads remembered.
-KNOWN = 10_000
+#: Most threads remembered.
+MAX_THREADS = 10_000
 #: Attempts to read a thread, with back-off.
 TRIES = 5
 BACKOFF = Backoff(first=1.0, longest=30.0)
 
-#: Nobody: somebody else has written since the bot was last mentioned.
+#: Partner of a thread where somebody else has written since the bot was last mentioned.
 _NOBODY = ""
 
 
 class Attention:
-    """Tells which unmentioned messages of a thread are for the bot: those of whoever has mentioned it there last, as
-    long as nobody else has written since.
+    """Decides which messages of a thread are for the bot without a mention: those of whoever mentioned it last there,
+    until somebody else writes.
 
-    `hear` is given each message of a person as it is delivered, in order.
+    `hear` is given every person's messages in the order of delivery.
     """
 
     def __init__(self, api: SlackApi) -> None:
         self._api = api
-        #: By channel and thread, the person whose messages need no mention.
-        self._partners: LRUCache[tuple[str, str], str] = LRUCache(KNOWN)
-        self._latest: LRUCache[tuple[str, str], str] = LRUCache(KNOWN)
+        #: By channel and thread, the person whose messages need no mention, and the latest message's ts.
+        self._partners: LRUCache[tuple[str, str], str] = LRUCache(MAX_THREADS)
+        self._latest: LRUCache[tuple[str, str], str] = LRUCache(MAX_THREADS)
 
     def forget(self) -> None:
-        """Messages may have been missed: read threads anew."""
+        """Messages may have been missed: read threads again."""
         self._partners.clear()
 
     def hear(self, found: ParsedMessage) -> bool | None:
-        """Whether an unmentioned message is for the bot; None if only Slack can tell (`asked`)."""
+        """Whether a message is for the bot without a mention; None if only Slack can tell (`ask_slack`)."""
         key = _key(found)
         partner = self._partners.get(key)
-        late = found.ts < self._latest.get(key, "")  # a second copy of a mention, or delivered again
+        late = found.ts < self._latest.get(key, "")  # a mention's second copy, or redelivered
         self._latest[key] = max(found.ts, self._latest.get(key, ""))
         if partner is None and not found.mentioned:
             return None
@@ -53,12 +53,12 @@ class Attention:
             self._partners[key] = after
         return after == found.person.user and not found.others
 
-    async def asked(self, found: ParsedMessage) -> bool:
-        """The same, by what Slack shows of the thread. False if it doesn't say for some minutes."""
+    async def ask_slack(self, found: ParsedMessage) -> bool:
+        """As `hear`, from the thread's history. False if Slack can't be read for some minutes."""
         partner = await self._read(found)
         after = _after(partner, found)
         key = _key(found)
-        if self._latest.get(key, found.ts) == found.ts:  # else what came meanwhile isn't in it
+        if self._latest.get(key, found.ts) == found.ts:  # else it lacks what arrived meanwhile
             self._partners.setdefault(key, after)
         return after == found.person.user and not found.others
 

@@ -108,7 +108,7 @@ class Intake:
     async def _message(self, found: ParsedMessage) -> None:
         heard = True if found.direct else self.attention.hear(found)
         if heard is None and self._is_for_us(found):
-            heard = await self._asked(found)
+            heard = await self._ask_briefly(found)
         if heard is False and not found.mentioned:
             return  # people talk to each other there
         if self._is_for_us(found) and (heard or found.mentioned):
@@ -116,11 +116,11 @@ class Intake:
         elif self._may_be_for_us(found):
             self._once_known(found, self._follow_up)
 
-    async def _asked(self, found: ParsedMessage) -> bool | None:
-        """Whether a follow-up is for the bot, by what Slack says within a second: so it is recorded before its ack."""
+    async def _ask_briefly(self, found: ParsedMessage) -> bool | None:
+        """Whether a follow-up is for the bot, if Slack says so within a second; then it is recorded before its ack."""
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                return await self.attention.asked(found)
+                return await self.attention.ask_slack(found)
         except TimeoutError:
             return None
 
@@ -198,7 +198,7 @@ class Intake:
 
     async def _follow_up(self, found: ParsedMessage) -> None:
         latest = self.latest(found)
-        if latest is not None and not latest.others and await self.attention.asked(latest):
+        if latest is not None and not latest.others and await self.attention.ask_slack(latest):
             event = await self._understood(latest)
             if isinstance(event, CommandEvent):
                 await self._interactions.words(event)
@@ -250,7 +250,7 @@ class Intake:
             return await self._understood(found)
         if not self._may_be_for_us(found) or not await self._directory.joined(found.channel, found.thread or ""):
             return None
-        return await self._understood(found) if await self.attention.asked(found) else None
+        return await self._understood(found) if await self.attention.ask_slack(found) else None
 
     async def _understood(self, found: ParsedMessage) -> MessageEvent | CommandEvent:
         """The message or command in a message for the bot. Takes about two seconds at most."""

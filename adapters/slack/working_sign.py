@@ -1,4 +1,4 @@
-"""Shows that an answer is being made: Slack's status line in a thread, else a reaction to the message."""
+"""Shows that an answer is on its way: Slack's status line in a thread, else a reaction to the message."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ from bot.aio.backoff import Backoff
 log = logging.getLogger(__name__)
 
 STATUS = "is thinking…"
-#: What Slack shows in turn beside the status, where it has room for it.
+#: What Slack shows in turn beside the status where there is room.
 LOADING = ("Searching memory…", "Thinking…", "Putting it into words…")
 #: Slack removes a status after two minutes without a message.
 REFRESH = 100.0
 REACTION = "eyes"
-#: Seconds that an answer's end waits for the removal of the sign, which goes on beyond that if it takes longer.
+#: Seconds that an answer's end waits for the sign's removal; after that it continues in the background.
 REMOVAL_WAIT = 3.0
 #: Attempts at removing a reaction, which together take about an hour.
 TRIES = 40
@@ -30,7 +30,7 @@ _ADD, _REMOVE = "reactions.add", "reactions.remove"
 
 
 class WorkingSign:
-    """The sign at one message. It never delays or fails an answer; past a rate limit it is left out."""
+    """One message's sign. It never delays or fails an answer; past a rate limit it is left out."""
 
     def __init__(self, api: SlackApi, messages: Messages) -> None:
         self._api = api
@@ -38,7 +38,7 @@ class WorkingSign:
         self._channel = messages.place.channel
         self._thread = messages.place.thread
         self._ended = asyncio.Event()
-        # The reaction may be shown: its request was sent.
+        # Reacted: the request was sent, so the reaction may be shown. Reserved: a call to remove it is.
         self._reacted = self._reserved = False
 
     @asynccontextmanager
@@ -54,13 +54,13 @@ class WorkingSign:
             await asyncio.wait([removing], timeout=REMOVAL_WAIT)
 
     def remove_stale(self) -> asyncio.Task[None] | None:
-        """Begin removing the reaction of a process that died; None if it can't have left one."""
+        """Start removing the reaction of a process that died; None if it can't have left one."""
         if self._has_status or self._api.pace.is_refused(_ADD):
             return None
         return self._api.removals.spawn(self._remove_reaction())
 
     async def clear(self, removing: asyncio.Task[None] | None) -> None:
-        """Remove what a process that died has left; `removing` is what `remove_stale` began."""
+        """Remove what a process that died has left; `removing` is what `remove_stale` started."""
         if self._has_status:
             await self._set_status("")
         if not self._has_status and removing is None:
@@ -77,7 +77,7 @@ class WorkingSign:
             await self._set_status(STATUS)
             if not self._has_status:
                 break
-            # An earlier post may have arrived before the status line, and not have removed it.
+            # An earlier post may have arrived before the status line and so not have removed it.
             self._messages.posted = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), REFRESH)
@@ -87,8 +87,8 @@ class WorkingSign:
             await self._react()
 
     async def _remove(self, showing: asyncio.Task[None]) -> None:
-        """Remove the status line if no post of the answer has (after an edit, a refusal, an error), or the reaction."""
-        await asyncio.wait([showing])  # never amid a request, which Slack might serve after the removal
+        """Remove the reaction, or the status line unless a post did (there is none after an edit, refusal or error)."""
+        await asyncio.wait([showing])  # never during a request, which Slack might serve after the removal
         if self._has_status and not self._messages.posted:
             await self._set_status("")
         if self._reserved:

@@ -16,15 +16,15 @@ from bot.usage import Usage, UsageRow
 BREAKDOWNS = ("day", "workspace", "model", "person", "purpose")
 #: Exit code if the ledger can't be read.
 FAILED = 1
-#: Columns of a table where the terminal's aren't known.
+#: Columns of a table if the terminal's width isn't known.
 WIDTH = 100
-#: Keys up to this length are never shortened: Slack's and Discord's ids can't be read from a part.
+#: Keys up to this length are never shortened: part of a Slack or Discord id is no use.
 SHORTEST_KEY = 30
-#: From so many dollars in all, fractions of a cent are left out.
+#: From this total in dollars on, fractions of a cent are left out.
 WHOLE_CENTS = 1000
-#: What can't be ascribed any more: the person or the workspace was erased.
+#: What can no longer be attributed: the person or the workspace was erased.
 ERASED = "(erased)"
-#: What tokens are counted in: the first that leaves room for the keys, and of which there are enough to tell by.
+#: Units of tokens: the first that leaves room for the keys is used, if the total is at least ENOUGH of it.
 UNITS = ((1, ""), (1_000, ", tokens in thousands"), (1_000_000, ", tokens in millions"))
 ENOUGH = 1000
 GAP = "  "
@@ -32,7 +32,7 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days of a report, of which the last is today (UTC), and for how many days counts are kept."""
+    """The days of a report, up to today (UTC), and for how many days counts are kept."""
 
     today: date
     days: int
@@ -48,7 +48,7 @@ class Period:
 
     @property
     def note(self) -> str:
-        """A sentence where counts are kept for fewer days than these; else empty."""
+        """A remark if counts are kept for fewer days than these; else empty."""
         return f"Counts are kept for {self.kept:g} days (BOT_USAGE_DAYS)." if self.days > self.kept else ""
 
 
@@ -70,7 +70,7 @@ async def print_usage(ledger: Ledger, period: Period, by: str, *, as_json: bool)
 
 
 def as_objects(rows: Sequence[UsageRow], by: str) -> str:
-    """The report as a JSON list of objects; the key of what can't be ascribed any more is null."""
+    """The report as a JSON list of objects; the key of what can no longer be attributed is null."""
     return json.dumps([_object(row, by) for row in rows], ensure_ascii=False, indent=2)
 
 
@@ -89,9 +89,9 @@ def _object(row: UsageRow, by: str) -> dict[str, Any]:
 
 
 def table(rows: Sequence[UsageRow], by: str, period: Period, width: int = WIDTH) -> str:
-    """The report as a table with a line for the total: days in order, of everything else what cost most first.
+    """The report as a table with a line for the total: days in order, anything else by cost, highest first.
 
-    Where it would be wider than `width`, tokens are counted in a larger unit, and long keys are shortened.
+    If it would be wider than `width`, tokens are counted in a larger unit and long keys are shortened.
     """
     if not rows:
         return " ".join(filter(None, (f"Nothing was used {period} (UTC).", period.note)))
@@ -134,13 +134,13 @@ def total_of(rows: Sequence[UsageRow]) -> UsageRow:
 
 
 def money(dollars: float) -> str:
-    """An amount in a sentence: in cents, or finer where it is small and cents would hide it."""
+    """An amount in a sentence: in cents, or finer if it is too small for cents to show it."""
     fine = dollars < 1 and round(dollars, 4) != round(dollars, 2)
     return f"${dollars:,.4f}" if fine else f"${dollars:,.2f}"
 
 
 def _numbers(row: UsageRow, total: UsageRow, unit: int) -> dict[str, str]:
-    """A row's cells by the names of their columns, as `total` decides which there are and how fine they are."""
+    """A row's cells by column; `total` decides which columns there are and how fine they are."""
     used = row.usage
     cells = {
         "requests": f"{row.requests:,}",
@@ -166,7 +166,7 @@ def _tokens(count: int, unit: int) -> str:
 
 
 def _width_of(numbers: Sequence[dict[str, str]]) -> int:
-    """How wide all columns but the first are, gaps included."""
+    """The width of all columns but the first, gaps included."""
     return sum(max(len(name), *(len(cells[name]) for cells in numbers)) + len(GAP) for name in numbers[0])
 
 
@@ -176,7 +176,7 @@ def _column(by: str, keys: Sequence[str], total: str) -> list[str]:
 
 
 def _right(numbers: Sequence[dict[str, str]]) -> list[list[str]]:
-    """The columns of numbers with their headings, each aligned to the right."""
+    """The columns of numbers with their headings, right-aligned."""
     columns = []
     for name in numbers[0]:
         cells = [cells[name] for cells in numbers]
@@ -188,7 +188,7 @@ def _right(numbers: Sequence[dict[str, str]]) -> list[list[str]]:
 
 
 def _shortened(key: str, room: int) -> str:
-    """A key with its middle left out: begin and end tell most apart."""
+    """A key without its middle: most differ at the start or the end."""
     if len(key) <= room:
         return key
     head = (room - 3) // 2

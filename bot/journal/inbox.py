@@ -49,7 +49,7 @@ class SqlInbox:
         await self._claims.confirm(event_id)
 
     async def reread(self, event: MessageEvent) -> MessageEvent | None:
-        """The event with its text of now, before its answer is begun; None if it isn't this process's to answer."""
+        """The event with its current text, right before it is answered; None if this process no longer holds it."""
         payload = await self._runner.write(reread, event.id, self._claims.worker)
         if payload is None:
             self._claims.end(event.id)
@@ -139,9 +139,9 @@ def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> 
 
 
 def reread(conn: sa.Connection, event_id: str, worker: str) -> str | None:
-    """The payload of an event whose answer is to be begun; None if it isn't that worker's."""
+    """The payload of an event that is about to be answered; None if that worker doesn't hold it."""
     given = {"event": event_id, "worker": worker}
-    # What was forgotten or edited until now no answer can repeat that is only begun.
+    # An answer that starts now can't repeat what was forgotten or edited before.
     found: str | None = conn.execute(
         sa.update(inbox).where(CLAIMED).values(unkept=0).returning(inbox.c.payload), given
     ).scalar()

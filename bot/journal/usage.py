@@ -1,4 +1,4 @@
-"""What requests to models took, summed up per day, workspace, account, model and purpose: ids and numbers, no text."""
+"""Usage of models, summed up per day, workspace, account, model and purpose: ids and numbers, no text."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from bot.usage import Usage, UsageRow
 
 COUNTS = ("input", "cached", "written", "output", "searches")
 _SUMS = ("requests", "unpriced", *COUNTS, "nanodollars")
-#: Of what can't be ascribed any more.
+#: The columns of what can no longer be attributed.
 NOBODY = {"workspace": "", "person_key": ""}
 _KEY = ("day", "workspace", "person_key", "model", "purpose")
 
@@ -20,7 +20,7 @@ _COUNT = sa.text(
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in _SUMS)
 )
-#: By what a report can be broken down, and the column of each.
+#: What a report can be broken down by, and the column of each.
 COLUMNS = {
     "day": usage.c.day,
     "workspace": usage.c.workspace,
@@ -31,12 +31,12 @@ COLUMNS = {
 
 
 def day_of(now: float) -> str:
-    """The day (UTC) of a moment in seconds since 1970."""
+    """The day (UTC) of a time in seconds since 1970."""
     return when(now).date().isoformat()
 
 
 def count(conn: sa.Connection, ended: Sequence[tuple[sa.RowMapping, Usage, int | None]]) -> None:
-    """Add requests that have ended: the row of each in `reservations`, what it took, and what that costs."""
+    """Add requests that have ended: each one's row in `reservations`, what it took, and what that costs."""
     rows = [
         {
             **{name: row[name] for name in _KEY},
@@ -54,7 +54,7 @@ def count(conn: sa.Connection, ended: Sequence[tuple[sa.RowMapping, Usage, int |
 
 
 def _summed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row for each key, in the order of the keys, so that no two workers wait for each other."""
+    """One row for each key, in a fixed order so that workers can't deadlock."""
     sums: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in rows:
         found = sums.setdefault(tuple(row[name] for name in _KEY), {**row, **dict.fromkeys(_SUMS, 0)})
@@ -64,7 +64,7 @@ def _summed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def counts(taken: Usage) -> dict[str, int]:
-    """The tokens by kind, and searches, by the names of the columns."""
+    """The tokens of each kind, and the searches, by column."""
     return {name: getattr(taken, name) for name in COUNTS}
 
 
@@ -83,7 +83,7 @@ def report(conn: sa.Connection, since: str, by: str) -> list[UsageRow]:
 
 
 def export(conn: sa.Connection, person_keys: Sequence[str]) -> list[dict[str, Any]]:
-    """What is counted of a person's accounts, ready for JSON, dollars included."""
+    """The usage of a person's accounts, ready for JSON, dollars included."""
     theirs = sa.select(usage).where(usage.c.person_key.in_(list(person_keys))).order_by(*(usage.c[k] for k in _KEY))
     return [
         {
@@ -101,11 +101,11 @@ def export(conn: sa.Connection, person_keys: Sequence[str]) -> list[dict[str, An
 
 
 def anonymise(conn: sa.Connection, which: Callable[[sa.Table], sa.ColumnElement[bool]]) -> None:
-    """Take workspace and account off what is counted; the sums stay, as the bill does.
+    """Remove workspace and account from what is counted. The sums stay, as the bill does.
 
-    `which` names the rows, of `usage` and of `reservations`.
+    `which` selects rows of `usage` and of `reservations`.
     """
-    # First: on PostgreSQL this waits for requests that are just being settled, which are then found below.
+    # First: on PostgreSQL this waits for requests that are being settled, which are then found below.
     conn.execute(sa.update(reservations).where(which(reservations)).values(**NOBODY))
     rows = [dict(row) for row in conn.execute(sa.delete(usage).where(which(usage)).returning(usage)).mappings()]
     if rows:
@@ -113,7 +113,7 @@ def anonymise(conn: sa.Connection, which: Callable[[sa.Table], sa.ColumnElement[
 
 
 def prune(conn: sa.Connection, since: float, now: float) -> int:
-    """Delete what was counted before `since`, and the balances of days that are over; return the rows deleted."""
+    """Delete what was counted before `since`, and the balances of past days; return how many rows."""
     in_flight = sa.select(reservations.c.day)
     old = sa.delete(usage).where(usage.c.day < day_of(since))
     over = sa.delete(spent).where(spent.c.day < day_of(now), spent.c.day.not_in(in_flight))
