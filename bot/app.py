@@ -15,6 +15,7 @@ from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
 from bot.core import prompt
 from bot.core.identity import Identities
+from bot.core.in_progress import InProgress
 from bot.core.lazy import Later, LaterChat, LaterMemory
 from bot.core.learning import Learner
 from bot.core.served import Doorkeeper, Served
@@ -93,6 +94,7 @@ class App:
         )
         self.identities.follow(self.eraser.joined)
         self.rights = Rights(journal.texts, journal.erasures, self.memory, self.identities, self.eraser)
+        in_progress = InProgress()
         self.changes = PlatformChanges(
             journal.changes,
             journal.taught,
@@ -105,6 +107,7 @@ class App:
             grace=settings.bot_erase_grace_hours * 3600,
             edits_per_minute=settings.bot_messages_per_minute,
             served=served,
+            in_progress=in_progress,
         )
         # Whoever talks in the terminal spends their own money, and a script may be piped in.
         allowance = settings.bot_messages_per_minute if later else 0
@@ -128,6 +131,7 @@ class App:
             later=later,
             operator=not later,
             door=Doorkeeper(served, journal.notices),
+            in_progress=in_progress,
         )
         self.interactions = LimitedCommands(
             Commands(

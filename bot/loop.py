@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,14 +15,15 @@ from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.identity import Identities
+from bot.core.in_progress import AnswerInProgress, InProgress, Restarted, Withdrawn, asks_to_stop, was_stopped
 from bot.core.learning import Learner
 from bot.core.nearby import chosen, others
-from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper
+from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper, withdraw
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
 from bot.events import MessageEvent, Recalled
 from bot.logs import describe
-from bot.model import Account, Audience, Memory, Nearby, Prompt, Turn
+from bot.model import Account, Audience, Memory, Nearby, Person, Prompt, Turn
 from bot.ports import (
     Charge,
     Chat,
@@ -82,6 +84,7 @@ class MemoryBot:
         later: bool = True,
         operator: bool = False,
         door: Doorkeeper | None = None,
+        in_progress: InProgress | None = None,
         handle_kept: float = HANDLE_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
@@ -111,9 +114,12 @@ class MemoryBot:
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
         self._door = door or Doorkeeper()
+        self._clock = clock
         self._room = prompt.TURNS_BUDGET
         self._retries = Retries(inbox, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
         self._conversations: dict[str, str] = {}
+        self._in_progress = in_progress or InProgress()
+        self._in_progress.follow(self._retries.withdraw)
 
     async def admit(self, event: MessageEvent) -> bool:
         """Record the event. False if it was seen before, isn't served, or has nothing to answer.
@@ -143,6 +149,9 @@ class MemoryBot:
                 await whisper(event, reply, ELSEWHERE)
                 return
             conversation = self._conversations.pop(event.id)
+            if asks_to_stop(event) and self._in_progress.stop(event.person.key, conversation):
+                await self._inbox.dismiss(event.id)
+                return
             if not self._allowance.spend(event.person.key, event.at):
                 await self._inbox.dismiss(event.id)
                 if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
@@ -152,7 +161,8 @@ class MemoryBot:
             log.error("%s: could not be admitted: %s", event.id, describe(exc))
             await whisper(event, reply, SORRY)
             return
-        await self._retries.attempt(event, 0, reply, partial(self._answer, event, conversation, reply))
+        with self._in_progress.begin(event, conversation) as progress:
+            await self._retries.attempt(event, 0, reply, partial(self._answer, event, conversation, reply, progress))
 
     async def _answer_confidentially(self, event: MessageEvent, reply: ReplyHandle) -> None:
         """Answer what is recorded nowhere, in one attempt; whatever prevents that is said each time."""
@@ -164,7 +174,7 @@ class MemoryBot:
             else:
                 begun = asyncio.get_running_loop().time()
                 async with self._slots.taken(event.person.key):
-                    await self._answer_now(event, "", reply, begun)
+                    await self._answer_now(event, "", reply, AnswerInProgress(event, ""), begun)
                 return
         except LimitReached as exc:
             log.info("%s: not answered: %s", event.id, exc)
@@ -189,9 +199,16 @@ class MemoryBot:
                 return True
             # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
             # another process may have worked on it since.
-            return await self._was_shown(event, conversation, reply) or await self._answer(event, conversation, reply)
+            return await self._was_shown(event, conversation, reply) or await self._answer(
+                event, conversation, reply, progress
+            )
 
-        await self._retries.attempt(event, attempts, reply, answer)
+        with self._in_progress.begin(event, conversation) as progress:
+            await self._retries.attempt(event, attempts, reply, answer)
+
+    async def on_stop(self, event_id: str, person: Person) -> bool:
+        """Stop the answer to a message for the person who wrote it; False if there is none to stop here."""
+        return self._in_progress.stop_one(event_id, person.key)
 
     async def confirm(self, event_id: str) -> None:
         """Raise ClaimLost if another process has taken the event over."""
@@ -207,11 +224,13 @@ class MemoryBot:
         # An error message isn't an answer either: nothing to keep or to learn from.
         failure = failed_with(text)
         # Nobody can tell any more whether others' words were in view, which it may repeat.
-        unkept = failure or self._reads_around(event)
+        unkept = failure or was_stopped(text) or self._reads_around(event)
         await self._write_down(event, conversation, "" if unkept else text, message_ids, account, failure)
         return True
 
-    async def _answer(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> bool:
+    async def _answer(
+        self, event: MessageEvent, conversation: str, reply: ReplyHandle, progress: AnswerInProgress
+    ) -> bool:
         """Answer once it is this person's turn. False if the answer follows later."""
         if event.notice and not event.bare:
             await self._note(event, conversation, reply)
@@ -225,13 +244,43 @@ class MemoryBot:
                     return True
                 event = current
             try:
-                return await self._answer_now(event, conversation, reply, begun)
+                while True:
+                    try:
+                        return await self._answer_now(event, conversation, reply, progress, begun)
+                    except Restarted:
+                        event = await self._edited(event, reply)
+            except Withdrawn:
+                await self._withdraw(event, reply)
             except LimitReached as exc:
                 await self._say_limit(event, conversation, reply, exc)
-                return True
+            return True
 
-    async def _answer_now(self, event: MessageEvent, conversation: str, reply: ReplyHandle, begun: float) -> bool:
-        """Recall, ask, reply, write down. Raises LimitReached, with nothing shown, if nothing more may be spent."""
+    async def _edited(self, event: MessageEvent, reply: ReplyHandle) -> MessageEvent:
+        """The event as it reads now. Raises Withdrawn if it isn't to be answered any more."""
+        await self._inbox.confirm(event.id)  # else what another process shows would be withdrawn
+        current = await self._inbox.reread(event)
+        if current is None or current.blank:
+            raise Withdrawn
+        if not self._allowance.spend(event.person.key, self._clock()):
+            if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
+                await whisper(event, reply, TOO_MUCH)
+            raise Withdrawn
+        log.info("%s: edited while it was being answered: answered anew", event.id)
+        return replace(current, bare=False, notice="") if event.bare and current.text.strip() else current
+
+    async def _withdraw(self, event: MessageEvent, reply: ReplyHandle) -> None:
+        """End an event whose message is gone, and remove what is shown of its answer."""
+        log.info("%s: withdrawn while it was being answered", event.id)
+        await withdraw(event.id, reply)
+        await self._inbox.dismiss(event.id)
+
+    async def _answer_now(
+        self, event: MessageEvent, conversation: str, reply: ReplyHandle, progress: AnswerInProgress, begun: float
+    ) -> bool:
+        """Recall, ask, reply, write down. Raises LimitReached, with nothing shown, if nothing more may be spent.
+
+        Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
+        """
         again = not event.confidential and self._retries.allowed(event)
         async with reply.working():
             account, turns, replied = await asyncio.gather(
@@ -259,13 +308,15 @@ class MemoryBot:
                 snapshots = answer.snapshots()
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
-                message_ids = await reply.stream(snapshots)
+                message_ids = await reply.stream(progress.follow(snapshots))
+        progress.check()
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
             read = others(nearby, event.person.key) if answer.omitted is Omitted.NOTHING else ()
             await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
+        progress.check_deleted()
         _log_answer(event, answer, len(memories), begun)
         return True
 
@@ -376,7 +427,8 @@ def _log_answer(event: MessageEvent, answer: Answer, recalled: int, started: flo
     log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s; %s", *took)
 
 
-async def _after(line: str, snapshots: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _after(line: str, snapshots: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """Yield the snapshots, each prefixed with `line`."""
-    async for snapshot in snapshots:
-        yield f"{line}\n\n{snapshot}"
+    async with aclosing(snapshots):
+        async for snapshot in snapshots:
+            yield f"{line}\n\n{snapshot}"

@@ -8,6 +8,7 @@ from bot.commands import Commands
 from bot.commands.forgetting import Forgetting
 from bot.commands.linking import Linking
 from bot.core.identity import Identities
+from bot.core.in_progress import InProgress
 from bot.core.learning import Learner
 from bot.core.served import Served
 from bot.loop import MemoryBot
@@ -83,6 +84,7 @@ def make_privacy(
     taught: Taught | None = None,
     changes: MessageChanges | None = None,
     served: Served | None = None,
+    in_progress: InProgress | None = None,
 ) -> Privacy:
     """On a journal, of which these parts may be replaced. Without a `learner` nothing is learned."""
     identities = identities or Identities(journal.accounts)
@@ -101,6 +103,7 @@ def make_privacy(
             grace=grace,
             edits_per_minute=edits_per_minute,
             served=served,
+            in_progress=in_progress,
         ),
     )
 

@@ -68,6 +68,8 @@ class StubInbox:
         self.log: list[str] = []
         self.postponed: list[tuple[str, float]] = []
         self.read: tuple[str, ...] = ()
+        #: What events read like since they were edited.
+        self.changed: dict[str, MessageEvent] = {}
         self._turns = turns
         self._outbox = outbox
 
@@ -110,7 +112,7 @@ class StubInbox:
         return None
 
     async def reread(self, event: MessageEvent) -> MessageEvent | None:
-        return event
+        return self.changed.get(event.id, event)
 
     async def abandon_claim(self, event_id: str) -> None:
         self.log.append(f"abandoned {event_id}")

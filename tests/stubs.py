@@ -185,6 +185,7 @@ class StubReplyHandle:
         self.near: list[Nearby] = []
         self.busy: list[bool] = []
         self.failure: Exception | None = None
+        self.withdrawn = False
         self.there: tuple[str, tuple[str, ...]] | None = None
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
@@ -211,6 +212,9 @@ class StubReplyHandle:
 
     async def around(self, limit: int) -> list[Nearby]:
         return self.near[-limit:]
+
+    async def withdraw(self) -> None:
+        self.withdrawn = True
 
     async def whisper(self, text: str) -> None:
         self.whispers.append(text)

@@ -219,6 +219,15 @@ class Answer:
             except DiscordRefused:
                 await self._discard(shown, aside=True)
 
+    async def withdraw(self) -> None:
+        """Delete all that is shown."""
+        if self._again:
+            await self.adopt()
+        for shown in [*self._left, *reversed(self._shown)]:
+            await self._discard(shown)
+        self._left.clear()
+        self._shown.clear()
+
     async def _discard(self, shown: Shown, *, aside: bool = False) -> None:
         """Delete a message that is no longer part of the answer, if Discord lets us."""
         try:

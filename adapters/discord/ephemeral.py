@@ -85,6 +85,9 @@ class EphemeralReply:
         """Nothing: the question is about the chosen message alone."""
         return []
 
+    async def withdraw(self) -> None:
+        """Nothing: it answers a form, which can't be deleted."""
+
     async def whisper(self, text: str) -> None:
         """Say one sentence, under what is shown of an answer."""
         text = shorten(clean(text), LIMIT)

@@ -123,6 +123,11 @@ class Reply:
         """Whether something of an answer is shown."""
         return bool(self._answer.ids)
 
+    async def withdraw(self) -> None:
+        """Delete what is shown of the answer."""
+        async with self._refusals():
+            await self._answer.withdraw()
+
     async def whisper(self, text: str) -> None:
         """Say one sentence as a reply: Discord can show something to one person alone only in response to a command.
 

@@ -104,6 +104,15 @@ class Messages:
             await self._delete(surplus)
         self.surplus.clear()
 
+    async def withdraw(self) -> None:
+        """Delete all that is shown. Raises SLACK_ERRORS."""
+        if self.unsure:
+            await self.adopt()
+        for part in (*self.surplus, *reversed(self.shown)):
+            await self._delete(part)
+        self.surplus.clear()
+        self.shown.clear()
+
     async def _render(self, text: str, *, last: bool, release: Callable[[], None] = _nothing) -> None:
         wanted = slack_text.parts(text)
         index = 0

@@ -142,6 +142,11 @@ class SlackReply:
         """The messages around this one, oldest first; empty if Slack doesn't say at once."""
         return await self._around(limit) if self._around is not None else []
 
+    async def withdraw(self) -> None:
+        """Delete what is shown of the answer. Raises as `found` does."""
+        with outage():
+            await self._messages.withdraw()
+
     async def whisper(self, text: str) -> None:
         """Say it to the person alone; if Slack can't show that there, say it in place, else by direct message.
 

@@ -72,6 +72,9 @@ class _Answer:
         """Nobody else writes here."""
         return []
 
+    async def withdraw(self) -> None:
+        """Nothing: what is printed stays."""
+
     async def whisper(self, text: str) -> None:
         """Print one sentence on its own line."""
         self._write(f"{printable(text)}\n")

@@ -125,7 +125,7 @@ class Answer:
         """How many characters of earlier turns the first request holds."""
         return sum(len(text) for _, text in self._requests[0].messages[:-1])
 
-    async def snapshots(self) -> AsyncIterator[str]:
+    async def snapshots(self) -> AsyncGenerator[str, None]:
         """Yield the text so far whenever more of it has arrived; end with a plain sentence if it failed.
 
         A broken stream is requested again, since an answer can't be continued. What was shown stays until the new

@@ -113,6 +113,11 @@ class Retries:
         same = (event.text, event.recallable, event.opened) == (before.text, before.recallable, before.opened)
         return reply if same else None
 
+    async def withdraw(self, event_id: str) -> None:
+        """A message was deleted: remove what was shown of its answer, which would have followed later."""
+        if (kept := self._drop_handle(event_id)) is not None:
+            await withdraw(event_id, kept[0])
+
     def _drop_handle(self, event_id: str) -> tuple[ReplyHandle, MessageEvent] | None:
         if event_id not in self._handles:
             return None
@@ -170,3 +175,13 @@ async def whisper(event: MessageEvent, reply: ReplyHandle, sentence: str) -> Non
         log.warning("%s: the person could not be told: %s", event.id, exc.code)
     except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
         log.error("%s: the person could not be told: %s", event.id, describe(exc))
+
+
+async def withdraw(event_id: str, reply: ReplyHandle) -> None:
+    """Remove what is shown of an answer. Never raises: failures are logged."""
+    try:
+        await reply.withdraw()
+    except PlatformRefused as exc:
+        log.warning("%s: what is shown of its answer stays: %s", event_id, exc.code)
+    except Exception as exc:  # noqa: BLE001 - the platform itself may be what failed
+        log.error("%s: what is shown of its answer stays: %s", event_id, describe(exc))

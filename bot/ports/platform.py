@@ -59,6 +59,10 @@ class ReplyHandle(Protocol):
         """
         ...
 
+    async def withdraw(self) -> None:
+        """Remove what is shown of the answer, whose question is gone. Raises as `stream` does."""
+        ...
+
     async def whisper(self, text: str) -> None:
         """Say one plain sentence to the person alone if the platform can (ephemeral), else in place.
 
@@ -82,6 +86,10 @@ class Messages(Protocol):
 
         Never raises: failures are logged without text and told to the person.
         """
+        ...
+
+    async def on_stop(self, event_id: str, person: Person) -> bool:
+        """Stop the answer to a message for the person who wrote it; False if there is none to stop here."""
         ...
 
     async def confirm(self, event_id: str) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from bot.aio.batches import Batches
 from bot.aio.rate_limit import WINDOW, Allowance
 from bot.core.identity import Identities
+from bot.core.in_progress import InProgress
 from bot.core.retries import retry_until_journal_is_back
 from bot.core.served import Served
 from bot.erasures import Erasure, ForgetAccount, ForgetSources, ForgetWorkspace
@@ -40,6 +41,7 @@ class PlatformChanges:
         grace: float = 72 * 3600.0,
         edits_per_minute: int = 0,
         served: Served | None = None,
+        in_progress: InProgress | None = None,
     ) -> None:
         """Without `remember` nothing is learned. `grace` is how many seconds a removed workspace's data is kept.
 
@@ -55,6 +57,7 @@ class PlatformChanges:
         self._remember = remember
         self._grace = grace
         self._served = served or Served()
+        self._in_progress = in_progress or InProgress()
         self._allowance = Allowance(edits_per_minute)
         self._deletions: Batches[tuple[str, ...]] = Batches(self._delete_all, TOGETHER)
         self._edits: Batches[MessageEvent] = Batches(self._edit_all, TOGETHER)
@@ -82,6 +85,7 @@ class PlatformChanges:
             # A lesson that ended between these two steps has recorded whom it taught; any other is void by now.
             late = await self._of_those_taught(await self._taught.accounts_of(others))
             erasures += await self._queue.add(late)
+            await self._in_progress.deleted(ids)
         for erasure in erasures:
             await self._eraser.attempt(erasure)
 
@@ -125,7 +129,9 @@ class PlatformChanges:
             await self._changes.edit([*unanswered, *changed])
         if unanswered:
             # They may have been answered since the check above: then the new text is to be learned.
-            await self._taught.release([edited.event.id for edited in unanswered])
+            reopened = [edited.event.id for edited in unanswered]
+            await self._taught.release(reopened)
+            self._in_progress.edited(reopened)
         for erasure, ((user, soon), ids) in zip(erasures, by_user.items(), strict=True):
             await (self._eraser.attempt(erasure) if soon else self._learn_later(erasure, user, ids))
         if erasures:

@@ -68,6 +68,7 @@ class StubCore(AllRoles):
     edited: list[MessageEvent] = field(default_factory=list)
     removed: list[tuple[str, str]] = field(default_factory=list)
     returned: list[tuple[str, str]] = field(default_factory=list)
+    stopped: list[tuple[str, str]] = field(default_factory=list)
     sent: list[tuple[str, ...]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -125,6 +126,10 @@ class StubCore(AllRoles):
 
     async def on_returned(self, platform: str, workspace: str, person: Person | None = None) -> None:
         self.returned.append((platform, workspace))
+
+    async def on_stop(self, event_id: str, person: Person) -> bool:
+        self.stopped.append((event_id, person.key))
+        return True
 
     async def confirm(self, event_id: str) -> None:
         if event_id in self.taken:

@@ -68,6 +68,9 @@ class ScriptedCore(AllRoles):
     async def admit(self, event: MessageEvent) -> bool:
         return True
 
+    async def on_stop(self, event_id: str, person: Person) -> bool:
+        return False
+
     async def open_form(self, event: PressEvent) -> Form | View:
         return Form("Edit this memory", "Memory", "Likes tea", "edit:m1")
 
