@@ -1,22 +1,23 @@
-"""Threads in which one person talks with the bot alone: with the message-content intent, no mention is needed there."""
+"""Which unmentioned messages of a thread are for the bot, where it has the message-content intent: one person's alone,
+until somebody else writes there.
+"""
 
 import asyncio
 
 import discord
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from adapters.discord.events import addresses, written
 from adapters.discord.history import Channels, Unreadable
 
-#: Earlier messages of a thread that are looked at for who writes there; seconds for Discord to show them.
+#: Earlier messages of a thread that are looked at for who talks with the bot; seconds for Discord to show them.
 LOOK_BACK = 100
 LOOK_SECONDS = 10.0
-#: How many threads are remembered, and for how many seconds.
+#: How many threads are remembered.
 KNOWN = 10_000
-REMEMBERED = 3600.0
 
-#: Instead of the one person's id.
-_SEVERAL = 0
+#: Instead of a person's id: somebody else has written since the bot was last spoken to.
+_NOBODY = 0
 _SPOKEN = (
     discord.MessageType.default,
     discord.MessageType.reply,
@@ -26,10 +27,10 @@ _SPOKEN = (
 
 
 class Followups:
-    """Tells which unmentioned messages are for the bot.
+    """Tells which messages are for the bot though they don't speak to it.
 
-    Those are the messages of a person in a thread in whose last hundred messages only they and the bot have written,
-    unless they mention somebody else. Another bot counts as somebody else.
+    Those are the messages, in a thread, of whoever has spoken to the bot there last, as long as nobody else has written
+    since (another bot counts), unless they mention somebody else.
 
     Attributes:
         readable: Whether the bot has the message-content intent; without it, no such message can be read.
@@ -38,12 +39,12 @@ class Followups:
     def __init__(self, channels: Channels, *, readable: bool) -> None:
         self.readable = readable
         self._channels = channels
-        #: By thread, the one person who writes there.
-        self._alone: TTLCache[int, int] = TTLCache(KNOWN, REMEMBERED, lambda: asyncio.get_running_loop().time())
+        #: By thread, the person whose messages are for the bot, as of the newest message that was heard, and its id.
+        self._heard: LRUCache[int, tuple[int, int]] = LRUCache(KNOWN)
 
     def forget(self) -> None:
         """Messages may have been missed: look again."""
-        self._alone.clear()
+        self._heard.clear()
 
     def may_have(self, message: discord.Message) -> bool:
         """Whether an edited message may have been for the bot without a mention, whoever writes there by now."""
@@ -52,35 +53,37 @@ class Followups:
     def has_to_look(self, message: discord.Message, me: int, *, missed: bool = False) -> bool:
         """Whether `follows` has to read the thread's history. `missed`: Discord may not say what the bot has joined."""
         thread = message.channel
-        if not self.readable or not isinstance(thread, discord.Thread) or thread.id in self._alone:
+        if not self.readable or not isinstance(thread, discord.Thread) or not _may_follow(message, me):
             return False
-        return (missed or thread.me is not None) and _may_follow(message, me)
+        heard = self._heard.get(thread.id)
+        return (heard is None or message.id < heard[1]) and (missed or thread.me is not None)
 
     async def follows(self, message: discord.Message, me: int, *, missed: bool = False) -> bool:
-        """Whether a message is for the bot though it doesn't speak to it. Call this for each message, in order."""
+        """Whether a message is for the bot though it doesn't speak to it. Call this for each message."""
+        if not self.may_have(message):
+            return False
         thread, author = message.channel.id, message.author.id
-        if author != me and message.type in _SPOKEN and self._alone.get(thread, author) != author:
-            self._alone[thread] = _SEVERAL
-        if self.has_to_look(message, me, missed=missed):
-            alone = await self._look(message, me)
-            if alone is not None:
-                self._alone[thread] = alone
-        return self._alone.get(thread) == author and _may_follow(message, me)
+        partner = await self._look(message, me) if self.has_to_look(message, me, missed=missed) else None
+        known, newest = self._heard.get(thread, (None, 0))
+        late = message.id < newest  # a missed message, after new ones
+        if not late and known is not None:
+            partner = known
+        if partner is None and not addresses(message, me):
+            return False
+        after = _after(partner, message, me)
+        if not late:
+            self._heard[thread] = after, message.id
+        return after == author and _may_follow(message, me)
 
     async def _look(self, message: discord.Message, me: int) -> int | None:
-        """Who alone has written in a thread beside the bot. None if the bot hasn't, or Discord doesn't say."""
+        """Whose messages were for the bot right before this one; None if Discord doesn't say."""
 
-        async def look(client: discord.Client, channel: discord.abc.Messageable) -> int | None:
-            people, joined = {message.author.id}, False
-            async for earlier in channel.history(limit=LOOK_BACK, before=message):
-                author = _author(earlier)
-                if author == me:
-                    joined = True
-                elif author is not None:
-                    people.add(author)
-            if not joined:
-                return None
-            return message.author.id if len(people) == 1 else _SEVERAL
+        async def look(client: discord.Client, channel: discord.abc.Messageable) -> int:
+            earlier = [found async for found in channel.history(limit=LOOK_BACK, before=message)]
+            partner = _NOBODY
+            for found in reversed(earlier):
+                partner = _after(partner, _spoken(found), me)
+            return partner
 
         guild = message.guild.id if message.guild else 0
         try:
@@ -96,9 +99,18 @@ def _may_follow(message: discord.Message, me: int) -> bool:
     return written(message) and not others and not addresses(message, me)
 
 
-def _author(message: discord.Message) -> int | None:
-    """Who says something in a thread by a message; None if that is Discord."""
-    if message.type is discord.MessageType.thread_starter_message:
-        original = message.reference and message.reference.resolved
-        return original.author.id if isinstance(original, discord.Message) else None
-    return message.author.id if message.type in _SPOKEN else None
+def _after(partner: int | None, message: discord.Message, me: int) -> int:
+    """Whose messages are for the bot after this one, if they were `partner`'s before."""
+    author = message.author.id
+    if written(message) and addresses(message, me):
+        return author
+    if author in (me, partner) or message.type not in _SPOKEN:
+        return partner or _NOBODY
+    return _NOBODY
+
+
+def _spoken(message: discord.Message) -> discord.Message:
+    """The message itself or, at a thread's beginning, the one that it was started from."""
+    original = message.reference and message.reference.resolved
+    begins = message.type is discord.MessageType.thread_starter_message
+    return original if begins and isinstance(original, discord.Message) else message

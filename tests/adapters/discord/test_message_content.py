@@ -1,6 +1,7 @@
 """The message-content intent: asked for only where the operator wants it, and what the bot hears by it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -43,56 +44,75 @@ async def test_the_intent_is_not_asked_for_by_default(fake: FakeDiscord, thread:
     assert histories(fake) == 0
 
 
-async def test_a_thread_of_two_needs_no_mention(fake: FakeDiscord, thread: Channel) -> None:
-    """Where Ana talks with the bot alone, what she writes is for it; its history is read once."""
+async def test_whoever_spoke_to_it_needs_no_mention(fake: FakeDiscord, thread: Channel) -> None:
+    """What Ana writes in a thread once she has mentioned the bot there is for it; no history is read for that."""
     core = StubCore()
     async with running(fake, core, discord_message_content=True):
         await talked(fake, thread, core)
         for text in ("and now?", "and then?"):
             assert await fake.answer_to(await fake.say(thread, "Ana", text, mention=False)) == f"You said: {text}"
     assert [event.addressed for event in core.events] == [True, False, False]
-    assert histories(fake) == 1
+    assert histories(fake) == 0
 
 
-async def test_among_people_mentions_alone_count(fake: FakeDiscord, thread: Channel) -> None:
-    """Once Ben has written in the thread, nothing unmentioned is for the bot; mentions are."""
+@pytest.mark.parametrize("author", ["Ben", "another bot"])
+async def test_among_people_mentions_alone_count(fake: FakeDiscord, thread: Channel, author: str) -> None:
+    """Once somebody else has written, another bot too, nothing unmentioned is for the bot, until it is mentioned."""
     core = StubCore()
     async with running(fake, core, discord_message_content=True):
         await talked(fake, thread, core)
         await fake.answer_to(await fake.say(thread, "Ana", "and now?", mention=False))
-        await fake.say(thread, "Ben", "hello Ana", mention=False)
-        await fake.say(thread, "Ana", "hello Ben", mention=False)
+        await fake.post(thread, replace(fake.user(author), bot=author != "Ben"), "hello Ana")
+        await fake.say(thread, "Ana", "hello", mention=False)
         await fake.answer_to(await fake.say(thread, "Ana", "you there?"))
-    assert [event.text for event in core.events] == ["hi", "and now?", "you there?"]
+        await fake.answer_to(await fake.say(thread, "Ana", "good", mention=False))
+    assert [event.text for event in core.events] == ["hi", "and now?", "you there?", "good"]
 
 
-@pytest.mark.parametrize("author", ["Ben", "another bot"])
-async def test_who_wrote_before_counts_too(fake: FakeDiscord, thread: Channel, author: str) -> None:
-    """Somebody else who wrote before the bot came, another bot too, makes it a thread of several."""
+async def test_the_last_who_spoke_to_it_is_listened_to(fake: FakeDiscord, thread: Channel) -> None:
+    """Ben mentions the bot after Ana: from then on it is he who needs no mention, until she writes."""
     core = StubCore()
-    before = fake.message(thread, fake.user(author), "before")
-    before["author"]["bot"] = author != "Ben"
-    thread.messages[before["id"]] = before
     async with running(fake, core, discord_message_content=True):
         await talked(fake, thread, core)
-        await fake.say(thread, "Ana", "and now?", mention=False)
-        await fake.answer_to(await fake.say(thread, "Ana", "you there?"))
-    assert [event.text for event in core.events] == ["hi", "you there?"]
+        await fake.answer_to(await fake.say(thread, "Ben", "me too"))
+        await fake.answer_to(await fake.say(thread, "Ben", "and me", mention=False))
+        await fake.say(thread, "Ana", "hello Ben", mention=False)
+        await fake.say(thread, "Ben", "hello Ana", mention=False)
+        await fake.answer_to(await fake.dm("Ana", "there?"))
+    assert [event.text for event in core.events] == ["hi", "me too", "and me", "there?"]
 
 
-async def test_a_thread_begun_on_somebody_elses_message(fake: FakeDiscord, thread: Channel) -> None:
-    """The message that a thread was started from is part of it, whoever started the thread."""
+@pytest.mark.parametrize("since", [(), ("Ben",), ("Ben", "Ana")])
+async def test_after_a_restart_it_looks(fake: FakeDiscord, thread: Channel, since: tuple[str, ...]) -> None:
+    """Who spoke to it last, and who has written since, is in the thread's history, which is read once."""
+    core = StubCore()
+    async with running(fake, core, discord_message_content=True):
+        await talked(fake, thread, core)
+    for author in since:
+        message = fake.message(thread, fake.user(author), "hello")
+        thread.messages[message["id"]] = message
+    later = StubCore()
+    async with running(fake, later, discord_message_content=True):
+        for text in ("and now?", "and then?"):
+            await fake.say(thread, "Ana", text, mention=False)
+        await fake.answer_to(await fake.dm("Ana", "there?"))
+        heard = ["there?"] if since else ["and now?", "and then?", "there?"]
+        await until(lambda: sorted(event.text for event in later.events) == heard, "not what is for it")
+    assert histories(fake) == 1
+
+
+async def test_a_thread_that_was_started_from_a_mention(fake: FakeDiscord, thread: Channel) -> None:
+    """The message that a thread was started from is part of it: what its author then writes there is for the bot."""
     core = StubCore()
     assert thread.parent is not None
-    start = fake.message(thread.parent, fake.user("Ben"), "Where to?")
+    start = fake.message(thread.parent, fake.user("Ana"), f"<@{fake.bot.id}> Where to?")
     first = fake.message(thread, fake.user("Ana"), "") | {"type": 21, "referenced_message": start}
     first["message_reference"] = {"type": 0, "channel_id": thread.parent.id, "message_id": start["id"]}
-    thread.messages[first["id"]] = first
+    answer = fake.message(thread, fake.bot, "To the sea.")
+    thread.messages |= {first["id"]: first, answer["id"]: answer}
+    thread.joined = True
     async with running(fake, core, discord_message_content=True):
-        await talked(fake, thread, core)
-        await fake.say(thread, "Ana", "and now?", mention=False)
-        await fake.answer_to(await fake.say(thread, "Ana", "you there?"))
-    assert [event.text for event in core.events] == ["hi", "you there?"]
+        assert await fake.answer_to(await fake.say(thread, "Ana", "When?", mention=False)) == "You said: When?"
 
 
 async def test_what_speaks_to_somebody_else_is_not_for_the_bot(fake: FakeDiscord, thread: Channel) -> None:
@@ -118,16 +138,15 @@ async def test_threads_of_others_and_channels_are_left_alone(fake: FakeDiscord, 
 
 
 async def test_where_the_history_is_not_told_mentions_count(fake: FakeDiscord, thread: Channel) -> None:
-    """Without the thread's history it isn't known who writes there."""
+    """Without the thread's history it isn't known, after a restart, whom the bot listens to."""
     core = StubCore()
-    fake.unhistoried.add(thread.id)
+    fake.forbidden.add(thread.id)
+    thread.joined = True
     async with running(fake, core, discord_message_content=True):
-        await fake.answer_to(await fake.dm("Ana", "one"))
-        await fake.say(thread, "Ana", "hi")
-        await until(lambda: thread.joined, "no answer")
         await fake.say(thread, "Ana", "and now?", mention=False)
-        await fake.answer_to(await fake.dm("Ana", "two"))
-    assert [event.text for event in core.events] == ["one", "hi", "two"]
+        await fake.answer_to(await fake.dm("Ana", "there?"))
+    assert [event.text for event in core.events] == ["there?"]
+    assert histories(fake) == 1
 
 
 async def test_missed_follow_ups_are_answered(fake: FakeDiscord, thread: Channel) -> None:
