@@ -12,7 +12,7 @@ from bot.config import Settings
 from bot.memory.embedded.memory import EmbeddedMemory
 from bot.memory.embedded.opening import open_embedded
 from bot.model import PRIVATE_SCOPE, Exchange
-from bot.ports import Superseded
+from bot.ports import Spending, Superseded
 from tests.fakes.claude import FakeClaude
 from tests.stubs import StubSpending
 
@@ -60,9 +60,9 @@ def settings(folder: Path, claude: FakeClaude | None, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, claude: FakeClaude | None, waiting: Waiting | None = None
+    folder: Path, claude: FakeClaude | None, waiting: Waiting | None = None, spending: Spending | None = None
 ) -> AsyncIterator[EmbeddedMemory]:
-    memory = open_embedded(settings(folder, claude), (waiting or Waiting()).commit, StubSpending())
+    memory = open_embedded(settings(folder, claude), (waiting or Waiting()).commit, spending or StubSpending())
     try:
         yield memory
     finally:

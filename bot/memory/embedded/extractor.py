@@ -99,6 +99,13 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
             asyncio.run_coroutine_threadsafe, self._extract(messages, lesson), asyncio.get_running_loop()
         )
 
+    def check(self, user_id: str) -> None:
+        """Raise LearningFailed if it is known that nothing more can be spent on a person today. Asks nobody."""
+        try:
+            self._spending.check(user_id)
+        except LimitReached as exc:
+            raise LearningFailed(str(exc), wait=exc.seconds) from None
+
     async def close(self) -> None:
         """Release the connections."""
         await self._client.close()

@@ -179,6 +179,8 @@ class EmbeddedMemory:
     # On the learning loop
 
     async def _learn(self, exchanges: tuple[Exchange, ...]) -> int:
+        if self._llm is not None:
+            self._llm.check(exchanges[0].user_id)
         waiting = deque(_batches(exchanges) if self._llm is not None else ((exchange,) for exchange in exchanges))
         added = 0
         failed: LearningFailed | None = None
