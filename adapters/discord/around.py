@@ -1,4 +1,4 @@
-"""What stands around a question: the message it replies to, and those before it in its thread or channel."""
+"""Messages around a question: the one it replies to, and those before it in its thread or channel."""
 
 import logging
 
@@ -14,7 +14,7 @@ from bot.text.clean import clean, one_line
 
 log = logging.getLogger(__name__)
 
-#: Messages of a reply chain that are read beyond what was written right before.
+#: Messages of a reply chain that are read in addition to those right before the question.
 CHAIN = 4
 
 _WRITTEN = (
@@ -26,9 +26,9 @@ _WRITTEN = (
 
 
 async def read(online: Online, event: MessageEvent, limit: int) -> list[Nearby]:
-    """The messages before a question, oldest first, `limit` at most; its reply chain among them.
+    """The messages before a question, its reply chain included; oldest first, `limit` at most.
 
-    Empty without the message-content intent: Discord then shows nothing that others say to each other.
+    Empty without the message-content intent: Discord then hides what others say to each other.
     """
     client = await online()
     if not client.intents.message_content or client.user is None:
@@ -47,15 +47,16 @@ async def read(online: Online, event: MessageEvent, limit: int) -> list[Nearby]:
     above = chain[0].id if chain and event.reply_to == message_key(chain[0].id) else 0
     found |= {message.id: message for message in chain}
     written = [found[key] for key in sorted(found) if found[key].type in _WRITTEN]
-    kept = [message for message in written if message.id in {each.id for each in chain}]
+    chain_ids = {message.id for message in chain}
+    kept = [message for message in written if message.id in chain_ids]
     kept += [message for message in written if message not in kept][-max(limit - len(kept), 0) :] if limit else []
-    return [_nearby(message, client.user.id, above) for message in sorted(kept, key=lambda each: each.id)]
+    return [_nearby(message, client.user.id, above) for message in sorted(kept, key=lambda message: message.id)]
 
 
 async def _chain(
     channel: discord.abc.Messageable, event: MessageEvent, found: dict[int, discord.Message]
 ) -> list[discord.Message]:
-    """The message that a question replies to, what that replies to, and so on; the nearest first."""
+    """The message that a question replies to, the one that this replies to, and so on; nearest first."""
     chain: list[discord.Message] = []
     wanted = message_number(event.reply_to) if event.reply_to else None
     while wanted is not None and len(chain) < CHAIN:
@@ -69,7 +70,7 @@ async def _chain(
 
 
 async def _fetch(channel: discord.abc.Messageable, number: int) -> discord.Message | None:
-    """A message of a channel; the one that a thread was started from is in its parent. None if it is gone."""
+    """A channel's message, or None if it is gone. The one that a thread was started from is in the parent channel."""
     started = isinstance(channel, discord.Thread) and number == channel.id
     where = channel.parent if started and isinstance(channel, discord.Thread) else channel
     if not isinstance(where, discord.abc.Messageable):

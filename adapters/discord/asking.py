@@ -1,7 +1,7 @@
 """*Ask about this*: a question about a message that somebody chooses, answered to them alone.
 
-Discord delivers the chosen message with the command, whether or not the bot could read it otherwise. It is held in
-memory, until it is answered, and nowhere else.
+Discord delivers the chosen message with the command, even one that the bot couldn't read otherwise. It is held only
+in memory, and only until it is answered.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import discord
 
 from adapters.discord.ephemeral import EphemeralReply
 from adapters.discord.events import chosen, person, place_of
-from adapters.discord.members import Members, Untold
+from adapters.discord.members import Members, MembershipUnknown
 from adapters.discord.messages import DISCORD_ERRORS, SILENT, Online, Pace
 from adapters.discord.refusals import ALREADY_ACKNOWLEDGED, reason
 from adapters.discord.text import message_key
@@ -26,7 +26,7 @@ from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 
-#: The command's name, as it stands in Discord's menu *Apps*.
+#: The command's name in Discord's menu *Apps*.
 NAME = "Ask about this"
 
 UNREADABLE = "There is nothing in that message that I can read."
@@ -34,15 +34,15 @@ GONE = "I no longer have the message that you asked about. Please choose it agai
 TOO_LATE = "I couldn't answer that in the time that Discord gives me. Please ask me again."
 STOPPED = "I'm being restarted. Please ask me again in a minute."
 
-#: Forms that are open at once, one for each person.
-FORMS = 1000
-#: Seconds for a last word when it is too late, and when the bot stops.
+#: Most open forms, one per person.
+MAX_FORMS = 1000
+#: Seconds for a last word when time is up, and when the bot stops.
 _LAST_WORD = 20.0
 _LAST_WORD_AT_STOP = 2.0
 
 
 class Asking:
-    """Opens the form for a question, and has the question answered. Each in `track`, as in `Interactions`."""
+    """Opens the form for a question and has the question answered, each in `track`, as in `Interactions`."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Asking:
         self._open: dict[int, tuple[str, str, asyncio.TimerHandle]] = {}
 
     async def choose(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """A message was chosen: ask for the question. Waits for nothing, since Discord allows three seconds."""
+        """Ask for the question about a chosen message. Waits for nothing, since Discord allows three seconds."""
         await self._track(self._show_form(interaction, message))
 
     async def ask(self, interaction: discord.Interaction, key: str, question: str) -> None:
-        """A form was sent: answer its question, which may be empty."""
+        """Answer a submitted form's question, which may be empty."""
         await self._track(self._answer(interaction, key, question))
 
     async def _show_form(self, interaction: discord.Interaction, message: discord.Message) -> None:
@@ -79,21 +79,21 @@ class Asking:
             self._hold(interaction.user.id, key, text)
             await interaction.response.send_modal(question_form(key))
         except DISCORD_ERRORS as exc:
-            # What another process has opened a form for may come back to this one.
+            # If another process has opened a form for it, the form may be submitted to this one.
             if getattr(exc, "code", 0) != ALREADY_ACKNOWLEDGED:
-                self._take(interaction.user.id, str(interaction.id))
+                self._pop(interaction.user.id, str(interaction.id))
             log.warning("discord: interaction %d: the form could not be opened: %s", interaction.id, reason(exc))
 
     def _hold(self, user: int, key: str, text: str) -> None:
-        """Keep a message until its question comes, in place of one that the person chose before."""
+        """Hold a message until its question arrives, replacing one that the person chose before."""
         self._drop(user)
-        if len(self._open) >= FORMS:
+        if len(self._open) >= MAX_FORMS:
             self._drop(next(iter(self._open)))
         timer = asyncio.get_running_loop().call_later(self._pace.form, self._open.pop, user, None)
         self._open[user] = key, text, timer
 
-    def _take(self, user: int, key: str) -> str:
-        """The text of a message, which is then no longer held; empty if it isn't."""
+    def _pop(self, user: int, key: str) -> str:
+        """The text of a held message, which no longer is; empty if there is none."""
         held, text, _ = self._open.get(user, ("", "", None))
         if held != key:
             return ""
@@ -108,13 +108,13 @@ class Asking:
         try:
             await interaction.response.defer(ephemeral=True, thinking=True)
         except DISCORD_ERRORS as exc:
-            self._take(interaction.user.id, key)
+            self._pop(interaction.user.id, key)
             log.warning("discord: interaction %d: not answered: %s", interaction.id, reason(exc))
             return
         reply = EphemeralReply(self._online, interaction, self._pace)
         try:
             async with asyncio.timeout(self._pace.interaction):
-                if text := self._take(interaction.user.id, key):
+                if text := self._pop(interaction.user.id, key):
                     await self._core.messages.on_message(await self._event(interaction, text, question), reply)
                 else:
                     await reply.whisper(GONE)
@@ -139,8 +139,8 @@ class Asking:
             confidential=True,
         )
         try:
-            return await self._members.marked(event)
-        except Untold as exc:
+            return await self._members.with_membership(event)
+        except MembershipUnknown as exc:
             return exc.event
 
     @staticmethod
@@ -149,5 +149,5 @@ class Asking:
             async with asyncio.timeout(seconds):
                 try:
                     await reply.whisper(sentence)
-                except Exception as exc:  # noqa: BLE001 - whatever fails: it was the last thing to be said
+                except Exception as exc:  # noqa: BLE001 - whatever fails, nothing is left to be said
                     log.warning("discord: interaction %d: the person could not be told: %s", interaction, describe(exc))

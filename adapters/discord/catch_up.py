@@ -11,7 +11,7 @@ import discord
 from adapters.discord.compare import Comparison, KnownMessages
 from adapters.discord.followups import Followups
 from adapters.discord.history import Channels
-from adapters.discord.members import Members, Untold
+from adapters.discord.members import Members, MembershipUnknown
 from adapters.discord.missed_place import Place
 from adapters.discord.text import PLATFORM, message_key, message_number
 from bot.aio.backoff import Backoff
@@ -231,8 +231,8 @@ class CatchUp:
             self._forget_if_done(place)
             return
         try:
-            event = await self._members.marked(event)
-        except Untold:
+            event = await self._members.with_membership(event)
+        except MembershipUnknown:
             return  # it stays the next one
         for attempt in range(1, _TRIES + 1):
             try:

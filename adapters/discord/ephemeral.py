@@ -1,6 +1,6 @@
-"""The reply handle of an interaction: an answer that its caller alone sees, and that grows by edits.
+"""The reply handle of an interaction: an answer that only its caller sees, and that grows by edits.
 
-The requests go through whichever client is logged in, so that an answer outlives a reconnect of the gateway.
+Requests go through whichever client is logged in, so that an answer survives a reconnect of the gateway.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
 
-#: Messages of one answer: where only a person has installed the app, Discord takes five further ones.
-MOST = 6
+#: Most messages of one answer: where only a user has installed the app, Discord allows five follow-ups.
+MAX_PARTS = 6
 CUT = "\n… (cut: Discord shows no more of it here)"
 #: Seconds for one request, its rate limit included; attempts at it.
 REQUEST_SECONDS = 60.0
@@ -45,10 +45,10 @@ _ORIGINAL = "@original"
 
 
 class EphemeralReply:
-    """Answers one interaction, deferred as ephemeral (`bot.ports.ReplyHandle`). Nothing of it can be found again.
+    """Answers one interaction, deferred as ephemeral (`bot.ports.ReplyHandle`). The answer can't be found again.
 
     `stream` and `whisper` raise ConnectionError if Discord is unreachable or fails, and PlatformRefused if it refuses
-    for good, or no longer: the interaction has expired, or its caller has dismissed the answer.
+    for good, also because the interaction has expired or its caller has dismissed the answer.
     """
 
     def __init__(self, online: Online, interaction: discord.Interaction, pace: Pace) -> None:
@@ -64,7 +64,7 @@ class EphemeralReply:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Discord itself shows that the bot is thinking, until the first text is there."""
+        """Discord itself shows that the bot is thinking until there is text."""
         yield
 
     @property
@@ -78,18 +78,18 @@ class EphemeralReply:
         return ()
 
     async def found(self) -> None:
-        """Nothing: nobody can look for what one person alone was shown."""
+        """Nothing: what only one person was shown can't be looked up."""
         return
 
     async def around(self, limit: int) -> list[Nearby]:
-        """Nothing: the question is about the chosen message alone."""
+        """Nothing: the question is only about the chosen message."""
         return []
 
     async def withdraw(self) -> None:
         """Nothing: it answers a form, which can't be deleted."""
 
     async def whisper(self, text: str) -> None:
-        """Say one sentence, under what is shown of an answer."""
+        """Say a sentence below what is shown of an answer."""
         text = shorten(clean(text), LIMIT)
         if self._shown:
             await self._put(len(self._shown) - 1, cut_off(self._shown[-1]))
@@ -106,10 +106,10 @@ class EphemeralReply:
         await self._show(text, whole=True)
 
     async def _show(self, text: str, *, whole: bool) -> None:
-        """Update the messages to the text; without its links, if Discord refuses one of them."""
+        """Update the messages to the text, without its links if Discord refuses one of them."""
         while True:
             try:
-                await self._bring(self._parts(text, whole=whole))
+                await self._update(self._parts(text, whole=whole))
                 return
             except DiscordRefused as exc:
                 if exc.other is not AnswerForm.LINKLESS or self._linkless:
@@ -119,14 +119,14 @@ class EphemeralReply:
     def _parts(self, text: str, *, whole: bool) -> list[str]:
         text = self._markdown.markdown(text)
         parts = split(without_links(text) if self._linkless else text, _ROOM)
-        if len(parts) > MOST:
-            parts = parts[:MOST]
+        if len(parts) > MAX_PARTS:
+            parts = parts[:MAX_PARTS]
             parts[-1] = split(parts[-1], LIMIT - len(CUT))[0] + CUT
         elif parts and not whole:
             parts[-1] = growing(parts[-1])
         return parts
 
-    async def _bring(self, parts: list[str]) -> None:
+    async def _update(self, parts: list[str]) -> None:
         for index, part in enumerate(parts):
             if index >= len(self._shown) or self._shown[index] != part:
                 await self._put(index, part)
@@ -136,7 +136,7 @@ class EphemeralReply:
             self._ids.pop()
 
     async def _put(self, index: int, text: str) -> None:
-        """Show a message's text: the first in place of the deferred response, the others as further ones."""
+        """Show a message's text: the first in place of the deferred response, the others as follow-ups."""
         body = {"content": text, "allowed_mentions": {"parse": []}}
         if index < len(self._shown):
             await self._call("PATCH", self._ids[index], body)
@@ -157,7 +157,7 @@ class EphemeralReply:
         return Route(method, path + ("/messages/{message_id}" if message else ""), **self._hook, message_id=message)
 
     async def _call(self, method: str, message: str | None, body: dict[str, Any] | None = None) -> Any:
-        """Make a request, through reconnects if need be. Raises DiscordRefused for what another form may mend."""
+        """Make a request, across reconnects if need be. Raises DiscordRefused if another form may be accepted."""
         for attempt in range(1, _TRIES + 1):
             client = await self._online()
             route = self._route(method, message)

@@ -19,7 +19,7 @@ from adapters.discord.events import place, written
 from adapters.discord.followups import Followups
 from adapters.discord.history import Channels
 from adapters.discord.interactions import Interactions
-from adapters.discord.members import Members, Untold
+from adapters.discord.members import Members, MembershipUnknown
 from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
@@ -132,14 +132,14 @@ class Intake:
         """Hand a message that is for the bot (user id `me`) to the core, in order."""
         try:
             event = await self._read(message, me)
-        except Untold as exc:
+        except MembershipUnknown as exc:
             event = exc.event
         if event is not None:
             await self.catch_up.wait_for_backlog(message.channel.id, event.id)
             await self.track(self._core.messages.on_message(event, self.reply(event)))
 
     async def _read(self, message: discord.Message, me: int, *, edited: bool = False) -> MessageEvent | None:
-        """The message as an event, once those before it are read. Raises Untold."""
+        """The message as an event, once those before it are read. Raises MembershipUnknown."""
         channel = message.channel.id
         before = self._fetching.get(channel)
 
@@ -149,7 +149,7 @@ class Intake:
             followups = self._followups
             follows = followups.may_have(message) if edited else await followups.follows(message, me)
             event = await paste.read(message, me, follows=follows, readable=followups.readable)
-            return None if event is None else await self._members.marked(event)
+            return None if event is None else await self._members.with_membership(event)
 
         asks = self._members.has_to_ask(message.author.id, direct=message.guild is None)
         asks = asks or (not edited and self._followups.has_to_look(message, me))
@@ -192,8 +192,8 @@ class Intake:
         asked = event.place
         if asked.audience is Audience.PRIVATE:
             try:
-                return await self._members.marked(event)
-            except Untold:  # keep what it was when admitted
+                return await self._members.with_membership(event)
+            except MembershipUnknown:  # keep what it was when admitted
                 return event
         given = asked.narrowest
         try:
@@ -218,7 +218,7 @@ class Intake:
         await self.catch_up.wait_for_backlog(message.channel.id)
         try:
             event = await self._read(message, me, edited=True)
-        except Untold:
+        except MembershipUnknown:
             log.warning("discord:%d: edit ignored: its author may be a stranger", message.id)
             return
         if event is not None and event.addressed and not known and await self._is_new(event):

@@ -25,7 +25,7 @@ ASK_SECONDS = 10.0
 _TRIES = 3
 
 
-class Untold(Exception):
+class MembershipUnknown(Exception):
     """Discord can't say at the moment whether an event's author is a member; `event` treats them as a stranger."""
 
     def __init__(self, event: MessageEvent) -> None:
@@ -56,11 +56,11 @@ class Members:
         return not guild or not self._guilds or str(guild) in self._guilds
 
     def has_to_ask(self, user: int, *, direct: bool) -> bool:
-        """Whether `marked` has to ask Discord about an author."""
+        """Whether `with_membership` has to ask Discord about an author."""
         return bool(direct and self._guilds and str(user) not in self._known)
 
-    async def marked(self, event: MessageEvent) -> MessageEvent:
-        """The event, with whether its author is a stranger. Raises Untold."""
+    async def with_membership(self, event: MessageEvent) -> MessageEvent:
+        """The event, with whether its author is a stranger. Raises MembershipUnknown."""
         if not self._guilds or event.place.audience is not Audience.PRIVATE:
             return event
         user = event.person.user
@@ -71,7 +71,7 @@ class Members:
                     member = self._known[user] = await self._ask(int(user))
             except DISCORD_ERRORS as exc:
                 log.warning("%s: whether its author is a member of a server can't be told: %s", event.id, reason(exc))
-                raise Untold(event) from exc
+                raise MembershipUnknown(event) from exc
         return replace(event, stranger=not member)
 
     async def _ask(self, user: int) -> bool:

@@ -1,4 +1,4 @@
-"""What stands around a question: its thread or, at a channel's top level, the messages before it."""
+"""Messages around a question: its thread or, at a channel's top level, the messages before it."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from bot.text.clean import clean, one_line
 
 log = logging.getLogger(__name__)
 
-#: People whose names are looked up for one question, of those not known yet, and for one person per minute.
+#: Names looked up, beyond those already known, for one question and for one person per minute.
 NAMES = 10
 NAMES_A_MINUTE = 30
 
@@ -27,7 +27,7 @@ _WRITTEN = (None, "file_share", "thread_broadcast", "me_message", "bot_message")
 
 
 class Surroundings:
-    """Reads them. Slack limits how often: past that, and where it refuses, there is nothing to see."""
+    """Reads them; empty past Slack's rate limit, and where Slack refuses."""
 
     def __init__(self, api: SlackApi, directory: Directory) -> None:
         self._api = api
@@ -42,15 +42,16 @@ class Surroundings:
         except SLACK_ERRORS as exc:
             log.info("%s: what stands around it could not be read: %s", event.id, code(exc))
             return []
-        messages = [each for each in found if each.get("subtype") in _WRITTEN]
+        messages = [message for message in found if message.get("subtype") in _WRITTEN]
         names = await self._directory.names(self._named(event, messages))
-        return [nearby for each in messages if (nearby := self._read(event, each, names)) is not None]
+        return [nearby for message in messages if (nearby := self._read(event, message, names)) is not None]
 
     def _named(self, event: MessageEvent, messages: Iterable[dict[str, Any]]) -> list[str]:
         """The people whose names are known, and as many others as may be looked up."""
         wanted: dict[str, None] = {}
-        for each in messages:
-            wanted |= dict.fromkeys([str(each.get("user") or ""), *slack_text.mentioned(str(each.get("text") or ""))])
+        for message in messages:
+            users = str(message.get("user") or ""), *slack_text.mentioned(str(message.get("text") or ""))
+            wanted |= dict.fromkeys(users)
         key, now, left = event.person.key, datetime.now(UTC), NAMES
         named = []
         for user in wanted:
@@ -84,6 +85,6 @@ class Surroundings:
 
 
 def _app(message: dict[str, Any]) -> str:
-    """How an app that wrote a message calls itself."""
+    """The name under which an app wrote a message."""
     name = (message.get("bot_profile") or {}).get("name") or message.get("username") or ""
     return one_line(clean(str(name)))[:80]
