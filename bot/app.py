@@ -14,6 +14,7 @@ from bot.commands.interactions import LimitedCommands
 from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
 from bot.core import prompt
+from bot.core.files import FileReader
 from bot.core.identity import Identities
 from bot.core.in_progress import InProgress
 from bot.core.lazy import Later, LaterChat, LaterMemory
@@ -130,6 +131,7 @@ class App:
             remember=settings.bot_memory,
             later=later,
             operator=not later,
+            files=FileReader(enabled=settings.anthropic_api_key is not None),
             door=Doorkeeper(served, journal.notices),
             in_progress=in_progress,
         )

@@ -3,11 +3,41 @@
 All values are frozen. Ids come from the platform's own event, never from text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from bot.model import Audience, Person, Place
+
+#: Characters of a file's name that are shown: enough to recognise it.
+NAME_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A reference to a file that came with a message; its content is in no event, and in no table.
+
+    Attributes:
+        id: The platform's own id of the file; empty if there is nothing to open, as with a sticker.
+        name: What it is called. Data from outside.
+        type: Its media type as the platform tells it, empty if it doesn't. Only its content can be trusted.
+        size: Its size in bytes, 0 if the platform doesn't tell it.
+        message: The message that it came with, if that is another one than the event's (same form as its `id`).
+        url: Where it can be fetched for now. Never stored: the platform is asked for it again.
+    """
+
+    id: str
+    name: str
+    type: str = ""
+    size: int = 0
+    message: str = ""
+    url: str = field(default="", repr=False, compare=False)
+
+    @property
+    def quoted_name(self) -> str:
+        """The name as it stands in a line of the prompt, which it can't end."""
+        name = " ".join(self.name.replace('"', "'").split())
+        return f'"{name[:NAME_LENGTH]}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +47,9 @@ class MessageEvent:
     Attributes:
         id: The platform's own message identity: `discord:<message id>`, `slack:<team>:<channel>:<ts>`.
         text: The message's text, without the bot's mention. May be empty if only a file was sent.
-        attachments: File names, in order.
+        attachments: The files that came with it, in order.
+        quoted_files: Files that it only points at: those forwarded with it, and those of the message replied to if that
+            is the author's own.
         name: The author's display name. Data from outside, shown to the model as data.
         at: When it was written, by the platform's clock, timezone-aware.
         link: A permalink to the message; empty if the platform has none.
@@ -43,7 +75,7 @@ class MessageEvent:
     text: str
     name: str
     at: datetime
-    attachments: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     link: str = ""
     reply_to: str | None = None
     quoted: str = ""
@@ -54,6 +86,13 @@ class MessageEvent:
     stranger: bool = False
     addressed: bool = True
     confidential: bool = False
+    quoted_files: tuple[Attachment, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """What is kept of it as a turn, and learned from: its text, and a line that names its files."""
+        names = ", ".join(file.quoted_name for file in self.attachments)
+        return "\n\n".join(part for part in (self.text, f"(Attached: {names})" if names else "") if part)
 
     @property
     def blank(self) -> bool:

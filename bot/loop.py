@@ -14,6 +14,7 @@ from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
+from bot.core.files import FileReader
 from bot.core.identity import Identities
 from bot.core.in_progress import AnswerInProgress, InProgress, Restarted, Withdrawn, asks_to_stop, was_stopped
 from bot.core.learning import Learner
@@ -83,6 +84,7 @@ class MemoryBot:
         remember: bool = True,
         later: bool = True,
         operator: bool = False,
+        files: FileReader | None = None,
         door: Doorkeeper | None = None,
         in_progress: InProgress | None = None,
         handle_kept: float = HANDLE_KEPT,
@@ -113,6 +115,7 @@ class MemoryBot:
         self._remember = remember
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
+        self._files = files or FileReader()
         self._door = door or Doorkeeper()
         self._clock = clock
         self._room = prompt.TURNS_BUDGET
@@ -282,7 +285,7 @@ class MemoryBot:
         Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
         """
         again = not event.confidential and self._retries.allowed(event)
-        async with reply.working():
+        async with reply.working(), self._files.room(event):
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
                 self._turns.recent(conversation),
@@ -290,18 +293,19 @@ class MemoryBot:
             )
             self._spending.check(account.user_id)
             if event.opened:  # what was said before stays behind
-                turns, replied, event = [], None, replace(event, quoted="")
+                turns, replied, event = [], None, replace(event, quoted="", quoted_files=())
             if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
                 event = replace(event, quoted="")
             unused = account.paused or account.erasing
-            memories, nearby = await asyncio.gather(
+            memories, nearby, files = await asyncio.gather(
                 _nothing() if unused or event.bare else self._recall(account.user_id, event, turns),
                 self._around(event, reply),
+                self._files.open(event, reply),
             )
             if event.notice and not nearby:  # a bare mention of which nobody can tell what it means
                 await self._note(event, conversation, reply)
                 return True
-            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby)
+            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby, files)
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, event.id))
             answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
             async with answer:

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.files.values import Block
+
 
 class Audience(StrEnum):
     """Who can read a place: the person alone, a closed group, or everybody in the workspace."""
@@ -258,10 +260,11 @@ class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
 
     `memories` are those that `system` already contains as text, for a model that composes its answer from them.
-    `around`: whether the last message quotes what stands around it on the platform.
+    `around`: whether the last message quotes what stands around it on the platform. `files` come with the last message.
     """
 
     system: str
     messages: tuple[tuple[str, str], ...]  # (role, text)
     memories: tuple[Memory, ...] = ()
     around: bool = False
+    files: tuple[Block, ...] = ()

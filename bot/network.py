@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of one response, decompressed. Responses are parsed in one go, which blocks the loop.
 MAX_RESPONSE = 16 * 2**20
+#: The same where responses are files too.
+MAX_FILE = 24 * 2**20
 #: Bytes and lines of one server-sent event: the SDK assembles it line by line, copying each time.
 MAX_EVENT = 4 * 2**20
 MAX_EVENT_LINES = 1000
@@ -132,17 +134,18 @@ def _tls(file: str | None, folder: str | None, bundle: str | None) -> ssl.SSLCon
 
 
 class _Bounded(ResponseHandler):
-    """aiohttp's side of one connection, which hangs up if a response is longer than MAX_RESPONSE."""
+    """aiohttp's side of one connection, which hangs up if a response is longer than `limit` bytes."""
 
     host = "?"
+    limit = MAX_RESPONSE
 
     def data_received(self, data: bytes) -> None:
         """Receive bytes from the socket or, if empty, continue decompressing earlier ones."""
         super().data_received(data)
         payload = self._payload
-        if isinstance(payload, StreamReader) and payload.total_bytes > MAX_RESPONSE and payload.exception() is None:
-            log.warning("response of %s cut at %d MB", self.host, MAX_RESPONSE >> 20)
-            payload.set_exception(aiohttp.ClientPayloadError(f"longer than {MAX_RESPONSE} bytes"))
+        if isinstance(payload, StreamReader) and payload.total_bytes > self.limit and payload.exception() is None:
+            log.warning("response of %s cut at %d MB", self.host, self.limit >> 20)
+            payload.set_exception(aiohttp.ClientPayloadError(f"longer than {self.limit} bytes"))
             if self.transport is not None:
                 self.transport.abort()
 
@@ -153,8 +156,10 @@ class Connector(aiohttp.TCPConnector):
     The variables are read once, when the connector is created: looking them up would cost each request one per cent.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, max_response: int = MAX_RESPONSE, **options: Any) -> None:
+        """`max_response` is the most bytes that are read of one response, decompressed."""
         super().__init__(ssl=tls(), **options)
+        self._max_response = max_response
         self._proxy = lru_cache(maxsize=256)(partial(_proxy, _proxies()))
         self._factory = partial(_Bounded, loop=self._loop)  # type: ignore[assignment] # invariant in its class
 
@@ -176,6 +181,7 @@ class Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if isinstance(connection.protocol, _Bounded):
             connection.protocol.host = req.url.host or "?"
+            connection.protocol.limit = self._max_response
         return connection
 
 

@@ -46,3 +46,8 @@ async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for is seen from outside, with no event to wait on
             await asyncio.sleep(0.005)
+
+
+def names(event: MessageEvent) -> tuple[str, ...]:
+    """How the files of a message are called."""
+    return tuple(file.name for file in event.attachments)

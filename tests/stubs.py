@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bot.events import Attachment
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Nearby, Prompt
-from bot.ports import LimitReached, Most
+from bot.ports import CannotOpen, LimitReached, Most
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
 
@@ -187,6 +188,8 @@ class StubReplyHandle:
         self.failure: Exception | None = None
         self.withdrawn = False
         self.there: tuple[str, tuple[str, ...]] | None = None
+        self.files: dict[str, bytes] = {}
+        self.opened: list[str] = []
 
     async def found(self) -> tuple[str, tuple[str, ...]] | None:
         return self.there
@@ -215,6 +218,12 @@ class StubReplyHandle:
 
     async def withdraw(self) -> None:
         self.withdrawn = True
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        self.opened.append(file.id)
+        if file.id not in self.files:
+            raise CannotOpen
+        return self.files[file.id]
 
     async def whisper(self, text: str) -> None:
         self.whispers.append(text)

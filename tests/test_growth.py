@@ -32,7 +32,7 @@ from bot.memory.hosted import rows as hosted_rows
 from bot.memory.recall import ranking
 from bot.model import Exchange
 from bot.text import keywords, time_expressions
-from bot.text.clean import clean, one_line, printable
+from bot.text.clean import clean, one_line, printable, quote
 from bot.views import Item, View
 from tests import scanners
 from tests.makers import ANN, MONDAY, memory, message
@@ -182,7 +182,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "question": notebook.is_question,
     "tells": notebook.tells,
     "prompt": _prompt,
-    "quote": prompt.quote,
+    "quote": quote,
     "spoken command": lambda text: spoken.command(text, MONDAY),
     "thoughts": thoughts.spoken,
     "thoughts in pieces": lambda text: [thoughts.Thoughts().feed(text[at : at + 50]) for at in range(0, len(text), 50)],
@@ -217,7 +217,7 @@ WITHIN = {
     "bot.memory.embedded.extraction_answer:_partial_rows",
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),
-    *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.core.prompt:quote"),
+    *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.text.clean:quote"),
     *("bot.chat.notebook:tells", "bot.chat.notebook:_is_statement"),
 }
 #: Loops that no text of anybody's runs through: over ids and rows; or whose text is cut before (a command's argument,

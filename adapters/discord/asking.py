@@ -8,10 +8,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import discord
 
+from adapters.discord import files
 from adapters.discord.ephemeral import EphemeralReply
 from adapters.discord.events import chosen, person, place_of
 from adapters.discord.members import Members, MembershipUnknown
@@ -19,7 +21,7 @@ from adapters.discord.messages import DISCORD_ERRORS, SILENT, Online, Pace
 from adapters.discord.refusals import ALREADY_ACKNOWLEDGED, reason
 from adapters.discord.text import message_key
 from adapters.discord.views import question_form
-from bot.events import MessageEvent
+from bot.events import Attachment, MessageEvent
 from bot.logs import describe
 from bot.ports import Core, PlatformRefused
 from bot.text.clean import clean
@@ -41,6 +43,14 @@ _LAST_WORD = 20.0
 _LAST_WORD_AT_STOP = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What is held of a chosen message: its text, and references to its files."""
+
+    text: str
+    files: tuple[Attachment, ...]
+
+
 class Asking:
     """Opens the form for a question and has the question answered, each in `track`, as in `Interactions`."""
 
@@ -57,8 +67,8 @@ class Asking:
         self._members = members
         self._pace = pace
         self._track = track
-        #: By person: the form's key, the message's text, and the end of the wait for the question.
-        self._open: dict[int, tuple[str, str, asyncio.TimerHandle]] = {}
+        #: By person: the form's key, the message, and the end of the wait for the question.
+        self._open: dict[int, tuple[str, _Chosen, asyncio.TimerHandle]] = {}
 
     async def choose(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Ask for the question about a chosen message. Waits for nothing, since Discord allows three seconds."""
@@ -76,7 +86,7 @@ class Asking:
                 await interaction.response.send_message(UNREADABLE, ephemeral=True, allowed_mentions=SILENT)
                 return
             key = str(interaction.id)
-            self._hold(interaction.user.id, key, text)
+            self._hold(interaction.user.id, key, _Chosen(text, tuple(files.of(message))))
             await interaction.response.send_modal(question_form(key))
         except DISCORD_ERRORS as exc:
             # If another process has opened a form for it, the form may be submitted to this one.
@@ -84,21 +94,21 @@ class Asking:
                 self._pop(interaction.user.id, str(interaction.id))
             log.warning("discord: interaction %d: the form could not be opened: %s", interaction.id, reason(exc))
 
-    def _hold(self, user: int, key: str, text: str) -> None:
+    def _hold(self, user: int, key: str, message: _Chosen) -> None:
         """Hold a message until its question arrives, replacing one that the person chose before."""
         self._drop(user)
         if len(self._open) >= MAX_FORMS:
             self._drop(next(iter(self._open)))
         timer = asyncio.get_running_loop().call_later(self._pace.form, self._open.pop, user, None)
-        self._open[user] = key, text, timer
+        self._open[user] = key, message, timer
 
-    def _pop(self, user: int, key: str) -> str:
-        """The text of a held message, which no longer is; empty if there is none."""
-        held, text, _ = self._open.get(user, ("", "", None))
+    def _pop(self, user: int, key: str) -> _Chosen | None:
+        """A held message, which no longer is; None if there is none."""
+        held, message, _ = self._open.get(user, ("", None, None))
         if held != key:
-            return ""
+            return None
         self._drop(user)
-        return text
+        return message
 
     def _drop(self, user: int) -> None:
         if user in self._open:
@@ -114,8 +124,8 @@ class Asking:
         reply = EphemeralReply(self._online, interaction, self._pace)
         try:
             async with asyncio.timeout(self._pace.interaction):
-                if text := self._pop(interaction.user.id, key):
-                    await self._core.messages.on_message(await self._event(interaction, text, question), reply)
+                if message := self._pop(interaction.user.id, key):
+                    await self._core.messages.on_message(await self._event(interaction, message, question), reply)
                 else:
                     await reply.whisper(GONE)
         except TimeoutError:
@@ -127,7 +137,7 @@ class Asking:
         except (PlatformRefused, OSError) as exc:
             log.warning("discord: interaction %d: the person could not be told: %s", interaction.id, describe(exc))
 
-    async def _event(self, interaction: discord.Interaction, text: str, question: str) -> MessageEvent:
+    async def _event(self, interaction: discord.Interaction, message: _Chosen, question: str) -> MessageEvent:
         event = MessageEvent(
             id=message_key(interaction.id),
             person=person(interaction.user),
@@ -135,8 +145,9 @@ class Asking:
             text=question,
             name=clean(interaction.user.display_name),
             at=interaction.created_at,
-            forwarded=(text,),
+            forwarded=(message.text,),
             confidential=True,
+            quoted_files=message.files,
         )
         try:
             return await self._members.with_membership(event)

@@ -14,7 +14,7 @@ from adapters.discord.commands import add_commands
 from adapters.discord.intake import Intake
 from adapters.discord.rates import Rates
 from bot.config import Settings, SettingsError
-from bot.network import Connector
+from bot.network import MAX_FILE, Connector
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Client(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
-            connector=Connector(limit=0),
+            connector=Connector(limit=0, max_response=MAX_FILE),
             http_trace=rates.trace(),
             max_ratelimit_timeout=LONGEST_LIMIT,
             **shards.options(),

@@ -13,6 +13,7 @@ import discord
 from discord.http import Route
 
 from adapters.common.growing_answer import GrowingAnswer
+from adapters.discord import files
 from adapters.discord.answer import CURSOR, cut_off, growing
 from adapters.discord.lengths import shorten, split
 from adapters.discord.markdown import Growing
@@ -27,6 +28,7 @@ from adapters.discord.refusals import (
 )
 from adapters.discord.text import LIMIT, without_links
 from bot.aio.backoff import Backoff
+from bot.events import Attachment
 from bot.model import Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
@@ -87,6 +89,10 @@ class EphemeralReply:
 
     async def withdraw(self) -> None:
         """Nothing: it answers a form, which can't be deleted."""
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        """Fetch a file of the chosen message, from where Discord said with it that it is."""
+        return await files.fetch(self._online, None, file, limit)
 
     async def whisper(self, text: str) -> None:
         """Say a sentence below what is shown of an answer."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import discord
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
+from adapters.discord import files
 from adapters.discord.text import PLATFORM, message_key, resolved, without_mention
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
@@ -40,8 +41,6 @@ def to_event(
     mentioned = any(user.id == me for user in message.mentions)
     text = message_text(message, message.content, me)
     forwarded = tuple(_cut(_forwarded(message), FORWARDED))
-    attachments = tuple(clean(file.filename) for file in message.attachments)
-    attachments += tuple(f'sticker "{clean(sticker.name)}"' for sticker in message.stickers)
     # Otherwise Discord withholds the content.
     shown = readable or mentioned or _direct(message.channel)
     notice = "" if text or forwarded else _notice(message, shown=shown)
@@ -52,7 +51,7 @@ def to_event(
         text=text,
         name=clean(message.author.display_name),
         at=message.created_at,
-        attachments=attachments,
+        attachments=(*files.attachments(message.attachments), *files.stickers(message)),
         link=message.jump_url,
         reply_to=_above(message),
         quoted=_own_words(message, _original(message), me),
@@ -60,6 +59,7 @@ def to_event(
         notice=notice,
         bare=notice == HELLO and not _direct(message.channel),
         addressed=spoken_to,
+        quoted_files=files.quoted(message, _original(message), me),
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import discord
 
 from adapters.common.growing_answer import GrowingAnswer
+from adapters.discord import files
 from adapters.discord.answer import Answer
 from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, Confirm, Messages, Online, Pace, Question
@@ -16,6 +17,7 @@ from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, DiscordRefused, is_transient, reason
 from adapters.discord.text import LIMIT
+from bot.events import Attachment
 from bot.model import Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
@@ -52,6 +54,7 @@ class Reply:
         """`asker` gets a direct message if the bot can't write in the channel; 0: nobody. `around` reads the messages
         around this one."""
         self._question = Question(channel_id, message_id, asker, link)
+        self._online = online
         self._messages = Messages(online, self._question, pace, confirm)
         self._pace = pace
         self._rates = rates or Rates()
@@ -127,6 +130,10 @@ class Reply:
         """Delete what is shown of the answer."""
         async with self._refusals():
             await self._answer.withdraw()
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        """Fetch a file that came with the message, or with the one that it replies to."""
+        return await files.fetch(self._online, self._question, file, limit)
 
     async def whisper(self, text: str) -> None:
         """Say one sentence as a reply: Discord can show something to one person alone only in response to a command.

@@ -25,7 +25,7 @@ from bot.aio.backoff import Pauses
 from bot.aio.tasks import TaskSet
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
-from bot.network import Connector
+from bot.network import MAX_FILE, Connector
 from bot.ports import Core, ReplyHandle
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class SlackAdapter:
         if token is None:
             raise SettingsError("SLACK_BOT_TOKEN: missing")
         self._running = True
-        connector = Connector(limit=0, keepalive_timeout=30)
+        connector = Connector(limit=0, keepalive_timeout=30, max_response=MAX_FILE)
         timeout = aiohttp.ClientTimeout(total=30, sock_connect=10)
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:

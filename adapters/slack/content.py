@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack.text import escape
+from bot.events import Attachment
 from bot.logs import describe
 from bot.text.clean import clean, one_line
 
@@ -25,11 +26,11 @@ _CLIPS = {"slack_audio": "voice messages", "slack_video": "video clips"}
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message's parts: its author's text, what they forwarded, the names of files, and the kind of recording."""
+    """A message's parts: its author's text, what they forwarded, the files, and the kind of recording."""
 
     raw: str
     forwarded: tuple[str, ...]
-    files: tuple[str, ...]
+    files: tuple[Attachment, ...]
     clip: str = ""
 
     @classmethod
@@ -45,14 +46,26 @@ class Content:
     def _whole(cls, message: Json) -> "Content":
         files = [file for file in message.get("files") or () if isinstance(file, dict)]
         raw = message_text(message)
-        names = tuple(clean(str(file.get("name") or file.get("title") or "file")) for file in files)
+        found = tuple(map(attachment, files))
         if not raw.strip() and len(files) == 1 and _is_snippet(files[0]):
             # A long text that was pasted: Slack turns it into a snippet, whose beginning is in the event.
             whole = not (files[0].get("preview_is_truncated") or files[0].get("lines_more"))
             raw = escape(str(files[0]["preview"]))[:BLOCKS]
-            names = () if whole else (f"the rest of {names[0]}",)
+            found = () if whole else found
         clip = next((_CLIPS[kind] for file in files if (kind := file.get("subtype")) in _CLIPS), "")
-        return cls(raw, tuple(_cut(_forwarded(message, alone=not raw.strip()))), names, clip)
+        return cls(raw, tuple(_cut(_forwarded(message, alone=not raw.strip()))), found, clip)
+
+
+def attachment(file: Json) -> Attachment:
+    """A reference to a file."""
+    size = file.get("size")
+    return Attachment(
+        id=str(file.get("id") or ""),
+        name=clean(str(file.get("name") or file.get("title") or "file")),
+        type=clean(str(file.get("mimetype") or "")),
+        size=size if isinstance(size, int) and size > 0 else 0,
+        url=str(file.get("url_private_download") or file.get("url_private") or ""),
+    )
 
 
 def message_text(message: Json) -> str:

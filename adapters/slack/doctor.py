@@ -11,9 +11,9 @@ from bot.config import Settings
 #: The bot's scopes in slack-manifest.yaml. Without any of them, something fails.
 SCOPES = frozenset(
     {
-        *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write"),
-        *("groups:history", "groups:read", "im:history", "im:write", "metadata.message:read", "mpim:history"),
-        *("mpim:read", "reactions:write", "usergroups:read", "users:read"),
+        *("app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:read"),
+        *("files:write", "groups:history", "groups:read", "im:history", "im:write", "metadata.message:read"),
+        *("mpim:history", "mpim:read", "reactions:write", "usergroups:read", "users:read"),
     }
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.slack.content import Content, message_text
 from adapters.slack.text import mentioned, mentions_group
+from bot.events import Attachment
 from bot.model import Person
 
 Body = dict[str, Any]
@@ -61,7 +62,7 @@ class ParsedMessage:
     ts: str
     thread: str | None
     raw: str
-    files: tuple[str, ...]
+    files: tuple[Attachment, ...]
     mentioned: bool
     others: bool
     named: bool

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from adapters.common.growing_answer import GrowingAnswer
+from adapters.slack import files
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.errors import SLACK_ERRORS, Refusal, code, is_transient, outage, refusal, refused, retry_after
@@ -14,6 +15,7 @@ from adapters.slack.messages import CannotEdit, Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
 from adapters.slack.working_sign import WorkingSign
+from bot.events import Attachment
 from bot.model import Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 
@@ -146,6 +148,10 @@ class SlackReply:
         """Delete what is shown of the answer. Raises as `found` does."""
         with outage():
             await self._messages.withdraw()
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        """Fetch a file that came with the message."""
+        return await files.fetch(self.api, file, limit)
 
     async def whisper(self, text: str) -> None:
         """Say it to the person alone; if Slack can't show that there, say it in place, else by direct message.

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from adapters.terminal.input import Input, Keyboard, Pipe, printable, unicode
 from bot.commands.spoken import command
-from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
+from bot.events import Attachment, CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
 from bot.model import Audience, Nearby, Person, Place
-from bot.ports import Core
+from bot.ports import CannotOpen, Core
 from bot.views import Button, File, Form, View
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,10 @@ class _Answer:
 
     async def withdraw(self) -> None:
         """Nothing: what is printed stays."""
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        """Nothing comes with what is typed."""
+        raise CannotOpen
 
     async def whisper(self, text: str) -> None:
         """Print one sentence on its own line."""

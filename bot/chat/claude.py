@@ -11,6 +11,7 @@ import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
+from bot.chat import blocks
 from bot.chat.client import Tally, client, counting, most, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
@@ -59,7 +60,7 @@ class ClaudeChat:
 
     async def most(self, prompt: Prompt) -> Most:
         """The most that one request can take: no token is shorter than a byte, and the answer's length is bounded."""
-        return self._most(self._request(prompt))
+        return self._most(prompt)
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer's text in pieces, and its usage as it becomes known; see `bot.ports.Chat`.
@@ -67,7 +68,7 @@ class ClaudeChat:
         Raises ChatError, or the subclass that says what happened.
         """
         request, tally = self._request(prompt), Tally()
-        most = self._most(request).usage
+        most = self._most(prompt).usage
         told = False
         try:
             async with await self._send(request, tally) as events, aclosing(self._spoken(events, most)) as pieces:
@@ -137,10 +138,15 @@ class ClaudeChat:
         }
         if prompt.system:
             request["system"] = clean(prompt.system)
+        if prompt.files and request["messages"]:
+            last = request["messages"][-1]
+            last["content"] = blocks.content(last["content"], prompt.files)
         return request
 
-    def _most(self, request: dict[str, Any]) -> Most:
-        return Most(self._model, most(request))
+    def _most(self, prompt: Prompt) -> Most:
+        """Files are counted apart: their bytes are no measure of their tokens."""
+        texts = most(self._request(replace(prompt, files=())))
+        return Most(self._model, texts + Usage(written=blocks.most_tokens(prompt.files)))
 
     async def _send(self, request: dict[str, Any], tally: Tally) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         with counting(tally):

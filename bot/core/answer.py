@@ -50,6 +50,7 @@ class Omitted(Enum):
     """What had to be left out of the request before the model would answer it."""
 
     NOTHING = "nothing"
+    FILES = "files"
     NEARBY = "nearby"
     TURNS = "turns"
     MEMORIES = "memories"
@@ -200,7 +201,9 @@ class Answer:
         """Note what the next request leaves out."""
         self.too_long = isinstance(failure, ChatTooLong)
         before, now = self._requests[rung], self._requests[rung + 1]
-        if before.around and before.messages[:-1] == now.messages[:-1]:
+        if before.files != now.files:
+            self.omitted = Omitted.FILES
+        elif before.around and before.messages[:-1] == now.messages[:-1]:
             self.omitted = Omitted.NEARBY
         else:
             self.omitted = Omitted.TURNS if now.messages != before.messages else Omitted.MEMORIES

@@ -58,7 +58,8 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
     if not done.keep:
         return True
     if closed.payload != to_json(event):  # edited on its platform while it was being answered
-        event = replace(event, text=from_json(closed.payload).text)
+        edited = from_json(closed.payload)
+        event = replace(event, text=edited.text, attachments=edited.attachments)
     if withdrawn.was_forgotten(conn, event.person.key, event.at.timestamp()):  # it was admitted after that
         return True
     done = replace(done, event=event, answer="" if closed.unkept or done.read else storable(done.answer))
@@ -80,7 +81,7 @@ def _keep_turns(conn: sa.Connection, done: Answered, now: float) -> None:
         "person_key": event.person.key,
         "account": event.person.key,
         "owner": done.user_id,
-        "text": storable(event.text),
+        "text": storable(event.said),
         "at": event.at.timestamp(),
         "kept_at": now,
     }
@@ -89,9 +90,9 @@ def _keep_turns(conn: sa.Connection, done: Answered, now: float) -> None:
 
 
 def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
-    event, text, said_at = done.event, storable(done.event.text), done.event.at.timestamp()
-    # From forwarded texts and files nothing is learned, nor from an answer that may repeat a forwarded text.
-    if not text.strip() and (event.forwarded or event.attachments):
+    event, text, said_at = done.event, storable(done.event.said), done.event.at.timestamp()
+    # From forwarded texts nothing is learned, nor from an answer that may repeat one. From a file, what was said of it.
+    if not text.strip() and event.forwarded:
         return
     # It may have been said while memory was paused, and be answered late, when it is on again.
     if pauses.was_paused(conn, links.user_id(conn, event.person.key), said_at):

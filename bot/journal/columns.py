@@ -1,11 +1,13 @@
 """Conversions between the journal's values and its columns."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from bot.events import MessageEvent
+from bot.events import Attachment, MessageEvent
 from bot.model import Audience, Person, Place
 from bot.text.clean import clean
 
@@ -44,15 +46,17 @@ def to_json(event: MessageEvent) -> str:
             "text": event.text,
             "name": event.name,
             "at": event.at.isoformat(),
-            "attachments": event.attachments,
+            "attachments": [file.name for file in event.attachments],
             "link": event.link,
             "reply_to": event.reply_to,
             "quoted": event.quoted,
             "forwarded": event.forwarded,
             "notice": event.notice,
-            # Apart from the place, so that earlier versions can read the event.
+            # Apart from the place and from the names, so that earlier versions can read the event.
             **({"external": True} if place.external else {}),
             **({"bare": True} if event.bare else {}),
+            **({"files": [_reference(file) for file in event.attachments]} if event.attachments else {}),
+            **({"quoted_files": [_reference(file) for file in event.quoted_files]} if event.quoted_files else {}),
         },
         separators=(",", ":"),
     )
@@ -69,7 +73,7 @@ def from_json(payload: str) -> MessageEvent:
         text=data["text"],
         name=data["name"],
         at=datetime.fromisoformat(data["at"]),
-        attachments=tuple(data["attachments"]),
+        attachments=tuple(_attachments(data)),
         link=data["link"],
         reply_to=data["reply_to"],
         # An event that an earlier version recorded has none of these.
@@ -77,4 +81,17 @@ def from_json(payload: str) -> MessageEvent:
         forwarded=tuple(data.get("forwarded", ())),
         notice=data.get("notice", ""),
         bare=bool(data.get("bare")),
+        quoted_files=tuple(Attachment(*reference) for reference in data.get("quoted_files", ())),
     )
+
+
+def _reference(file: Attachment) -> list[str | int]:
+    """What is stored of a reference to a file: not where it can be fetched for now."""
+    return [file.id, file.name, file.type, file.size, file.message]
+
+
+def _attachments(data: dict[str, Any]) -> Iterator[Attachment]:
+    if "files" in data:
+        yield from (Attachment(*reference) for reference in data["files"])
+    else:  # an earlier version recorded names alone
+        yield from (Attachment("", name) for name in data["attachments"])

@@ -31,10 +31,11 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
     asked = {"event": event.id}
     payload = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if payload is not None:
-        return Edit.SAME if from_json(payload).text == event.text else Edit.OPEN
+        return Edit.SAME if from_json(payload).said == event.said else Edit.OPEN
     found = conn.execute(_WAITING, asked).first() or conn.execute(_ASKED, asked).first()
     if found is not None:
-        return Edit.SAME if found.text == storable(event.text) else Edit.CHANGED
+        # Earlier versions kept no line that names the files.
+        return Edit.SAME if found.text in (storable(event.said), storable(event.text)) else Edit.CHANGED
     seen = sa.select(messages.c.event_id).where(messages.c.message_id == event.id, messages.c.event_id == event.id)
     return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
 
@@ -61,12 +62,12 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
 
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
     event, user_id, learn = edited.event, edited.user_id, edited.learn
-    text = storable(event.text)
+    text = storable(event.said)
     # Two processes may be notified of it concurrently: the second then finds what the first wrote (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()
     if open_ is not None:
-        changed = to_json(replace(from_json(open_), text=event.text))
+        changed = to_json(replace(from_json(open_), text=event.text, attachments=event.attachments))
         reopened = conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
         if reopened:
             return reopened
@@ -106,7 +107,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "user_id": user_id,
         "scope": event.scope,
         "name": storable(event.name),
-        "text": storable(event.text),
+        "text": storable(event.said),
         "answer": (conn.execute(answer).scalar() or "") if own else "",
         "at": event.at.timestamp(),
         "link": event.link,

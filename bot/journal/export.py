@@ -31,7 +31,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             for row in waiting
         ],
         "waiting_to_be_answered": [
-            {"event": event.id, "at": event.at.isoformat(), "place": event.place.name, "text": event.text}
+            {"event": event.id, "at": event.at.isoformat(), "place": event.place.name, "text": event.said}
             for event in map(from_json, payloads)
         ],
         "linked_accounts": [{"account": row.person_key, "since": _iso(row.at)} for row in linked],

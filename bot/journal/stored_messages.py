@@ -24,9 +24,7 @@ def stored_messages(conn: sa.Connection, user_id: str, person_keys: Sequence[str
     ]
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
     waiting += [
-        StoredMessage(
-            event.id, "\n".join((event.text, *event.attachments, event.quoted, *event.forwarded)), waiting=True
-        )
+        StoredMessage(event.id, "\n".join((event.said, event.quoted, *event.forwarded)), waiting=True)
         for event in map(from_json, payloads)
     ]
     unlearned = {message.event_id for message in waiting}

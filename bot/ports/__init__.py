@@ -3,6 +3,7 @@
 from bot.ports.allow_list import AllowList
 from bot.ports.chat import CUT, Chat, Most
 from bot.ports.errors import (
+    CannotOpen,
     ChatEmpty,
     ChatError,
     ChatMisconfigured,
@@ -41,6 +42,7 @@ __all__ = [
     "Accounts",
     "Adapter",
     "AllowList",
+    "CannotOpen",
     "Changes",
     "Charge",
     "Chat",

@@ -141,3 +141,11 @@ class TooManyCodes(Exception):
 
 class Superseded(Exception):
     """The lesson may no longer be committed: its text was erased, or another process has learned it."""
+
+
+class CannotOpen(Exception):
+    """A file that came with a message can't be fetched. `reason` completes a sentence that begins with its name."""
+
+    def __init__(self, reason: str = "couldn't be downloaded") -> None:
+        super().__init__(reason)
+        self.reason = reason

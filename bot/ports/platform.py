@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bot.config import Settings
-from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
+from bot.events import Attachment, CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Nearby, Person
 from bot.ports.allow_list import AllowList
 from bot.views import Form, View
@@ -61,6 +61,13 @@ class ReplyHandle(Protocol):
 
     async def withdraw(self) -> None:
         """Remove what is shown of the answer, whose question is gone. Raises as `stream` does."""
+        ...
+
+    async def open(self, file: Attachment, limit: int) -> bytes:
+        """Fetch a file that came with the message, of at most `limit` bytes.
+
+        Raises CannotOpen, with a reason in plain words. Takes as long as it takes: the caller sets a deadline.
+        """
         ...
 
     async def whisper(self, text: str) -> None:

@@ -12,6 +12,11 @@ def clean(text: str, lone: str = "?") -> str:
     return _LONE_SURROGATE.sub(lone, text.replace("\0", ""))
 
 
+def quote(text: str) -> str:
+    """Quote text from outside, with every line marked, so that it can't pass for the text around it."""
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
 def one_line(text: str) -> str:
     """The text on a single line, so that it can't forge lines of the prompt around it."""
     return " ".join(text.split())

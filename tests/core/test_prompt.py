@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.core import prompt
-from bot.events import MessageEvent
+from bot.events import Attachment, MessageEvent
 from bot.model import Replied
 from tests.makers import BOB, DM, GENERAL, memory, message, turn
 
@@ -65,10 +65,10 @@ def test_long_conversations_lose_their_oldest_turns() -> None:
 
 
 def test_attachments_are_named() -> None:
-    """A file that can't be read is spoken of by its name, on one line."""
+    """A file is spoken of by its name, in quotes that it can't leave."""
     event = message("")
-    event = MessageEvent(event.id, event.person, DM, "", "Ann", event.at, ("a\nb.png",))
-    assert prompt.message_text(event) == "(Attached, but not readable to you: a b.png)"
+    event = MessageEvent(event.id, event.person, DM, "", "Ann", event.at, (Attachment("F1", 'a\nb".png'),))
+    assert prompt.message_text(event) == '(Attached: "a b\'.png")'
 
 
 def test_a_forwarded_text_is_quoted_as_somebody_elses() -> None:

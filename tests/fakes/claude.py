@@ -18,6 +18,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes import claude_files
+
 Request = dict[str, Any]
 
 
@@ -306,7 +308,9 @@ class FakeClaude:
             self._changed.notify_all()
 
     async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
-        if refused := _refused(body):
+        if (request.content_length or 0) > claude_files.REQUEST:
+            return _error(Reply("Request exceeds the maximum size", status=413, error="request_too_large"))
+        if refused := _refused(body) or await asyncio.to_thread(claude_files.problem, body):
             return _error(Reply(refused, status=400, error="invalid_request_error"))
         if unknown := sorted(self.unknown & _used(body)):
             said = "invalid request" if self.silent else f"{unknown[0]}: Extra inputs are not permitted"
@@ -347,7 +351,8 @@ class FakeClaude:
         prefix = "".join(block["text"] for block in blocks[: marked[-1] + 1]) if marked else ""
         rest = "".join(block["text"] for block in blocks[marked[-1] + 1 if marked else 0 :])
         rest += "".join(last_text({"messages": [message]}) for message in body["messages"])
-        usage = {"input": len(rest) // 4, "output": len(text) // 4 + 1, "cache_read": 0, "cache_creation": 0}
+        taken = len(rest) // 4 + claude_files.tokens(body)
+        usage = {"input": taken, "output": len(text) // 4 + 1, "cache_read": 0, "cache_creation": 0}
         if len(prefix) >= 512 * 4:
             digest = hashlib.sha256(f"{body['model']}\0{prefix}".encode()).hexdigest()
             usage["cache_read" if digest in self._prefixes else "cache_creation"] = len(prefix) // 4

@@ -1,6 +1,7 @@
 """What people do in the fake Discord: they write, edit, delete, and use commands, buttons, menus and forms."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,17 +46,21 @@ class People(Answers):
         reply_to: str | None = None,
         ping: bool = True,
         attachments: tuple[str, ...] = (),
+        files: Mapping[str, bytes] | None = None,
         paste: bytes | None = None,
         hours_ago: float = 0,
         **fields: Any,
     ) -> str:
         """Store a message and dispatch it; `fields` overwrite the payload's. Return its id.
 
-        `paste` is a text that the client turned into a file, since it has more than 2,000 characters.
+        `files` come with it, by name. `paste` is a text that the client turned into a file, since it has more than
+        2,000 characters.
         """
         message = self.message(channel, author, content, hours_ago)
         for name in attachments:
             message["attachments"].append(self.file(name, b"?", "application/octet-stream"))
+        for name, held in (files or {}).items():
+            message["attachments"].append(self.file(name, held, "application/octet-stream"))
         if paste is not None:
             message["attachments"].append(self.file("message.txt", paste, "text/plain; charset=utf-8"))
         if reply_to is not None:

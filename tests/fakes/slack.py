@@ -57,6 +57,7 @@ class FakeSlack(People):
         app.router.add_get("/socket/{ticket}", self._socket)
         app.router.add_post("/response/{id}", self._respond)
         app.router.add_post("/upload/{id}", self._upload)
+        app.router.add_get("/files-pri/{file}/{name}", self.serve_file)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

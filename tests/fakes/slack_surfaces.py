@@ -1,15 +1,22 @@
-"""Views and files of the Slack on loopback: modals, the App Home, uploads."""
+"""Views and files of the Slack on loopback: modals, the App Home, uploads, and what people share."""
 
 import itertools
 import json
+from collections import deque
 from typing import Any
 
-from tests.fakes.slack_api import WebApi
+from aiohttp import web
+
+from tests.fakes.slack_api import TEAM, WebApi
 from tests.fakes.slack_blocks import Json, view_problem
 
 
 class Surfaces(WebApi):
-    """`modals` are the views opened, by trigger; `homes` each person's App Home as published, newest last."""
+    """`modals` are the views opened, by trigger; `homes` each person's App Home as published, newest last.
+
+    `shared` are the files that people share, by id; `fetched` the ids of those that were asked for. `file_faults` are
+    what the next requests for one meet: a status, "sign in" (a page, as without the scope) or an address to go to.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,6 +24,9 @@ class Surfaces(WebApi):
         self.homes: dict[str, list[Json]] = {}
         self.uploads: dict[str, Json] = {}
         self.files: list[Json] = []
+        self.shared: dict[str, tuple[Json, bytes]] = {}
+        self.fetched: list[str] = []
+        self.file_faults: deque[int | str] = deque()
         self._triggers: set[str] = set()
         self._ids = itertools.count(1)
 
@@ -42,6 +52,33 @@ class Surfaces(WebApi):
             return {"ok": False, "error": problem}
         self.homes.setdefault(args["user_id"], []).append({**view, "id": f"V{next(self._ids)}"})
         return {"view": view}
+
+    def file(self, name: str, content: bytes, mimetype: str = "application/octet-stream", **about: Any) -> Json:
+        """A file that somebody shares, as their message names it; `about` overwrites that."""
+        file_id = f"F{next(self._ids):08d}"
+        url = f"{self.url}/files-pri/{TEAM}-{file_id}/{name}"
+        file: Json = {"id": file_id, "name": name, "title": name, "mimetype": mimetype, "size": len(content)}
+        file |= {"mode": "hosted", "is_external": False, "url_private": url, "url_private_download": url}
+        self.shared[file_id] = (file, content)
+        return file | about
+
+    async def serve_file(self, request: web.Request) -> web.StreamResponse:
+        """Hand out a file to whoever shows the bot's token."""
+        file_id = request.match_info["file"].rpartition("-")[2]
+        self.fetched.append(file_id)
+        fault = self.file_faults.popleft() if self.file_faults else 200
+        if fault == "sign in" or request.headers.get("Authorization") != f"Bearer {self.bot_token}":
+            return web.Response(text="<!DOCTYPE html><html>Sign in</html>", content_type="text/html")
+        if isinstance(fault, str):
+            return web.Response(status=302, headers={"Location": fault})
+        if fault != 200 or file_id not in self.shared:
+            return web.Response(status=404 if fault == 200 else fault)
+        file, content = self.shared[file_id]
+        return web.Response(body=content, content_type=file["mimetype"])
+
+    async def _files_info(self, args: Json) -> Json:
+        found = self.shared.get(args["file"])
+        return {"file": found[0]} if found else {"ok": False, "error": "file_not_found"}
 
     async def _conversations_open(self, args: Json) -> Json:
         return {"channel": {"id": self.dm_channel(args["users"])}}

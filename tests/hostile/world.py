@@ -14,7 +14,7 @@ from bot.chat.claude import ClaudeChat
 from bot.config import Settings
 from bot.core.learning import Learner
 from bot.core.spending import LimitedSpending
-from bot.events import CommandEvent, MessageEvent
+from bot.events import Attachment, CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
@@ -68,7 +68,11 @@ class World:
         self._numbers += 1
         place = place if place.audience != DM.audience else replace(place, channel=f"D{person.user}")
         event = message(text, number=self._numbers, person=person, place=place, name=name)
-        event = replace(event, link=f"https://example.org/{self._numbers}", attachments=files)
+        event = replace(
+            event,
+            link=f"https://example.org/{self._numbers}",
+            attachments=tuple(Attachment("", file) for file in files),
+        )
         reply = StubReplyHandle()
         await self.bot.on_message(event, reply)
         assert reply.shown, reply.whispers

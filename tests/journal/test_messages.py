@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.events import MessageEvent
+from bot.events import Attachment, MessageEvent
 from bot.journal.journal import SqlJournal
 from bot.model import Audience, Place, Replied
 from tests.journal.conftest import Clock, Open
@@ -170,15 +170,18 @@ async def test_odd_text_is_kept(journal: SqlJournal, text: str) -> None:
 async def test_an_unanswered_event_comes_back_whole(open_: Open) -> None:
     """What a closed process left unanswered is handed to the next as it was, odd text included."""
     place = replace(CHANNEL, thread="T5")
+    files = Attachment("7", "cat.png", "image/png", 5, url="https://x.test/cat.png"), Attachment("", "b.txt")
     event = MessageEvent(
-        "discord:1", BOB, place, "a\0b \ud83d é", "Bób", MONDAY, ("cat.png", "b.txt"), "https://x.test/1", "discord:0"
+        "discord:1", BOB, place, "a\0b \ud83d é", "Bób", MONDAY, files, "https://x.test/1", "discord:0"
     )
     event = replace(event, quoted="q\0", forwarded=("f", "g"), notice="n")
+    event = replace(event, quoted_files=(Attachment("8", "dog.png", message="discord:0"),))
     first = await open_()
     conversation = await first.inbox.admit(event)
     await first.close()
     ((found, where, attempts),) = await (await open_()).inbox.unanswered()
     assert (found, where, attempts) == (event, conversation, 1)
+    assert found.attachments[0].url == ""  # where it can be fetched is asked for again
 
 
 async def test_events_in_hand_are_not_offered(journal: SqlJournal) -> None:

@@ -10,6 +10,7 @@ from bot.model import Audience
 from tests.adapters.core import StubCore
 from tests.adapters.discord.support import running
 from tests.fakes.discord import Channel, FakeDiscord, User
+from tests.makers import names
 
 
 class World:
@@ -166,7 +167,7 @@ async def test_attachments_are_named(world: World) -> None:
     """A file alone is something to answer, known by its name."""
     message = await world.fake.dm("Ana", "", attachments=("cat.png", "dog\0.png"))
     await world.fake.answer_to(message)
-    assert (world.core.events[0].text, world.core.events[0].attachments) == ("", ("cat.png", "dog.png"))
+    assert (world.core.events[0].text, names(world.core.events[0])) == ("", ("cat.png", "dog.png"))
 
 
 @pytest.mark.parametrize(

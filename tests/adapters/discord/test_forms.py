@@ -12,6 +12,7 @@ from bot.model import Audience
 from tests.adapters.core import StubCore
 from tests.adapters.discord.support import last_seen, running
 from tests.fakes.discord import FakeDiscord, until
+from tests.makers import names
 
 STICKER = {"id": "749054660769218631", "name": "Wave", "format_type": 3}
 LAID_OUT = {
@@ -78,7 +79,7 @@ async def test_a_message_without_text_is_answered(
     message = await world.fake.dm("Ana", "", **fields)
     await world.fake.answer_to(message)
     (event,) = world.core.events
-    assert (event.text, event.attachments) == (text, attachments)
+    assert (event.text, names(event)) == (text, attachments)
     assert event.notice == notice or (notice and notice in event.notice)
 
 
@@ -89,7 +90,7 @@ async def test_a_sticker_in_reply_to_the_bot_is_answered(world: World) -> None:
     answer = world.fake.answers(first)[0]["id"]
     options: dict[str, Any] = {"mention": False, "reply_to": answer, "ping": False, "sticker_items": [STICKER]}
     await world.fake.answer_to(await world.fake.say(world.general, "Ana", "", **options))
-    assert world.core.events[1].attachments == ('sticker "Wave"',)
+    assert names(world.core.events[1]) == ('sticker "Wave"',)
     assert world.core.events[1].notice == ""
 
 
@@ -255,7 +256,7 @@ class TestPastes:
     async def test_what_is_no_text_is_a_file(self, world: World, content: bytes) -> None:
         """A file that is no UTF-8, or empty, is known by its name."""
         await world.fake.answer_to(await world.fake.dm("Ana", "", paste=content))
-        assert (world.core.events[0].text, world.core.events[0].attachments) == ("", ("message.txt",))
+        assert (world.core.events[0].text, names(world.core.events[0])) == ("", ("message.txt",))
 
     async def test_too_long(self, world: World) -> None:
         """A text that is too long is told so; what Discord calls too large isn't even fetched."""

@@ -9,6 +9,7 @@ from adapters.slack.adapter import SlackAdapter
 from bot.model import Audience, Person
 from tests.adapters.slack.core import ScriptedCore, running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Fault, would_ping
+from tests.makers import names
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL, SECRET = "C0GENERAL", "G0SECRET0"
@@ -162,7 +163,7 @@ class TestAnswers:
         await slack.wait(lambda: core.events)
         assert core.events[0].text == expected
         if "files" in extra:
-            assert core.events[0].attachments == ("plan.pdf", "file")
+            assert names(core.events[0]) == ("plan.pdf", "file")
         await slack.dm(ANN, "next")
         assert await slack.answer(slack.dm_channel(ANN), until=lambda said: said == "next")
         assert core.failures == []

@@ -8,6 +8,7 @@ import pytest
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from tests.adapters.slack.core import ScriptedCore
 from tests.fakes.slack import BOT, TEAM, FakeSlack
+from tests.makers import names
 
 ANN, BEN = "U0ANN", "U0BEN"
 GENERAL, SECRET = "C0GENERAL", "G0SECRET0"
@@ -57,7 +58,7 @@ class TestForms:
             (
                 {"files": [SNIPPET | {"preview": "a", "lines_more": 7}], "subtype": "file_share"},
                 "a",
-                ("the rest of Untitled",),
+                ("Untitled",),
                 "",
             ),
             (
@@ -97,7 +98,7 @@ class TestForms:
         await slack.dm(ANN, "", **extra)
         await slack.answer(slack.dm_channel(ANN))
         (event,) = core.events
-        assert (event.text, event.attachments, event.notice) == (text, files, notice)
+        assert (event.text, names(event), event.notice) == (text, files, notice)
 
     @pytest.mark.parametrize(
         "extra",

@@ -1,0 +1,124 @@
+"""The files of a message: fetched when it is answered, held in memory until it is, and then dropped."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from bot.aio.room import Room
+from bot.events import Attachment, MessageEvent
+from bot.files.pdf import PAGES
+from bot.files.reading import read
+from bot.files.text import cut
+from bot.files.values import Document, File, TextFile, Unopened
+from bot.logs import describe
+from bot.ports import CannotOpen, ReplyHandle
+
+log = logging.getLogger(__name__)
+
+#: Files of one message that are opened, and what they may have in bytes together.
+FILES = 10
+BYTES = 20 * 2**20
+#: Characters that a message's text files may take together.
+TEXT = 100_000
+#: Seconds for a message's files to arrive, and for one of them to be decoded.
+FETCHING = 30.0
+READING = 10.0
+#: Bytes of files that all answers in progress hold together, and files decoded at once.
+IN_MEMORY = 64 * 2**20
+DECODED_AT_ONCE = 2
+#: Files of one message that are fetched at once.
+FETCHED_AT_ONCE = 3
+
+_LARGE = f"is larger than {BYTES >> 20} MB"
+_LARGE_TOGETHER = f"is, with the files before it, larger than {BYTES >> 20} MB"
+
+
+class FileReader:
+    """Opens what comes with messages; with `enabled` off, nothing."""
+
+    def __init__(self, *, enabled: bool = True, fetching: float = FETCHING) -> None:
+        self._enabled = enabled
+        self._fetching = fetching
+        self._room = Room(IN_MEMORY)
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+
+    @asynccontextmanager
+    async def room(self, event: MessageEvent) -> AsyncIterator[None]:
+        """Hold the memory that the message's files may take, as soon as there is enough."""
+        files = self._of(event)
+        if not files:
+            yield
+            return
+        async with self._room.taken(min(sum(file.size or BYTES for file in files), BYTES)):
+            yield
+
+    async def open(self, event: MessageEvent, reply: ReplyHandle) -> tuple[File, ...]:
+        """What the model is shown of the message's files, in order."""
+        files = self._of(event)
+        if not files:
+            return ()
+        until = asyncio.get_running_loop().time() + self._fetching
+        turns = asyncio.Semaphore(FETCHED_AT_ONCE)
+        left = BYTES
+        work = []
+        for index, file in enumerate(files):
+            reason = _refusal(file, index, left)
+            left -= 0 if reason else file.size
+            work.append(self._opened(file, reason, reply, turns, until))
+        return _fitted(await asyncio.gather(*work))
+
+    def _of(self, event: MessageEvent) -> tuple[Attachment, ...]:
+        return (*event.attachments, *event.quoted_files) if self._enabled else ()
+
+    async def _opened(
+        self, file: Attachment, reason: str, reply: ReplyHandle, turns: asyncio.Semaphore, until: float
+    ) -> File:
+        name = file.quoted_name
+        if reason:
+            return Unopened(name, reason)
+        try:
+            async with asyncio.timeout_at(until), turns:
+                content = await reply.open(file, BYTES)
+        except CannotOpen as exc:
+            return Unopened(name, exc.reason)
+        except TimeoutError:
+            return Unopened(name, "couldn't be downloaded in time")
+        if len(content) > BYTES:
+            return Unopened(name, _LARGE)
+        try:
+            async with self._decoding, asyncio.timeout(READING):
+                return await asyncio.to_thread(read, name, content)
+        except TimeoutError:
+            return Unopened(name, "took too long to decode")
+        except Exception as exc:  # noqa: BLE001 - whatever is in a file, its message is answered
+            log.error("a file could not be read: %s", describe(exc))
+            return Unopened(name, "couldn't be read")
+
+
+def _refusal(file: Attachment, index: int, left: int) -> str:
+    """Why a file isn't fetched; empty if it is."""
+    if index >= FILES:
+        return f"isn't among the first {FILES} files of the message"
+    if not file.id:
+        return "can't be opened"
+    if file.size > left:
+        return _LARGE if file.size > BYTES else _LARGE_TOGETHER
+    return ""
+
+
+def _fitted(files: Sequence[File]) -> tuple[File, ...]:
+    """The files within the limits that all of them share."""
+    texts = sum(isinstance(file, TextFile) for file in files)
+    left = PAGES
+    fitted: list[File] = []
+    for file in files:
+        if isinstance(file, TextFile):
+            fitted.append(replace(file, text=cut(file.text, TEXT // texts)))
+        elif isinstance(file, Document) and file.pages and file.pages > left:
+            fitted.append(Unopened(file.name, f"has, with the PDFs before it, more than {PAGES} pages"))
+        else:
+            left -= file.pages or 0 if isinstance(file, Document) else 0
+            fitted.append(file)
+    return tuple(fitted)

@@ -1,0 +1,44 @@
+"""What a file is to the chat model. All are frozen, and show none of their content in a log or a traceback."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture within the model's limits. `data` is its bytes in base64, as a request carries them."""
+
+    name: str
+    media_type: str
+    data: str = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A PDF. `data` is its bytes in base64; `pages` is None if they can't be counted."""
+
+    name: str
+    data: str = field(repr=False)
+    pages: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file whose content is text, of whatever kind."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """A file that the model isn't shown. `reason` completes a sentence that begins with its name: "is a video"."""
+
+    name: str
+    reason: str
+
+
+#: What a request carries in blocks of its own.
+Block = Picture | Document | TextFile
+File = Block | Unopened
