@@ -23,7 +23,7 @@ from adapters.discord.text import message_key
 from adapters.discord.views import question_form
 from bot.events import Attachment, MessageEvent
 from bot.logs import describe
-from bot.ports import Core, PlatformRefused
+from bot.ports import Core
 from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
@@ -134,8 +134,8 @@ class Asking:
         except asyncio.CancelledError:
             await self._say_last(reply, interaction.id, STOPPED, _LAST_WORD_AT_STOP)
             raise
-        except (PlatformRefused, OSError) as exc:
-            log.warning("discord: interaction %d: the person could not be told: %s", interaction.id, describe(exc))
+        except Exception as exc:  # noqa: BLE001 - the interaction's boundary: it affects no other
+            log.error("discord: interaction %d failed: %s", interaction.id, describe(exc))
 
     async def _event(self, interaction: discord.Interaction, message: _Chosen, question: str) -> MessageEvent:
         event = MessageEvent(

@@ -97,19 +97,27 @@ class EphemeralReply:
     async def whisper(self, text: str) -> None:
         """Say a sentence below what is shown of an answer."""
         text = shorten(clean(text), LIMIT)
-        if self._shown:
-            await self._put(len(self._shown) - 1, cut_off(self._shown[-1]))
-        await self._put(len(self._shown), text)
+        try:
+            if self._shown:
+                await self._put(len(self._shown) - 1, cut_off(self._shown[-1]))
+            await self._put(len(self._shown), text)
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
     async def _grow(self, text: str) -> float | None:
         try:
             await self._show(text, whole=False)
         except ConnectionError as exc:  # only the end matters
             log.warning("discord: interaction %d: an edit failed: %s", self._id, str(exc))
+        except DiscordRefused:  # a cut word may be refused where the whole isn't
+            return None
         return self._pace.every
 
     async def _finish(self, text: str) -> None:
-        await self._show(text, whole=True)
+        try:
+            await self._show(text, whole=True)
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
     async def _show(self, text: str, *, whole: bool) -> None:
         """Update the messages to the text, without its links if Discord refuses one of them."""
@@ -119,7 +127,7 @@ class EphemeralReply:
                 return
             except DiscordRefused as exc:
                 if exc.other is not AnswerForm.LINKLESS or self._linkless:
-                    raise PlatformRefused(str(exc.code), exc.sentence) from exc
+                    raise
                 self._linkless = True
 
     def _parts(self, text: str, *, whole: bool) -> list[str]:

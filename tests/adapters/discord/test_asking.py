@@ -262,6 +262,15 @@ async def test_a_refused_link_is_left_out(world: World) -> None:
         await until(lambda: "(link removed)" in asked.content, "no answer")
 
 
+async def test_a_cut_text_that_is_refused_ends_nothing(world: World) -> None:
+    """While an answer grows, a refusal of what is there so far leaves it to its end."""
+    world.core.speech = saying("He says forbidden", "He says for", "He says that it leaves.", pause=0.4)
+    world.fake.filters["forbidden"] = (400, 200000)
+    async with running(world.fake, world.core):
+        asked = await world.asked()
+        await until(lambda: asked.parts == ["He says that it leaves."], "no answer")
+
+
 async def test_a_form_that_is_late_finds_nothing(world: World) -> None:
     """The newest form of a person counts, once: nothing is held for one that was replaced, or sent before."""
     async with running(world.fake, world.core):
@@ -285,6 +294,17 @@ async def test_somebody_elses_form_is_nobodys(world: World) -> None:
         asked = await world.fake.fill_in("Ana", "When?", opened)
         await until(lambda: asked.parts == [ANSWER], "no answer")
     assert [event.person.user for event in world.core.events] == [world.fake.user("Ana").id]
+
+
+async def test_a_sentence_that_discord_refuses(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Where not even a sentence can be shown, that is one line in the log, and no traceback."""
+    world.fake.refuses["edit original"] = (403, 50013)
+    async with running(world.fake, world.core):
+        opened = await world.chosen(world.said())
+        await world.opened(opened)
+        await world.fake.fill_in("Eve", "And?", opened)
+        await until(lambda: "PlatformRefused" in caplog.text, "not in the log")
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_form_of_before_a_restart(world: World) -> None:
