@@ -72,7 +72,7 @@ class Surroundings:
             log.warning("slack: unexpected message in a history, ignored: %s", type(exc).__name__)
             return None
         texts = [slack_text.plain(raw, "", names) for raw in (content.raw, *content.forwarded)]
-        texts += [f"(A file: {name})" for name in content.files]
+        texts += [f"(A file: {file.name})" for file in content.files]
         user = str(message.get("user") or "")
         own = user == self._api.bot_user
         return Nearby(
