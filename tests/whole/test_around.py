@@ -1,7 +1,9 @@
 """What was said around a question: read from the platform when the bot is called, and then nowhere."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,12 @@ class World:
         """The files of the data folder that hold the canary."""
         files = [path for path in (self.folder / "data").iterdir() if path.is_file()]
         return [path.name for path in files if CANARY.encode() in path.read_bytes()]
+
+    @property
+    def turns(self) -> int:
+        """How many turns are kept."""
+        with closing(sqlite3.connect(self.folder / "data" / "bot.db")) as connection:
+            return int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
 
     @property
     def learned(self) -> str:
@@ -115,8 +123,9 @@ async def test_a_deleted_message_takes_the_turn_along(world: World) -> None:
         root = await slack.say(GENERAL, "UCID", "Hello.")
         doomed = await slack.say(GENERAL, "UBEN", f"<@UCID> I quit {CANARY}.", root)
         await world.ask("what did Ben say?", root)
+        assert world.turns == 1
         await slack.delete(GENERAL, doomed)
-        await asyncio.sleep(1)
+        await until(lambda: world.turns == 0, "the turn is dropped", 30)
         asked = await world.ask("and now?", root)
         turns = [message["content"] for message in world.claude.chats[-1]["messages"][:-1]]
         assert turns == []
