@@ -191,19 +191,19 @@ class Answer:
         if index >= len(self._shown):
             nonce = f"{self._question.id}.{index}" + ("a" if AnswerForm.ANEW in self._forms else "")
             try:
-                self._shown.append(await self._messages.send(text, nonce, reply=AnswerForm.PLAIN not in self._forms))
+                reply = AnswerForm.PLAIN not in self._forms
+                self._shown.append(await self._messages.send(text, nonce, reply=reply, stoppable=grows(text)))
             except ConnectionError:
                 self._again = True  # it may have arrived anyway
                 raise
         # A repeated nonce returns the message of an earlier attempt, with its text.
         if self._text(index) != text.strip():
             try:
-                await self._messages.edit(self._shown[index].id, text)
+                await self._messages.edit(self._shown[index], text, stoppable=grows(text))
             except DiscordRefused as exc:
                 if exc.other is AnswerForm.ANEW:
                     self._stuck = index
                 raise
-            self._shown[index].text = text
 
     async def remove_cursors(self) -> None:
         """Remove the cursors from an abandoned answer; delete messages that can't be edited."""
@@ -214,8 +214,7 @@ class Answer:
                 continue
             text = cut_off(shown.text)
             try:
-                await self._messages.edit(shown.id, text, aside=True)
-                shown.text = text
+                await self._messages.edit(shown, text, aside=True)
             except DiscordRefused:
                 await self._discard(shown, aside=True)
 

@@ -20,6 +20,7 @@ from adapters.discord.refusals import (
     is_transient,
     reason,
 )
+from adapters.discord.text import message_key
 from adapters.discord.views import Kind, attachment, filled_in, layout, modal, plain
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
@@ -29,6 +30,7 @@ from bot.views import File, Form, View
 
 log = logging.getLogger(__name__)
 
+NOT_YOURS = "Only whoever asked can stop this answer."
 SORRY = "Something went wrong on my side. Please try again."
 NOT_SHOWN = "Discord doesn't let me show my answer here. Please try it in a direct message with me."
 NOT_HANDED_OVER = (
@@ -75,6 +77,8 @@ class Interactions:
             await self._open_form(interaction, action)
         elif interaction.type is discord.InteractionType.component and kind is Kind.MENU:
             await self._press(interaction, str((data.get("values") or [""])[0]))
+        elif interaction.type is discord.InteractionType.component and kind is Kind.STOP:
+            await self._stop(interaction, action)
         elif interaction.type is discord.InteractionType.component and kind is Kind.PRESS:
             await self._press(interaction, action)
 
@@ -82,6 +86,19 @@ class Interactions:
         async def run() -> View:
             await interaction.response.defer()
             return await self._core.interactions.on_press(_pressed(interaction, action))
+
+        await self._track(_show(interaction, run))
+
+    async def _stop(self, interaction: discord.Interaction, action: str) -> None:
+        """Stop an answer that grows; it says so itself, unless another person's is meant."""
+
+        async def run() -> None:
+            question, _, asker = action.partition(".")
+            if asker not in ("0", str(interaction.user.id)):
+                await interaction.response.send_message(NOT_YOURS, ephemeral=True, allowed_mentions=SILENT)
+                return
+            await interaction.response.defer()
+            await self._core.messages.on_stop(message_key(int(question)), person(interaction.user))
 
         await self._track(_show(interaction, run))
 

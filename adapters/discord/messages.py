@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -17,6 +17,7 @@ from adapters.discord.refusals import (
     is_transient,
     reason,
 )
+from adapters.discord.views import stop_button
 from bot.aio.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -65,10 +66,11 @@ class Pace:
 
 @dataclass(slots=True)
 class Shown:
-    """One of the bot's messages, and its text on Discord."""
+    """One of the bot's messages, its text on Discord, and whether a button under it stops the answer."""
 
     id: int
     text: str
+    stoppable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,13 @@ class Messages:
         """Show the typing indicator once, for some ten seconds. Raises DISCORD_ERRORS."""
         await self._channel(await self._online()).typing()
 
-    async def send(self, text: str, nonce: str, *, reply: bool = True, aside: bool = False) -> Shown:
+    async def send(
+        self, text: str, nonce: str, *, reply: bool = True, aside: bool = False, stoppable: bool = False
+    ) -> Shown:
         """Send a message, as a reply to the question or (without `reply`) with no reference to it.
 
         A nonce used within the last minutes returns the message sent with it, as it is now. An `aside` isn't part of an
-        answer: `replies` leaves it out, recognising it by its suppressed link previews.
+        answer: `replies` leaves it out, recognising it by its suppressed link previews. A `stoppable` one has a button.
         """
         reference = discord.MessageReference(
             message_id=self._question.id, channel_id=self._question.channel, fail_if_not_exists=False
@@ -121,6 +125,8 @@ class Messages:
             if not aside:
                 await self._confirm()
             channel = self._channel(client)
+            # Without the button not even an empty list: most answers are sent once.
+            button: dict[str, Any] = {"view": self._button()} if stoppable else {}
             message = await (
                 channel.send(
                     text,
@@ -129,11 +135,12 @@ class Messages:
                     allowed_mentions=SILENT,
                     nonce=nonce,
                     suppress_embeds=aside,
+                    **button,
                 )
                 if reply
-                else channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=aside)
+                else channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=aside, **button)
             )
-            return Shown(message.id, message.content)
+            return Shown(message.id, message.content, bool(message.components))
 
         return await self._call(send, "a message")
 
@@ -147,16 +154,23 @@ class Messages:
 
         await self._call(send, "a direct message")
 
-    async def edit(self, message_id: int, text: str, *, aside: bool = False) -> None:
-        """Replace a message's text; an `aside` doesn't change the answer."""
+    async def edit(self, shown: Shown, text: str, *, aside: bool = False, stoppable: bool = False) -> None:
+        """Replace a message's text, and give it a button or take that away; an `aside` doesn't change the answer."""
 
         async def edit(client: discord.Client) -> None:
             if not aside:
                 await self._confirm()
-            message = self._channel(client).get_partial_message(message_id)
-            await message.edit(content=text, allowed_mentions=SILENT)
+            message = self._channel(client).get_partial_message(shown.id)
+            button: dict[str, Any] = {}
+            if shown.stoppable != stoppable:
+                button["view"] = self._button() if stoppable else None
+            await message.edit(content=text, allowed_mentions=SILENT, **button)
 
         await self._call(edit, "an edit", editing=True)
+        shown.text, shown.stoppable = text, stoppable
+
+    def _button(self) -> discord.ui.View:
+        return stop_button(self._question.id, self._question.asker)
 
     async def delete(self, message_id: int, *, aside: bool = False) -> None:
         """Delete a message, if it still exists."""
@@ -183,7 +197,7 @@ class Messages:
                 after=discord.Object(self._question.id), limit=NEAR, oldest_first=True
             )
             return [
-                Shown(message.id, message.content)
+                Shown(message.id, message.content, bool(message.components))
                 async for message in history
                 if client.user
                 and message.author.id == client.user.id

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     MENU = "menu"
     FORM = "f:"
     QUESTION = "q:"
+    STOP = "s:"
 
 
 def layout(view: View) -> discord.ui.LayoutView:
@@ -130,6 +131,15 @@ def _about(item: Item, *, links: bool) -> str:
     if links and _WEB.fullmatch(item.link):
         about.append(f"[open](<{item.link}>)")
     return " · ".join(about)
+
+
+def stop_button(message_id: int, asker: int) -> discord.ui.View:
+    """The button under an answer that grows, to a message of that person's (0: whoever can see it)."""
+    shown = discord.ui.View(timeout=None)
+    action = f"{Kind.STOP}{message_id}.{asker}"
+    shown.add_item(discord.ui.Button(label="Stop", style=discord.ButtonStyle.secondary, custom_id=action))
+    shown.stop()
+    return shown
 
 
 def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":

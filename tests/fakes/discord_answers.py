@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.fakes.discord_gateway import Payload
-from tests.fakes.discord_model import Channel, reference_to
+from tests.fakes.discord_model import Channel, numbered, reference_to
 from tests.fakes.discord_world import World
 
 #: What an answer ends with while it grows: people wait on.
@@ -69,7 +69,7 @@ class Answers(World):
             if earlier in channel.messages:
                 return channel.messages[earlier]
         message = self.message(channel, self.bot, str(body.get("content") or "").strip())
-        message |= {"components": body.get("components") or [], "flags": int(body.get("flags") or 0)}
+        message |= {"components": numbered(body.get("components") or []), "flags": int(body.get("flags") or 0)}
         reference = body.get("message_reference")
         if reference:
             message |= {"type": 19, "message_reference": reference_to(channel, reference["message_id"])}

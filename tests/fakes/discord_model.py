@@ -1,6 +1,8 @@
 """What the fake Discord keeps: accounts, servers, channels, and interactions as their caller sees them."""
 
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -165,6 +167,19 @@ class Interaction:
         """Wait for the answer and return its text."""
         await until(lambda: self.shown, f"no answer to interaction {self.id}", within)
         return self.content
+
+
+def numbered(components: list[Payload], ids: Iterator[int] | None = None) -> list[Payload]:
+    """Components as they come back: each has an id of its own."""
+    ids = ids or itertools.count(1)
+    return [
+        {
+            "id": next(ids),
+            **part,
+            **({"components": numbered(part["components"], ids)} if "components" in part else {}),
+        }
+        for part in components
+    ]
 
 
 def units(text: str) -> int:

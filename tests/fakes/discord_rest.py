@@ -1,18 +1,17 @@
 """The fake Discord's REST routes, version 10."""
 
 import asyncio
-import itertools
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from tests.fakes.discord_gateway import Payload
-from tests.fakes.discord_model import MODAL, Channel, User, form_faults, view_faults
+from tests.fakes.discord_model import MODAL, Channel, User, form_faults, numbered, view_faults
 from tests.fakes.discord_refusing import blocked, error, json_response, refused, unwelcome
 from tests.fakes.traffic import TRAFFIC, Record
 
@@ -244,6 +243,10 @@ async def one_message(request: web.Request) -> web.Response:
             return error(403, 50005, "Cannot edit a message authored by another user")
         if answer := unwelcome(fake, str(body.get("content") or "")):
             return answer
+        if "components" in body:
+            if wrong := view_faults(body):
+                return error(400, 50035, f"Invalid Form Body: {wrong}")
+            message["components"] = numbered(body["components"])
         message |= {"content": str(body["content"]).strip(), "edited_timestamp": datetime.now(UTC).isoformat()}
         fake.touch(message)
         await fake.gateway.dispatch("MESSAGE_UPDATE", message)
@@ -334,22 +337,10 @@ async def follow_up(request: web.Request) -> web.Response:
     return json_response(_shape(message))
 
 
-def _numbered(components: list[Payload], ids: Iterator[int]) -> list[Payload]:
-    """Components as they come back: each has an id of its own."""
-    return [
-        {
-            "id": next(ids),
-            **part,
-            **({"components": _numbered(part["components"], ids)} if "components" in part else {}),
-        }
-        for part in components
-    ]
-
-
 def _shown(body: Payload) -> Payload:
     """What of a request to show something comes back in the message."""
     shown = {key: body[key] for key in ("content", "flags", "embeds") if body.get(key) is not None}
-    shown["components"] = _numbered(body.get("components") or [], itertools.count(1))
+    shown["components"] = numbered(body.get("components") or [])
     files = [
         {"id": str(each["id"]), "filename": each["filename"], "size": 1, "url": "https://example.org/f"} | _PROXIED
         for each in body.get("attachments") or []

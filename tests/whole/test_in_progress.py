@@ -210,12 +210,12 @@ async def test_an_answer_is_stopped_by_its_asker(
     tmp_path: Path, claude: FakeClaude, side: Side, bot: BotProcess
 ) -> None:
     """What is shown stays, marked; the question is learned from, and the answer isn't."""
-    if side.name == "discord":
-        pytest.skip("by a button, which isn't there yet")
     asked = await side.ask("Tell me slowly about badgers")
     await growing(side, asked)
     await side.stop(asked)
     await grown(side, asked, lambda text: text.endswith("… (stopped)"))
+    if isinstance(side, DiscordSide):
+        assert side.buttons(asked) == []
     (shown,) = side.shown(asked)
     assert shown.startswith("About badgers: one two")
     await soon(lambda: claude.open == 0)
@@ -224,3 +224,27 @@ async def test_an_answer_is_stopped_by_its_asker(
     assert not any("one two" in last_text(request) for request in claude.extractions)
     assert len(claude.chats) == 1
     assert kept(tmp_path, "SELECT event_id FROM inbox") == []
+
+
+async def test_nobody_else_can_stop_an_answer(tmp_path: Path, claude: FakeClaude) -> None:
+    """On Discord whoever else clicks the button is told so, alone; it goes once the answer is whole."""
+    claude.handler = lambda request: Reply("one two three four five six seven eight. " * 3, hang_after=4)
+    async with FakeDiscord() as discord:
+        side = DiscordSide(discord, direct=False)
+        keys = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.url, **side.env}
+        async with BotProcess(tmp_path, keys) as bot:
+            await bot.said("discord: listening")
+            asked = await side.ask("Tell me about badgers")
+            await growing(side, asked)
+            (button,) = side.buttons(asked)
+            await side.press(button, "ben")
+            await soon(lambda: bool(side.pressed.callbacks))
+            assert side.pressed.ephemeral
+            assert "Only whoever asked" in side.pressed.callbacks[0]["data"]["content"]
+            claude.release()
+            await grown(side, asked, lambda text: text.endswith("eight."))
+            assert side.buttons(asked) == []
+            await side.press(button, "ann")  # from a client that still shows it
+            await soon(lambda: bool(side.pressed.callbacks))
+            assert side.pressed.callbacks[0]["type"] == 6
+            assert side.shown(asked)[0].endswith("eight.")
