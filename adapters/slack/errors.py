@@ -73,6 +73,7 @@ REFUSALS = _table(
     {
         Refusal.TRANSIENT: """
             ratelimited rate_limited internal_error fatal_error service_unavailable request_timeout update_failed
+            messaging_processing_failed
             team_added_to_org org_login_required external_channel_migrating
             """,
         Refusal.FORM: """

@@ -1,48 +1,26 @@
 """The messages of one answer: posts them, edits them while it grows, and works around what Slack refuses."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
-from adapters.slack.errors import (
-    SLACK_ERRORS,
-    PaceExceeded,
-    Refusal,
-    code,
-    is_rate_limited,
-    is_transient,
-    never_sent,
-    refusal,
-)
-from adapters.slack.shown_answer import ANSWER, ShownMessage, find_answer
-from bot.aio.backoff import Backoff
+from adapters.slack.attempts import CannotEdit, again
+from adapters.slack.errors import SLACK_ERRORS, PaceExceeded, Refusal, code, is_transient, never_sent, refusal
+from adapters.slack.forms import Form, TooLong
+from adapters.slack.shown_answer import ShownMessage, find_answer
+from adapters.slack.streams import Streams
 from bot.model import Place
+from bot.ports import ClaimLost, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Attempts at a call with transient errors, and at one that is rate-limited.
-TRIES = 4
-BACKOFF = Backoff(first=1.0)
-TRIES_LIMITED = 20
 #: Seconds that the last edit waits for its turn; if that would take longer, the rest is posted instead.
 PATIENCE = 5.0
 #: Seconds that the deletion of a surplus message waits for its turn.
 PATIENCE_DELETING = 120.0
-
-_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch")
-
-
-class CannotEdit(Exception):
-    """A message can't be edited, or not soon: its new text has to be posted separately."""
-
-
-class TooLong(Exception):
-    """A part of an answer is too long for one message."""
 
 
 def _nothing() -> None:
@@ -53,7 +31,7 @@ def _nothing() -> None:
 class Messages:
     """What is shown of one answer. `after`, `confirm` and `unsure` are those of `SlackReply`.
 
-    If Slack refuses a form (`plain`: no block; `bare`: no metadata) or a thread, the rest is sent without it.
+    If Slack refuses a form or a thread, the rest is sent without it.
 
     Attributes:
         surplus: Messages that are no longer part of the answer.
@@ -65,17 +43,25 @@ class Messages:
     event_id: str
     after: str
     confirm: Callable[[], Awaitable[None]]
+    streams: Streams
     unsure: bool = False
     shown: list[ShownMessage] = field(default_factory=list)
     surplus: list[ShownMessage] = field(default_factory=list)
     posted: bool = False
-    plain: bool = False
-    bare: bool = False
+    form: Form = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.form = Form(self.event_id)
 
     @property
     def length(self) -> int:
         """How much is shown."""
         return sum(len(part.text) for part in self.shown)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether one of its messages is a stream that is open."""
+        return any(part.stream for part in self.shown)
 
     @property
     def fixed(self) -> bool:
@@ -84,7 +70,7 @@ class Messages:
 
     async def adopt(self, posted: str = "") -> None:
         """Take over what is already shown. `posted` is a part that may have been posted without a response."""
-        text = self._content(posted)["text"] if posted else ""
+        text = self.form.content(posted)["text"] if posted else ""
         shown = await find_answer(self.api, self.place, self.event_id, self.after, text)
         known = {part.ts for part in (*self.shown, *self.surplus)}
         self.shown += [part for part in shown if part.ts not in known]
@@ -119,12 +105,18 @@ class Messages:
         while index < len(wanted):
             part, done = wanted[index], last and index == len(wanted) - 1
             there = self.shown[index] if index < len(self.shown) else None
-            if there is not None and there.text == part and (there.fixed or there.done == done or not last):
+            if there is not None and self._shows(there, part, done=done, last=last):
                 index += 1
                 continue
+            growing = not last and index == len(wanted) - 1
             try:
                 if there is None:
-                    await self._post(index, part, done=done)
+                    if last or not await self._stream(index, part):
+                        await self._post(index, part, done=done)
+                elif growing and there.stream and await self.streams.append(self.place, there, part):
+                    return
+                elif there.stream:
+                    await self._stop(index)
                 elif last:
                     await self._last_edit(index, part, done=done, release=release)
                 elif self.api.pace.may_edit():
@@ -141,6 +133,43 @@ class Messages:
             self.surplus += self.shown[len(wanted) :]
             del self.shown[len(wanted) :]
 
+    @staticmethod
+    def _shows(there: ShownMessage, part: str, *, done: bool, last: bool) -> bool:
+        """Whether a message needs no change: a stream has to be stopped and edited, at the latest at the end."""
+        if there.text != part or there.stream:
+            return False
+        return there.fixed or not last or (there.done == done and there.edited)
+
+    async def _stream(self, index: int, part: str) -> bool:
+        """Begin a message as a stream; False if it has to be posted."""
+        if self.unsure:
+            return False
+        try:
+            shown = await self.streams.start(self.place, index, part)
+        except SLACK_ERRORS as exc:
+            self.unsure = not never_sent(exc)
+            raise
+        if shown is None:
+            return False
+        self.shown.append(shown)
+        self.posted = True
+        return True
+
+    async def _stop(self, index: int) -> None:
+        await self.streams.stop(self.place, self.shown[index], self.form.mark(index, done=False))
+
+    async def end_streams(self) -> None:
+        """End what is still streaming, as no more of it will be shown soon."""
+        for index, part in enumerate(self.shown):
+            if part.stream:
+                with suppress(CannotEdit, JournalUnavailable, ClaimLost, *SLACK_ERRORS):
+                    await self._stop(index)
+
+    def leave_streams(self) -> None:
+        """Reserve nothing any more for streams that are left open."""
+        for part in (*self.shown, *self.surplus):
+            self.streams.leave(part)
+
     def _beside(self, index: int, wanted: list[str]) -> list[str]:
         """The parts from message `index` on, which can't be edited: itself and what it lacks, or all of it again."""
         there = self.shown[index]
@@ -150,22 +179,6 @@ class Messages:
         del self.shown[kept:]
         return wanted if rest is None else [there.text, *slack_text.parts(rest), *wanted[1:]]
 
-    def _content(self, part: str) -> dict[str, Any]:
-        quiet = {"parse": "none", "link_names": False}
-        if self.plain:
-            text = slack_text.mrkdwn(part)
-            if len(text) > slack_text.TEXT and len(part) >= 2 * slack_text.SHORTEST:
-                raise TooLong
-            return {"text": text[: slack_text.TEXT], "blocks": [], **quiet}
-        blocks = [{"type": "markdown", "text": slack_text.markdown(part)}]
-        return {"text": slack_text.escape(part), "blocks": blocks, **quiet}
-
-    def _marked(self, index: int, part: str, done: bool) -> dict[str, Any]:
-        if self.bare:
-            return self._content(part)
-        payload = {"event": self.event_id, "part": index, "done": done}
-        return self._content(part) | {"metadata": {"event_type": ANSWER, "event_payload": payload}}
-
     @contextmanager
     def _another_form(self, part: str) -> Iterator[None]:
         """Suppress a refusal if another form may be accepted, which the surrounding loop then tries."""
@@ -173,7 +186,6 @@ class Messages:
             yield
         except SLACK_ERRORS as exc:
             kind, named = refusal(exc), code(exc)
-            plain, bare = self.plain, self.bare
             if kind is Refusal.LENGTH and len(part) >= 2 * slack_text.SHORTEST:
                 log.info("%s: too long for Slack at %d characters; sent in shorter parts", self.event_id, len(part))
                 raise TooLong from exc
@@ -181,10 +193,7 @@ class Messages:
                 log.info("%s: Slack takes no reply there (%s); sent to the channel", self.event_id, named)
                 self.place = replace(self.place, thread=None)
                 return
-            if kind is Refusal.FORM:
-                self.plain = plain or "metadata" not in named
-                self.bare = bare or named not in _BLOCKS
-            if (plain, bare) == (self.plain, self.bare):
+            if kind is not Refusal.FORM or not self.form.simplify(named):
                 raise
             log.info("%s: Slack refuses the message (%s); sent in a plainer form", self.event_id, named)
 
@@ -206,7 +215,7 @@ class Messages:
                         thread_ts=self.place.thread,
                         unfurl_links=False,
                         unfurl_media=False,
-                        **self._marked(index, part, done),
+                        **self.form.message(index, part, done=done),
                     )
                     self.shown.append(ShownMessage(str(response["ts"]), part, done))
                     self.posted = self.place.thread is not None
@@ -214,27 +223,33 @@ class Messages:
             except SLACK_ERRORS as exc:
                 if is_transient(exc) and not never_sent(exc):
                     self.unsure = True
-                await self._again(exc, attempt, "chat.postMessage")
+                await again(self.event_id, exc, attempt, "chat.postMessage")
 
     async def _edit(self, index: int, part: str, *, done: bool, release: Callable[[], None] = _nothing) -> None:
         """Edit one message. Raises SLACK_ERRORS for transient errors, else CannotEdit."""
-        there = self.shown[index]
+        there, stopped = self.shown[index], False
         while True:
             release()
             await self.api.pace.turn("chat.update", longest_wait=PATIENCE)
             await self.confirm()
             try:
                 with self._another_form(part):
-                    content = self._marked(index, part, done)
+                    content = self.form.message(index, part, done=done)
                     await self.api.now.chat_update(channel=self.place.channel, ts=there.ts, **content)
-                    there.text, there.done = part, done
+                    there.text, there.done, there.edited = part, done, True
                     self.api.edits_work = True
                     return
             except SLACK_ERRORS as exc:
                 if is_transient(exc):
                     raise
+                if code(exc) == "streaming_state_conflict" and not stopped:
+                    stopped = True
+                    await self._stop(index)
+                    continue
                 log.info("%s: a message can't be edited (%s); the rest is posted", self.event_id, code(exc))
                 there.fixed = True
+                if not there.edited:
+                    self.streams.distrust()
                 there.gone = refusal(exc) is Refusal.GONE and await self._is_gone(there)
                 raise CannotEdit from exc
 
@@ -255,16 +270,8 @@ class Messages:
                 log.info("%s: no edit for %.0f s; the rest is posted", self.event_id, exc.delay)
                 there.fixed = True
             except SLACK_ERRORS as exc:
-                await self._again(exc, attempt, "chat.update")
+                await again(self.event_id, exc, attempt, "chat.update")
         raise CannotEdit
-
-    async def _again(self, failure: BaseException, attempt: int, method: str) -> None:
-        """Wait for the next attempt; raise the failure if there is none."""
-        if not is_transient(failure) or attempt >= (TRIES_LIMITED if is_rate_limited(failure) else TRIES):
-            raise failure
-        log.warning("%s: %s failed (try %d): %s", self.event_id, method, attempt, code(failure))
-        if not is_rate_limited(failure):
-            await asyncio.sleep(BACKOFF.after(attempt))
 
     async def _delete(self, surplus: ShownMessage) -> None:
         attempt, deleted = 0, False
@@ -283,6 +290,6 @@ class Messages:
         except SLACK_ERRORS as exc:
             if refusal(exc) is Refusal.GONE:
                 return True
-            await self._again(exc, attempt, "chat.delete")
+            await again(self.event_id, exc, attempt, "chat.delete")
             return False
         return True

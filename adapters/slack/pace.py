@@ -20,6 +20,9 @@ from adapters.slack.errors import PaceExceeded, is_rate_limited, retry_after
 
 #: Calls a minute of frequently called methods, by tier (1: 1, 2: 20, 3: 50, 4: 100).
 PER_MINUTE = {
+    "chat.appendStream": 100,
+    "chat.startStream": 20,
+    "chat.stopStream": 20,
     "chat.update": 50,
     "chat.delete": 50,
     "chat.postEphemeral": 100,
@@ -48,6 +51,8 @@ POST_BURST = 4
 CHANNELS = 1_000
 #: Seconds between two edits of an answer, if no other is growing.
 EVERY = 1.2
+#: Seconds between two appends to a stream, if no other is open.
+APPEND_EVERY = 0.5
 #: Seconds to wait if Slack limits a call without saying for how long.
 HOLD = 1.0
 #: Seconds that a method which the workspace doesn't offer isn't called.
@@ -55,6 +60,8 @@ REFUSED_FOR = 3600.0
 
 _EDIT = "chat.update"
 _POST = "chat.postMessage"
+_APPEND = "chat.appendStream"
+_STOP = "chat.stopStream"
 
 
 class Pace:
@@ -100,6 +107,10 @@ class Pace:
             self._posts[channel] = max(self._posts.pop(channel, at), at) + POST_EVERY
         while (left := max(at, self._held.get(method, at)) - self._clock()) > 0:
             await self._sleep(max(left, 0.001))
+
+    def now(self) -> float:
+        """The clock's seconds."""
+        return self._clock()
 
     def hold(self, method: str, seconds: float) -> None:
         """Don't call a method for some seconds, as Slack has rate-limited it."""
@@ -147,10 +158,17 @@ class Pace:
         What is left of a minute's limit is spent within a quarter of it, the time that most answers take; when it runs
         low, edits slow down to the rate that the limit allows permanently.
         """
-        growing = max(self._reserved[_EDIT], 1)
-        soon = MINUTE / 4 * growing / max(self._left(_EDIT), 1)
-        for_good = MINUTE * growing / max(PER_MINUTE[_EDIT] - growing, 1)
-        return max(EVERY, min(soon, for_good))
+        return max(EVERY, self._share(_EDIT, max(self._reserved[_EDIT], 1)))
+
+    def append_interval(self) -> float:
+        """Seconds between two appends to each open stream, likewise."""
+        return max(APPEND_EVERY, self._share(_APPEND, max(self._reserved[_STOP], 1)))
+
+    def _share(self, method: str, users: int) -> float:
+        """Seconds between two calls of a method for each of its users."""
+        soon = MINUTE / 4 * users / max(self._left(method), 1)
+        for_good = MINUTE * users / max(PER_MINUTE[method] - self._reserved[method], 1)
+        return min(soon, for_good)
 
     def _left(self, method: str) -> int:
         return PER_MINUTE[method] - len(self._recent(method)) - self._reserved[method]

@@ -9,11 +9,13 @@ from adapters.common.growing_answer import GrowingAnswer
 from adapters.slack import files
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
+from adapters.slack.attempts import CannotEdit
 from adapters.slack.errors import SLACK_ERRORS, Refusal, code, is_transient, outage, refusal, refused, retry_after
 from adapters.slack.events import ts_of
-from adapters.slack.messages import CannotEdit, Messages
+from adapters.slack.messages import Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
+from adapters.slack.streams import Streams
 from adapters.slack.working_sign import WorkingSign
 from bot.events import Attachment
 from bot.model import Audience, Nearby, Person, Place
@@ -51,7 +53,8 @@ class SlackReply:
         self.person = person
         self.event_id = event_id
         self._around = around
-        self._messages = Messages(api, place, event_id, after, confirm, unsure)
+        streams = Streams(api, person, event_id, confirm)
+        self._messages = Messages(api, place, event_id, after, confirm, streams, unsure)
         self._sign = WorkingSign(api, self._messages)
         self._growing = GrowingAnswer(self._grow, self._finish, first=SETTLE)
         self._overtake = 0
@@ -91,11 +94,13 @@ class SlackReply:
         self._overtake, self._refused = self._messages.length, False
         try:
             await self._growing.show(snapshots)
-        except PlatformRefused:
-            self._refused = True
+        except Exception as exc:
+            self._refused = isinstance(exc, PlatformRefused)
+            await self._messages.end_streams()
             raise
         finally:
             self._release()
+            self._messages.leave_streams()
         return self._ids(self._messages.shown)
 
     def _release(self) -> None:
@@ -128,10 +133,14 @@ class SlackReply:
                 return None  # so early that it can't be split any further; the whole answer can
             if not is_transient(exc):
                 raise refused(exc) from exc
-            return max(pace.interval(), retry_after(exc))
+            return max(self._interval(), retry_after(exc))
         except JournalUnavailable as exc:
             log.info("%s: no edit in between: %s", self.event_id, exc)
-        return pace.interval()
+        return self._interval()
+
+    def _interval(self) -> float:
+        pace = self.api.pace
+        return pace.append_interval() if self._messages.streaming else pace.interval()
 
     async def _finish(self, text: str) -> None:
         with outage():

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
@@ -16,10 +17,19 @@ ANSWER = "memory_bot_answer"
 
 
 @dataclass(slots=True)
+class Stream:
+    """An open stream: what was appended so far, and until when it may stay open."""
+
+    sent: str
+    until: float
+
+
+@dataclass(slots=True)
 class ShownMessage:
     """A message with a part of an answer. `done`: it completes the answer.
 
-    `fixed`: it can't be edited. `gone`: it no longer exists.
+    `fixed`: it can't be edited. `gone`: it no longer exists. `stream`: it is appended to. `edited`: it doesn't show the
+    sign of a stream.
     """
 
     ts: str
@@ -27,6 +37,24 @@ class ShownMessage:
     done: bool
     fixed: bool = False
     gone: bool = False
+    stream: Stream | None = None
+    edited: bool = True
+
+
+def stream_block(event_id: str, part: int) -> str:
+    """The id of the block with which a stream begins."""
+    return f"{ANSWER}:{part}:{event_id}"
+
+
+def _marks(message: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Whose answer a message is part of, and which, and whether its stream's sign says so, in place of metadata."""
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    for block in message.get("blocks") or ():
+        name, _, rest = str(block.get("block_id") or "").partition(":")
+        part, _, event_id = rest.partition(":")
+        if name == ANSWER and part.isdecimal():
+            return payload or {"event": event_id, "part": int(part)}, True
+    return payload, False
 
 
 async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, text: str = "") -> list[ShownMessage]:
@@ -46,14 +74,15 @@ async def find_answer(api: SlackApi, place: Place, event_id: str, after: str, te
         return []
     parts: dict[int, list[ShownMessage]] = {}
     for message in messages:
-        payload = (message.get("metadata") or {}).get("event_payload") or {}
+        payload, streamed = _marks(message)
         raw = str(message.get("text") or "")
         ours = message.get("user") == api.bot_user
         if not ours or (payload.get("event") != event_id and (payload or not text or raw != text)):
             continue
         part = payload.get("part")
         number = part if isinstance(part, int) else len(parts)
-        shown = ShownMessage(str(message["ts"]), slack_text.plain(raw, "", {}), payload.get("done") is True)
+        done = payload.get("done") is True
+        shown = ShownMessage(str(message["ts"]), slack_text.plain(raw, "", {}), done, edited=not streamed)
         parts.setdefault(number, []).append(shown)
     answer: list[ShownMessage] = []
     copies: list[ShownMessage] = []

@@ -17,12 +17,19 @@ _NEW_ARGUMENTS = {
     "conversations.history": {"include_all_metadata"},
     "conversations.replies": {"include_all_metadata"},
 }
+#: Slack's methods that are newer than its description: the arguments that they need, and those that they may have.
+_NEW_METHODS = {
+    "chat.startStream": ({"channel"}, {"thread_ts", "chunks", "recipient_team_id", "recipient_user_id"}),
+    "chat.appendStream": ({"channel", "ts", "chunks"}, set()),
+    "chat.stopStream": ({"channel", "ts"}, {"chunks", "blocks", "metadata"}),
+}
 #: Errors that any method may answer, or that are newer than the description.
 _ANY_ERROR = {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "missing_scope", "invalid_auth"}
 _NEW_ERRORS = {
     method: {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "restricted_action"}
     for method in ("chat.postMessage", "chat.update", "chat.postEphemeral")
 }
+_NEW_ERRORS["chat.update"] |= {"streaming_state_conflict"}
 #: What mem0's documentation tells and its OpenAPI lacks ("Dream").
 _NEW_QUERIES = {"GET /v1/memories/{}/": {"include_merged"}}
 
@@ -100,6 +107,10 @@ def _slack(record: Record) -> Iterator[str]:
     if record.kind == "request":
         if operations is not None:
             yield from _slack_arguments(record, next(iter(operations.values())))
+        elif record.name in _NEW_METHODS:
+            needed, allowed = _NEW_METHODS[record.name]
+            yield from (f"an argument is missing: {name}" for name in needed if record.data.get(name) in (None, ""))
+            yield from (f"no such argument: {name}" for name in record.data.keys() - needed - allowed)
         elif not sample.exists():
             yield "there is no such method"
         return

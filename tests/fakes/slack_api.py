@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.fakes.slack_blocks import Json, blocks_problem
 from tests.fakes.slack_limits import Limits
+from tests.fakes.slack_streams import Streams
 from tests.fakes.traffic import TRAFFIC, Record
 
 TEAM = "T0FAKE001"
@@ -45,7 +46,7 @@ class Fault:
     page: bool = False
 
 
-class WebApi:
+class WebApi(Streams):
     """State and methods. Ephemeral messages are kept apart: nobody else sees them.
 
     Attributes:
@@ -62,6 +63,7 @@ class WebApi:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.bot_token = "xoxb-fake-bot"
         self.app_token = "xapp-fake-app"
         self.markdown_blocks = True
@@ -255,6 +257,8 @@ class WebApi:
         message = self._message(args)
         if message is None or self.no_edits:
             return _error("message_not_found" if message is None else self.no_edits)
+        if self.is_streaming(args["channel"], args["ts"]):
+            return _error("streaming_state_conflict")
         before = as_told(message)
         message |= {"text": args.get("text", ""), "blocks": _list(args.get("blocks")), "edited": {"user": BOT}}
         message |= {"metadata": args["metadata"]} if args.get("metadata") else {}
@@ -370,6 +374,16 @@ class WebApi:
         if any(block["type"] == "markdown" for block in blocks) and not self.markdown_blocks:
             return "invalid_blocks"
         return blocks_problem(blocks)
+
+    def post_stream(self, channel: str, thread: str, text: str, blocks: list[Json]) -> Json:
+        """Store a stream's message."""
+        return self.store(
+            channel, {"type": "message", "user": BOT, "bot_id": BOT_ID, "text": text, "blocks": blocks}, thread
+        )
+
+    def refusal(self, args: Json) -> str:
+        """What posting in a channel is refused with."""
+        return self._closed(args)
 
     def _closed(self, args: Json) -> str:
         """What posting in a channel is refused with."""

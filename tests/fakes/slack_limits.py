@@ -7,6 +7,9 @@ from collections.abc import Callable
 #: Calls a minute of a tier, as documented.
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 METHODS = {
+    "chat.appendStream": TIERS[4],
+    "chat.startStream": TIERS[2],
+    "chat.stopStream": TIERS[2],
     "chat.update": TIERS[3],
     "chat.delete": TIERS[3],
     "chat.postEphemeral": TIERS[4],

@@ -151,6 +151,33 @@ async def test_typing_shows_beside_the_answer(fake: FakeDiscord) -> None:
         await fake.answer_to(message)
 
 
+async def test_signs_and_first_words_in_time(fake: FakeDiscord) -> None:
+    """In a thread too, typing shows within 0.2 s of a message, and the first words 0.4 s after Claude's first.
+
+    Code that isn't closed yet is closed for the time being.
+    """
+    guild = fake.add_guild()
+    thread = fake.add_channel(guild, "about code", parent=fake.add_channel(guild, "general"))
+    thinking, whole = asyncio.Event(), asyncio.Event()
+
+    async def slow(event: MessageEvent) -> AsyncIterator[str]:
+        await thinking.wait()
+        yield "```py\nx = 1\ny"
+        await whole.wait()
+        yield "```py\nx = 1\ny = 2\n```"
+
+    async with running(fake, StubCore(slow), Pace()):
+        message = await fake.say(thread, "Ana", "hi")
+        async with asyncio.timeout(0.2):
+            await until(lambda: thread.id in fake.typing, "typing")
+        thinking.set()
+        async with asyncio.timeout(0.4):
+            first = await fake.first_answer(message)
+        assert first["content"] == "```py\nx = 1\ny\n```\n▌"
+        whole.set()
+        assert await fake.answer_to(message, contains="2") == "```py\nx = 1\ny = 2\n```"
+
+
 async def test_sending_twice_is_answering_once(fake: FakeDiscord) -> None:
     """A message handled again by another process gets no second answer, and the first is brought up to date."""
 
