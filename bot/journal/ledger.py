@@ -34,7 +34,9 @@ _SPEND = sa.text(
 )
 _RESERVE = sa.insert(reservations)
 _RELEASE = (
-    sa.delete(reservations).where(reservations.c.id.in_(sa.bindparam("ids", expanding=True))).returning(reservations)
+    sa.delete(reservations)
+    .where(reservations.c.id.in_(usage.locked(reservations.c.id.in_(sa.bindparam("ids", expanding=True)))))
+    .returning(reservations)
 )
 _DAYS = (
     sa.select(spent)
@@ -43,12 +45,12 @@ _DAYS = (
     .order_by(spent.c.day, spent.c.user_id)
     .with_for_update()
 )
-#: Messages still to be answered and exchanges still to be learned, locked so that forgetting them waits.
+#: Messages still to be answered and exchanges still to be learned, locked so that forgetting them waits. Those that are
+#: being forgotten are skipped: waiting for that could deadlock.
 _OPEN = {
     purpose: sa.select(table.c.event_id)
     .where(table.c.event_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(table.c.event_id)
-    .with_for_update(read=True, key_share=True)
+    .with_for_update(read=True, key_share=True, skip_locked=True)
     for purpose, table in ((Purpose.ANSWER, inbox), (Purpose.LEARNING, exchanges))
 }
 _ORPHANS = sa.select(reservations.c.id).where(reservations.c.worker.not_in(sa.select(workers.c.id)))

@@ -20,6 +20,8 @@ _COUNT = sa.text(
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in _SUMS)
 )
+#: The balances that every change of counts goes by.
+_EVERYBODYS = sa.select(spent.c.day).where(spent.c.user_id == "").order_by(spent.c.day).with_for_update()
 #: What a report can be broken down by, and the column of each.
 COLUMNS = {
     "day": usage.c.day,
@@ -28,6 +30,11 @@ COLUMNS = {
     "person": usage.c.person_key,
     "purpose": usage.c.purpose,
 }
+
+
+def locked(which: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
+    """The ids of reservations, to be changed, locked in a fixed order so that transactions can't deadlock."""
+    return sa.select(reservations.c.id).where(which).order_by(reservations.c.id).with_for_update()
 
 
 def day_of(now: float) -> str:
@@ -106,7 +113,10 @@ def anonymise(conn: sa.Connection, which: Callable[[sa.Table], sa.ColumnElement[
     `which` selects rows of `usage` and of `reservations`.
     """
     # First: on PostgreSQL this waits for requests that are being settled, which are then found below.
-    conn.execute(sa.update(reservations).where(which(reservations)).values(**NOBODY))
+    theirs = locked(which(reservations))
+    conn.execute(sa.update(reservations).where(reservations.c.id.in_(theirs)).values(**NOBODY))
+    # Then, as in the ledger, the balances: whoever holds them changes counts alone.
+    conn.execute(_EVERYBODYS)
     rows = [dict(row) for row in conn.execute(sa.delete(usage).where(which(usage)).returning(usage)).mappings()]
     if rows:
         conn.execute(_COUNT, _summed([{**row, **NOBODY} for row in rows]))

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.events import Edited, MessageEvent
-from bot.journal import answers, deletions, ledger, outbox
+from bot.journal import answers, deletions, forgetting, ledger, outbox
 from bot.journal.answers import Answered
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
@@ -186,4 +186,19 @@ async def test_a_request_that_is_just_being_settled_names_nobody_who_is_forgotte
     await journal.ledger.reserve("r", request, Limits())
     ledger.apply(first, [ledger.Settle("r", Usage(output=1), 1, Limits())], "w", today.isoformat())
     await behind(first, postgres_only, journal.texts.forget_person(ANN.key, [ANN.key]))
+    assert [row.key for row in await journal.ledger.report(today - timedelta(days=1), "person")] == [""]
+
+
+async def test_a_request_waits_for_no_forgetting(
+    journal: SqlJournal, first: sa.Connection, postgres_only: Database
+) -> None:
+    """A message that is being forgotten counts as forgotten: nothing of it is named, and nobody waits."""
+    today = datetime.now(UTC).date()
+    await journal.inbox.admit(EVENT)
+    forgetting.forget_person(first, ANN.key, [ANN.key], time.time())
+    request = Metered(Payer(ANN.key, ANN.key, "slack:T1", EVENT.id), Purpose.ANSWER, "claude", Usage(output=10), 1)
+    async with asyncio.timeout(5):
+        await journal.ledger.reserve("r", request, Limits())
+    first.commit()
+    await journal.ledger.settle("r", Usage(output=1), 1, Limits())
     assert [row.key for row in await journal.ledger.report(today - timedelta(days=1), "person")] == [""]
