@@ -229,6 +229,32 @@ class PlatformContract:
         assert tuple(shown) == ids
         assert "\n".join(shown.values()).split() == words
 
+    async def test_a_withdrawn_answer_is_removed(self, harness: PlatformHarness) -> None:
+        """All that an earlier process has shown, in as many messages as it took; and nothing else."""
+        words = [f"word{number:04}" for number in range(1500)]
+
+        async def broken(event: MessageEvent) -> AsyncIterator[str]:
+            for count in range(50, len(words), 50):
+                yield " ".join(words[:count])
+                await asyncio.sleep(0.1)
+                if len(harness.answers(event.id)) > 1:
+                    raise ConnectionError
+
+        harness.core.speech = broken
+        async with harness.running():
+            other = await harness.mention("hi")
+            message = await harness.direct("Tell me everything")
+            await until(lambda: len(harness.core.failures) > 1, "two crashes", 30)
+        assert len(harness.answers(message)) > 1
+        kept = harness.answers(other)
+        async with harness.running(contract_core()) as adapter:
+            event = next(event for event in harness.core.events if event.id == message)
+            harness.limit_deletions()
+            await adapter.reply_handle(event).withdraw()
+            assert harness.answers(message) == {}
+            await adapter.reply_handle(event).withdraw()  # there is nothing any more
+        assert harness.answers(other) == kept
+
     async def test_an_answer_that_is_whole_is_found(self, harness: PlatformHarness) -> None:
         """Where a process died after the last request, the next one finds the answer and shows nothing more."""
         async with harness.running():

@@ -123,6 +123,10 @@ class PlatformHarness(Harness, Protocol):
         """The connection is lost, and Ann writes to the bot alone before it is back."""
         ...
 
+    def limit_deletions(self) -> None:
+        """Let the platform limit the rate of the next deletion of a message, and fail at the one after."""
+        ...
+
     def refuse(self) -> None:
         """Let the platform refuse for good whatever holds "You said"."""
         ...

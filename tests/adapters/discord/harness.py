@@ -78,6 +78,9 @@ class DiscordHarness:
         await self.fake.gateway.drop(resumable=False)
         return await self.unheard(text)
 
+    def limit_deletions(self) -> None:
+        self.fake.rest_failures += [0, 429, 503]  # the history is read first
+
     def refuse(self) -> None:
         self.fake.filters["You said"] = (400, 200000)
 

@@ -9,6 +9,7 @@ from tests.adapters.core import StubCore
 from tests.adapters.harness import Opened, Shown, contract_core
 from tests.adapters.slack.core import running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Json, would_ping
+from tests.fakes.slack_api import Fault
 
 ANN, GENERAL = "U0ANN", "C0GENERAL"
 
@@ -71,6 +72,9 @@ class SlackHarness:
         message = await self.unheard(text)
         await self.slack.drop_sockets()
         return message
+
+    def limit_deletions(self) -> None:
+        self.slack.fail("chat.delete", Fault(status=429, retry_after=1), Fault(status=503))
 
     def refuse(self) -> None:
         self.slack.closed[GENERAL] = "restricted_action"
