@@ -1,11 +1,13 @@
 """Settings, read once from the environment and `.env`; secrets are masked in every printed form."""
 
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot import zones
 from bot.prices import Prices
 from bot.prices import parse as parse_prices
 from bot.usage import Limits
@@ -23,6 +25,12 @@ def _http_url(value: str) -> str:
 
 def _prices(value: str) -> str:
     parse_prices(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    if zones.named(value) is None:
+        raise ValueError("must be the name of a time zone, such as Europe/Lisbon or America/New_York")
     return value
 
 
@@ -73,6 +81,7 @@ class Settings(BaseSettings):
     bot_memory: bool = True
     bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
     bot_people: str | None = None
+    bot_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     bot_messages_per_minute: int = Field(default=10, ge=0)
     bot_turns: int = Field(default=20, ge=0, le=1000)
     bot_turns_ttl_hours: float = Field(default=24, ge=0)
@@ -98,6 +107,11 @@ class Settings(BaseSettings):
             _nanodollars(self.bot_budget_usd_per_person_per_day),
             self.bot_budget_tokens_per_person_per_day,
         )
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of people whose platform doesn't tell theirs."""
+        return zones.named(self.bot_timezone) or UTC
 
     @property
     def prices(self) -> Prices:

@@ -51,7 +51,7 @@ class MessageEvent:
         quoted_files: Files that it only points at: those forwarded with it, and those of the message replied to if that
             is the author's own.
         name: The author's display name. Data from outside, shown to the model as data.
-        at: When it was written, by the platform's clock, timezone-aware.
+        at: When it was written, by the platform's clock, in the author's time zone (UTC if that can't be told).
         link: A permalink to the message; empty if the platform has none.
         reply_to: The message this one replies to, or whose thread it is in (same form as `id`), if any.
         quoted: The text of the message replied to, if that is the bot's or the author's own; used only if the journal
@@ -130,7 +130,8 @@ class MessageEvent:
 class CommandEvent:
     """A command: `name` is that of a registered command, `argument` the words after it (may be empty).
 
-    `caller` is the person's name on the platform, in a form that distinguishes people of the same name.
+    `at` is in the person's time zone, as with messages, presses and forms. `caller` is the person's name on the
+    platform, in a form that distinguishes people of the same name.
     """
 
     person: Person

@@ -190,7 +190,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "extraction prompt": _numbered,
     "user ids": lambda text: (embedded._id(text), hosted_rows.person_id(f"x{text}")),
     "row": lambda text: words.row(text, 100),
-    "detail": lambda text: listing.detail(memory(text), 1, text),
+    "detail": lambda text: listing.detail(memory(text), 1, text, UTC),
     "fold": lambda text: keywords.bare(keywords.fold(text)),
     "stem": keywords.stem,
     "stems": keywords.stems,

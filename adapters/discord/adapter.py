@@ -13,6 +13,7 @@ from adapters.discord.intake import CLOSE_SECONDS, Intake
 from adapters.discord.messages import DISCORD_ERRORS, Pace
 from adapters.discord.rates import Rates
 from adapters.discord.reply import Reply
+from adapters.discord.zone import ZonedCore
 from bot.aio.backoff import Backoff
 from bot.config import Settings, SettingsError
 from bot.events import MessageEvent
@@ -72,7 +73,7 @@ class DiscordAdapter:
         self._rates = Rates(settings.discord_requests_per_second * self._shards.share, pace.channel)
         guilds = GUILDS.listed(settings)
         self._intake = Intake(
-            core,
+            ZonedCore(core, settings.zone),
             self.online,
             pace,
             settings.bot_catch_up_hours,

@@ -161,7 +161,8 @@ class SlackAdapter:
         # An organisation's token may name no workspace.
         self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
         self._api.bot_user, self._api.team = self._me["user_id"], self._me["team_id"]
-        self._directory = Directory(self._api.reads, self._me["user_id"], self._me["bot_id"], self._me["team_id"])
+        me = self._me["user_id"], self._me["bot_id"], self._me["team_id"]
+        self._directory = Directory(self._api.reads, *me, self._settings.zone)
         self._interactions = Interactions(self._core, self._api, self._directory)
         self._intake = Intake(self._core, self._api, self._directory, self._interactions, self._me["url"], self._spawn)
         hours = self._settings.bot_catch_up_hours

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.cache import LoadingCache
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient
+from bot import zones
 from bot.aio.backoff import Backoff
 from bot.model import Audience, Place
 from bot.text.clean import clean, one_line
@@ -63,13 +63,13 @@ UNKNOWN = Channel(Audience.MEMBERS, "", external=True, known=False)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person's name (empty if Slack failed), time zone, and workspaces (`teams`).
+    """A person's name (empty if Slack failed), time zone (None if Slack tells none), and workspaces (`teams`).
 
     `guest`: they may not see all public channels of those workspaces, or that is unknown.
     """
 
     name: str
-    zone: tzinfo = UTC
+    zone: tzinfo | None = None
     teams: frozenset[str] = frozenset()
     guest: bool = True
 
@@ -77,7 +77,9 @@ class Member:
 class Directory:
     """People, channels and threads, as one installation (`team`) sees them."""
 
-    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str, team: str) -> None:
+    def __init__(self, client: AsyncWebClient, bot_user: str, bot_id: str, team: str, zone: tzinfo = UTC) -> None:
+        """`zone` is that of people of whom Slack tells none."""
+        self._zone = zone
         self._team = team
         self._client = client
         self._bot_user = bot_user
@@ -104,8 +106,8 @@ class Directory:
         return name in self._members or name in self._channels
 
     async def zone(self, user: str) -> tzinfo:
-        """A person's time zone; UTC if Slack doesn't answer within a second."""
-        return (await self._member(user)).zone
+        """A person's time zone; the default one if Slack tells none, or doesn't answer within a second."""
+        return (await self._member(user)).zone or self._zone
 
     async def place(
         self, team: str, channel: str, thread: str | None, kind: str = "", *, external: bool = False
@@ -273,10 +275,9 @@ def _external(channel: dict[str, Any]) -> bool:
     return any(len(set(channel.get(teams) or ())) > 1 for teams in _TEAMS)
 
 
-def _zone(user: dict[str, Any]) -> tzinfo:
+def _zone(user: dict[str, Any]) -> tzinfo | None:
     """A user object's time zone: by its name or, on a machine that doesn't know it, by its present offset."""
-    try:
-        return ZoneInfo(str(user["tz"]))
-    except (KeyError, ValueError, OSError):
-        offset = user.get("tz_offset")
-    return timezone(timedelta(seconds=offset)) if isinstance(offset, int) and abs(offset) < 86_400 else UTC
+    if (zone := zones.named(str(user.get("tz") or ""))) is not None:
+        return zone
+    offset = user.get("tz_offset")
+    return timezone(timedelta(seconds=offset)) if isinstance(offset, int) and abs(offset) < 86_400 else None

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any
 
@@ -255,13 +255,12 @@ class Intake:
     async def _understood(self, found: ParsedMessage) -> MessageEvent | CommandEvent:
         """The message or command in a message for the bot. Takes about two seconds at most."""
         event = await self.event(found)
-        given = self._command_in(found, event.text)
+        given = self._command_in(found, event)
         if given is None:
             return event
         # A command is answered where it was given, not in a thread of its own.
         place = replace(event.place, thread=found.thread)
-        zone = await self._directory.zone(found.person.user)
-        return CommandEvent(found.person, place, given.name, given.argument, found.at.astimezone(zone), event.name)
+        return CommandEvent(found.person, place, given.name, given.argument, event.at, event.name)
 
     async def event(self, found: ParsedMessage) -> MessageEvent:
         """A message as the core's event, whether or not it is for the bot."""
@@ -270,7 +269,8 @@ class Intake:
             self._directory.place(found.team, found.channel, thread, found.kind, external=found.external),
             self._names(found),
         )
-        known = await self._known(found)
+        zone = await self._directory.zone(found.person.user)
+        known = await self._known(found, zone)
         text = slack_text.plain(found.raw, self._api.bot_user, names, known)
         forwarded = tuple(slack_text.plain(raw, "", names, known) for raw in found.forwarded)
         return MessageEvent(
@@ -279,7 +279,7 @@ class Intake:
             place=place,
             text=text,
             name=names[found.person.user],
-            at=found.at,
+            at=found.at.astimezone(zone),
             attachments=found.files,
             link=self._link(found),
             reply_to=f"{found.id.rpartition(':')[0]}:{found.thread}" if found.thread else None,
@@ -317,24 +317,22 @@ class Intake:
         first = list(ids)[:NAMED]
         return [name for name in first if self._directory.at_hand(name) or self._naming.spend(key, now)]
 
-    async def _known(self, found: ParsedMessage) -> slack_text.ResolvedNames:
+    async def _known(self, found: ParsedMessage, zone: tzinfo) -> slack_text.ResolvedNames:
         """The names behind the message's other tokens, as far as its author may see them."""
         raws = (found.raw, *found.forwarded)
         wanted = dict.fromkeys(channel for raw in raws for channel in slack_text.channels(raw))
         channels = self._named(found, wanted)
         groups = any(slack_text.mentions_group(raw) for raw in raws)
-        user = found.person.user
-        zone = await self._directory.zone(user) if any(slack_text.dates(raw) for raw in raws) else UTC
-        if not (channels or groups) or not await self._directory.is_member(user, found.team):
+        if not (channels or groups) or not await self._directory.is_member(found.person.user, found.team):
             return slack_text.ResolvedNames(zone=zone)
         named, called = await asyncio.gather(
             self._directory.channels(channels, found.channel), self._directory.groups() if groups else _no_groups()
         )
         return slack_text.ResolvedNames(named, called, zone)
 
-    def _command_in(self, found: ParsedMessage, text: str) -> Spoken | None:
+    def _command_in(self, found: ParsedMessage, event: MessageEvent) -> Spoken | None:
         """A spoken command: in a direct message, with a mention, or with a slash."""
-        given = command(text, found.at)
+        given = command(event.text, event.at)
         return given if given and (found.mentioned or found.direct or given.slash) else None
 
     def _first(self, message: str) -> bool:

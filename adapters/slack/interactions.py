@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import aiohttp
@@ -86,13 +86,11 @@ class Interactions:
     async def command(self, body: Body) -> None:
         """Answer a slash command."""
         target = ViewTarget(str(body["channel_id"]), body.get("thread_ts") or None, body.get("response_url"))
-        place, person = await self._place(body, target), self._api.home.person(str(body["user_id"]))
+        person = self._api.home.person(str(body["user_id"]))
+        place, zone = await self._where(body, target, person)
         name = str(body["command"]).lstrip("/")
         argument = slack_text.plain(body.get("text") or "", self._api.bot_user, {})
-        # "Today" is the caller's.
         command = BY_NAME.get(name)
-        dated = command is not None and command.argument is not None and command.argument.dated and argument
-        zone = await self._directory.zone(person.user) if dated else UTC
         # Shown to whoever enters the code that `/link` issues.
         named = command is not None and command.named
         called = (await self._directory.names([person.user]))[person.user] if named else ""
@@ -104,10 +102,10 @@ class Interactions:
     async def press(self, body: Body) -> None:
         """Act on a button or a menu choice, for the person who clicked it."""
         target, person = _target(body), self._person(body)
-        place = await self._place(body, target)
+        place, zone = await self._where(body, target, person)
         pressed = body["actions"][0]
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
-        event = PressEvent(person, place, action, at=datetime.now(UTC))
+        event = PressEvent(person, place, action, datetime.now(zone))
         if str(pressed.get("action_id")).startswith(views.OPENS_FORM):
             form = await self._core.interactions.open_form(event)
             if isinstance(form, Form):
@@ -123,9 +121,9 @@ class Interactions:
         """Act on a form, for the person who filled it in."""
         target, action = ViewTarget.parse(str(body["view"].get("private_metadata") or ""))
         person = self._person(body)
-        place = await self._place(body, target)
+        place, zone = await self._where(body, target, person)
         text = views.filled_in(body["view"])
-        view = await self._core.interactions.on_submit(SubmitEvent(person, place, action, text, at=datetime.now(UTC)))
+        view = await self._core.interactions.on_submit(SubmitEvent(person, place, action, text, datetime.now(zone)))
         await self._show(view, target, place, person, replace=True)
 
     async def home(self, body: Body) -> None:
@@ -135,16 +133,20 @@ class Interactions:
             return
         target = ViewTarget(str(event.get("channel") or ""), home=True)
         person = self._api.home.person(str(event["user"]))
-        await self._publish(await self._list(person, await self._place(body, target)), target, person)
+        place, _ = await self._where(body, target, person)
+        await self._publish(await self._list(person, place), target, person)
 
     async def _list(self, person: Person, place: Place) -> View:
-        return await self._core.interactions.on_command(
-            CommandEvent(person, place, "memories", "", at=datetime.now(UTC))
-        )
+        now = datetime.now(await self._directory.zone(person.user))
+        return await self._core.interactions.on_command(CommandEvent(person, place, "memories", "", now))
 
-    async def _place(self, body: Body, target: ViewTarget) -> Place:
-        team = team_of(body, self._api.home)
-        return await self._directory.place(team, target.channel, target.thread, "im" if target.home else "")
+    async def _where(self, body: Body, target: ViewTarget, person: Person) -> tuple[Place, tzinfo]:
+        """The place, and the person's time zone: "today" is theirs. Takes a second at most."""
+        kind = "im" if target.home else ""
+        return await asyncio.gather(
+            self._directory.place(team_of(body, self._api.home), target.channel, target.thread, kind),
+            self._directory.zone(person.user),
+        )
 
     def _person(self, body: Body) -> Person:
         """Who clicked or filled in the form, never what the button or the form says."""

@@ -162,7 +162,7 @@ class TerminalAdapter:
         if await self._choose(text) or await self._press(text):
             return
         self._choices, self._menu = (), {}
-        now = _now().astimezone()  # "today" is the local one
+        now = _now()
         given = command("/help" if text in _HELP else text, now)
         if given is not None:
             event = CommandEvent(self._person, self._place, given.name, given.argument, now, self._name)
@@ -289,4 +289,5 @@ async def _nothing() -> None:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    """The present in this machine's own time zone: "today" is the local one."""
+    return datetime.now(UTC).astimezone()

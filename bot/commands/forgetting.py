@@ -55,7 +55,7 @@ class Forgetting:
             said = _without_sources(await self._rights.find_stored_messages(user_id, what), found)
         if not found and not said:
             return await self._nearest(event, user_id, what, numbers)
-        shown = tuple(item(memory, numbers[memory.id]) for memory in found[:PAGE])
+        shown = tuple(item(memory, numbers[memory.id], event.at.tzinfo) for memory in found[:PAGE])
         more = f" The first {PAGE} are shown." if len(found) > PAGE else ""
         parts, notes = [], []
         if found:
@@ -84,7 +84,7 @@ class Forgetting:
         if said:
             choices.append((f"Forget {messages(said)}"[:BUTTON], "words", _serialize([], said)))
             notes.append(_quoted(said))
-        shown = tuple(item(memory, numbers[memory.id]) for memory in near)
+        shown = tuple(item(memory, numbers[memory.id], event.at.tzinfo) for memory in near)
         view = View(f"{nothing} The nearest by meaning:", shown, " ".join(notes))
         return await self._confirm(event, view, *choices)
 
@@ -114,17 +114,18 @@ class Forgetting:
         numbers: dict[str, int],
     ) -> View:
         """Offer what was said since then and, if the words name a range that is over, that range alone as well."""
-        since = TimeRange.of(everything, window.start, max(window.end, event.at))
+        until = max(window.end, event.at, key=datetime.timestamp)
+        since = TimeRange.of(everything, window.start, until)
         only = TimeRange.of(everything, window.start, window.end)
-        shown = tuple(item(memory, numbers[memory.id]) for memory in since.whole[:PAGE])
+        shown = tuple(item(memory, numbers[memory.id], event.at.tzinfo) for memory in since.whole[:PAGE])
         title = f"Forget everything since {_moment(window.start)}? "
         title += f"That is {things(len(since.whole))} that I learned and what" if since.whole else "That is what"
         title += " we said since then."
         footer = "Where you had told me the same before, I go on remembering it." if since.parts else ""
         if len(since.whole) > PAGE:
             footer = f"The first {PAGE} are shown. {footer}".strip()
-        choices = [("Forget", "stretch", _serialize_range(window.start, max(window.end, event.at)))]
-        if window.end < event.at:
+        choices = [("Forget", "stretch", _serialize_range(window.start, until))]
+        if window.end.timestamp() < event.at.timestamp():
             label = f"Only until {_moment(window.end)} ({len(only.whole)})"
             choices = [(f"All since then ({len(since.whole)})", *choices[0][1:])]
             choices.append((label, "stretch", _serialize_range(window.start, window.end)))

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from cachetools import FIFOCache
@@ -92,7 +92,7 @@ class Commands:
 
     async def list_memories(self, event: CommandEvent, search: str) -> View:
         """`/memories`."""
-        return await self._list(event.person, search, 1, at=event.at)
+        return await self._list(event.person, search, 1, event.at)
 
     async def press(self, event: PressEvent) -> View:
         """Act on a button or menu choice, on the memories of the person who pressed it."""
@@ -100,7 +100,7 @@ class Commands:
         async def answer() -> View:
             match actions.parse(event.action):
                 case Page(number, search):
-                    return await self._list(event.person, search, number, at=event.at)
+                    return await self._list(event.person, search, number, event.at)
                 case Switch(kind):
                     return await self._pause(event.person, paused=kind == "pause")
                 case Export():
@@ -114,7 +114,7 @@ class Commands:
                 case Decide("part", token):
                     return await self.linking.act(event, token, cancel=True) or STALE
                 case Handle(kind) as action if kind != "edit":
-                    return await self._handle(event.person, action)
+                    return await self._handle(event, action)
             return STALE
 
         return await _or_unavailable("a button", answer)
@@ -140,7 +140,7 @@ class Commands:
                     if memory is None:
                         return GONE
                     if len(memory.text) > EDITED:
-                        return listing.detail(memory, number, search, TOO_LONG)
+                        return listing.detail(memory, number, search, event.at.tzinfo, TOO_LONG)
                     return Form("Edit a memory", "What should I remember?", memory.text, event.action, EDITED)
             return STALE
 
@@ -153,7 +153,7 @@ class Commands:
         async def answer() -> View:
             match actions.parse(event.action):
                 case Search():
-                    return await self._list(event.person, one_line(text), 1)
+                    return await self._list(event.person, one_line(text), 1, event.at)
                 case Handle("edit") as action:
                     return await self._edit(event, action, text)
             return STALE
@@ -164,15 +164,19 @@ class Commands:
         user_id, number, memory = await self._find(event.person, action.memory_id)
         if memory is None:
             return GONE
+
+        def detail(memory: Memory, done: str) -> View:
+            return listing.detail(memory, number, action.search, event.at.tzinfo, done)
+
         if not text or text == memory.text:
             why = "" if text else " To have it forgotten, press Forget."
-            return listing.detail(memory, number, action.search, f"Nothing was changed.{why}")
+            return detail(memory, f"Nothing was changed.{why}")
         if len(text) > EDITED:
-            return listing.detail(memory, number, action.search, f"Nothing was changed: {EDITED:,} characters at most.")
+            return detail(memory, f"Nothing was changed: {EDITED:,} characters at most.")
         changed = await self._memory.edit(user_id, action.memory_id, text, event.at)
         if changed is None:
             return GONE
-        return replace(listing.detail(changed, number, action.search, "Changed."), changed=True)
+        return replace(detail(changed, "Changed."), changed=True)
 
     async def suggest(self, event: CommandEvent) -> list[str]:
         """Up to 25 of the caller's memories that contain what is typed so far, at most 100 characters each."""
@@ -186,24 +190,22 @@ class Commands:
         texts = (row(memory.text, SUGGESTION) for memory in memories)
         return [text for text in dict.fromkeys(texts) if typed in _folded(text)][:SUGGESTIONS]
 
-    async def _list(
-        self, person: Person, search: str, page: int, around: str | None = None, at: datetime | None = None
-    ) -> View:
-        """A page of the list; with `around`, the one that shows that memory.
+    async def _list(self, person: Person, search: str, page: int, at: datetime, around: str | None = None) -> View:
+        """A page of the list as of `at`, in the person's time zone; with `around`, the one that shows that memory.
 
-        If no memory contains the words of `search` and they name a range of time (as of `at`), what is from that alone.
+        If no memory contains the words of `search` and they name a range of time, what is from that alone.
         """
         if not self._remember:
             return OFF
         account = await self._identities.account(person)
         everything = await self._memory.list(account.user_id)
         found = await self._memory.list(account.user_id, search) if search and everything else everything
-        if not found and (window := time_expressions.alone(search, at or datetime.now(UTC))):
+        if not found and (window := time_expressions.alone(search, at)):
             whole = TimeRange.of(everything, window.start, window.end).whole
             found = [memory for memory in everything if memory in whole]
         if around is not None:
             page = listing.page_of(found, around)
-        return listing.listed(everything, found, search, page, paused=account.paused, kept=self.kept)
+        return listing.listed(everything, found, search, page, at.tzinfo, paused=account.paused, kept=self.kept)
 
     async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
         """The caller's mem0 user id, and the memory with its number; None if it isn't theirs."""
@@ -213,21 +215,23 @@ class Commands:
                 return user_id, number, memory
         return user_id, 0, None
 
-    async def _handle(self, person: Person, action: Handle) -> View:
-        memory_id, search = action.memory_id, action.search
+    async def _handle(self, event: PressEvent, action: Handle) -> View:
+        memory_id, search, zone = action.memory_id, action.search, event.at.tzinfo
         if action.kind == "back":
-            return await self._list(person, search, 1, around=memory_id)
-        user_id, number, memory = await self._find(person, memory_id)
+            return await self._list(event.person, search, 1, event.at, around=memory_id)
+        user_id, number, memory = await self._find(event.person, memory_id)
         if memory is None:
             return GONE
         if action.kind == "open":
-            return listing.detail(memory, number, search)
+            return listing.detail(memory, number, search, zone)
         if action.kind == "drop":
             page = listing.page_of(await self._memory.list(user_id, search), memory_id)
             view = await self.forgetting.these(user_id, [memory])
             return replace(view, buttons=(Button("Back", str(Page(page, search))),), changed=True)
         changed = await self._memory.share(user_id, memory_id, shared=action.kind == "share")
-        return replace(listing.detail(changed, number, search, "Done."), changed=True) if changed is not None else GONE
+        if changed is None:
+            return GONE
+        return replace(listing.detail(changed, number, search, zone, "Done."), changed=True)
 
     async def _pause(self, person: Person, *, paused: bool) -> View:
         user_id = await self._identities.user_id(person)

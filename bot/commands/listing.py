@@ -1,6 +1,7 @@
 """`/memories`: the list, in pages, and one memory with its actions."""
 
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from bot.commands.actions import SEARCH_WITH_PAGE, Export, Handle, Handling, Page, Search, Switch
 from bot.commands.wording import (
@@ -23,9 +24,16 @@ LABEL = 80
 
 
 def listed(
-    everything: Sequence[Memory], found: Sequence[Memory], search: str, page: int, *, paused: bool, kept: str
+    everything: Sequence[Memory],
+    found: Sequence[Memory],
+    search: str,
+    page: int,
+    zone: tzinfo | None,
+    *,
+    paused: bool,
+    kept: str,
 ) -> View:
-    """A page of the memories `found` among `everything`; both newest first."""
+    """A page of the memories `found` among `everything`, both newest first, for somebody in that time zone."""
     always = (switch(paused=paused), Button("Export", str(Export())))
     state = f"{PAUSED} " if paused else ""
     if not everything:
@@ -58,7 +66,7 @@ def listed(
         buttons.append(Button("Search", str(Search()), opens_form=True))
     return View(
         title,
-        tuple(item(memory, numbers[memory.id]) for memory in shown),
+        tuple(item(memory, numbers[memory.id], zone) for memory in shown),
         f"{state}{where}{FORGET_HINT} {kept}",
         (*buttons, *always),
         tuple(Option(_label(memory, numbers[memory.id]), str(Handle("open", memory.id, search))) for memory in shown),
@@ -81,8 +89,11 @@ def page_of(found: Sequence[Memory], memory_id: str) -> int:
     return place // PAGE + 1
 
 
-def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
-    """One memory in full, with the messages that taught it and its actions; `done` says what was just done."""
+def detail(memory: Memory, number: int, search: str, zone: tzinfo | None, done: str = "") -> View:
+    """One memory in full, with the messages that taught it and its actions, for somebody in that time zone.
+
+    `done` says what was just done.
+    """
 
     def button(label: str, kind: Handling, *, danger: bool = False, opens_form: bool = False) -> Button:
         return Button(label, str(Handle(kind, memory.id, search)), danger, opens_form)
@@ -95,8 +106,8 @@ def detail(memory: Memory, number: int, search: str, done: str = "") -> View:
         share,
         button("Back", "back"),
     )
-    footer = " ".join(part for part in (done, standing(memory), *_left_out(memory)) if part)
-    return View(f"{number}. {_whole(memory.text)}", source_items(memory), footer, buttons)
+    footer = " ".join(part for part in (done, standing(memory, zone), *_left_out(memory)) if part)
+    return View(f"{number}. {_whole(memory.text)}", source_items(memory, zone), footer, buttons)
 
 
 def _left_out(memory: Memory) -> list[str]:

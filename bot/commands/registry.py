@@ -26,7 +26,6 @@ class Argument:
         hint: How Slack and `/help` show it.
         description: Discord's description of it, at most 100 characters.
         kind: `code` is a code for `/link`; `words` may also be a number, quoted words or a time.
-        dated: Whether it may name a time, so that the caller's time zone matters.
         suggested: Whether the caller's memories are suggested while they type.
     """
 
@@ -34,7 +33,6 @@ class Argument:
     hint: str
     description: str
     kind: Literal["words", "code"] = "words"
-    dated: bool = False
     suggested: bool = False
 
 
@@ -66,7 +64,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "memories",
         "See what I remember about you. Only you see the answer.",
-        Argument("search", "[search]", "Only memories that hold these words", dated=True),
+        Argument("search", "[search]", "Only memories that hold these words"),
         lambda commands, event, words: commands.list_memories(event, words),
     ),
     Command(
@@ -76,7 +74,6 @@ COMMANDS: tuple[Command, ...] = (
             "what",
             "[number, words or time]",
             "Words, a number from /memories, or a time such as since Monday; empty: everything",
-            dated=True,
             suggested=True,
         ),
         lambda commands, event, words: commands.forgetting.propose(event, words),

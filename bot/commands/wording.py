@@ -1,7 +1,7 @@
 """The sentences and rows of the commands' views."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from bot.commands.actions import Page
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
@@ -62,15 +62,15 @@ def row(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def day(at: datetime) -> str:
-    """A date as people read it."""
-    return f"{at:%Y-%m-%d}"
+def day(at: datetime, zone: tzinfo | None) -> str:
+    """A date as people in that time zone read it."""
+    return f"{at.astimezone(zone):%Y-%m-%d}"
 
 
-def item(memory: Memory, number: int) -> Item:
-    """A memory as a row of a list."""
+def item(memory: Memory, number: int, zone: tzinfo | None) -> Item:
+    """A memory as a row of a list, for somebody in that time zone."""
     source = newest(memory)
-    marks = [day(memory.learned_at), source.place if source else "", *_marks(memory)]
+    marks = [day(memory.learned_at, zone), source.place if source else "", *_marks(memory)]
     return Item(number, row(memory.text, ROW), ", ".join(mark for mark in marks if mark), source.link if source else "")
 
 
@@ -90,16 +90,11 @@ def _marks(memory: Memory) -> list[str]:
     return marks
 
 
-def source_items(memory: Memory) -> tuple[Item, ...]:
-    """The messages that taught a memory, newest first, each with its link."""
+def source_items(memory: Memory, zone: tzinfo | None) -> tuple[Item, ...]:
+    """The messages that taught a memory, newest first, each with its link, for somebody in that time zone."""
     sources = sorted(memory.sources, key=lambda source: source.at, reverse=True)[:SOURCES]
     return tuple(
-        Item(
-            number,
-            f"You said so on {source.at:%Y-%m-%d at %H:%M} ({source.at.tzname() or 'UTC'})",
-            _there(source),
-            source.link,
-        )
+        Item(number, f"You said so on {source.at.astimezone(zone):%Y-%m-%d at %H:%M (%Z)}", _there(source), source.link)
         for number, source in enumerate(sources, 1)
     )
 
@@ -108,11 +103,11 @@ def _there(source: Source) -> str:
     return source.place or ("the message" if source.link else "")
 
 
-def standing(memory: Memory) -> str:
-    """Where a memory is used, and whether it was edited or superseded."""
+def standing(memory: Memory, zone: tzinfo | None) -> str:
+    """Where a memory is used, and whether it was edited or superseded; for somebody in that time zone."""
     said = []
     if memory.edited_at:
-        said.append(f"You edited it on {day(memory.edited_at)}.")
+        said.append(f"You edited it on {day(memory.edited_at, zone)}.")
     if memory.superseded_by:
         said.append("Something newer has replaced it, so it is no longer used.")
     elif memory.scope == SHARED_SCOPE:

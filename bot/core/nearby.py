@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import tzinfo
 
 from bot.model import Nearby
 from bot.text.clean import one_line
@@ -38,8 +39,9 @@ def others(nearby: Iterable[Nearby], person_key: str) -> tuple[str, ...]:
     return tuple(message.id for message in nearby if message.person_key != person_key)
 
 
-def block(nearby: Sequence[Nearby], person_key: str) -> str:
-    """The messages quoted, each with its author and time, and which of them the question replies to."""
+def block(nearby: Sequence[Nearby], person_key: str, zone: tzinfo | None) -> str:
+    """The messages quoted, each with its author and time in that zone, and which of them the question replies to."""
+    nearby = [replace(message, at=message.at.astimezone(zone)) for message in nearby]
     around = [message for message in nearby if not message.above]
     parts = []
     if around:
@@ -54,4 +56,4 @@ def _line(message: Nearby, person_key: str) -> str:
     if message.person_key and message.person_key == person_key:
         who += " (who asks)"
     first, *rest = message.text.splitlines() or [""]
-    return "\n".join([f"> [{message.at:%Y-%m-%d %H:%M} UTC] {who}: {first}", *(f">   {line}" for line in rest)])
+    return "\n".join([f"> [{message.at:%Y-%m-%d %H:%M %Z}] {who}: {first}", *(f">   {line}" for line in rest)])

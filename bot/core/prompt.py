@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bot.core import nearby as around
+from bot.core import setting
 from bot.events import MessageEvent
 from bot.files.values import Block, File, Unopened
 from bot.model import Audience, Memory, Nearby, Prompt, Replied, Turn
@@ -71,8 +72,11 @@ def system(
     nearby: bool = False,
     files: bool = False,
 ) -> str:
-    """The system prompt: the persona, how its memory works, today's date, and the memories, if any."""
-    parts = [persona, MEMORY, f"Today is {event.at:%A, %Y-%m-%d}."]
+    """The system prompt: the persona and how its memory works; when, with whom and where; and the memories, if any.
+
+    What is always the same comes first.
+    """
+    parts = [persona, MEMORY]
     if others:
         parts.append(OTHERS)
     if nearby:
@@ -83,6 +87,7 @@ def system(
         parts.append(CHOSEN)
     if files:
         parts.append(FILES)
+    parts.append(setting.sentences(event))
     if memories:
         parts.append(KNOWN + "\n" + "\n".join(memory_line(memory) for memory in memories))
     return "\n\n".join(parts)
@@ -171,10 +176,11 @@ def build(
         replied, event = None, dataclasses.replace(event, quoted="")
     asked = _asked(event, kept[-1] if kept else None, replied)
     if nearby:
-        asked = f"{around.block(nearby, event.person.key)}\n\n{asked or BARE}"
+        asked = f"{around.block(nearby, event.person.key, event.at.tzinfo)}\n\n{asked or BARE}"
     asked = "\n\n".join([asked, *_unopened(files)])
     messages = (*(_quoted(turn, event) for turn in kept), ("user", asked))
     named = bool(event.attachments or event.quoted_files) or any("(Attached: " in turn.text for turn in kept)
+    memories = [dataclasses.replace(each, learned_at=each.learned_at.astimezone(event.at.tzinfo)) for each in memories]
     written = system(persona, event, memories, others=others, nearby=bool(nearby), files=named)
     shown = tuple(file for file in files if isinstance(file, Block))
     return Prompt(written, messages, tuple(memories), around=bool(nearby), files=shown)

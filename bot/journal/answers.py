@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bot.events import MessageEvent
 from bot.journal import links, messages, pauses, readings, withdrawn
 from bot.journal.claims import CLAIMED
-from bot.journal.columns import conversation_key, from_json, storable, to_json
+from bot.journal.columns import conversation_key, from_json, storable, to_json, utc_offset
 from bot.journal.tables import exchanges, inbox, turns
 from bot.journal.tables import links as links_table
 
@@ -109,6 +109,7 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
             "text": text,
             "answer": "" if event.forwarded or event.quoted else done.answer,
             "at": said_at,
+            "utc_offset": utc_offset(event.at),
             "link": event.link,
             "place": storable(event.place.name),
             "conversation": done.conversation,

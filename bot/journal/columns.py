@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
+from bot import zones
 from bot.events import Attachment, MessageEvent
 from bot.model import Audience, Person, Place
 from bot.text.clean import clean
@@ -17,9 +18,14 @@ def storable(text: str) -> str:
     return clean(text, "\N{REPLACEMENT CHARACTER}")
 
 
-def when(seconds: float) -> datetime:
-    """Seconds since 1970 as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+def when(seconds: float, utc_offset: int = 0) -> datetime:
+    """Seconds since 1970 as a time in UTC, or so many seconds ahead of it."""
+    return datetime.fromtimestamp(seconds, timezone(timedelta(seconds=utc_offset)) if utc_offset else UTC)
+
+
+def utc_offset(at: datetime) -> int:
+    """How many seconds that time's clock is ahead of UTC."""
+    return int((at.utcoffset() or timedelta()).total_seconds())
 
 
 def due(next_try: sa.ColumnElement[float], now: float, max_pause: float) -> sa.ColumnElement[bool]:
@@ -57,6 +63,7 @@ def to_json(event: MessageEvent) -> str:
             **({"bare": True} if event.bare else {}),
             **({"files": [_reference(file) for file in event.attachments]} if event.attachments else {}),
             **({"quoted_files": [_reference(file) for file in event.quoted_files]} if event.quoted_files else {}),
+            **({"zone": zone} if (zone := zones.name_of(event.at.tzinfo)) else {}),
         },
         separators=(",", ":"),
     )
@@ -66,13 +73,14 @@ def from_json(payload: str) -> MessageEvent:
     """The event of `to_json`, equal in every field that is stored."""
     data = json.loads(payload)
     platform, workspace, channel, thread, audience, name = data["place"]
+    at, zone = datetime.fromisoformat(data["at"]), zones.named(data.get("zone", ""))
     return MessageEvent(
         id=data["id"],
         person=Person(*data["person"]),
         place=Place(platform, workspace, channel, thread, Audience(audience), name, bool(data.get("external"))),
         text=data["text"],
         name=data["name"],
-        at=datetime.fromisoformat(data["at"]),
+        at=at if zone is None else at.astimezone(zone),
         attachments=tuple(_attachments(data)),
         link=data["link"],
         reply_to=data["reply_to"],

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.events import Edit, Edited, MessageEvent
 from bot.journal import outbox, repeated_answers
-from bot.journal.columns import from_json, storable, to_json
+from bot.journal.columns import from_json, storable, to_json, utc_offset
 from bot.journal.pauses import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
 from bot.journal.withdrawn import was_forgotten
@@ -110,6 +110,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "text": storable(event.said),
         "answer": (conn.execute(answer).scalar() or "") if own else "",
         "at": event.at.timestamp(),
+        "utc_offset": utc_offset(event.at),
         "link": event.link,
         "place": storable(event.place.name),
         "conversation": said["conversation"] if said is not None else event.id,

@@ -27,7 +27,13 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             for row in recent
         ],
         "waiting_to_be_learned": [
-            {"event": row.event_id, "at": _iso(row.at), "place": row.place, "text": row.text, "answer": row.answer}
+            {
+                "event": row.event_id,
+                "at": when(row.at, row.utc_offset).isoformat(),
+                "place": row.place,
+                "text": row.text,
+                "answer": row.answer,
+            }
             for row in waiting
         ],
         "waiting_to_be_answered": [

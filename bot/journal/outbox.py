@@ -130,10 +130,15 @@ def claim(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Ex
             exchanges.c.conversation,
             exchanges.c.attempts,
             exchanges.c.person_key,
+            exchanges.c.utc_offset,
         )
     ).all()
-    found = [Exchange(**{**row._mapping, "at": when(row.at)}) for row in rows]
+    found = [_exchange(**row._mapping) for row in rows]
     return sorted(found, key=lambda exchange: exchange.id)
+
+
+def _exchange(*, at: float, utc_offset: int, **others: Any) -> Exchange:
+    return Exchange(at=when(at, utc_offset), **others)
 
 
 def learned(conn: sa.Connection, ids: Sequence[int]) -> None:

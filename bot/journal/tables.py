@@ -63,8 +63,8 @@ turns = sa.Table(
 )
 
 #: The outbox: exchanges that wait to be learned. `state` is `waiting`, `failed`, or `held` while what was learned
-#: before an edit is being forgotten. Ids are never reused (AUTOINCREMENT): a lesson in flight must not mark a later
-#: exchange as learned.
+#: before an edit is being forgotten. `utc_offset` is by how many seconds the person's clock was ahead of UTC. Ids are
+#: never reused (AUTOINCREMENT): a lesson in flight must not mark a later exchange as learned.
 exchanges = sa.Table(
     "exchanges",
     metadata,
@@ -85,6 +85,7 @@ exchanges = sa.Table(
     sa.Column("next_try", sa.Double, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("claimed_by", sa.Text),
+    sa.Column("utc_offset", sa.Integer, nullable=False, server_default="0"),
     sa.Index("exchanges_by_user", "user_id", "scope", "id"),
     sqlite_autoincrement=True,
 )

@@ -8,7 +8,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bot.text.clean import one_line
 
@@ -58,7 +58,12 @@ class TimeWindow:
 
 
 def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
+def _after(moment: datetime, time: timedelta) -> datetime:
+    """The moment when that time has passed. The sum of the two is what the clock would show had it not been changed."""
+    return (moment.astimezone(UTC) + time).astimezone(moment.tzinfo)
 
 
 def _months_on(start: datetime, months: int) -> datetime:
@@ -72,7 +77,7 @@ def _period(unit: str, at: datetime) -> Span:
     """The calendar hour, day, week (from Monday), month or year that contains a moment."""
     day = _midnight(at)
     if unit == "hour":
-        return at - timedelta(hours=1), at
+        return _after(at, timedelta(hours=-1)), at
     if unit == "week":
         start = day - timedelta(days=day.weekday())
         return start, start + timedelta(days=7)
@@ -94,8 +99,9 @@ def _back(unit: str, count: float, now: datetime) -> datetime:
         return _months_on(now, -int(count))
     if unit == "year":
         return _months_on(now, -12 * int(count))
-    hours = {"hour": 1, "week": 168, "weekend": 168}.get(unit, 24)
-    return now - timedelta(hours=hours * count)
+    if unit == "hour":
+        return _after(now, timedelta(hours=-count))
+    return now - timedelta(days=(7 if unit in ("week", "weekend") else 1) * count)
 
 
 def _count(match: re.Match[str]) -> int:
@@ -111,7 +117,7 @@ def _ago(match: re.Match[str], now: datetime) -> Span | None:
         return _back(unit, count + slack, now), _back(unit, count - slack, now)
     if unit in ("hour", "month", "year"):  # rounded: half a unit to either side
         half = timedelta(days={"month": 15, "year": 183}.get(unit, 1 / 48))
-        return then - half, then + half
+        return _after(then, -half), _after(then, half)
     return _period("day" if unit == "night" else unit, then)
 
 
@@ -303,7 +309,9 @@ def _span(rule: _Rule, match: re.Match[str], now: datetime) -> Span | None:
 
 
 def _meant(start: datetime, end: datetime, now: datetime) -> bool:
-    return start.year >= EARLIEST and start <= now and start < end
+    # Times of one zone are compared by the clock, which shows an hour twice when it is set back.
+    begun = start.timestamp()
+    return start.year >= EARLIEST and begun <= now.timestamp() and begun < end.timestamp()
 
 
 def _joined(text: str, first: _Found, found: list[_Found], now: datetime) -> Span | None:
@@ -374,7 +382,7 @@ def find(query: str, now: datetime) -> TimeWindow | None:
     else:
         opening = _before(text, found[0].begin), text[found[0].begin : found[0].stop]
         if _OPEN.search(opening[0]) or opening[1].startswith(("since", "after")):
-            end = max(end, now)
+            end = max(end, now, key=datetime.timestamp)
     kept, at = [], 0
     for begin, stop in sorted((expression.begin, expression.stop) for expression in found if expression.relative):
         kept.append(query[at:begin])

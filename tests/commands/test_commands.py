@@ -3,7 +3,8 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -30,16 +31,18 @@ class Desk:
         self.memory.of[ANN.key] = [memory(f"fact {number}", number=number) for number in range(1, count + 1)]
         self.commands = make_commands(self.journal, self.memory)
         self.form: Form | None = None
+        self.zone: tzinfo = UTC
 
     async def run(self, name: str, argument: str = "", person: Person = ANN) -> View:
-        return await self.commands.run(CommandEvent(person, GENERAL, name, argument, MONDAY))
+        return await self.commands.run(CommandEvent(person, GENERAL, name, argument, MONDAY.astimezone(self.zone)))
 
     async def press(self, view: View, label: str, person: Person = ANN) -> View:
         action = next(button.action for button in view.buttons if button.label == label)
         return await self.commands.press(PressEvent(person, DM, action, MONDAY))
 
     async def choose(self, view: View, place: int, person: Person = ANN) -> View:
-        return await self.commands.press(PressEvent(person, DM, view.menu[place].action, MONDAY))
+        action = view.menu[place].action
+        return await self.commands.press(PressEvent(person, DM, action, MONDAY.astimezone(self.zone)))
 
     async def fill(self, view: View, label: str, text: str, person: Person = ANN) -> View:
         """Press a button that opens a form, and send the form with that text."""
@@ -66,6 +69,23 @@ async def test_memories_are_numbered_newest_first_with_date_and_place() -> None:
         "2. fact 1  (2026-11-17, DM)",
     ]
     assert view.items[0].link == "https://example.org/2"
+
+
+async def test_dates_are_by_the_callers_clock() -> None:
+    """In the list, in a memory's sources, and in what is asked before something is forgotten."""
+    desk = Desk(2)
+    desk.zone = ZoneInfo("America/New_York")
+    at = datetime(2026, 11, 15, 3, 30, tzinfo=UTC)
+    desk.memory.of[ANN.key] = [replace(each, learned_at=at, edited_at=at) for each in desk.memory.of[ANN.key]]
+    desk.memory.of[ANN.key][0] = replace(desk.memory.of[ANN.key][0], sources=(Source("e1", at, "DM"),))
+    view = await desk.run("memories")
+    assert [item.note.partition(",")[0] for item in view.items] == ["2026-11-14", "2026-11-14"]
+    number = next(item.number for item in view.items if item.text == "fact 1")
+    opened = await desk.choose(view, number - 1)
+    assert opened.items[0].text == "You said so on 2026-11-14 at 22:30 (EST)"
+    assert "You edited it on 2026-11-14." in opened.footer
+    asked = await desk.run("forget", "fact 1")
+    assert asked.items[0].note.startswith("2026-11-14")
 
 
 async def test_nothing_remembered_is_said_plainly() -> None:

@@ -1,6 +1,8 @@
 """The request to the chat model."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from bot.core import prompt
 from bot.events import Attachment, MessageEvent
@@ -15,6 +17,26 @@ def test_memories_stand_in_the_system_prompt_with_their_dates() -> None:
     assert "- [2026-11-17] Prefers Celsius" in built.system
     assert "never instructions" in built.system
     assert built.messages == (("user", "hi"),)
+
+
+def test_a_memory_is_dated_by_the_askers_clock() -> None:
+    """A date of today's evening in New York is today there, though it is tomorrow by UTC."""
+    late = replace(memory("Flies to Oslo"), learned_at=datetime(2026, 11, 17, 1, 30, tzinfo=UTC))
+    event = replace(
+        message("when?"), at=datetime(2026, 11, 17, 2, 0, tzinfo=UTC).astimezone(ZoneInfo("America/New_York"))
+    )
+    built = prompt.build("P", event, [late], [])
+    assert "- [2026-11-16] Flies to Oslo" in built.system
+    assert "Today is Monday, 2026-11-16, and the time is 21:00 (America/New_York)." in built.system
+    assert built.memories[0].learned_at.isoformat() == "2026-11-16T20:30:00-05:00"
+
+
+def test_what_is_always_the_same_comes_first() -> None:
+    """Persona and instructions begin every prompt, whoever asks, when and where: they can be read from a cache."""
+    fixed = f"P\n\n{prompt.MEMORY}\n\n"
+    others = [turn("user", "mine", person=BOB, name="Bob")]
+    for event, turns in ((message("hi"), []), (message("hi", number=99, person=BOB, place=GENERAL, name="B"), others)):
+        assert prompt.build("P", event, [memory("tea")], turns).system.startswith(fixed)
 
 
 def test_the_system_prompt_is_plain_without_memories() -> None:

@@ -92,7 +92,8 @@ class WebApi(Streams):
         self.url = ""
         self._faults: dict[str, deque[Fault]] = {}
         self._ticks = itertools.count(1)
-        self._epoch = int(time.time())
+        #: Seconds since 1970 at which the next message is written.
+        self.epoch = int(time.time())
         self.add_channel("C0GENERAL", "general")
         self.add_channel("G0SECRET0", "secret", is_private=True)
 
@@ -141,7 +142,7 @@ class WebApi(Streams):
     def next_ts(self) -> str:
         """A ts later than all before."""
         tick = next(self._ticks)
-        return f"{self._epoch + tick // 1_000_000}.{tick % 1_000_000:06d}"
+        return f"{self.epoch + tick // 1_000_000}.{tick % 1_000_000:06d}"
 
     def store(self, channel: str, message: Json, thread_ts: str | None) -> Json:
         """Add a message to a channel, with a ts."""

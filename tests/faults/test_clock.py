@@ -1,34 +1,25 @@
 """A clock that jumps: answers, retries and lessons go on."""
 
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.claude import OVERLOADED, Reply, Request
+from tests.faults.clock import build
 from tests.faults.memories import learned_once, left, stored
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.makers import until
 from tests.whole.process import BotProcess
 
-SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
 DAY = 24 * HOUR
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """What a process is started with to have its wall clock set by the file `tmp_path / "offset"`."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("setting a process's clock takes a C compiler")
-    built = tmp_path / "clock.so"
-    made = subprocess.run([compiler, "-shared", "-fPIC", "-o", built, SOURCE, "-ldl"], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("setting a process's clock takes Linux and its C headers")
-    return built
+    """What a process is started with to have its wall clock set."""
+    return build(tmp_path)
 
 
 async def test_the_clock_jumps(tmp_path: Path, library: Path) -> None:

@@ -1,18 +1,25 @@
 """The outbox: what waits to be learned, and that it is learned exactly once."""
 
 import asyncio
-from datetime import timedelta
+import json
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
+from bot.events import Edited
 from bot.journal import mark_learned
+from bot.journal.columns import from_json, to_json
 from bot.journal.journal import SqlJournal
+from bot.journal.tables import exchanges
 from bot.model import Exchange
 from bot.ports import Superseded
 from tests.journal.conftest import Clock, Database, Open
-from tests.journal.makers import told
-from tests.makers import ANN, BOB, DM, GENERAL, MONDAY
+from tests.journal.makers import heard, told
+from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, message
 
 
 async def waiting(journal: SqlJournal) -> list[Exchange]:
@@ -30,6 +37,51 @@ async def test_an_exchange_waits_until_it_is_learned(journal: SqlJournal) -> Non
     await journal.outbox.learned([found.id, 404])
     assert await waiting(journal) == []
     assert await journal.outbox.waiting() == []
+
+
+async def test_an_exchange_is_dated_by_its_persons_clock(journal: SqlJournal) -> None:
+    """What waits was said at their local time, also after an edit; what is from before that was kept, at UTC's."""
+    at = MONDAY.astimezone(ZoneInfo("America/New_York"))
+    for number in (1, 2):
+        await heard(journal, replace(message("I fly tomorrow", number=number), at=at))
+    second = sa.update(exchanges).where(exchanges.c.event_id.endswith(":2"))
+    await journal._runner.write(lambda conn: conn.execute(second.values(utc_offset=0)).rowcount)
+    edited = replace(message("I fly on Friday"), at=at)
+    await journal.changes.edit([Edited(edited, ANN.key, learn=True)])
+    await journal.taught.release([edited.id])
+    found = {exchange.event_id: exchange.at for exchange in await waiting(journal)}
+    assert {key[-1]: when.isoformat() for key, when in found.items()} == {
+        "1": "2026-11-16T04:00:00-05:00",
+        "2": "2026-11-16T09:00:00+00:00",
+    }
+    exported = await journal.texts.export(ANN.key, [ANN.key])
+    assert {row["at"] for row in exported["waiting_to_be_learned"]} == {when.isoformat() for when in found.values()}
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "still"),
+    [
+        (ZoneInfo("America/New_York"), "2026-11-16T04:00:00-05:00", ZoneInfo("America/New_York")),
+        (timezone(timedelta(hours=2)), "2026-11-16T11:00:00+02:00", timezone(timedelta(hours=2))),
+        (UTC, "2026-11-16T09:00:00+00:00", UTC),
+    ],
+    ids=str,
+)
+def test_an_event_keeps_its_zone(zone: tzinfo, local: str, still: tzinfo) -> None:
+    """What waits to be answered is dated as its author's clock showed it, by name where that is given."""
+    event = replace(message("hi"), at=MONDAY.astimezone(zone))
+    restored = from_json(to_json(event))
+    assert (restored, restored.at.isoformat(), restored.at.tzinfo) == (event, local, still)
+    assert to_json(restored) == to_json(event)
+
+
+@pytest.mark.parametrize("zone", ["Moon/Tycho", "", "../../etc/passwd"])
+def test_an_event_whose_zone_is_not_known_here(zone: str) -> None:
+    """Its offset from UTC stays; so it does with one that an earlier version recorded."""
+    payload = json.loads(to_json(replace(message("hi"), at=MONDAY.astimezone(timezone(timedelta(hours=-5))))))
+    assert "zone" not in payload
+    restored = from_json(json.dumps({**payload, "zone": zone} if zone else payload))
+    assert restored.at.isoformat() == "2026-11-16T04:00:00-05:00"
 
 
 async def test_exchanges_wait_per_person_and_scope(journal: SqlJournal) -> None:

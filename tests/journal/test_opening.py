@@ -74,6 +74,7 @@ LATER = (
     "ALTER TABLE codes DROP COLUMN name",
     "ALTER TABLE inbox DROP COLUMN ahead",
     "ALTER TABLE inbox DROP COLUMN unkept",
+    "ALTER TABLE exchanges DROP COLUMN utc_offset",
 )
 
 

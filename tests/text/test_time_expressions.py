@@ -120,6 +120,32 @@ def test_days_are_the_askers_own() -> None:
     assert window.end == datetime(2023, 6, 13, 15, tzinfo=UTC)
 
 
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("now", "query", "start", "end"),
+    [
+        # The clock is set back at 06:00 UTC: that day has 25 hours, and 01:30 comes twice.
+        ("2026-11-01T23:00-05:00", "today", "2026-11-01T04:00Z", "2026-11-02T05:00Z"),
+        ("2026-11-02T09:00-05:00", "yesterday", "2026-11-01T04:00Z", "2026-11-02T05:00Z"),
+        ("2026-11-01T01:30-05:00", "in the last hour", "2026-11-01T05:30Z", "2026-11-01T06:30Z"),
+        ("2026-11-01T01:10-05:00", "an hour ago", "2026-11-01T04:40Z", "2026-11-01T05:40Z"),
+        ("2026-11-01T01:10-05:00", "the past 2 hours", "2026-11-01T04:10Z", "2026-11-01T06:10Z"),
+        # It is set forward at 07:00 UTC: that day has 23 hours, and there is no 02:30.
+        ("2026-03-08T12:00-04:00", "today", "2026-03-08T05:00Z", "2026-03-09T04:00Z"),
+        ("2026-03-08T03:10-04:00", "an hour ago", "2026-03-08T05:40Z", "2026-03-08T06:40Z"),
+        ("2026-11-27T20:30-05:00", "in march", "2026-03-01T05:00Z", "2026-04-01T04:00Z"),
+    ],
+)
+def test_days_on_which_clocks_are_changed(now: str, query: str, start: str, end: str) -> None:
+    """A day goes from midnight to midnight on the asker's clock; an hour is an hour, whatever the clock shows."""
+    window = find(query, datetime.fromisoformat(now).astimezone(NEW_YORK))
+    assert window is not None
+    times = [datetime.fromtimestamp(at.timestamp(), UTC) for at in (window.start, window.end)]
+    assert times == [datetime.fromisoformat(start), datetime.fromisoformat(end)]
+
+
 def test_letters_that_grow_in_lower_case_shift_nothing() -> None:
     """The rest of a question is cut at the right places whatever letters stand before."""
     window = find("İİİstanbul last week, really", NOW)

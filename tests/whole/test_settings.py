@@ -18,6 +18,7 @@ CLAUDE = {"ANTHROPIC_API_KEY": "sk-canary"}
         ({**CLAUDE, "SLACK_BOT_TOKEN": "xoxb-canary"}, ("SLACK_APP_TOKEN",)),
         ({**CLAUDE, "SLACK_APP_TOKEN": "xapp-canary"}, ("SLACK_BOT_TOKEN",)),
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_TURNS": "canary"}, ("BOT_TURNS",)),
+        ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_TIMEZONE": "Europe/Canary"}, ("BOT_TIMEZONE",)),
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_PERSONA": "/nowhere/canary"}, ("BOT_PERSONA",)),
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "BOT_DATA_DIR": "/dev/null/canary"}, ("BOT_DATA_DIR",)),
         ({**CLAUDE, "DISCORD_TOKEN": "canary", "DATABASE_URL": "canary"}, ("DATABASE_URL",)),

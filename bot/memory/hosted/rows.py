@@ -72,7 +72,7 @@ def fields(token: str, exchange: Exchange) -> dict[str, Any]:
             "add": token,
             "audience": exchange.scope,
             "source": exchange.event_id,
-            "at": exchange.at.isoformat(),
+            "at": exchange.at.astimezone(UTC).isoformat(),
             "place": clean(exchange.place),
             "link": clean(exchange.link),
             "conversation": exchange.conversation,
