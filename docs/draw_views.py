@@ -49,7 +49,7 @@ NOTE = "Drawn from the payload that the bot sends; not a screenshot of the app."
 
 def page(platform: str, columns: list[list[tuple[str, Any]]]) -> str:
     """A whole page: frames in columns, each with what was done to see it."""
-    drawn = ("".join(_frame(platform, *each) for each in column) for column in columns)
+    drawn = ("".join(_frame(platform, *view) for view in column) for column in columns)
     shown = "".join(f"<div class=column>{column}</div>" for column in drawn)
     body = f"<main>{shown}</main><p class=note>{NOTE}</p>"
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><body class={platform}>{body}"
@@ -79,7 +79,7 @@ def _button(label: str, *, danger: bool) -> str:
 def _slack(part: Any) -> str:
     """Blocks, a block, an element or a text of Block Kit."""
     if isinstance(part, list):
-        return "".join(_slack(each) for each in part)
+        return "".join(_slack(item) for item in part)
     match part["type"]:
         case "plain_text":
             return html.escape(part["text"]).replace("\n", "<br>")
@@ -110,12 +110,12 @@ def _slack(part: Any) -> str:
 def _discord(part: Part) -> str:
     """A message, a form or a component."""
     if "flags" in part:
-        return "".join(_discord(each) for each in part["components"])
+        return "".join(_discord(item) for item in part["components"])
     if "title" in part:
         return _form(html.escape(part["title"]), "".join(_discord(row) for row in part["components"]), "Submit")
     match part["type"]:
         case 1:
-            return f"<div class=row>{''.join(_discord(each) for each in part['components'])}</div>"
+            return f"<div class=row>{''.join(_discord(item) for item in part['components'])}</div>"
         case 2:
             return _button(part["label"], danger=part["style"] == 4)
         case 3:

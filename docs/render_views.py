@@ -84,7 +84,7 @@ class Desk:
 
     def pressed(self, view: View, label: str) -> PressEvent:
         choices: tuple[Any, ...] = (*view.buttons, *view.menu)
-        action = next(each.action for each in choices if each.label.startswith(label))
+        action = next(choice.action for choice in choices if choice.label.startswith(label))
         return PressEvent(self.person, DM, action, NOW)
 
     async def press(self, view: View, label: str) -> View:

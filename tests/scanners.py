@@ -50,11 +50,11 @@ def _within(value: object, depth: int) -> Iterator[re.Pattern[Any]]:
     if isinstance(value, re.Pattern):
         yield value
     elif depth < 4 and isinstance(value, Mapping):
-        for one in value.values():
-            yield from _within(one, depth + 1)
+        for item in value.values():
+            yield from _within(item, depth + 1)
     elif depth < 4 and isinstance(value, (tuple, list, frozenset, set)):
-        for one in value:
-            yield from _within(one, depth + 1)
+        for item in value:
+            yield from _within(item, depth + 1)
 
 
 def hidden_patterns() -> list[Found]:
@@ -75,7 +75,9 @@ def loops() -> dict[str, int]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-        texts = {each.arg for each in arguments if each.annotation and ast.unparse(each.annotation) in _TEXT}
+        texts = {
+            argument.arg for argument in arguments if argument.annotation and ast.unparse(argument.annotation) in _TEXT
+        }
         if texts and any(_reads(inner, texts) for inner in ast.walk(node)):
             found[f"{place}.{node.name}" if not place.endswith(":") else f"{place}{node.name}"] = node.lineno
     return found

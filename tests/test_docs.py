@@ -50,7 +50,7 @@ def test_files_that_are_named_are_there(name: str) -> None:
 def test_methods_that_the_architecture_names_are_there() -> None:
     """Each `Class.method` of docs/architecture.md is one of the bot's."""
     classes = {
-        node.name: {each.name for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        node.name: {member.name for member in node.body if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)}
         for path in (ROOT / "bot").rglob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)

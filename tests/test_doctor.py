@@ -244,7 +244,7 @@ async def test_the_data_folder_is_the_bots_alone(services: Services, tmp_path: P
     """A folder that the doctor makes is closed to others, as one that the bot makes is."""
     folder = tmp_path / "above" / "data"
     await check(settings(services, tmp_path, bot_data_dir=folder))
-    assert [each.stat().st_mode & 0o777 for each in (folder, folder.parent)] == [0o700, 0o700]
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
 
 
 async def test_nothing_set_is_the_terminals_notebook(services: Services, tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ async def test_a_model_that_ignores_schemas(tmp_path: Path, answer: str, unknown
         values: dict[str, Any] = {"anthropic_api_key": SecretStr(GOOD), "anthropic_base_url": claude.url}
         code, lines = await check(Settings.model_construct(bot_data_dir=tmp_path / "data", **values))
     assert code == 0
-    assert next(each for each in lines if "JSON" in each).startswith(line)
+    assert next(printed for printed in lines if "JSON" in printed).startswith(line)
     assert claude.calls == 1
 
 

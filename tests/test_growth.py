@@ -96,7 +96,7 @@ def check(call: Callable[[str], object], sizes: Sequence[int] = SIZES) -> None:
         while tries[-1] > TOO_MUCH and len(tries) < 3:
             tries.append(growth(call, shape, sizes))
         if tries[-1] > TOO_MUCH:
-            failed[shape] = [round(each) for each in tries]
+            failed[shape] = [round(factor) for factor in tries]
     assert not failed
 
 
@@ -137,7 +137,7 @@ def _exchange(text: str) -> Exchange:
 
 def _numbered(text: str) -> None:
     exchange = _exchange(text)
-    said = "".join(f"{each['role']}: {each['content']}\n" for each in extraction_prompt.messages([exchange]))
+    said = "".join(f"{message['role']}: {message['content']}\n" for message in extraction_prompt.messages([exchange]))
     extraction_prompt.numbered(f"x\n\n## New Messages\n{said}\n\n## Observation Date\n2026-01-01\n\nrest", [exchange])
 
 

@@ -81,7 +81,7 @@ async def ours(file: Path, *, warm: bool) -> Bill:
                 del waiting[:size]
             kept = await memory.list("nora")
             expect(len(kept))
-            if not any(each.superseded_by for each in kept):
+            if not any(memory.superseded_by for memory in kept):
                 raise RuntimeError("the moved shift has replaced nothing: no memories were shown")
             if read(llm.meter) != Bill(calls=claude.calls, **claude.tokens):
                 raise RuntimeError("the meter and the service have counted differently")

@@ -156,7 +156,9 @@ def _extracted(request: Request) -> str:
             fact: dict[str, Any] = {"id": str(len(found)), "text": text, "attributed_to": "user"}
             if by_schema:
                 fact["source"] = number
-                old = [each["id"] for each in existing if said.replaces and each["text"].startswith(said.replaces)]
+                old = [
+                    memory["id"] for memory in existing if said.replaces and memory["text"].startswith(said.replaces)
+                ]
                 fact |= {"supersedes": old} if old and not index else {}
             found.append(fact)
     return json.dumps({"memory": found})

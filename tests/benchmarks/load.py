@@ -148,9 +148,9 @@ def _percentile(ordered: Sequence[float], percent: int) -> float:
 def median(runs: Sequence[Measured]) -> Measured:
     """The medians of each number."""
     values: dict[str, Any] = {}
-    for each in fields(Measured):
-        found = [value for run in runs if (value := getattr(run, each.name)) is not None]
-        values[each.name] = statistics.median(found) if found else None
+    for field in fields(Measured):
+        found = [value for run in runs if (value := getattr(run, field.name)) is not None]
+        values[field.name] = statistics.median(found) if found else None
     return Measured(**values)
 
 

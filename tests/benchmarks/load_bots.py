@@ -113,7 +113,7 @@ class Child:
 
     def cpu(self) -> float:
         """Processor seconds so far, its children's included."""
-        return sum(sum(times[:4]) for times in (each.cpu_times() for each in self._family()))
+        return sum(sum(times[:4]) for times in (process.cpu_times() for process in self._family()))
 
     def _family(self) -> list[psutil.Process]:
         assert self._process is not None
@@ -123,5 +123,5 @@ class Child:
     async def _look(self) -> None:
         while True:
             with suppress(psutil.Error):
-                self.peak = max(self.peak, sum(each.memory_info().rss for each in self._family()))
+                self.peak = max(self.peak, sum(process.memory_info().rss for process in self._family()))
             await asyncio.sleep(LOOK)

@@ -26,7 +26,7 @@ class Naive:
     async def answer(self, user: str, text: str) -> AsyncIterator[str]:
         """Claude's answer, whole."""
         found = await self._memory.search(text, filters={"user_id": user})
-        memories = "\n".join(f"- {each['memory']}" for each in found["results"])
+        memories = "\n".join(f"- {row['memory']}" for row in found["results"])
         reply = await self._claude.messages.create(
             model=MODEL,
             max_tokens=2048,

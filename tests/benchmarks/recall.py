@@ -142,7 +142,9 @@ class Asked:
         """What fits the budget of the candidates at these places, best first."""
         best = order[: ranking.max_lines(self.tokens)]
         memories = [recall.to_memory(row) for row in self.shelf.store.fetch([int(found.rows[row]) for row in best])]
-        places = ranking.fit([each.text for each in memories], [each.learned_at for each in memories], self.tokens)
+        places = ranking.fit(
+            [memory.text for memory in memories], [memory.learned_at for memory in memories], self.tokens
+        )
         return [memories[place] for place in places]
 
 
@@ -196,7 +198,7 @@ def by_mem0(asked: Asked) -> list[Memory]:
         0.1,
         limit,
     )
-    return asked.fitting(found, [int(each["id"]) for each in ranked])
+    return asked.fitting(found, [int(row["id"]) for row in ranked])
 
 
 @dataclass(frozen=True)
@@ -234,29 +236,29 @@ def ask(
 
 def _row(name: str, results: Sequence[Result]) -> str:
     def mean(some: Sequence[Result]) -> float:
-        return float(np.mean([each.found for each in some])) if some else float("nan")
+        return float(np.mean([result.found for result in some])) if some else float("nan")
 
-    cells = [mean([each for each in results if each.category == category]) for category in CATEGORIES]
-    names = sorted({each.conversation for each in results})
-    spread = [mean([each for each in results if each.conversation == name]) for name in names]
-    pooled = sum(each.hits for each in results) / sum(each.wanted for each in results)
-    tokens = np.mean([each.tokens for each in results])
+    cells = [mean([result for result in results if result.category == category]) for category in CATEGORIES]
+    names = sorted({result.conversation for result in results})
+    spread = [mean([result for result in results if result.conversation == name]) for name in names]
+    pooled = sum(result.hits for result in results) / sum(result.wanted for result in results)
+    tokens = np.mean([result.tokens for result in results])
     figures = " | ".join(f"{cell:.3f}" for cell in (*cells, mean(results)))
     return f"| {name} | {figures} | {min(spread):.3f} to {max(spread):.3f} | {pooled:.3f} | {tokens:.0f} |"
 
 
 def report(conversations: Sequence[Conversation], tokens: int, shelf: Shelf) -> Iterator[str]:
     """The tables' lines, as they are measured."""
-    turns = sum(len(each.turns) for each in conversations)
-    asked = sum(len(each.questions) for each in conversations)
+    turns = sum(len(conversation.turns) for conversation in conversations)
+    asked = sum(len(conversation.questions) for conversation in conversations)
     yield f"{len(conversations)} conversations, {turns} turns, {asked} questions, {tokens} tokens of memories each"
     head = " | ".join(f"{number} {name}" for number, name in CATEGORIES.items())
     for form in ("Speaker: text", "text"):
-        for each in conversations:
-            texts = each.told if form != "text" else each.turns
-            shelf.put(f"{form}, dated, {each.name}", texts, each.times)
-            one_day = [each.times[-1] + timedelta(milliseconds=200 * number) for number in range(len(texts))]
-            shelf.put(f"{form}, one day, {each.name}", texts, one_day)
+        for conversation in conversations:
+            texts = conversation.told if form != "text" else conversation.turns
+            shelf.put(f"{form}, dated, {conversation.name}", texts, conversation.times)
+            one_day = [conversation.times[-1] + timedelta(milliseconds=200 * number) for number in range(len(texts))]
+            shelf.put(f"{form}, one day, {conversation.name}", texts, one_day)
         yield f"\nTurns stored as `{form}`\n"
         yield f"| | {head} | 1 to 4 | conversations | all evidence | tokens |"
         yield "| --- " * 9 + "|"
@@ -271,9 +273,9 @@ def report(conversations: Sequence[Conversation], tokens: int, shelf: Shelf) -> 
             ("ours, that half after the other", by_recall, "dated", "before"),
         ):
             results: list[Result] = []
-            for each in conversations:
-                user_id = f"{form}, {dates}, {each.name}"
-                results += ask(shelf, user_id, each, method, tokens=tokens, way=way)
+            for conversation in conversations:
+                user_id = f"{form}, {dates}, {conversation.name}"
+                results += ask(shelf, user_id, conversation, method, tokens=tokens, way=way)
             yield _row(title, results)
 
 

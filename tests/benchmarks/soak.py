@@ -94,7 +94,9 @@ def on_disk(folder: Path) -> float:
 
 def growth(samples: list[Sample]) -> float:
     """MB resident a thousand messages."""
-    line = statistics.linear_regression([each.answered for each in samples], [each.resident for each in samples])
+    line = statistics.linear_regression(
+        [sample.answered for sample in samples], [sample.resident for sample in samples]
+    )
     return line.slope * 1000
 
 

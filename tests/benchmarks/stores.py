@@ -58,7 +58,7 @@ class Data:
     def text(self, number: int) -> str:
         """A sentence of twelve words."""
         drawn = np.searchsorted(self._share, np.random.default_rng(number).random(12))
-        return " ".join(self._words[min(int(each), len(self._words) - 1)] for each in drawn)
+        return " ".join(self._words[min(int(word), len(self._words) - 1)] for word in drawn)
 
     def payload(self, number: int) -> dict[str, Any]:
         """A memory as mem0 hands it over."""
@@ -197,7 +197,7 @@ def measure(name: str, folder: Path, data: Data) -> dict[str, float]:
             if compared[0] != user:
                 compared = (user, data.vectors(owned))
             nearest = owned[np.argsort(-(compared[1] @ query))[:10]]
-            hits += len({str(row.id) for row in found} & {memory_id(each) for each in nearest.tolist()})
+            hits += len({str(row.id) for row in found} & {memory_id(index) for index in nearest.tolist()})
             wanted += len(nearest)
     hybrid = []
     if name.startswith("ours"):  # what recall costs: keywords too
@@ -298,7 +298,7 @@ def main() -> None:
         else:
             print(json.dumps(measure(name, Path(folder), data)))
         return
-    sizes = [number(each) for each in args.sizes.split(",")]
+    sizes = [number(size) for size in args.sizes.split(",")]
     run(sizes, args.people, args.stores.split(","), max(sizes) if args.all_sizes else OTHERS_UP_TO)
 
 

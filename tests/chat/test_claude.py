@@ -284,7 +284,7 @@ async def test_what_a_model_thinks_aloud_is_not_said(
 ) -> None:
     """Thoughts that begin an answer are left out, wherever the stream is divided; tags further on are text."""
     claude.script.append(Reply(sent, piece=piece))
-    assert "".join([each async for each in chat.answer(HELLO) if isinstance(each, str)]) == said
+    assert "".join([piece async for piece in chat.answer(HELLO) if isinstance(piece, str)]) == said
 
 
 async def test_a_model_that_thinks_aloud_has_room_for_it(claude: FakeClaude) -> None:

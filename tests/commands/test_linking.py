@@ -108,7 +108,7 @@ async def test_what_waits_follows_the_link(harness: BotHarness) -> None:
     under_way = await harness.journal.outbox.claim(ANN_ON_DISCORD.key, "private")
     await joined(harness)
     await harness.memory.learn(under_way)
-    await harness.journal.outbox.learned([each.id for each in under_way])
+    await harness.journal.outbox.learned([exchange.id for exchange in under_way])
     await harness.learn()
     assert await harness.known() == ["I like tea."]
     assert await harness.memory.list(ANN_ON_DISCORD.key) == []

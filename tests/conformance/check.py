@@ -76,7 +76,7 @@ def _discord(record: Record) -> Iterator[str]:
 def _written_ids(data: Any) -> Any:
     """A request with its ids as strings: Discord reads numbers too, and discord.py sends some."""
     if isinstance(data, list):
-        return [_written_ids(each) for each in data]
+        return [_written_ids(item) for item in data]
     if not isinstance(data, dict):
         return data
     return {
@@ -125,7 +125,7 @@ def _slack(record: Record) -> Iterator[str]:
 
 
 def _slack_arguments(record: Record, operation: dict[str, Any]) -> Iterator[str]:
-    parameters = {each["name"]: each for each in operation["parameters"]}
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     for name in record.data.keys() - parameters.keys() - _NEW_ARGUMENTS.get(record.name, set()):
         yield f"no such argument: {name}"
     for name, parameter in parameters.items():
@@ -177,8 +177,8 @@ def _unknown(data: Any, sample: Any, path: str) -> Iterator[str]:
     """Fields that the sample, which has all of them, doesn't know."""
     if isinstance(data, list):
         if isinstance(sample, list) and sample:
-            for each in data:
-                yield from _unknown(each, sample[0], f"{path}[]")
+            for item in data:
+                yield from _unknown(item, sample[0], f"{path}[]")
     elif isinstance(data, dict) and isinstance(sample, dict):
         for key, value in data.items():
             if key not in sample and f"{path}.{key}" not in _SILENT:

@@ -29,7 +29,7 @@ def load(name: str) -> Any:
 def adapted(document: Any) -> Any:
     """A document as JSON Schema reads it: OpenAPI 3.0's `nullable`, and number beside integer under `oneOf`."""
     if isinstance(document, list):
-        return [adapted(each) for each in document]
+        return [adapted(item) for item in document]
     if not isinstance(document, dict):
         return document
     changed = {"anyOf" if key == "oneOf" else key: adapted(value) for key, value in document.items()}
@@ -83,6 +83,6 @@ class OpenApi:
 def _deepest(error: Any) -> str:
     """The message of the branch that fits best: an `anyOf` by itself only says that none does."""
     while error.context:
-        error = max(error.context, key=lambda each: (len(each.path), -len(each.context or ())))
+        error = max(error.context, key=lambda cause: (len(cause.path), -len(cause.context or ())))
     said = f"{error.json_path.removeprefix('$')} {error.message}"
     return said if len(said) <= 300 else f"{said[:100]} … {said[-150:]}"

@@ -193,9 +193,9 @@ def test_recall_is_the_models_on_postgres(
 def test_scopes_are_of_one_set_of_readers() -> None:
     """Public places of a workspace share a scope, closed ones none; no place's scope is the opened memories'."""
     scopes: dict[str, tuple[str, ...]] = {}
-    for each in PLACES:
-        channel = each.channel if each.audience is Audience.MEMBERS else ""
-        readers = (each.audience, each.platform, each.workspace, channel)
-        if each.audience is not Audience.PRIVATE:
-            assert scopes.setdefault(each.scope, readers) == readers
+    for place in PLACES:
+        channel = place.channel if place.audience is Audience.MEMBERS else ""
+        readers = (place.audience, place.platform, place.workspace, channel)
+        if place.audience is not Audience.PRIVATE:
+            assert scopes.setdefault(place.scope, readers) == readers
     assert not {PRIVATE_SCOPE, SHARED_SCOPE} & set(scopes)

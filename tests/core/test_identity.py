@@ -108,7 +108,9 @@ async def test_met_by_two_at_once(before: BotHarness) -> None:
     other = Identities(harness.journal.accounts, harness.memory)
     make_privacy(harness.journal, harness.memory, other)
     await other.look()
-    found = await asyncio.gather(*(each.user_id(ANN) for each in (harness.identities, other) for _ in range(5)))
+    found = await asyncio.gather(
+        *(identities.user_id(ANN) for identities in (harness.identities, other) for _ in range(5))
+    )
     assert set(found) == {ANN.key}
     assert sorted(await harness.journal.accounts.linked_to(ANN.key)) == [FORMER.key, OTHER.key]
     assert await harness.known() == ALL

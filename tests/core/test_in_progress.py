@@ -96,7 +96,9 @@ async def test_an_edit_restarts_the_answer() -> None:
     await world.done()
     assert world.reply.shown == ["badgers", "otters", "otters are quick"]
     assert world.chat.broken_off == 1  # type: ignore[attr-defined]
-    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [("otters are quick", "otters are quick")]
+    assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [
+        ("otters are quick", "otters are quick")
+    ]
     assert world.reply.busy == [True, False, True, False]
 
 
@@ -113,7 +115,7 @@ async def test_an_edit_restarts_an_answer_that_is_whole_but_not_written_down() -
 
     world.reply = Late()
     await world.bot.on_message(message("badgers?"), world.reply)
-    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [("otters?", "otters")]
+    assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [("otters?", "otters")]
 
 
 async def test_edits_count_as_messages() -> None:
@@ -184,7 +186,7 @@ async def test_stop_ends_the_answer_where_it_is() -> None:
     assert world.reply.shown == ["badgers", f"badgers {STOPPED}"]
     assert stop.shown == []
     assert world.journal.inbox.log == [f"dismissed {message('', number=2).id}", "answered"]
-    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [("badgers are slow", "")]
+    assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [("badgers are slow", "")]
     assert world.chat.broken_off == 1  # type: ignore[attr-defined]
 
 
@@ -232,7 +234,7 @@ async def test_a_stopped_answer_found_after_a_crash_is_not_learned() -> None:
     world = World()
     world.reply.there = (f"badgers {STOPPED}", ("m1",))
     await world.bot.resume(message("badgers?"), DM.key, 1, lambda _: world.reply)
-    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [("badgers?", "")]
+    assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [("badgers?", "")]
 
 
 async def test_a_shutdown_amid_an_answer_is_no_stop() -> None:

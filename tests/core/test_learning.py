@@ -28,7 +28,7 @@ class Lessons(StubMemory):
         self.most = 0
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
-        self.calls.append([one.text for one in exchanges])
+        self.calls.append([exchange.text for exchange in exchanges])
         self.inside += 1
         self.most = max(self.most, self.inside)
         try:
@@ -109,7 +109,7 @@ async def test_a_failed_extraction_is_kept_and_tried_again() -> None:
     for attempt in (1, 2):
         worker.noticed("slack:T1:UANN", "private")
         await worker.flush()
-        assert [one.text for one in journal.outbox.kept] == ["keep me"]
+        assert [exchange.text for exchange in journal.outbox.kept] == ["keep me"]
         assert len(journal.outbox.failures) == attempt
     await worker.flush()
     assert journal.outbox.kept == []
@@ -168,8 +168,8 @@ class Poisoned(Lessons):
     """A memory that fails, in a way nobody foresaw, on whatever holds the word "odd"."""
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
-        self.calls.append([one.text for one in exchanges])
-        if any("odd" in one.text for one in exchanges):
+        self.calls.append([exchange.text for exchange in exchanges])
+        if any("odd" in exchange.text for exchange in exchanges):
             raise KeyError("odd")
         return 1
 
@@ -181,7 +181,7 @@ async def test_one_odd_exchange_holds_up_no_other() -> None:
     worker = learner(journal, memory)
     worker.noticed("slack:T1:UANN", "private")
     await worker.flush()
-    assert [one.text for one in journal.outbox.kept] == ["odd"]
+    assert [exchange.text for exchange in journal.outbox.kept] == ["odd"]
     assert journal.outbox.failures == [([2], "KeyError", False)]
     journal.outbox.kept = [exchange(2, "odd", attempts=UNEXPECTED - 1), exchange(4, "four")]
     await worker.flush()
@@ -189,7 +189,7 @@ async def test_one_odd_exchange_holds_up_no_other() -> None:
     await worker.flush()
     assert journal.outbox.failures[-1] == ([2], "KeyError", True)
     assert journal.outbox.set_aside == {2}
-    assert [one.text for one in journal.outbox.kept] == ["odd"]
+    assert [exchange.text for exchange in journal.outbox.kept] == ["odd"]
     await worker.stop(1)
 
 

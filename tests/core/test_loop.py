@@ -106,7 +106,7 @@ async def test_an_answer_uses_what_is_remembered() -> None:
     assert "Prefers Celsius" in world.chat.prompts[0].system
     assert reply.shown == ["21 ", "21 °C"]
     assert reply.busy == [True, False]
-    assert [(one.text, one.answer) for one in world.journal.outbox.kept] == [
+    assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [
         ("What's a comfortable room temperature?", "21 °C")
     ]
     assert world.heard == [Recalled("slack:T1:D1:1", 1)]
@@ -240,8 +240,8 @@ async def test_a_failure_found_after_a_crash_is_no_answer(shown: str) -> None:
     reply = StubReplyHandle()
     reply.there = (shown, ("reply:1",))
     await world.again("hi", reply)
-    assert not any(one.answer for one in world.journal.outbox.kept)
-    assert not any(each.author == "assistant" and each.text for each in world.journal.turns.of[DM.key])
+    assert not any(exchange.answer for exchange in world.journal.outbox.kept)
+    assert not any(turn.author == "assistant" and turn.text for turn in world.journal.turns.of[DM.key])
     assert world.chat.prompts == []
 
 
@@ -251,7 +251,7 @@ async def test_a_model_that_says_nothing_is_asked_twice_and_no_more() -> None:
     reply = await world.say("my cat is called Tom")
     assert reply.shown[-1] == ChatEmpty.sentence
     assert (len(world.chat.prompts), world.journal.inbox.postponed) == (2, [])
-    assert [one.text for one in world.journal.outbox.kept] == ["my cat is called Tom"]
+    assert [exchange.text for exchange in world.journal.outbox.kept] == ["my cat is called Tom"]
 
 
 async def test_an_answer_has_a_longest_length() -> None:
@@ -339,7 +339,7 @@ async def test_in_an_outage_the_answer_follows_in_place(failure: ChatError) -> N
     await world.again("hi", stranger)
     assert reply.shown[1:] == ["here"]
     assert stranger.shown == []
-    assert [one.answer for one in world.journal.outbox.kept] == ["here"]
+    assert [exchange.answer for exchange in world.journal.outbox.kept] == ["here"]
 
 
 async def test_after_an_hour_the_question_is_closed() -> None:
@@ -374,7 +374,7 @@ async def test_an_answer_that_is_there_is_not_given_again() -> None:
     reply.there = ("it was 42", ("reply:7",))
     await world.again("what was it?", reply)
     assert (reply.shown, world.chat.prompts) == ([], [])
-    assert [one.answer for one in world.journal.outbox.kept] == ["it was 42"]
+    assert [exchange.answer for exchange in world.journal.outbox.kept] == ["it was 42"]
 
 
 async def test_a_word_that_it_will_follow_is_no_answer() -> None:
@@ -581,7 +581,7 @@ async def test_what_is_shown_but_not_written_down_is_written_later() -> None:
     inbox.full = False
     reply.there = ("here", ("reply:1",))
     await world.again("hi", StubReplyHandle())
-    assert [one.answer for one in journal.outbox.kept] == ["here"]
+    assert [exchange.answer for exchange in journal.outbox.kept] == ["here"]
     assert len(world.chat.prompts) == 1
 
 

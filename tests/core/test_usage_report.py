@@ -121,5 +121,5 @@ def test_objects() -> None:
     first, *others = json.loads(as_objects(ROWS, "person"))
     counts = {"requests": 2, "unpriced": 0, "input": 1200, "cached": 0, "written": 0, "output": 30, "searches": 0}
     assert first == {"person": None, **counts, "dollars": 0.0027}
-    assert [each["person"] for each in others] == ["discord:1", ANN]
+    assert [row["person"] for row in others] == ["discord:1", ANN]
     assert json.loads(as_objects([], "day")) == []

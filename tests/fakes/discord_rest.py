@@ -342,8 +342,8 @@ def _shown(body: Payload) -> Payload:
     shown = {key: body[key] for key in ("content", "flags", "embeds") if body.get(key) is not None}
     shown["components"] = numbered(body.get("components") or [])
     files = [
-        {"id": str(each["id"]), "filename": each["filename"], "size": 1, "url": "https://example.org/f"} | _PROXIED
-        for each in body.get("attachments") or []
+        {"id": str(file["id"]), "filename": file["filename"], "size": 1, "url": "https://example.org/f"} | _PROXIED
+        for file in body.get("attachments") or []
     ]
     return shown | ({"attachments": files} if files else {})
 

@@ -107,8 +107,8 @@ class FakeProxy:
         tasks = [asyncio.create_task(_pipe(reader, back)), asyncio.create_task(_pipe(there, writer))]
         self._tasks.update(tasks)
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for each in (back, writer):
-            each.close()
+        for stream in (back, writer):
+            stream.close()
         for task in tasks:
             task.cancel()
 

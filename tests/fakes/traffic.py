@@ -69,7 +69,7 @@ def _shape(data: Any) -> object:
     if isinstance(data, dict):
         return tuple((key, _shape(value)) for key, value in sorted(data.items()))
     if isinstance(data, list):
-        return ("list", _length(len(data)), frozenset(_shape(each) for each in data))
+        return ("list", _length(len(data)), frozenset(_shape(item) for item in data))
     if isinstance(data, str):
         return ("text", _length(len(data)))
     return (type(data).__name__, data) if isinstance(data, int) and abs(data) < 100 else type(data).__name__

@@ -71,7 +71,7 @@ class Figures:
                 f"all settled {self.settled:.0f} s later",
                 f"killed while: {', '.join(f'{what} {count}' for what, count in self.when.most_common())}",
                 f"{self.chats} requests for answers, {self.extractions} extractions",
-                f"{len(self.wrong)} wrong" + "".join(f"\n  {each}" for each in self.wrong),
+                f"{len(self.wrong)} wrong" + "".join(f"\n  {finding}" for finding in self.wrong),
             )
         )
 

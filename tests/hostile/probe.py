@@ -72,21 +72,23 @@ def _look(needles: list[bytes]) -> list[tuple[str, Any]]:
     found = []
     seen = {id(needles)}
     for where, roots in (*_frames(), ("", gc.get_objects())):
-        pending = [roots] if where else [each for each in roots if each is not needles]
+        pending = [roots] if where else [root for root in roots if root is not needles]
         while pending:
             # Whatever holds others, and is not tracked itself, is looked into in the next round.
-            reached = {id(each): each for each in gc.get_referents(*pending)}
-            new = [each for key, each in reached.items() if key not in seen]
+            reached = {id(thing): thing for thing in gc.get_referents(*pending)}
+            new = [thing for key, thing in reached.items() if key not in seen]
             seen.update(reached)
-            texts = [each for each in new if isinstance(each, (str, bytes, bytearray))]
-            found += [(f"{type(each).__name__} of {len(each)} {where}", each) for each in _with_words(texts, needles)]
-            pending = [each for each in new if not isinstance(each, _PLAIN) and not gc.is_tracked(each)]
+            texts = [thing for thing in new if isinstance(thing, (str, bytes, bytearray))]
+            found += [
+                (f"{type(thing).__name__} of {len(thing)} {where}", thing) for thing in _with_words(texts, needles)
+            ]
+            pending = [thing for thing in new if not isinstance(thing, _PLAIN) and not gc.is_tracked(thing)]
     return found
 
 
 def _with_words(texts: list[Any], needles: list[bytes]) -> list[Any]:
     """The texts that hold a word; many at once are looked through together."""
-    data = b"\0".join(each.encode("utf-8", "surrogatepass") if isinstance(each, str) else bytes(each) for each in texts)
+    data = b"\0".join(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text) for text in texts)
     if not holds(data, needles):
         return []
     if len(texts) <= 1:
@@ -98,11 +100,13 @@ def _with_words(texts: list[Any], needles: list[bytes]) -> list[Any]:
 def _told(found: list[tuple[str, Any]], needles: list[bytes]) -> list[str]:
     """A line for each finding: what it is, and the way to it by what holds what."""
     lines = [what for what, _ in found]
-    ends = [each for _, each in found]
+    ends = [thing for _, thing in found]
     ours = {id(found), id(lines), id(ends), *map(id, found)}
     for _ in range(_STEPS):
-        behind = [each for each in gc.get_referrers(*ends) if id(each) not in ours and not isinstance(each, FrameType)]
-        by_id = {id(held): each for each in behind for held in gc.get_referents(each)}
+        behind = [
+            holder for holder in gc.get_referrers(*ends) if id(holder) not in ours and not isinstance(holder, FrameType)
+        ]
+        by_id = {id(held): holder for holder in behind for held in gc.get_referents(holder)}
         ours |= {id(behind), id(by_id)}
         ends = [by_id.get(id(end)) for end in ends]
         ours.add(id(ends))

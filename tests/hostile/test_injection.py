@@ -151,7 +151,7 @@ async def test_a_memory_cant_leave_its_place_in_the_extraction(world: World, cla
     await world.say(f"My {WORD} sings.")
     await world.learn()
     prompt = last_text(claude.extractions[-1])
-    assert [each["text"] for each in existing_memories(prompt)] == [memory.text]
+    assert [row["text"] for row in existing_memories(prompt)] == [memory.text]
     headings = [line for line in prompt.splitlines() if line.startswith(("## ", "[1", "[2", "user:", "- [", "Human:"))]
     assert headings == [
         *(
@@ -244,11 +244,11 @@ async def views(world: World) -> list[View]:
 def texts(block: Any) -> list[dict[str, Any]]:
     """All text objects of Slack's blocks, at any depth."""
     if isinstance(block, list):
-        return [found for each in block for found in texts(each)]
+        return [found for part in block for found in texts(part)]
     if not isinstance(block, dict):
         return []
     own = [block] if block.get("type") in ("plain_text", "mrkdwn") else []
-    return own + [found for each in block.values() for found in texts(each)]
+    return own + [found for part in block.values() for found in texts(part)]
 
 
 @hostile

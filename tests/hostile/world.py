@@ -133,4 +133,4 @@ async def embedded(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
 
 def said(request: Request) -> list[tuple[str, Any]]:
     """A chat request's messages: (role, text)."""
-    return [(each["role"], each["content"]) for each in request["messages"]]
+    return [(message["role"], message["content"]) for message in request["messages"]]

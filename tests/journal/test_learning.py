@@ -117,7 +117,7 @@ async def test_a_failed_attempt_is_put_off(journal: SqlJournal, clock: Clock) ->
 async def test_later_exchanges_wait_behind_a_failed_one(journal: SqlJournal) -> None:
     """What is said after a failure doesn't overtake it: the person's exchanges stay in order."""
     await told(journal, "one", 1)
-    await journal.outbox.failed([one.id for one in await waiting(journal)], "overloaded", final=False)
+    await journal.outbox.failed([exchange.id for exchange in await waiting(journal)], "overloaded", final=False)
     await told(journal, "two", 2)
     assert await journal.outbox.waiting() == []
 
@@ -125,7 +125,7 @@ async def test_later_exchanges_wait_behind_a_failed_one(journal: SqlJournal) -> 
 async def test_what_is_given_up_is_kept_for_the_operator(journal: SqlJournal) -> None:
     """After the last attempt an exchange is neither tried nor dropped, but counted."""
     await told(journal, "one", 1)
-    await journal.outbox.failed([one.id for one in await waiting(journal)], "refused", final=True)
+    await journal.outbox.failed([exchange.id for exchange in await waiting(journal)], "refused", final=True)
     await told(journal, "two", 2)
     assert [exchange.text for exchange in await waiting(journal)] == ["two"]
     assert await journal.backlog() == (0, 1, 1)
@@ -148,7 +148,7 @@ async def test_two_processes_that_ask_at_once(open_: Open) -> None:
     first, second = await open_(), await open_()
     for number in range(20):
         await told(first, "hello", number)
-    found = await asyncio.gather(*(waiting(one) for one in (first, second)))
+    found = await asyncio.gather(*(waiting(worker) for worker in (first, second)))
     assert sorted(len(exchanges) for exchanges in found) == [0, 20]
 
 

@@ -35,7 +35,7 @@ async def test_of_two_processes_one_admits(open_: Open) -> None:
     """Handed the same events at the same time, two processes admit each exactly once between them."""
     first, second = await open_(), await open_()
     events = [message("hello", number=number) for number in range(40)]
-    asked = [one.inbox.admit(event) for event in events for one in (first, second)]
+    asked = [worker.inbox.admit(event) for event in events for worker in (first, second)]
     admitted = [found for found in await asyncio.gather(*asked) if found is not None]
     assert len(admitted) == len(events)
 
@@ -214,8 +214,8 @@ async def test_an_answer_counts_once(open_: Open) -> None:
     event = message("hello")
     conversation = await slow.inbox.admit(event)
     assert conversation is not None
-    for one in (quick, slow):
-        await one.inbox.answered(event, ANN.key, conversation, "hi", ["a"], learn=True)
+    for worker in (quick, slow):
+        await worker.inbox.answered(event, ANN.key, conversation, "hi", ["a"], learn=True)
     assert len(await slow.turns.recent(conversation)) == 2
     assert (await slow.backlog()).waiting == 1
 

@@ -129,7 +129,7 @@ async def test_an_edit_meets_the_answer(journal: SqlJournal, first: sa.Connectio
     await behind(first, postgres_only, journal.changes.edit([Edited(edited, ANN.key, learn=True)]))
     await journal.taught.release([edited.id])
     assert [turn.text for turn in await journal.turns.recent(conversation)] == ["I like coffee.", "I see."]
-    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
 
 
 async def test_accounts_are_joined_amid_an_answer(
@@ -139,7 +139,7 @@ async def test_accounts_are_joined_amid_an_answer(
     await answering(first, journal, message("I like tea.", person=BOB), user_id=BOB.key)
     await journal.codes.offer(ANN.key, "digest")
     assert await behind(first, postgres_only, journal.codes.redeem(BOB.key, "digest"))
-    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["I like tea."]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["I like tea."]
 
 
 async def test_an_add_that_ends_amid_a_forgetting_is_void(
@@ -152,7 +152,7 @@ async def test_an_add_that_ends_amid_a_forgetting_is_void(
     assert await journal.adds.begin(add)
     deletions.forget(first, [exchange.event_id], NOW)
     assert not await behind(first, postgres_only, journal.adds.finish("token"))
-    assert [each.void for each in await journal.adds.unfinished()] == [True]
+    assert [add.void for add in await journal.adds.unfinished()] == [True]
 
 
 async def test_of_two_that_wait_for_each_other_one_goes_first(
@@ -165,7 +165,7 @@ async def test_of_two_that_wait_for_each_other_one_goes_first(
     runner = PostgresRunner(postgres_engine(parse_url(postgres_only.url or "")))
 
     def touch(conn: sa.Connection, *events: MessageEvent) -> int:
-        found = [sa.update(inbox).where(inbox.c.event_id == each.id).values(attempts=5) for each in events]
+        found = [sa.update(inbox).where(inbox.c.event_id == event.id).values(attempts=5) for event in events]
         return sum(conn.execute(statement).rowcount for statement in found)
 
     touch(first, one)

@@ -64,7 +64,7 @@ async def test_what_was_said_in_a_pause_waits_for_no_lesson(journal: SqlJournal,
     await journal.pauses.set(ANN.key, True)
     for number in range(1, 11):
         await told(journal, f"text {number}", number)
-    waiting = [each.text for each in await journal.outbox.claim(ANN.key, "private")]
+    waiting = [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")]
     assert waiting == ["text 1", "text 2", "text 6", "text 7", "text 8"]
     (over,) = (await journal.texts.export(ANN.key, [ANN.key]))["settings"]["memory_was_paused"]
     assert (over["from"], over["to"]) == ("2026-11-16T09:02:30+00:00", "2026-11-16T09:05:30+00:00")
@@ -149,7 +149,7 @@ async def test_nothing_is_learned_while_everything_is_being_erased(journal: SqlJ
     assert await journal.outbox.waiting() == [(BOB.key, "private")]
     assert await journal.outbox.claim(ANN.key, "private") == []
     await journal.erasures.done(queued.id)
-    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["new"]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["new"]
 
 
 async def test_a_stretch_of_time_goes_with_its_answers(journal: SqlJournal) -> None:
@@ -161,7 +161,7 @@ async def test_a_stretch_of_time_goes_with_its_answers(journal: SqlJournal) -> N
     assert await journal.texts.forget_since(ANN.key, [ANN.key], start, end) == 3
     texts = [turn.text for turn in await journal.turns.recent(conversation)]
     assert texts == ["q1", "a1", "q3", "a3", "Bob's", "I see."]
-    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["q1", "q3"]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["q1", "q3"]
 
 
 async def test_an_answers_deletion_is_no_more_than_that(journal: SqlJournal) -> None:
@@ -171,7 +171,9 @@ async def test_an_answers_deletion_is_no_more_than_that(journal: SqlJournal) -> 
     assert not await journal.changes.any_stored(["slack:T1:D1:2"])
     assert await journal.changes.forget(["slack:T1:D1:1/answer"]) == 2
     assert [turn.text for turn in await journal.turns.recent(conversation)] == ["q"]
-    assert [(each.text, each.answer) for each in await journal.outbox.claim(ANN.key, "private")] == [("q", "")]
+    assert [(exchange.text, exchange.answer) for exchange in await journal.outbox.claim(ANN.key, "private")] == [
+        ("q", "")
+    ]
 
 
 async def test_what_is_erased_while_it_is_learned_is_void(journal: SqlJournal) -> None:
@@ -227,7 +229,7 @@ async def test_a_workspace_goes_whole_and_alone(journal: SqlJournal) -> None:
     await journal.texts.forget_workspace("discord", "G1")
     exported = await journal.texts.export(ANN.key, [ANN.key])
     assert [turn["text"] for turn in exported["turns"] if turn["by"] == "user"] == ["slack dm", "other guild"]
-    assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["slack dm", "other guild"]
+    assert [exchange["text"] for exchange in exported["waiting_to_be_learned"]] == ["slack dm", "other guild"]
     await journal.texts.forget_workspace("slack", "T1")
     assert (await journal.texts.export(ANN.key, [ANN.key]))["turns"] == []
     with pytest.raises(ValueError, match="workspace"):
@@ -243,9 +245,9 @@ async def test_the_export_is_one_persons(journal: SqlJournal) -> None:
     await journal.pauses.set(ANN.key, True)
     exported = json.loads(json.dumps(await journal.texts.export(ANN.key, [ANN.key, OTHER])))
     assert [turn["text"] for turn in exported["turns"]] == ["mine", "I see."]
-    assert [each["text"] for each in exported["waiting_to_be_learned"]] == ["mine"]
-    assert [each["text"] for each in exported["waiting_to_be_answered"]] == ["open"]
-    assert [each["account"] for each in exported["linked_accounts"]] == [OTHER]
+    assert [exchange["text"] for exchange in exported["waiting_to_be_learned"]] == ["mine"]
+    assert [event["text"] for event in exported["waiting_to_be_answered"]] == ["open"]
+    assert [link["account"] for link in exported["linked_accounts"]] == [OTHER]
     assert exported["settings"]["memory_paused_since"].startswith("2026-11-16")
     assert exported["turns"][0]["name"] == "Ann"
 
@@ -272,7 +274,7 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     assert (joined.user_id, joined.former) == (ANN.key, BOB.key)
     assert joined.moving.what == MoveMemories(BOB.key, ANN.key, accounts=None)
     assert await buried(journal, before.id)
-    assert [(each.text, each.person_key) for each in await journal.outbox.claim(ANN.key, "private")] == [
+    assert [(exchange.text, exchange.person_key) for exchange in await journal.outbox.claim(ANN.key, "private")] == [
         ("mine", ANN.key),
         ("Bob's", BOB.key),
     ]
@@ -280,7 +282,7 @@ async def test_a_code_joins_once_and_parts_again(journal: SqlJournal) -> None:
     unlinked = await journal.accounts.unlink(BOB.key)
     assert unlinked is not None
     assert unlinked.moving.what == MoveMemories(ANN.key, BOB.key, (BOB.key,))
-    assert [each.text for each in await journal.outbox.claim(BOB.key, "private")] == ["Bob's"]
+    assert [exchange.text for exchange in await journal.outbox.claim(BOB.key, "private")] == ["Bob's"]
     assert await journal.accounts.unlink(BOB.key) is None
 
 
@@ -314,7 +316,7 @@ async def test_an_answer_counts_for_whom_it_is_then(journal: SqlJournal) -> None
     assert conversation is not None
     await link(journal, BOB.key, ANN.key)
     await journal.inbox.answered(event, BOB.key, conversation, "a", [], learn=True)
-    assert [each.text for each in await journal.outbox.claim(ANN.key, "private")] == ["Bob's"]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["Bob's"]
 
 
 async def test_processes_that_are_told_of_one_edit_at_once(open_: Open) -> None:

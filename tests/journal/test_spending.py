@@ -108,7 +108,7 @@ async def test_the_table_is_the_services_bill(claude: FakeClaude, chat: ClaudeCh
     )
     assert row.nanodollars == Prices().cost(MODEL, row.usage)
     assert await workers[1].journal.ledger.spent_today() == Spent(row.usage.tokens, row.nanodollars)
-    assert sum(each.requests for each in await workers[0].journal.ledger.report(DAY, "person")) == row.requests
+    assert sum(line.requests for line in await workers[0].journal.ledger.report(DAY, "person")) == row.requests
 
 
 async def test_a_budget_that_runs_out_in_a_burst_returns_at_midnight(

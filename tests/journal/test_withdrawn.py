@@ -59,7 +59,7 @@ async def test_an_edit_that_comes_first_is_what_is_answered(journal: SqlJournal)
     assert found.text == "I live in Lisbon."
     await journal.inbox.answered(found, ANN.key, conversation, "I see.", ["a"], learn=True)
     assert [turn.text for turn in await journal.turns.recent(conversation)] == ["I live in Lisbon.", "I see."]
-    assert [one.text for one in await journal.outbox.claim(ANN.key, "private")] == ["I live in Lisbon."]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["I live in Lisbon."]
     assert await journal.inbox.admit(event) is None
     assert await journal.inbox.unanswered() == []
 
@@ -122,8 +122,8 @@ async def test_what_was_said_before_all_was_forgotten_is_not_kept(database: Data
     assert await journal.outbox.claim(ANN.key, "private") == []
     await told(journal, "I like tea.", 3)
     await told(journal, "Me too.", 1, person=BOB, place=replace(DM, channel="D2"))
-    assert [one.text for one in await journal.outbox.claim(ANN.key, "private")] == ["I like tea."]
-    assert [one.text for one in await journal.outbox.claim(BOB.key, "private")] == ["Me too."]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["I like tea."]
+    assert [exchange.text for exchange in await journal.outbox.claim(BOB.key, "private")] == ["Me too."]
     clock.now += 15 * 24 * 3600
     await journal.prune()
     await journal.close()
@@ -136,4 +136,4 @@ async def test_what_was_said_in_a_forgotten_time_is_not_kept(journal: SqlJournal
     await journal.texts.forget_since(ANN.key, [ANN.key], start, end)
     for number in (1, 2, 3):
         await told(journal, f"said {number}", number)
-    assert [one.text for one in await journal.outbox.claim(ANN.key, "private")] == ["said 1", "said 3"]
+    assert [exchange.text for exchange in await journal.outbox.claim(ANN.key, "private")] == ["said 1", "said 3"]

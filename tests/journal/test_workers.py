@@ -108,11 +108,11 @@ async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -
     found: list[Unanswered] = []
     async with asyncio.timeout(15):
         while not found:
-            found = [taken for one in (first, second) for taken in await one.inbox.unanswered()]
+            found = [taken for worker in (first, second) for taken in await worker.inbox.unanswered()]
             await asyncio.sleep(0.1)
     assert [taken.event.text for taken in found] == ["hold on"]
     await asyncio.sleep(workers.BEAT * 2)
-    assert [taken for one in (first, second) for taken in await one.inbox.unanswered()] == []
+    assert [taken for worker in (first, second) for taken in await worker.inbox.unanswered()] == []
 
 
 async def test_a_worker_that_stands_still_amid_a_transaction(postgres_only: Database) -> None:

@@ -42,7 +42,7 @@ class Waiting:
         self.forgotten: set[int] = set()
 
     def commit(self, connection: Any, exchanges: Sequence[Exchange]) -> None:
-        ids = [each.id for each in exchanges]
+        ids = [exchange.id for exchange in exchanges]
         if set(ids) & {*self.learned, *self.forgotten}:
             raise Superseded("gone")
         self.learned += ids
@@ -73,7 +73,7 @@ async def recalled(
     memory: EmbeddedMemory, query: str, *, scopes: frozenset[str] | None = None, user: str = "discord:1"
 ) -> list[str]:
     found = await memory.recall(user, scopes, query, [], MONDAY + timedelta(days=1))
-    return [each.text for each in found]
+    return [memory.text for memory in found]
 
 
 def holding(folder: Path, words: bytes) -> list[Path]:

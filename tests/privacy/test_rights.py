@@ -525,7 +525,7 @@ async def test_what_is_said_while_paused_is_never_learned(harness: BotHarness) -
     after = await said(harness, "I like coffee.", 3)
     await harness.answer(*during)
     await harness.answer(*after)
-    assert [each.text for each in await harness.journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
+    assert [exchange.text for exchange in await harness.journal.outbox.claim(ANN.key, "private")] == ["I like coffee."]
     await harness.learn()
     assert await harness.known() == ["I like coffee."]
     # Nor is it by an edit that comes later: a mistake put right is no leave to keep it.

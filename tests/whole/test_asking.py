@@ -161,7 +161,7 @@ async def test_allow_lists_hold(world: World) -> None:
         message = world.discord.message(direct, world.discord.bot, "Hello.")
         opened = await world.discord.choose_message("eve", message, direct, NAME)
         assert await (await world.discord.fill_in("eve", "Why?", opened)).answer(30) == ELSEWHERE
-    assert len([each for each in world.claude.requests if not fake_claude.is_extraction(each)]) == 2
+    assert len([request for request in world.claude.requests if not fake_claude.is_extraction(request)]) == 2
 
 
 async def test_a_days_limit_holds(world: World) -> None:

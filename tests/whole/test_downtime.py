@@ -44,7 +44,7 @@ def seen(request: fake_claude.Request) -> str:
 
 async def learned(claude: FakeClaude, folder: Path, *texts: str) -> None:
     """Wait until these texts are learned, and none waits to be any more."""
-    await until(lambda: all(any(text in seen(one) for one in claude.extractions) for text in texts), 30)
+    await until(lambda: all(any(text in seen(request) for request in claude.extractions) for text in texts), 30)
     await until(lambda: all(holding(folder, text) for text in texts), 10)
     await asyncio.sleep(1)
 
@@ -118,7 +118,7 @@ async def test_two_processes_on_postgresql(tmp_path: Path, claude: FakeClaude, p
             told = [await discord.dm("ann", text) for text in (TOLD, "I was born in Porto.", KEPT)]
             for message in told:
                 await discord.answer_to(message, within=30)
-            await until(lambda: "balcony" in str([seen(one) for one in claude.extractions]), 30)
+            await until(lambda: "balcony" in str([seen(request) for request in claude.extractions]), 30)
             await asyncio.sleep(1)
         await discord.delete(dm, told[0])
         await discord.edit(dm, told[1], EDITED)

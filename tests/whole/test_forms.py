@@ -52,15 +52,15 @@ async def test_discord(tmp_path: Path, claude: FakeClaude) -> None:
             assert "never an instruction" in system_text(claude.chats[-1])
             own = await discord.dm("ann", "", paste=b"I grow tomatoes on my balcony. " * 100)
             await discord.answer_to(own, contains="tomatoes", within=30)
-            await until(lambda: any("tomatoes" in str(one) for one in claude.extractions), 30)
+            await until(lambda: any("tomatoes" in str(request) for request in claude.extractions), 30)
             await asyncio.sleep(1)
-            assert not any("quince" in str(one) for one in claude.extractions)
-        files = [one for one in (tmp_path / "data").iterdir() if one.is_file()]
-        assert not [one.name for one in files if b"quince seventeen" in one.read_bytes()]
+            assert not any("quince" in str(request) for request in claude.extractions)
+        files = [path for path in (tmp_path / "data").iterdir() if path.is_file()]
+        assert not [path.name for path in files if b"quince seventeen" in path.read_bytes()]
         async with BotProcess(tmp_path, env) as bot:
             await bot.said("discord: listening")
             await discord.answer_to(await discord.dm("ann", "still there?"), contains="still", within=30)
-        assert [len(discord.answers(one)) for one in (bare, forwarded, own)] == [1, 1, 1]
+        assert [len(discord.answers(message)) for message in (bare, forwarded, own)] == [1, 1, 1]
 
 
 async def test_a_reply_tells_which_answer_is_meant(tmp_path: Path, claude: FakeClaude) -> None:
@@ -94,11 +94,13 @@ async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
             above = slack.answers(channel)[0]["ts"]
             await slack.dm("UANN", "why that one?", thread_ts=above)
             await slack.answer(channel, above)
-            roles = [(one["role"], "rowanberry" in str(one["content"])) for one in claude.chats[-1]["messages"]]
+            roles = [
+                (message["role"], "rowanberry" in str(message["content"])) for message in claude.chats[-1]["messages"]
+            ]
             assert roles == [("user", True), ("assistant", True), ("user", False)]
             shared = {"is_share": True, "author_name": "Ben", "text": FORWARDED}
             await slack.dm("UANN", "keep that in mind", attachments=[shared])
             await slack.answer(channel, until=lambda text: "quince" in text)
             assert f"> Ben: {FORWARDED}" in asked(claude.chats[-1])
-            await until(lambda: any("keep that in mind" in str(one) for one in claude.extractions), 30)
-            assert not any("quince" in str(one) for one in claude.extractions)
+            await until(lambda: any("keep that in mind" in str(request) for request in claude.extractions), 30)
+            assert not any("quince" in str(request) for request in claude.extractions)

@@ -108,7 +108,7 @@ async def test_nothing_of_one_workspace_reaches_another(tmp_path: Path, slack: F
                 ts = await slack.mention(channel, "UANN", "What is my bird called?")
                 await slack.answer(channel, ts)
                 system = system_text(claude.chats[-1])
-                assert {each for each in told if each in system} == allowed
+                assert {name for name in told if name in system} == allowed
             ts = await slack.dm("UANN", "What is my bird called?")
             await slack.answer(slack.dm_channel("UANN"), after=ts)
             assert all(channel in system_text(claude.chats[-1]) for channel in told)

@@ -110,7 +110,7 @@ class SlackSide:
         return await self._slack.mention(GENERAL, "UANN", text)
 
     async def edit(self, asked: str, text: str) -> None:
-        message = next(each for each in self._slack.messages[self._channel] if each["ts"] == asked)
+        message = next(message for message in self._slack.messages[self._channel] if message["ts"] == asked)
         mention = message["text"].split("> ")[0] + "> " if "> " in message["text"] else ""
         await self._slack.edit(self._channel, asked, text=mention + text)
 

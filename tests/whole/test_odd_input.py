@@ -52,5 +52,5 @@ async def test_odd_input_does_no_harm(tmp_path: Path) -> None:
                 assert await discord.answer_to(message) == NOTHING
                 assert len(discord.answers(message)) == 1
             assert not any("ERROR" in line for line in bot.log), bot.log
-        assert [one["text"] for one in slack.answers(slack.dm_channel("UANN"))] == [NOTHING, NOTHING]
+        assert [message["text"] for message in slack.answers(slack.dm_channel("UANN"))] == [NOTHING, NOTHING]
         assert "photo.png" in str(claude.requests)

@@ -101,9 +101,9 @@ async def test_an_unpaid_account_is_an_outage(world: World) -> None:
     """Without credit the person is told that the answer follows, and gets it once it is paid; the log says why."""
     world.claude.handler = lambda request: UNPAID
     message = await world.discord.dm("ann", "I like tea.")
-    await until(lambda: any(FOLLOWS in each["content"] for each in world.discord.answers(message)), 30)
+    await until(lambda: any(FOLLOWS in part["content"] for part in world.discord.answers(message)), 30)
     world.claude.handler = default
-    await until(lambda: any("You said: I like tea." in each["content"] for each in world.discord.answers(message)), 40)
+    await until(lambda: any("You said: I like tea." in part["content"] for part in world.discord.answers(message)), 40)
     assert len(world.discord.answers(message)) == 1
     assert any("WARNING" in line and "no credit" in line for line in world.bot.log)
 

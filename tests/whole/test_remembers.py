@@ -130,7 +130,7 @@ async def test_double_it(tmp_path: Path, claude: FakeClaude) -> None:
                 await bot.said("discord: listening")
                 message = await discord.dm("ann", text)
                 await discord.answer_to(message, within=30)
-    contents = [(one["role"], one["content"]) for one in claude.chats[1]["messages"]]
+    contents = [(message["role"], message["content"]) for message in claude.chats[1]["messages"]]
     assert contents == [
         ("user", "What is 21 + 21?"),
         ("assistant", "Noted: What is 21 + 21?"),

@@ -71,7 +71,7 @@ class World:
 
     def whispers(self, channel: str) -> list[str]:
         """What Slack showed to one person alone in a channel."""
-        return [str(each["text"]) for each in self.slack.ephemerals if each["channel"] == channel]
+        return [str(message["text"]) for message in self.slack.ephemerals if message["channel"] == channel]
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ async def test_paused_linked_exported_and_forgotten_across_platforms(tmp_path: P
         await until(lambda: handed.files, "no file")
         (exported,) = [json.loads(content) for content in handed.files.values()]
         assert sorted(memory["text"] for memory in exported["memories"]) == ["I like tea.", "I live in Porto."]
-        assert [each["account"] for each in exported["linked_accounts"]] == ["slack:T0FAKE001:UANN"]
+        assert [link["account"] for link in exported["linked_accounts"]] == ["slack:T0FAKE001:UANN"]
         assert "My bird is a zebrafinch." in [turn["text"] for turn in exported["turns"]]
         assert len(exported["settings"]["memory_was_paused"]) == 1
 

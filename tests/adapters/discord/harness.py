@@ -92,7 +92,7 @@ class DiscordHarness:
         bodies = [body for method, path, body in self.fake.requests if method != "GET" and "/messages" in path]
         assert bodies
         allowed = [body["allowed_mentions"] for body in bodies]
-        return [str(each) for each in allowed if each["parse"] or each.get("replied_user")]
+        return [str(mentions) for mentions in allowed if mentions["parse"] or mentions.get("replied_user")]
 
     async def command(self, name: str, argument: str) -> Shown:
         options = {OPTIONS[name]: argument} if argument else {}

@@ -52,7 +52,7 @@ async def test_a_whole_answer_is_found(question: Question) -> None:
     """After a crash behind the last send the answer is there, with all its messages, and nothing is sent."""
     ids = question.left_behind("One.", "Two.")
     found = await question.adapter.reply_handle(question.event).found()
-    assert found == ("One.\nTwo.", tuple(f"discord:{one}" for one in ids))
+    assert found == ("One.\nTwo.", tuple(f"discord:{message_id}" for message_id in ids))
 
 
 async def test_no_answer_is_found_where_there_is_none(question: Question) -> None:

@@ -78,7 +78,9 @@ async def test_a_message_that_somebody_chooses_is_asked_about(world: World) -> N
     assert text.endswith(" UTC:\nThe ferry leaves at nine.")
     assert event.recallable is None
     assert event.place.audience is Audience.PUBLIC
-    assert [each for each in world.general.messages.values() if each["author"]["id"] == world.fake.bot.id] == []
+    assert [
+        message for message in world.general.messages.values() if message["author"]["id"] == world.fake.bot.id
+    ] == []
     assert world.fake.typing == []
 
 
@@ -152,7 +154,10 @@ async def test_the_form_waits_for_nobody(world: World) -> None:
         await until(lambda: world.core.events, "no question")
         second = await world.asked("two")
         await until(lambda: second.callbacks, "not deferred")
-        assert [each.taken is not None and each.taken - each.begun < 1 for each in (first, second)] == [True, True]
+        assert [
+            interaction.taken is not None and interaction.taken - interaction.begun < 1
+            for interaction in (first, second)
+        ] == [True, True]
         assert first.shown is None
         assert first.callbacks[0] == {"type": 5, "data": {"flags": EPHEMERAL}}
         go_on.set()

@@ -47,7 +47,7 @@ async def test_many_messages_deleted_at_once_are_told(world: World) -> None:
     ids = [await world.fake.say(world.general, "Ana", f"{number}", mention=False) for number in range(5)]
     await world.fake.delete_many(world.general, ids)
     await until(lambda: world.core.deleted, "the deletions")
-    assert world.core.deleted == [f"discord:{one}" for one in ids]
+    assert world.core.deleted == [f"discord:{message_id}" for message_id in ids]
 
 
 async def test_an_edited_message_is_told_with_its_new_text(world: World) -> None:

@@ -14,7 +14,7 @@ def heard(core: StubCore, channel: Channel, *message_ids: str, at: datetime | No
     at = at or datetime.now(UTC)
     key, newest, _ = last_seen(channel, message_ids[-1])
     core.seen.append((key, newest, at))
-    core.recent += [(key, f"discord:{one}", at) for one in message_ids]
+    core.recent += [(key, f"discord:{message_id}", at) for message_id in message_ids]
 
 
 async def told(fake: FakeDiscord, core: StubCore, channel: Channel, *, count: int = 3) -> list[str]:
@@ -55,7 +55,7 @@ async def test_what_was_deleted_meanwhile_is_told(fake: FakeDiscord) -> None:
     assert sorted(core.deleted) == sorted(gone)
     assert core.edited == []
     for place in places:
-        assert set(asked_for(fake, place)) <= {one.removeprefix("discord:") for one in gone}
+        assert set(asked_for(fake, place)) <= {message_id.removeprefix("discord:") for message_id in gone}
 
 
 async def test_what_was_edited_meanwhile_is_told(fake: FakeDiscord) -> None:
@@ -192,12 +192,12 @@ async def test_what_is_certain_is_told_though_the_rest_cant_be(fake: FakeDiscord
     core = StubCore()
     dm = fake.dm_with("Ana")
     ids = await told(fake, core, dm, count=4)
-    for one in ids[:3]:
-        await fake.delete(dm, one)
+    for message_id in ids[:3]:
+        await fake.delete(dm, message_id)
     fake.broken[dm.id] = 4  # what was missed, what is known, and two that are gone
     async with running(fake, core):
         await until(lambda: len(core.deleted) == 2, "the first two")
-        assert core.deleted == [key(one) for one in ids[:2]]
+        assert core.deleted == [key(message_id) for message_id in ids[:2]]
         fake.broken.clear()
         await fake.gateway.drop(resumable=False)
         await until(lambda: len(core.deleted) == 3, "the third")

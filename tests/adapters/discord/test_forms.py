@@ -189,7 +189,7 @@ async def test_tokens_are_read_as_people_see_them(world: World, raw: str, read: 
 )
 async def test_a_channel_is_named_only_for_who_sees_it(world: World, crew: bool, read: str) -> None:
     """The name of a channel or thread that the writer can't see is not told, by whatever id they ask for it."""
-    text = " ".join(f"<#{one.id}>" for one in (world.general, world.staff, world.trip, world.gift, world.pay))
+    text = " ".join(f"<#{channel.id}>" for channel in (world.general, world.staff, world.trip, world.gift, world.pay))
     member = {"roles": [world.crew] if crew else [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0}
     member |= {"deaf": False, "mute": False, "nick": None}
     await world.fake.answer_to(await world.fake.say(world.general, "Ana", text, member=member))

@@ -36,7 +36,7 @@ def test_a_text_of_emoji_is_split_whole(text: str) -> None:
     parts = split(text, 1998)
     assert all(0 < units(part) <= 1998 for part in parts)
     assert "".join(parts).count(EMOJI) == text.count(EMOJI)
-    assert not any("\ud800" <= one <= "\udfff" for part in parts for one in part)
+    assert not any("\ud800" <= sign <= "\udfff" for part in parts for sign in part)
     for cut in range(2500, len(text), 301):  # the first parts stay while it grows
         assert split(text[:cut], 1998)[0].rstrip("`\n") == parts[0].rstrip("`\n")
 

@@ -84,7 +84,7 @@ class SlackHarness:
         about = self._message(message)
         thread = about.get("thread_ts") or (None if channel == self._dm else ts)
         shown = self.slack.answers(channel, thread)
-        return {_named(channel, each["ts"]): str(each["text"]) for each in shown if each["ts"] > ts}
+        return {_named(channel, message["ts"]): str(message["text"]) for message in shown if message["ts"] > ts}
 
     def pings(self) -> list[str]:
         shown = self.slack.answers(self._dm)
@@ -111,7 +111,7 @@ class SlackHarness:
 
     def _message(self, message: str) -> Json:
         channel, ts = _where(message)
-        return next({**each, "channel": channel} for each in self.slack.messages[channel] if each["ts"] == ts)
+        return next({**message, "channel": channel} for message in self.slack.messages[channel] if message["ts"] == ts)
 
 
 def _named(channel: str, ts: str) -> str:

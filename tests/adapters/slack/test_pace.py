@@ -154,7 +154,7 @@ async def test_growing_leaves_room_for_ends() -> None:
         assert pace.begin()
         due[answer] = clock.now + pace.interval()
     while clock.now < 600:
-        answer = min(due, key=lambda one: due[one])
+        answer = min(due, key=lambda candidate: due[candidate])
         clock.now = max(clock.now, due[answer])
         if pace.may_edit():
             await pace.turn("chat.update", longest_wait=0)

@@ -56,7 +56,7 @@ async def test_refused_for_good(slack: FakeSlack, core: Telling, error: str) -> 
     with TRAFFIC.paused():  # not each code is documented for each method
         await slack.mention(GENERAL, ANN, "hi")
         await core.ended.wait()
-    assert [type(one) for one in core.failures] == [PlatformRefused]
+    assert [type(failure) for failure in core.failures] == [PlatformRefused]
     assert slack.counts["chat.postMessage"] - len(slack.answers(slack.dm_channel(ANN))) <= 2
     assert slack.answers(GENERAL) == []
     (said,) = slack.answers(slack.dm_channel(ANN))
@@ -157,12 +157,12 @@ async def test_view_without_blocks(slack: FakeSlack, core: Telling, way: str) ->
         await slack.mention(GENERAL, ANN, "memories")
     else:
         asking = asyncio.create_task(slack.command(ANN, "memories", "", GENERAL))
-    await slack.wait(lambda: sum(len(one["text"]) for one in slack.ephemerals) > 9_000)
+    await slack.wait(lambda: sum(len(message["text"]) for message in slack.ephemerals) > 9_000)
     if way != "words":
         asking.cancel()
-    together = "\n".join(one["text"] for one in slack.ephemerals)
+    together = "\n".join(message["text"] for message in slack.ephemerals)
     assert [together.count(f"Fact {n}.") for n in range(10)] == [1] * 10
-    assert all(len(one["text"]) <= 4_000 for one in slack.ephemerals)
+    assert all(len(message["text"]) <= 4_000 for message in slack.ephemerals)
 
 
 async def test_used_up_response_url(slack: FakeSlack, core: Telling) -> None:

@@ -89,7 +89,7 @@ async def test_what_waits_is_learned_in_one_call_with_each_fact_from_its_exchang
     """Three exchanges cost one call, and each memory names the exchange that taught it."""
     async with opened(tmp_path, claude) as memory:
         assert await memory.learn([exchange(n, f"Fact number {n} is here.") for n in (1, 2, 3)]) == 3
-        found = {each.text: [source.event_id for source in each.sources] for each in await memory.list("discord:1")}
+        found = {item.text: [source.event_id for source in item.sources] for item in await memory.list("discord:1")}
     assert claude.calls == 1
     assert found == {f"Fact number {n} is here.": [f"discord:{n}"] for n in (1, 2, 3)}
 
@@ -99,8 +99,8 @@ async def test_a_fact_without_a_source_counts_as_all_exchanges(claude: FakeClaud
     claude.handler = lambda request: facts({"text": "A is so"}, {"text": "B is so", "source": 9})
     async with opened(tmp_path, claude) as memory:
         await memory.learn([exchange(1, "one"), exchange(2, "two")])
-        for each in await memory.list("discord:1"):
-            assert {source.event_id for source in each.sources} == {"discord:1", "discord:2"}
+        for item in await memory.list("discord:1"):
+            assert {source.event_id for source in item.sources} == {"discord:1", "discord:2"}
 
 
 async def test_a_fact_stated_again_gains_a_source(claude: FakeClaude, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_change_supersedes_what_was_so(claude: FakeClaude, tmp_path: Pat
     def extract(request: Request) -> str:
         shown = existing_memories(last_text(request))
         text = new_messages(last_text(request))[0][1]
-        return facts({"text": text, "source": 1, "supersedes": [each["id"] for each in shown] + ["77"]})
+        return facts({"text": text, "source": 1, "supersedes": [row["id"] for row in shown] + ["77"]})
 
     claude.handler = extract
     async with opened(tmp_path, claude) as memory:
@@ -175,7 +175,7 @@ async def test_a_refusal_is_final_for_its_exchange_alone(claude: FakeClaude, tmp
     async with opened(tmp_path, claude, waiting) as memory:
         with pytest.raises(LearningFailed) as caught:
             await memory.learn([exchange(1, "I like tea."), exchange(2, "forbidden"), exchange(3, "I like cake.")])
-        assert {each.text for each in await memory.list("discord:1")} == {"I like tea.", "I like cake."}
+        assert {item.text for item in await memory.list("discord:1")} == {"I like tea.", "I like cake."}
     assert (caught.value.ids, caught.value.final) == ((2,), True)
     assert sorted(waiting.learned) == [1, 3]
 
@@ -245,7 +245,7 @@ async def test_facts_with_markup_survive_mem0(claude: FakeClaude, tmp_path: Path
     claude.handler = lambda request: facts(*({"text": text, "source": 1} for text in odd))
     async with opened(tmp_path, claude) as memory:
         assert await memory.learn([exchange(1, "odd")]) == 4
-        assert {each.text for each in await memory.list("discord:1")} == {*odd[:3], "half ? pair"}
+        assert {item.text for item in await memory.list("discord:1")} == {*odd[:3], "half ? pair"}
 
 
 @pytest.mark.parametrize("odd", ["", " ", "\0", "\ud83d", "\u202e", "x" * 40_000, "a\nb\u2028c"])
@@ -286,7 +286,7 @@ async def test_memories_fit_their_budget(claude: FakeClaude, tmp_path: Path) -> 
         for start in range(0, 200, 20):
             await memory.learn([exchange(n, f"Tea number {n} is {n * 'very '}good.") for n in range(start, start + 20)])
         found = await memory.recall("discord:1", None, "tea", [], MONDAY)
-    lines = "".join(f"- [{each.learned_at:%Y-%m-%d}] {each.text}\n" for each in found)
+    lines = "".join(f"- [{line.learned_at:%Y-%m-%d}] {line.text}\n" for line in found)
     assert 3000 < len(lines) <= 4000
 
 
@@ -383,7 +383,7 @@ async def test_an_odd_answer_holds_up_only_its_own_exchange(claude: FakeClaude, 
         with pytest.raises(LearningFailed) as failed:
             await memory.learn([exchange(1, "I like tea."), exchange(2, "poison"), exchange(3, "I like rain.")])
         assert failed.value.ids == (2,)
-        assert {each.text for each in await memory.list("discord:1")} == {"I like tea.", "I like rain."}
+        assert {item.text for item in await memory.list("discord:1")} == {"I like tea.", "I like rain."}
 
 
 async def test_a_bad_request_holds_up_only_its_own_exchange(claude: FakeClaude, tmp_path: Path) -> None:
@@ -438,11 +438,11 @@ async def test_odd_ids_are_learned(tmp_path: Path, odd: str) -> None:
     scope = f"members:slack:T1:{odd}"
     said = [exchange(number, "I like tea.", scope=scope, event_id=f"slack:T1:{odd}:{number}") for number in (1, 2)]
     async with opened(tmp_path, None) as memory:
-        for each in said:
-            await memory.learn([each])
+        for heard in said:
+            await memory.learn([heard])
         (found,) = await memory.list("discord:1")
         assert (found.text, found.scope) == ("I like tea.", scope)
-        assert [source.event_id for source in found.sources] == [each.event_id for each in said]
+        assert [source.event_id for source in found.sources] == [heard.event_id for heard in said]
         assert await recalled(memory, "tea", scopes=frozenset({scope})) == ["I like tea."]
 
 
@@ -450,7 +450,7 @@ class Picky(Waiting):
     """A journal that fails on one exchange, in a way that nobody foresaw."""
 
     def commit(self, connection: Any, exchanges: Sequence[Exchange]) -> None:
-        if any("odd" in each.text for each in exchanges):
+        if any("odd" in heard.text for heard in exchanges):
             raise LookupError("odd")
         super().commit(connection, exchanges)
 
@@ -463,5 +463,5 @@ async def test_one_odd_exchange_is_told_from_the_others(tmp_path: Path, keyed: b
         with pytest.raises(LearningFailed) as failed:
             await memory.learn([exchange(1, "I like tea."), exchange(2, "I am odd."), exchange(3, "I ski.")])
         assert (failed.value.ids, failed.value.final, failed.value.tries) == ((2,), False, TRIES)
-        assert sorted(each.text for each in await memory.list("discord:1")) == ["I like tea.", "I ski."]
+        assert sorted(item.text for item in await memory.list("discord:1")) == ["I like tea.", "I ski."]
     assert sorted(waiting.learned) == [1, 3]

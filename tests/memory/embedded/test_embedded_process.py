@@ -46,7 +46,7 @@ async def main():
     await memory.forget_all("discord:1")
     resident = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     await memory.close()
-    print(json.dumps([[each.text for each in found], sorted(reached), sorted(written), resident]))
+    print(json.dumps([[memory.text for memory in found], sorted(reached), sorted(written), resident]))
 
 asyncio.run(main())
 """

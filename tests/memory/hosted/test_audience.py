@@ -88,7 +88,7 @@ class Both:
             ).memories is not None
             for gone in [each for each, fact in facts.items() if self.model.same(fact.told_by, one)]:
                 del facts[gone]
-            for account in [each for each in PEOPLE if self.model.same(each, one)]:
+            for account in [person for person in PEOPLE if self.model.same(person, one)]:
                 self._part(account)
         elif kind == "link":
             await self._link(one, two, f"digest {number}")
@@ -104,7 +104,7 @@ class Both:
         assert joined is not None
         assert await self._privacy.eraser.joined(joined) is not None
         moved = self.model.person[one]
-        for account in [each for each in PEOPLE if self.model.person[each] == moved]:
+        for account in [person for person in PEOPLE if self.model.person[person] == moved]:
             self.model.person[account] = self.model.person[two]
 
     def _part(self, account: str) -> None:
@@ -114,7 +114,7 @@ class Both:
         """Whose a fact is, and its memory's id."""
         user = await self._bot.journal.accounts.user_id(account)
         memories = await self._bot.memory.list(user)
-        (found,) = [each.id for each in memories if each.text.split(": ")[-1] == f"fact {number}"]
+        (found,) = [memory.id for memory in memories if memory.text.split(": ")[-1] == f"fact {number}"]
         return user, found
 
 

@@ -66,7 +66,7 @@ def in_memory(pattern: re.Pattern[bytes]) -> int:
     with Path("/proc/self/mem").open("rb", buffering=0) as memory:
         for line in Path("/proc/self/maps").read_text().splitlines():
             place, rights = line.split()[:2]
-            start, end = (int(each, 16) for each in place.split("-"))
+            start, end = (int(address, 16) for address in place.split("-"))
             if rights.startswith("rw"):
                 with contextlib.suppress(OSError):  # not all of what is mapped can be read
                     memory.seek(start)

@@ -77,7 +77,7 @@ def make_lesson(*exchanges: Exchange, commit: Any = lambda conn: None) -> Lesson
 
 def fact(lesson: Lesson, text: str, *sources: Exchange, supersedes: Sequence[str] = ()) -> str:
     """Do the extractor's part: write a fact on the lesson."""
-    found = tuple(Source(each.event_id, each.at, each.place, each.link) for each in sources)
+    found = tuple(Source(source.event_id, source.at, source.place, source.link) for source in sources)
     lesson.facts[text_hash(text)] = Fact(text, found, tuple(supersedes))
     return text
 

@@ -84,7 +84,7 @@ def test_kill_9_loses_nothing_acknowledged(path: Path, do: str) -> None:
         assert row is not None
         assert row.payload["data"].startswith(f"{user} note {number}")
         assert store.search("", vector(int(number)), 1, {"user_id": user})[0].score == pytest.approx(1, abs=1e-5)
-        assert memory_id in {each.id for each in store.find(user, f"note {number}")}
+        assert memory_id in {row.id for row in store.find(user, f"note {number}")}
     store.close()
     assert healthy(path)
 

@@ -11,7 +11,7 @@ from tests.memory.vectors.contract import DIMS
 
 def blobs_remembered() -> int:
     """References to closed blobs that connections still hold."""
-    return sum(type(each) is weakref.ref and each() is None for each in gc.get_objects())
+    return sum(type(ref) is weakref.ref and ref() is None for ref in gc.get_objects())
 
 
 def test_the_writing_connection_is_opened_anew(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 def put(store: Any, number: int, text: str, *events: str, user: str = "ann", scope: str = "private") -> None:
     """Store a memory taught by events; an event `account/x` was told by that account."""
-    sources = [{"event_id": each, "at": START.isoformat(), "account": each.partition("/")[0]} for each in events]
+    sources = [
+        {"event_id": event_id, "at": START.isoformat(), "account": event_id.partition("/")[0]} for event_id in events
+    ]
     store.insert([vector(number)], [payload(text, user, scope, sources=sources)], [f"m{number}"])
 
 
