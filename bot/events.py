@@ -3,41 +3,11 @@
 All values are frozen. Ids come from the platform's own event, never from text.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.model import Audience, Person, Place
-
-#: Characters of a file's name that are shown: enough to recognise it.
-NAME_LENGTH = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A reference to a file that came with a message; its content is in no event, and in no table.
-
-    Attributes:
-        id: The platform's own id of the file; empty if there is nothing to open, as with a sticker.
-        name: What it is called. Data from outside.
-        type: Its media type as the platform tells it, empty if it doesn't. Only its content can be trusted.
-        size: Its size in bytes, 0 if the platform doesn't tell it.
-        message: The message that it came with, if that is another one than the event's (same form as its `id`).
-        url: Where it can be fetched for now. Never stored: the platform is asked for it again.
-    """
-
-    id: str
-    name: str
-    type: str = ""
-    size: int = 0
-    message: str = ""
-    url: str = field(default="", repr=False, compare=False)
-
-    @property
-    def quoted_name(self) -> str:
-        """The name as it stands in a line of the prompt, which it can't end."""
-        name = " ".join(self.name.replace('"', "'").split())
-        return f'"{name[:NAME_LENGTH]}"'
+from bot.model import Attachment, Audience, Person, Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -285,7 +285,9 @@ class MemoryBot:
         Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
         """
         again = not event.confidential and self._retries.allowed(event)
-        async with reply.working(), self._files.room(event):
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(reply.working())
+            await held.enter_async_context(self._files.room(event))
             account, turns, replied = await asyncio.gather(
                 self._identities.account(event.person),
                 self._turns.recent(conversation),
@@ -305,6 +307,7 @@ class MemoryBot:
             if event.notice and not nearby:  # a bare mention of which nobody can tell what it means
                 await self._note(event, conversation, reply)
                 return True
+            files = await held.enter_async_context(self._files.with_nearby(files, event, nearby, reply))
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby, files)
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, event.id))
             answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
@@ -318,7 +321,7 @@ class MemoryBot:
             return False
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
-            read = others(nearby, event.person.key) if answer.omitted is Omitted.NOTHING else ()
+            read = others(nearby, event.person.key) if answer.omitted in (Omitted.NOTHING, Omitted.FILES) else ()
             await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
         progress.check_deleted()
         _log_answer(event, answer, len(memories), begun)

@@ -1,11 +1,14 @@
 """The core's values: people, places, turns, memories and their sources. All are frozen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from bot.files.values import Block
+
+#: Characters of a file's name that are shown: enough to recognise it.
+NAME_LENGTH = 120
 
 
 class Audience(StrEnum):
@@ -143,6 +146,33 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A reference to a file that came with a message; its content is in no event, and in no table.
+
+    Attributes:
+        id: The platform's own id of the file; empty if there is nothing to open, as with a sticker.
+        name: What it is called. Data from outside.
+        type: Its media type as the platform tells it, empty if it doesn't. Only its content can be trusted.
+        size: Its size in bytes, 0 if the platform doesn't tell it.
+        message: The message that it came with, if that is another one than the event's (same form as its `id`).
+        url: Where it can be fetched for now. Never stored: the platform is asked for it again.
+    """
+
+    id: str
+    name: str
+    type: str = ""
+    size: int = 0
+    message: str = ""
+    url: str = field(default="", repr=False, compare=False)
+
+    @property
+    def quoted_name(self) -> str:
+        """The name as it stands in a line of the prompt, which it can't end."""
+        name = " ".join(self.name.replace('"', "'").split())
+        return f'"{name[:NAME_LENGTH]}"'
+
+
+@dataclass(frozen=True, slots=True)
 class Nearby:
     """A message that stands around a question on its platform: read when the question is answered, then dropped.
 
@@ -151,6 +181,7 @@ class Nearby:
         author: Its author's display name; empty for the bot itself. Data from outside.
         person_key: Its author's account, empty for the bot and other apps.
         above: Whether it is what the question replies to.
+        files: Its files, if the question is about this message: it replies to it, or was asked in its thread.
     """
 
     id: str
@@ -159,6 +190,7 @@ class Nearby:
     text: str
     at: datetime
     above: bool = False
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

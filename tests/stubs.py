@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.events import Attachment
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Exchange, Memory, Nearby, Prompt
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory, Nearby, Prompt
 from bot.ports import CannotOpen, LimitReached, Most
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage

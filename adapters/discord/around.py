@@ -4,6 +4,7 @@ import logging
 
 import discord
 
+from adapters.discord import files
 from adapters.discord.events import message_text, person
 from adapters.discord.messages import DISCORD_ERRORS, Online
 from adapters.discord.refusals import reason
@@ -85,11 +86,13 @@ def _nearby(message: discord.Message, me: int, above: int) -> Nearby:
     own = message.author.id == me
     parts = [message_text(message, message.content, me)]
     parts += [f"(A file: {clean(file.filename)})" for file in message.attachments]
+    key = message_key(message.id)
     return Nearby(
-        id=message_key(message.id),
+        id=key,
         author="" if own else one_line(clean(message.author.display_name)) or "somebody",
         person_key="" if own or message.author.bot else person(message.author).key,
         text="\n".join(part for part in parts if part),
         at=message.created_at,
         above=message.id == above,
+        files=tuple(files.of(message, key)) if message.id == above else (),
     )

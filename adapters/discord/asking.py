@@ -21,8 +21,9 @@ from adapters.discord.messages import DISCORD_ERRORS, SILENT, Online, Pace
 from adapters.discord.refusals import ALREADY_ACKNOWLEDGED, reason
 from adapters.discord.text import message_key
 from adapters.discord.views import question_form
-from bot.events import Attachment, MessageEvent
+from bot.events import MessageEvent
 from bot.logs import describe
+from bot.model import Attachment
 from bot.ports import Core
 from bot.text.clean import clean
 

@@ -28,8 +28,7 @@ from adapters.discord.refusals import (
 )
 from adapters.discord.text import LIMIT, without_links
 from bot.aio.backoff import Backoff
-from bot.events import Attachment
-from bot.model import Nearby
+from bot.model import Attachment, Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
 

@@ -9,7 +9,7 @@ import discord
 from adapters.discord.messages import DISCORD_ERRORS, Online, Question
 from adapters.discord.refusals import is_transient, reason
 from adapters.discord.text import message_key, message_number
-from bot.events import Attachment
+from bot.model import Attachment
 from bot.ports import CannotOpen
 from bot.text.clean import clean
 
@@ -44,15 +44,15 @@ def quoted(message: discord.Message, original: discord.Message | None, me: int) 
     return tuple(found)
 
 
-def of(message: discord.Message) -> Iterator[Attachment]:
-    """All files of a message, those forwarded with it included."""
-    yield from attachments(message.attachments)
-    yield from _forwarded(message)
+def of(message: discord.Message, key: str = "") -> Iterator[Attachment]:
+    """All files of a message, those forwarded with it included; `key` as `message` in `attachments`."""
+    yield from attachments(message.attachments, key)
+    yield from _forwarded(message, key)
 
 
-def _forwarded(message: discord.Message) -> Iterator[Attachment]:
+def _forwarded(message: discord.Message, key: str = "") -> Iterator[Attachment]:
     for snapshot in message.message_snapshots:
-        yield from attachments(snapshot.attachments)
+        yield from attachments(snapshot.attachments, key)
 
 
 async def fetch(online: Online, question: Question | None, file: Attachment, limit: int) -> bytes:

@@ -17,8 +17,7 @@ from adapters.discord.rates import Rates
 from adapters.discord.recent import Places
 from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, DiscordRefused, is_transient, reason
 from adapters.discord.text import LIMIT
-from bot.events import Attachment
-from bot.model import Nearby
+from bot.model import Attachment, Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
 

@@ -81,6 +81,8 @@ class Surroundings:
             person_key=self._api.home.person(user).key if user and not own else "",
             text="\n".join(text for text in texts if text.strip()),
             at=at,
+            # A question in a thread is about the message that the thread is of.
+            files=content.files if message["ts"] == event.place.thread else (),
         )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack.text import escape
-from bot.events import Attachment
 from bot.logs import describe
+from bot.model import Attachment
 from bot.text.clean import clean, one_line
 
 Json = dict[str, Any]

@@ -12,8 +12,7 @@ from typing import Any
 
 from adapters.slack.content import Content, message_text
 from adapters.slack.text import mentioned, mentions_group
-from bot.events import Attachment
-from bot.model import Person
+from bot.model import Attachment, Person
 
 Body = dict[str, Any]
 

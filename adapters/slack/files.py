@@ -15,7 +15,7 @@ from yarl import URL
 from adapters.slack.api import SlackApi
 from adapters.slack.content import attachment
 from adapters.slack.errors import SLACK_ERRORS, code
-from bot.events import Attachment
+from bot.model import Attachment
 from bot.ports import CannotOpen
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,7 @@ from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
 from adapters.slack.streams import Streams
 from adapters.slack.working_sign import WorkingSign
-from bot.events import Attachment
-from bot.model import Audience, Nearby, Person, Place
+from bot.model import Attachment, Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 
 log = logging.getLogger(__name__)

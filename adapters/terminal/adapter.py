@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from adapters.terminal.input import Input, Keyboard, Pipe, printable, unicode
 from bot.commands.spoken import command
-from bot.events import Attachment, CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
-from bot.model import Audience, Nearby, Person, Place
+from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
+from bot.model import Attachment, Audience, Nearby, Person, Place
 from bot.ports import CannotOpen, Core
 from bot.views import Button, File, Form, View
 

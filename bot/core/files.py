@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from bot.aio.room import Room
-from bot.events import Attachment, MessageEvent
+from bot.events import MessageEvent
 from bot.files.pdf import PAGES
 from bot.files.reading import read
 from bot.files.text import cut
 from bot.files.values import Document, File, TextFile, Unopened
 from bot.logs import describe
+from bot.model import Attachment, Nearby
 from bot.ports import CannotOpen, ReplyHandle
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ READING = 10.0
 #: Bytes of files that all answers in progress hold together, and files decoded at once.
 IN_MEMORY = 64 * 2**20
 DECODED_AT_ONCE = 2
+#: Seconds that the files of a message around a question wait for memory.
+SOON = 3.0
 #: Files of one message that are fetched at once.
 FETCHED_AT_ONCE = 3
 
@@ -51,23 +54,46 @@ class FileReader:
         if not files:
             yield
             return
-        async with self._room.taken(min(sum(file.size or BYTES for file in files), BYTES)):
+        async with self._room.taken(_bytes(files)):
             yield
 
     async def open(self, event: MessageEvent, reply: ReplyHandle) -> tuple[File, ...]:
         """What the model is shown of the message's files, in order."""
-        files = self._of(event)
-        if not files:
-            return ()
+        return _fitted(await self._fetched(self._of(event), reply))
+
+    @asynccontextmanager
+    async def with_nearby(
+        self, opened: Sequence[File], event: MessageEvent, nearby: Sequence[Nearby], reply: ReplyHandle
+    ) -> AsyncIterator[tuple[File, ...]]:
+        """The message's files, and after them those of the messages around it that it is about, within one limit.
+
+        Where memory for these isn't free soon, they are only named: whoever waits for it holds some already.
+        """
+        own = self._of(event)
+        known = {file.id for file in own}
+        others = [file for each in nearby for file in each.files if self._enabled and file.id not in known]
+        async with AsyncExitStack() as held:
+            if others:
+                try:
+                    async with asyncio.timeout(SOON):
+                        await held.enter_async_context(self._room.taken(_bytes(others)))
+                except TimeoutError:
+                    others = []
+            yield _fitted([*opened, *await self._fetched(others, reply, own)])
+
+    async def _fetched(
+        self, files: Sequence[Attachment], reply: ReplyHandle, before: Sequence[Attachment] = ()
+    ) -> list[File]:
+        """The files, each opened unless that would exceed a limit which it shares with those before."""
         until = asyncio.get_running_loop().time() + self._fetching
         turns = asyncio.Semaphore(FETCHED_AT_ONCE)
-        left = BYTES
+        left = BYTES - _bytes(before)
         work = []
-        for index, file in enumerate(files):
+        for index, file in enumerate(files, len(before)):
             reason = _refusal(file, index, left)
             left -= 0 if reason else file.size
             work.append(self._opened(file, reason, reply, turns, until))
-        return _fitted(await asyncio.gather(*work))
+        return await asyncio.gather(*work)
 
     def _of(self, event: MessageEvent) -> tuple[Attachment, ...]:
         return (*event.attachments, *event.quoted_files) if self._enabled else ()
@@ -95,6 +121,11 @@ class FileReader:
         except Exception as exc:  # noqa: BLE001 - whatever is in a file, its message is answered
             log.error("a file could not be read: %s", describe(exc))
             return Unopened(name, "couldn't be read")
+
+
+def _bytes(files: Sequence[Attachment]) -> int:
+    """The most bytes that files take, within the limit."""
+    return min(sum(file.size or BYTES for file in files), BYTES)
 
 
 def _refusal(file: Attachment, index: int, left: int) -> str:

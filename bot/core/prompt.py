@@ -179,7 +179,7 @@ def build(
         asked = f"{around.block(nearby, event.person.key, event.at.tzinfo)}\n\n{asked or BARE}"
     asked = "\n\n".join([asked, *_unopened(files)])
     messages = (*(_quoted(turn, event) for turn in kept), ("user", asked))
-    named = bool(event.attachments or event.quoted_files) or any("(Attached: " in turn.text for turn in kept)
+    named = bool(files or event.attachments or event.quoted_files) or any("(Attached: " in turn.text for turn in kept)
     memories = [dataclasses.replace(each, learned_at=each.learned_at.astimezone(event.at.tzinfo)) for each in memories]
     written = system(persona, event, memories, others=others, nearby=bool(nearby), files=named)
     shown = tuple(file for file in files if isinstance(file, Block))

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot import zones
-from bot.events import Attachment, MessageEvent
-from bot.model import Audience, Person, Place
+from bot.events import MessageEvent
+from bot.model import Attachment, Audience, Person, Place
 from bot.text.clean import clean
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bot.config import Settings
-from bot.events import Attachment, CommandEvent, MessageEvent, PressEvent, SubmitEvent
-from bot.model import Nearby, Person
+from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
+from bot.model import Attachment, Nearby, Person
 from bot.ports.allow_list import AllowList
 from bot.views import Form, View
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bot.core import prompt
-from bot.events import Attachment, MessageEvent
-from bot.model import Replied
+from bot.events import MessageEvent
+from bot.model import Attachment, Replied
 from tests.makers import BOB, DM, GENERAL, memory, message, turn
 
 

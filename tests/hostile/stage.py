@@ -7,7 +7,7 @@ import re
 import secrets
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,16 +153,20 @@ class Stage:
 
     # What people do
 
-    async def say(self, place: Place, text: str, person: str = "ann") -> Told:
+    async def say(
+        self, place: Place, text: str, person: str = "ann", *, files: Mapping[str, bytes] | None = None
+    ) -> Told:
         """Write to the bot."""
         if place.platform == "discord":
             if place.discord is None:
-                return Told(place, self.discord.dm_with(person), await self.discord.dm(person, text))
-            return Told(place, place.discord, await self.discord.say(place.discord, person, text))
+                return Told(place, self.discord.dm_with(person), await self.discord.dm(person, text, files=files))
+            return Told(place, place.discord, await self.discord.say(place.discord, person, text, files=files))
         user = f"U{person.upper()}"
+        shared = [self.slack.file(name, content) for name, content in (files or {}).items()]
+        extra: dict[str, Any] = {"files": shared, "subtype": "file_share"} if shared else {}
         if place.slack is None:
-            return Told(place, self.slack.dm_channel(user), await self.slack.dm(user, text))
-        return Told(place, place.slack, await self.slack.mention(place.slack, user, text))
+            return Told(place, self.slack.dm_channel(user), await self.slack.dm(user, text, **extra))
+        return Told(place, place.slack, await self.slack.mention(place.slack, user, text, **extra))
 
     async def talk(self, place: Place, text: str, person: str = "bob") -> None:
         """Write to others in a channel, and not to the bot."""

@@ -1,16 +1,19 @@
 """Forgotten means gone: the bot as processes of its own, on two platforms, with words that must be left nowhere."""
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 from adapters.discord.asking import GONE, NAME
 from bot.ports import ChatMisconfigured
 from tests.fakes.discord import Interaction
+from tests.files import samples
 from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, REFUSE, Stage, new_word
 from tests.makers import until
 
@@ -278,5 +281,30 @@ async def test_what_somebody_asks_about(tmp_path: Path, url: str | None) -> None
         assert await asyncio.to_thread(stage.stored) == []
         await soon_empty(stage, stage.alive)
         await unknown(stage, word)
+    assert stage.stored() == []
+    assert stage.logged() == []
+
+
+async def test_files(tmp_path: Path, url: str | None) -> None:
+    """What is in files that come with messages, as it is and as requests carry it: on no disk, in no log, in no object.
+
+    The model sees it, and says nothing of it.
+    """
+    word = new_word()
+    about = PngInfo()
+    about.add_text("Comment", word)
+    picture = samples.picture(60, 40, pnginfo=about)
+    carried = base64.b64encode(picture).decode()[60:120].lower()
+    files = {"bird.txt": f"The bird is a {word}.".encode(), "bird.png": picture, "bird.pdf": samples.pdf()}
+    stage = Stage(tmp_path, url, [word, carried])
+    async with stage.open():
+        mark = len(stage.claude.requests)
+        for place in (*stage.dms, *stage.channels):
+            await stage.answer(await stage.say(place, "Which bird is it?", "bob", files=files))
+        assert len(stage.asked_since(mark, word)) == len(stage.asked_since(mark, carried)) >= len(stage.channels)
+        await stage.learned()
+        stage.analyze()
+        await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
+        await soon_empty(stage, stage.alive)
     assert stage.stored() == []
     assert stage.logged() == []

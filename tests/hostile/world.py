@@ -14,12 +14,12 @@ from bot.chat.claude import ClaudeChat
 from bot.config import Settings
 from bot.core.learning import Learner
 from bot.core.spending import LimitedSpending
-from bot.events import Attachment, CommandEvent, MessageEvent
+from bot.events import CommandEvent, MessageEvent
 from bot.journal import mark_learned
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from bot.memory.embedded.opening import open_embedded
-from bot.model import Memory, Person, Place
+from bot.model import Attachment, Memory, Person, Place
 from bot.ports import Chat, MemoryStore
 from bot.prices import Prices
 from bot.storage.sqlite import connect

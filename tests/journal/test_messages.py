@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.events import Attachment, MessageEvent
+from bot.events import MessageEvent
 from bot.journal.journal import SqlJournal
-from bot.model import Audience, Place, Replied
+from bot.model import Attachment, Audience, Place, Replied
 from tests.journal.conftest import Clock, Open
 from tests.journal.makers import CHANNEL, CLOSED_CHANNEL, OTHER_CHANNEL, heard, in_channel, told
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, message

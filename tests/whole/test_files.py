@@ -316,6 +316,49 @@ async def test_files_of_the_message_replied_to(tmp_path: Path, claude: FakeClaud
         assert '(Forwarded: "cat.png")' in last_text(claude.chats[2])
 
 
+async def test_somebody_elses_picture(tmp_path: Path, claude: FakeClaude) -> None:
+    """A question in a thread is about the message that it is of, picture and all; the answer is kept nowhere."""
+    word = new_word()
+    claude.script.append(Reply(f"A {word}."))
+    async with open_line("slack") as line, running(tmp_path, claude, line) as bot:
+        slack = line.fake
+        post = slack.unheard("C0GENERAL", "UBEN", "Look!", files=[slack.file("bird.png", PIXEL)], subtype="file_share")
+        await slack.mention("C0GENERAL", "UANN", "which bird is that?", post)
+        assert await slack.answer("C0GENERAL", post, until=lambda text: text.endswith(".")) == f"A {word}."
+        await until(lambda: answered(bot) == 1, 40)
+        assert shown(claude.chats[0], "image") == [PIXEL]
+        assert "(A file: bird.png)" in last_text(claude.chats[0])
+        await until(lambda: bool(claude.extractions), 40)
+        assert traces.in_files(tmp_path / "data", [word]) == []
+
+
+async def test_a_picture_that_is_replied_to_on_discord(tmp_path: Path, claude: FakeClaude) -> None:
+    """With the message-content intent, a bare mention in reply to somebody's picture asks about it."""
+    async with open_line("discord") as line:
+        discord = line.fake
+        discord.gateway.content = True
+        general = discord.add_channel(discord.add_guild("home"), "general")
+        async with running(tmp_path, claude, line, DISCORD_MESSAGE_CONTENT="true"):
+            post = await discord.say(general, "ben", "", mention=False, files={"bird.png": PIXEL})
+            await discord.answer_to(await discord.say(general, "ann", "", reply_to=post), within=40)
+            assert shown(claude.chats[0], "image") == [PIXEL]
+            assert "(A file: bird.png)" in last_text(claude.chats[0])
+
+
+async def test_asked_about_on_discord(tmp_path: Path, claude: FakeClaude) -> None:
+    """*Ask about this* on somebody's picture: Discord delivers it with the command, whatever the bot may read."""
+    async with open_line("discord") as line:
+        discord = line.fake
+        general = discord.add_channel(discord.add_guild("home"), "general")
+        async with running(tmp_path, claude, line):
+            post = discord.message(general, discord.user("ben"), "")
+            post["attachments"].append(discord.file("bird.png", PIXEL, "image/png"))
+            form = await discord.choose_message("ann", post, general, "Ask about this")
+            asked = await discord.fill_in("ann", "which bird?", form)
+            assert "Understood." in await asked.answer(40)
+            assert shown(claude.chats[0], "image") == [PIXEL]
+
+
 async def test_an_address_that_has_expired_is_asked_for_anew(tmp_path: Path, claude: FakeClaude) -> None:
     """Discord signs its addresses for a day: what is refused there is asked for by its message."""
     async with open_line("discord") as line, running(tmp_path, claude, line) as bot:
