@@ -329,8 +329,8 @@ class MemoryBot:
 
     async def _charge(self, payer: Payer, request: Prompt) -> Charge:
         """Reserve what a request may take. Raises LimitReached."""
-        most = await self._chat.most(request)
-        return await self._spending.charge(payer, Purpose.ANSWER, *most) if most is not None else FreeCharge()
+        max_usage = await self._chat.max_usage(request)
+        return await self._spending.charge(payer, Purpose.ANSWER, *max_usage) if max_usage is not None else FreeCharge()
 
     async def _say_limit(self, event: MessageEvent, conversation: str, reply: ReplyHandle, limit: LimitReached) -> None:
         """End an event that can't be answered today, and say so once in a while; where an answer was promised, there.

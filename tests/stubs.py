@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory, Nearby, Prompt
-from bot.ports import CannotOpen, LimitReached, Most
+from bot.ports import CannotOpen, LimitReached, MaxUsage
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
 
@@ -111,8 +111,8 @@ class StubChat:
         self.reply = reply
         self.prompts: list[Prompt] = []
 
-    async def most(self, prompt: Prompt) -> Most:
-        return Most("stub", Usage(written=1000, output=1000))
+    async def max_usage(self, prompt: Prompt) -> MaxUsage:
+        return MaxUsage("stub", Usage(written=1000, output=1000))
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         self.prompts.append(prompt)
@@ -158,10 +158,10 @@ class StubSpending:
         if self.limit is not None:
             raise self.limit
 
-    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> StubCharge:
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, max_usage: Usage) -> StubCharge:
         self.check(payer.user_id)
         self.begun.append((payer, purpose))
-        return StubCharge(self.ended, most)
+        return StubCharge(self.ended, max_usage)
 
 
 class StubNotices:

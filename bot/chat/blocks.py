@@ -41,12 +41,12 @@ def _block(file: Picture | Document) -> dict[str, Any]:
     return {"type": kind, "source": {"type": "base64", "media_type": media_type, "data": file.data}}
 
 
-def most_tokens(files: Sequence[Block]) -> int:
+def max_tokens(files: Sequence[Block]) -> int:
     """The most tokens that they can take in a request."""
-    return sum(_most(file) + len(clean(file.name).encode()) + AROUND for file in files)
+    return sum(_max_tokens(file) + len(clean(file.name).encode()) + AROUND for file in files)
 
 
-def _most(file: Block) -> int:
+def _max_tokens(file: Block) -> int:
     if isinstance(file, Picture):
         return min(-(-file.width // PATCH) * -(-file.height // PATCH), PICTURE)
     if isinstance(file, TextFile):

@@ -12,13 +12,13 @@ import httpx2
 from anthropic.types import RawMessageStreamEvent
 
 from bot.chat import blocks
-from bot.chat.client import Tally, client, counting, most, usage_of
+from bot.chat.client import Tally, client, counting, max_usage, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
 from bot.model import Prompt
-from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, Most
+from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, MaxUsage
 from bot.settings_check import is_unknown_model
 from bot.text.clean import clean
 from bot.usage import Usage
@@ -58,9 +58,9 @@ class ClaudeChat:
         #: Whether it has put thoughts into its text, which count toward its tokens.
         self._aloud = False
 
-    async def most(self, prompt: Prompt) -> Most:
+    async def max_usage(self, prompt: Prompt) -> MaxUsage:
         """The most that one request can take: no token is shorter than a byte, and the answer's length is bounded."""
-        return self._most(prompt)
+        return self._max_usage(prompt)
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer's text in pieces, and its usage as it becomes known; see `bot.ports.Chat`.
@@ -68,20 +68,20 @@ class ClaudeChat:
         Raises ChatError, or the subclass that says what happened.
         """
         request, tally = self._request(prompt), Tally()
-        most = self._most(prompt).usage
+        max_usage = self._max_usage(prompt).usage
         told = False
         try:
-            async with await self._send(request, tally) as events, aclosing(self._spoken(events, most)) as pieces:
+            async with await self._send(request, tally) as events, aclosing(self._spoken(events, max_usage)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Usage):
                         told = True
                         # What the SDK has sent before may be billed too: a response that broke off before it began.
-                        yield piece + most * (tally.billed - 1)
+                        yield piece + max_usage * (tally.billed - 1)
                     else:
                         yield piece
         except _FAULTS as exc:
             if not told:
-                yield most * tally.billed
+                yield max_usage * tally.billed
             translate(exc, self._model)
 
     async def check(self) -> None:
@@ -143,10 +143,10 @@ class ClaudeChat:
             last["content"] = blocks.content(last["content"], prompt.files)
         return request
 
-    def _most(self, prompt: Prompt) -> Most:
+    def _max_usage(self, prompt: Prompt) -> MaxUsage:
         """Files are counted apart: their bytes are no measure of their tokens."""
-        texts = most(self._request(replace(prompt, files=())))
-        return Most(self._model, texts + Usage(written=blocks.most_tokens(prompt.files)))
+        texts = max_usage(self._request(replace(prompt, files=())))
+        return MaxUsage(self._model, texts + Usage(written=blocks.max_tokens(prompt.files)))
 
     async def _send(self, request: dict[str, Any], tally: Tally) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         with counting(tally):
@@ -156,12 +156,12 @@ class ClaudeChat:
         return stream
 
     async def _spoken(
-        self, events: anthropic.AsyncStream[RawMessageStreamEvent], most: Usage
+        self, events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage
     ) -> AsyncGenerator[str | Usage, None]:
         """Yield the pieces without the model's thoughts."""
         thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
         length, cut = 0, False
-        async with aclosing(_pieces(events, most)) as pieces:
+        async with aclosing(_pieces(events, max_usage)) as pieces:
             async for piece in pieces:
                 if piece is None:
                     cut = True
@@ -190,12 +190,12 @@ class ClaudeChat:
 
 
 async def _pieces(
-    events: anthropic.AsyncStream[RawMessageStreamEvent], most: Usage
+    events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage
 ) -> AsyncGenerator[str | Usage | None, None]:
     """Yield the text as it arrives; None if the service cut it short. Malformed parts are ignored.
 
     And the usage: what the prompt took with the longest answer, once that is told, then all of it. What isn't told is
-    taken from `most`.
+    taken from `max_usage`.
 
     The message ends with its stop reason or with `message_stop`: compatible servers may omit either.
     """
@@ -213,9 +213,9 @@ async def _pieces(
         elif kind == "message_start":
             started = getattr(getattr(event, "message", None), "usage", None)
             # The output's count at the start is what has been written by then.
-            yield replace(usage_of(most, started), output=most.output)
+            yield replace(usage_of(max_usage, started), output=max_usage.output)
         elif kind == "message_delta":
-            yield usage_of(most, started, getattr(event, "usage", None))
+            yield usage_of(max_usage, started, getattr(event, "usage", None))
             reason = getattr(delta, "stop_reason", None)
             if reason in ("refusal", "content_filter"):
                 raise ChatRefused("refused")

@@ -98,7 +98,7 @@ def counting(tally: Tally) -> Iterator[None]:
         _tally.reset(before)
 
 
-def most(request: Mapping[str, Any]) -> Usage:
+def max_usage(request: Mapping[str, Any]) -> Usage:
     """The most that a request can take: no token is shorter than a byte, and `max_tokens` bounds the answer.
 
     The whole prompt may be written to the cache, which costs the most.
@@ -117,8 +117,8 @@ _FIELDS = {
 }
 
 
-def usage_of(most: Usage, *reported: Any) -> Usage:
-    """The usage that the service reported, the latest of each number; what it left out is taken from `most`.
+def usage_of(max_usage: Usage, *reported: Any) -> Usage:
+    """The usage that the service reported, the latest of each number; what it left out is taken from `max_usage`.
 
     Prompt tokens that it reports as neither cached nor written are not in the cache.
     """
@@ -129,5 +129,5 @@ def usage_of(most: Usage, *reported: Any) -> Usage:
             if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
                 counts[field] = value
     if "input" in counts:
-        most = Usage(output=most.output)
-    return replace(most, **counts)
+        max_usage = Usage(output=max_usage.output)
+    return replace(max_usage, **counts)

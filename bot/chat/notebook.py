@@ -65,7 +65,7 @@ FORGETTING = "To have me forget something, type /forget and its words, such as: 
 class Notebook:
     """A `Chat` that composes its answers from the prompt's memories: deterministic, and honest about having none."""
 
-    async def most(self, prompt: Prompt) -> None:
+    async def max_usage(self, prompt: Prompt) -> None:
         """Nothing is asked of anybody."""
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from bot.model import Exchange, Memory, Prompt
-from bot.ports import Chat, MemoryStore, Most
+from bot.ports import Chat, MaxUsage, MemoryStore
 from bot.usage import Usage
 
 Part = TypeVar("Part")
@@ -51,9 +51,9 @@ class LaterChat:
     def __init__(self, chat: Later[Chat]) -> None:
         self._chat = chat
 
-    async def most(self, prompt: Prompt) -> Most | None:
+    async def max_usage(self, prompt: Prompt) -> MaxUsage | None:
         """See `bot.ports.Chat`."""
-        return await (await self._chat.get()).most(prompt)
+        return await (await self._chat.get()).max_usage(prompt)
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """See `bot.ports.Chat`."""

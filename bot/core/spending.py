@@ -50,16 +50,16 @@ class LimitedSpending:
             if who in self._reached and self._reached[who] == self._now().date():
                 raise LimitReached(person=bool(who), seconds=self._until_midnight())
 
-    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> "Charge":
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, max_usage: Usage) -> "Charge":
         """Reserve what a request may take at most. Raises LimitReached, or JournalUnavailable."""
         if asyncio.get_running_loop() is not self._loop:
-            work = asyncio.run_coroutine_threadsafe(self._charge(payer, purpose, model, most), self._loop)
+            work = asyncio.run_coroutine_threadsafe(self._charge(payer, purpose, model, max_usage), self._loop)
             return await asyncio.wrap_future(work)
-        return await self._charge(payer, purpose, model, most)
+        return await self._charge(payer, purpose, model, max_usage)
 
-    async def _charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> "Charge":
+    async def _charge(self, payer: Payer, purpose: Purpose, model: str, max_usage: Usage) -> "Charge":
         request_id = secrets.token_hex(8)
-        request = Metered(payer, purpose, model, most, self._prices.cost(model, most))
+        request = Metered(payer, purpose, model, max_usage, self._prices.cost(model, max_usage))
         deadline = self._loop.time() + LONGEST_WAIT
         while True:
             self.check(payer.user_id)

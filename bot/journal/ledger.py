@@ -179,10 +179,10 @@ def settle_orphans(conn: sa.Connection) -> int:
     balances = _balances(conn, {_Account(row["day"], user_id) for row in rows for user_id in ("", row["user_id"])})
     counted = []
     for row in rows:
-        most = Usage(*(row[name] for name in COUNTS))
+        max_usage = Usage(*(row[name] for name in COUNTS))
         cost = None if row["unpriced"] else row["nanodollars"]
-        _settle(balances, row, Settle(row["id"], most, cost, Limits()))
-        counted.append((row, most, cost))
+        _settle(balances, row, Settle(row["id"], max_usage, cost, Limits()))
+        counted.append((row, max_usage, cost))
     _write(conn, balances)
     usage.count(conn, counted)
     return len(rows)

@@ -1,7 +1,7 @@
 """What the core needs from outside, as protocols named by role. `bot.app` binds the implementations."""
 
 from bot.ports.allow_list import AllowList
-from bot.ports.chat import CUT, Chat, Most
+from bot.ports.chat import CUT, Chat, MaxUsage
 from bot.ports.errors import (
     CannotOpen,
     ChatEmpty,
@@ -65,11 +65,11 @@ __all__ = [
     "LearningFailed",
     "Ledger",
     "LimitReached",
+    "MaxUsage",
     "MemoryStore",
     "MemoryUnavailable",
     "MessageChanges",
     "Messages",
-    "Most",
     "Notices",
     "Notify",
     "Outbox",

@@ -10,7 +10,7 @@ from bot.usage import Usage
 CUT = "… (cut at my length limit)"
 
 
-class Most(NamedTuple):
+class MaxUsage(NamedTuple):
     """The most that one request can take of a model."""
 
     model: str
@@ -20,15 +20,15 @@ class Most(NamedTuple):
 class Chat(Protocol):
     """The chat model."""
 
-    async def most(self, prompt: Prompt) -> Most | None:
+    async def max_usage(self, prompt: Prompt) -> MaxUsage | None:
         """The most that one request with this prompt can take; None if it costs nothing."""
         ...
 
     def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer's text in pieces as they arrive and, among them, the most it takes as far as is known.
 
-        Each Usage replaces the one before, and `most`; the last one of a whole answer is exact. Raises ChatError if
-        the answer is incomplete. Closing the generator cancels the request.
+        Each Usage replaces the one before, and `max_usage`; the last one of a whole answer is exact. Raises ChatError
+        if the answer is incomplete. Closing the generator cancels the request.
         """
         ...
 

@@ -88,7 +88,7 @@ class Spending(Protocol):
         """Raise LimitReached if it is already known that a person can't be served today. Doesn't ask the ledger."""
         ...
 
-    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> Charge:
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, max_usage: Usage) -> Charge:
         """Reserve what a request may take at most, before it is sent. Raises LimitReached if the limit is used up.
 
         May wait for requests in flight that could leave enough. Can be called on any event loop. Raises

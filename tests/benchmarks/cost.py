@@ -137,7 +137,7 @@ def remedies(mem0: Bill, cold: Bill, apart: Bill, warm: Bill) -> None:
     from bot.memory.embedded.extraction_prompt import SCHEMA
 
     prefix = warm.cache_read // warm.calls
-    most = TARGET * mem0.dollars(HAIKU)
+    max_dollars = TARGET * mem0.dollars(HAIKU)
     one_write = HAIKU.input * (HAIKU.write - HAIKU.read) * prefix / 1e6 * 1000  # $ for 1000 messages, had each its own
     alone = replace(warm, cache_read=0)  # prompts and answers, which no cache lowers
     shares = {
@@ -148,11 +148,11 @@ def remedies(mem0: Bill, cold: Bill, apart: Bill, warm: Bill) -> None:
     named = ", ".join(f"{name} {bill.dollars(HAIKU) / mem0.dollars(HAIKU):.1%}" for name, bill in shares.items())
     print(f"\nOf mem0's bill: {named}.\nThe prefix is {prefix:,} tokens.")
     print("What would lower it:")
-    if warm.dollars(HAIKU) < most:
-        needed = math.ceil(one_write / (most - warm.dollars(HAIKU)))
+    if warm.dollars(HAIKU) < max_dollars:
+        needed = math.ceil(one_write / (max_dollars - warm.dollars(HAIKU)))
         print(f"- Sharing: the target is met once {needed} such messages, whosever, share one written prefix.")
     for name, bill in {"one write": cold, "a write in each burst": apart}.items():
-        fits = prefix * (most - alone.dollars(HAIKU)) / (bill.dollars(HAIKU) - alone.dollars(HAIKU))
+        fits = prefix * (max_dollars - alone.dollars(HAIKU)) / (bill.dollars(HAIKU) - alone.dollars(HAIKU))
         print(f"- A shorter prefix: with {name}, one of at most {fits:,.0f} tokens meets it.")
     # Written once at twice the price, then read.
     hour = cold.dollars(HAIKU) + HAIKU.input * (2 - HAIKU.write) * cold.cache_creation / 1e6 * 1000 / len(MESSAGES)

@@ -59,7 +59,7 @@ async def test_an_answer_arrives_in_pieces(claude: FakeClaude, chat: ClaudeChat)
     assert isinstance(begun, Usage)
     assert ended == Usage(input=claude.tokens["input"], output=claude.tokens["output"])
     assert begun == Usage(input=claude.tokens["input"], output=MAX_TOKENS)
-    assert (await chat.most(HELLO)).usage.tokens > begun.tokens
+    assert (await chat.max_usage(HELLO)).usage.tokens > begun.tokens
     request = claude.chats[0]
     assert request["system"] == "Be kind."
     assert request["messages"] == [{"role": "user", "content": "Hello"}]
@@ -415,7 +415,7 @@ async def test_no_text_is_logged(claude: FakeClaude, chat: ClaudeChat, caplog: p
 
 async def told(chat: ClaudeChat, prompt: Prompt = HELLO) -> Usage:
     """The last word on what an answer took, however it ended."""
-    usage = (await chat.most(prompt)).usage
+    usage = (await chat.max_usage(prompt)).usage
     with suppress(ChatError):
         async for piece in chat.answer(prompt):
             if isinstance(piece, Usage):
@@ -449,30 +449,30 @@ async def test_each_request_that_stays_without_a_word_may_be_billed(claude: Fake
     """The SDK sends again what got no answer in time; the service may have been writing all the while."""
     claude.script.extend([Reply("late", delay=3)] * 3)
     chat = ClaudeChat(settings(claude), httpx2.Timeout(5, read=0.2))
-    assert await told(chat) == (await chat.most(HELLO)).usage * claude.calls
+    assert await told(chat) == (await chat.max_usage(HELLO)).usage * claude.calls
     assert claude.calls == 3
     await chat.close()
 
 
 def test_a_number_of_tokens_beyond_reason_is_not_believed() -> None:
     """It would fit no table, and what was reserved for the request could never be settled."""
-    most = Usage(written=100, output=50)
+    max_usage = Usage(written=100, output=50)
     said = {"input_tokens": 10**30, "output_tokens": 7}
-    assert usage_of(most, SimpleNamespace(**said)) == Usage(written=100, output=7)
+    assert usage_of(max_usage, SimpleNamespace(**said)) == Usage(written=100, output=7)
 
 
 async def test_a_service_that_tells_no_usage_is_counted_at_most(claude: FakeClaude, chat: ClaudeChat) -> None:
     """A compatible server may say nothing about tokens: then the most that it can have been counts."""
     claude.tells_usage = False
-    assert await told(chat) == (await chat.most(HELLO)).usage
+    assert await told(chat) == (await chat.max_usage(HELLO)).usage
 
 
 async def test_no_token_is_shorter_than_a_byte(claude: FakeClaude, chat: ClaudeChat) -> None:
     """The bound of a prompt is its length in UTF-8, whatever the script."""
     prompt = Prompt("Привет", (("user", "日本語" * 100),))
-    most = (await chat.most(prompt)).usage
-    assert most.written >= len("Привет".encode()) + len("日本語".encode()) * 100
-    assert most.output == MAX_TOKENS
+    max_usage = (await chat.max_usage(prompt)).usage
+    assert max_usage.written >= len("Привет".encode()) + len("日本語".encode()) * 100
+    assert max_usage.output == MAX_TOKENS
 
 
 PICTURES = [(1, 1), (60, 40), (8_000, 2), (1_000, 1_000), (1_920, 1_080), (2_576, 2_576), (7_900, 5_000)]
@@ -486,19 +486,20 @@ async def test_a_picture_takes_at_most_what_is_reserved(
     found = read('"a"', samples.picture(*size))
     assert isinstance(found, Picture)
     prompt = replace(HELLO, files=(found,))
-    most = (await chat.most(prompt)).usage.tokens
-    assert (await told(chat, prompt)).tokens < most < (await chat.most(HELLO)).usage.tokens + 5_200
+    max_usage = (await chat.max_usage(prompt)).usage.tokens
+    assert (await told(chat, prompt)).tokens < max_usage < (await chat.max_usage(HELLO)).usage.tokens + 5_200
 
 
 async def test_a_document_takes_at_most_what_is_reserved(claude: FakeClaude, chat: ClaudeChat) -> None:
     """By its pages; where these can't be counted, as many as a request may hold are reserved."""
     found = read('"a"', samples.pdf(7))
     assert isinstance(found, Document)
-    most = [
-        (await chat.most(replace(HELLO, files=(file,)))).usage.tokens for file in (found, replace(found, pages=None))
+    max_usage = [
+        (await chat.max_usage(replace(HELLO, files=(file,)))).usage.tokens
+        for file in (found, replace(found, pages=None))
     ]
-    assert (await told(chat, replace(HELLO, files=(found,)))).tokens < most[0] < most[1]
-    assert most[0] < 7 * 8_500
+    assert (await told(chat, replace(HELLO, files=(found,)))).tokens < max_usage[0] < max_usage[1]
+    assert max_usage[0] < 7 * 8_500
 
 
 async def test_files_come_before_the_text_each_after_its_name(claude: FakeClaude, chat: ClaudeChat) -> None:

@@ -25,12 +25,12 @@ class Lessons(StubMemory):
         self.gate = asyncio.Event()
         self.gate.set()
         self.inside = 0
-        self.most = 0
+        self.peak = 0
 
     async def learn(self, exchanges: Sequence[Exchange]) -> int:
         self.calls.append([exchange.text for exchange in exchanges])
         self.inside += 1
-        self.most = max(self.most, self.inside)
+        self.peak = max(self.peak, self.inside)
         try:
             await self.gate.wait()
         finally:
@@ -85,7 +85,7 @@ async def test_audiences_are_learned_apart() -> None:
     worker.noticed("slack:T1:UANN", "public:slack:T1")
     await until_learned(journal)
     assert sorted(memory.calls) == [["open"], ["secret"]]
-    assert memory.most == 1, "a person's lessons must not overlap"
+    assert memory.peak == 1, "a person's lessons must not overlap"
 
 
 async def test_another_person_is_not_kept_waiting() -> None:
@@ -96,7 +96,7 @@ async def test_another_person_is_not_kept_waiting() -> None:
     for number, user in enumerate(("a", "b", "c")):
         journal.outbox.kept.append(exchange(number, user_id=user))
         worker.noticed(user, "private")
-    await until(lambda: memory.most == 3)
+    await until(lambda: memory.peak == 3)
     memory.gate.set()
     await until_learned(journal)
 

@@ -13,7 +13,7 @@ class Work:
 
     def __init__(self, slots: FairSlots) -> None:
         self.begun: list[str] = []
-        self.most = 0
+        self.peak = 0
         self._slots = slots
         self._running: dict[asyncio.Future[None], str] = {}
 
@@ -25,7 +25,7 @@ class Work:
             self.begun.append(who)
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._running[done] = who
-            self.most = max(self.most, len(self._running))
+            self.peak = max(self.peak, len(self._running))
             await done
 
     async def end_one(self) -> None:
@@ -60,7 +60,7 @@ async def test_people_are_served_in_turn() -> None:
     for _ in range(5):
         await work.end_one()
     assert work.begun[2:] == ["flood", "bob", "cid", "flood", "flood"]
-    assert work.most == 2
+    assert work.peak == 2
 
 
 async def test_whoever_gives_up_waiting_holds_nothing() -> None:

@@ -70,8 +70,8 @@ class Limits:
         }
 
 
-def _wait(times: deque[float], now: float, window: float, most: int) -> float:
+def _wait(times: deque[float], now: float, window: float, limit: int) -> float:
     """Seconds until a window takes one more; 0 where it does now."""
     while times and times[0] <= now - window:
         times.popleft()
-    return times[0] + window - now if len(times) >= most else 0.0
+    return times[0] + window - now if len(times) >= limit else 0.0

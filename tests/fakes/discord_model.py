@@ -226,5 +226,5 @@ def form_faults(form: Payload) -> str:
     field = label["component"]
     if not (1 <= units(form["title"]) <= 45 and 1 <= units(label["label"]) <= 45 and len(form["custom_id"]) <= 100):
         return "labels"
-    most = field.get("max_length", 4000)
-    return "" if 1 <= most <= 4000 and units(field.get("value") or "") <= most else "value"
+    limit = field.get("max_length", 4000)
+    return "" if 1 <= limit <= 4000 and units(field.get("value") or "") <= limit else "value"

@@ -32,13 +32,13 @@ def would_ping(message: Json) -> list[str]:
     return found
 
 
-def blocks_problem(blocks: list[Json], *, most: int = BLOCKS) -> str:
+def blocks_problem(blocks: list[Json], *, limit: int = BLOCKS) -> str:
     """The error with which Slack would refuse the blocks, else nothing."""
-    if len(blocks) > most or not all(_is_good(block) for block in blocks):
+    if len(blocks) > limit or not all(_is_good(block) for block in blocks):
         return "invalid_blocks"
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MARKDOWN:
         return "invalid_blocks"
-    return "msg_blocks_too_long" if most == BLOCKS and sum(map(_length, blocks)) > ALL_BLOCKS else ""
+    return "msg_blocks_too_long" if limit == BLOCKS and sum(map(_length, blocks)) > ALL_BLOCKS else ""
 
 
 def view_problem(view: Json) -> str:
@@ -48,7 +48,7 @@ def view_problem(view: Json) -> str:
         all(title and 0 < len(title["text"]) <= 24 for title in titles)
         and len(view.get("private_metadata") or "") <= 3_000
         and len(view.get("callback_id") or "") <= 255
-        and not blocks_problem(view["blocks"], most=VIEW_BLOCKS)
+        and not blocks_problem(view["blocks"], limit=VIEW_BLOCKS)
     )
     if len(json.dumps(view)) > 250_000:
         return "view_too_large"

@@ -11,12 +11,12 @@ from tests.makers import ANN, BOB, MONDAY
 
 DAY = MONDAY.date()
 NONE = Limits()
-MOST = Usage(input=0, written=900, output=100)
+MAX_USAGE = Usage(input=0, written=900, output=100)
 TOOK = Usage(input=100, cached=200, output=20)
 
 
-def metered(user: str = ANN.key, *, most: Usage = MOST, nanodollars: int | None = 1000) -> Metered:
-    return Metered(Payer(user, user, "slack:T1"), Purpose.ANSWER, "claude", most, nanodollars)
+def metered(user: str = ANN.key, *, max_usage: Usage = MAX_USAGE, nanodollars: int | None = 1000) -> Metered:
+    return Metered(Payer(user, user, "slack:T1"), Purpose.ANSWER, "claude", max_usage, nanodollars)
 
 
 async def test_what_is_settled_is_counted_and_what_is_reserved_is_not(journal: SqlJournal) -> None:
@@ -104,7 +104,7 @@ async def test_each_threshold_is_passed_once(journal: SqlJournal) -> None:
     limits = Limits(tokens=1000)
     passed = []
     for number in range(4):
-        await journal.ledger.reserve(f"r{number}", metered(most=TOOK), limits)
+        await journal.ledger.reserve(f"r{number}", metered(max_usage=TOOK), limits)
         passed.append(await journal.ledger.settle(f"r{number}", TOOK, 1, limits))
     assert passed == [(), (), (Threshold.DAY_NEARLY_SPENT,), (Threshold.DAY_SPENT,)]
 
@@ -137,7 +137,7 @@ async def test_what_a_stopped_worker_had_in_flight_counts_in_full(open_: Open) -
     await one.ledger.reserve("r1", metered(), NONE)
     await one.close()
     (row,) = await two.ledger.report(DAY, "person")
-    assert (row.key, row.usage, row.nanodollars) == (ANN.key, MOST, 1000)
+    assert (row.key, row.usage, row.nanodollars) == (ANN.key, MAX_USAGE, 1000)
     assert await two.ledger.spent_today() == Spent(1000, 1000)
 
 
@@ -151,9 +151,9 @@ async def test_what_a_killed_worker_had_in_flight_counts_in_full(open_: Open, da
     other = await open_()
     await other.close()
     (row,) = await journal.ledger.report(DAY, "person")
-    assert (row.requests, row.usage) == (1, MOST)
+    assert (row.requests, row.usage) == (1, MAX_USAGE)
     await journal.ledger.settle("r1", TOOK, 42, NONE)
-    assert (await journal.ledger.report(DAY, "person"))[0].usage == MOST
+    assert (await journal.ledger.report(DAY, "person"))[0].usage == MAX_USAGE
 
 
 async def test_forgetting_takes_the_person_off_and_leaves_the_sum(journal: SqlJournal, database: Database) -> None:
@@ -174,7 +174,7 @@ async def test_forgetting_takes_the_person_off_and_leaves_the_sum(journal: SqlJo
 
 async def test_a_workspace_that_goes_takes_its_ids_along(journal: SqlJournal) -> None:
     """Neither the workspace nor its people are named any more; another workspace's are."""
-    other = Metered(Payer("discord:7", "discord:7", "discord:9"), Purpose.LEARNING, "claude", MOST, 1000)
+    other = Metered(Payer("discord:7", "discord:7", "discord:9"), Purpose.LEARNING, "claude", MAX_USAGE, 1000)
     for name, request in (("r1", metered()), ("r2", other)):
         await journal.ledger.reserve(name, request, NONE)
         await journal.ledger.settle(name, TOOK, 5, NONE)

@@ -10,13 +10,13 @@ from tests.journal.makers import told
 from tests.makers import ANN, GENERAL, MONDAY, message
 
 DAY = MONDAY.date()
-MOST = Usage(output=100)
+MAX_USAGE = Usage(output=100)
 TOOK = Usage(output=10)
 NONE = Limits()
 
 
 def metered(purpose: Purpose, event_id: str) -> Metered:
-    return Metered(Payer.at(ANN.key, ANN.key, GENERAL.scope, event_id), purpose, "claude", MOST, 100)
+    return Metered(Payer.at(ANN.key, ANN.key, GENERAL.scope, event_id), purpose, "claude", MAX_USAGE, 100)
 
 
 async def forget_person(journal: SqlJournal) -> None:

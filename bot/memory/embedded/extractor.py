@@ -17,7 +17,7 @@ from typing import Any
 import anthropic
 import httpx2
 
-from bot.chat.client import Tally, counting, most, usage_of
+from bot.chat.client import Tally, counting, max_usage, usage_of
 from bot.chat.errors import about_content, is_too_long, is_unpaid, name_of
 from bot.chat.parameters import Params
 from bot.memory import mem0_env
@@ -175,7 +175,7 @@ class Extractor(LLMBase):  # type: ignore[misc] # mem0 has no types
         """Send a request, reserved before and counted after. Raises what the SDK raises, or LimitReached."""
         tally, last = Tally(), lesson.exchanges[-1]
         payer = Payer.at(last.person_key or last.user_id, last.user_id, last.scope, last.event_id)
-        bound = most({**request, "tools": SCHEMA})  # the service may show the schema to the model
+        bound = max_usage({**request, "tools": SCHEMA})  # the service may show the schema to the model
         async with await self._spending.charge(payer, Purpose.LEARNING, self._model, bound) as charge:
             try:
                 async with asyncio.timeout(LONGEST_TIME):

@@ -22,11 +22,11 @@ class Allows(StubSpending):
         super().__init__()
         self._left = requests
 
-    async def charge(self, payer: Payer, purpose: Purpose, model: str, most: Usage) -> StubCharge:
+    async def charge(self, payer: Payer, purpose: Purpose, model: str, max_usage: Usage) -> StubCharge:
         if not self._left:
             self.limit = LIMIT
         self._left -= 1
-        return await super().charge(payer, purpose, model, most)
+        return await super().charge(payer, purpose, model, max_usage)
 
 
 async def test_what_cannot_be_paid_for_is_not_begun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
