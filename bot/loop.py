@@ -309,7 +309,8 @@ class MemoryBot:
                 return True
             files = await held.enter_async_context(self._files.with_nearby(files, event, nearby, reply))
             requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby, files)
-            charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, event.id))
+            recorded = "" if event.confidential else event.id
+            charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
             answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
             async with answer:
                 snapshots = answer.snapshots()
