@@ -19,8 +19,12 @@ from adapters.slack.streams import Streams
 from adapters.slack.working_sign import WorkingSign
 from bot.model import Attachment, Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
+from bot.text.clean import one_line
 
 log = logging.getLogger(__name__)
+
+#: Characters of a file's name in the status line.
+NAME_LENGTH = 60
 
 #: Seconds that the first text waits for the end, so that a short answer is one call, without flicker.
 SETTLE = 0.25
@@ -158,7 +162,8 @@ class SlackReply:
             await self._messages.withdraw()
 
     async def open(self, file: Attachment, limit: int) -> bytes:
-        """Fetch a file that came with the message."""
+        """Fetch a file that came with the message; the status line says so."""
+        self._sign.say(f"is reading {one_line(file.name)[:NAME_LENGTH]}…")
         return await files.fetch(self.api, file, limit)
 
     async def whisper(self, text: str) -> None:

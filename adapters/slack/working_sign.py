@@ -37,7 +37,9 @@ class WorkingSign:
         self._messages = messages
         self._channel = messages.place.channel
         self._thread = messages.place.thread
+        self._status = STATUS
         self._ended = asyncio.Event()
+        self._changed = asyncio.Event()
         # Reacted: the request was sent, so the reaction may be shown. Reserved: a call to remove it is.
         self._reacted = self._reserved = False
 
@@ -45,13 +47,21 @@ class WorkingSign:
     async def shown(self) -> AsyncIterator[None]:
         """Show it while the block runs."""
         self._ended.clear()
+        self._changed.clear()
+        self._status = STATUS
         showing = asyncio.create_task(self._show())
         try:
             yield
         finally:
             self._ended.set()
+            self._changed.set()
             removing = self._api.removals.spawn(self._remove(showing))
             await asyncio.wait([removing], timeout=REMOVAL_WAIT)
+
+    def say(self, status: str) -> None:
+        """Have the status line say what is being done."""
+        self._status = status
+        self._changed.set()
 
     def remove_stale(self) -> asyncio.Task[None] | None:
         """Start removing the reaction of a process that died; None if it can't have left one."""
@@ -74,13 +84,14 @@ class WorkingSign:
 
     async def _show(self) -> None:
         while self._has_status and not self._ended.is_set():
-            await self._set_status(STATUS)
+            self._changed.clear()
+            await self._set_status(self._status)
             if not self._has_status:
                 break
             # An earlier post may have arrived before the status line and so not have removed it.
             self._messages.posted = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), REFRESH)
+                await asyncio.wait_for(self._changed.wait(), REFRESH)
             if self._messages.posted:
                 return
         if not self._ended.is_set():

@@ -26,8 +26,8 @@ class Line(Protocol):
     """A person who talks to the bot directly, on one platform."""
 
     name: str
-    #: How the requests for files and for where they are can be made to fail: anew at each.
-    expired: Any
+    #: What every file's size is said to be, if not what it is.
+    size: int | None
 
     def environment(self) -> dict[str, str]: ...
 
@@ -48,12 +48,21 @@ class OnDiscord:
 
     def __init__(self, fake: FakeDiscord) -> None:
         self.fake = fake
+        self.size: int | None = None
 
     def environment(self) -> dict[str, str]:
         return {"DISCORD_TOKEN": self.fake.token, "DISCORD_API_BASE": self.fake.url}
 
     async def send(self, text: str, files: Mapping[str, bytes]) -> str:
-        return await self.fake.dm("ann", text, files=files)
+        if self.size is None:
+            return await self.fake.dm("ann", text, files=files)
+        kind, about = "application/octet-stream", {"size": self.size}
+        told = [self.fake.file(name, content, kind) | about for name, content in files.items()]
+        channel = self.fake.dm_with("ann")
+        message = self.fake.message(channel, self.fake.user("ann"), text) | {"attachments": told}
+        channel.messages[message["id"]] = message
+        await self.fake.gateway.dispatch("MESSAGE_CREATE", message)
+        return str(message["id"])
 
     async def answer(self, message: str) -> str:
         return await self.fake.answer_to(message, within=40)
@@ -73,12 +82,14 @@ class OnSlack:
 
     def __init__(self, fake: FakeSlack) -> None:
         self.fake = fake
+        self.size: int | None = None
 
     def environment(self) -> dict[str, str]:
         return self.fake.environment()
 
     async def send(self, text: str, files: Mapping[str, bytes]) -> str:
-        return await self.share(text, *(self.fake.file(name, content) for name, content in files.items()))
+        about: dict[str, Any] = {} if self.size is None else {"size": self.size}
+        return await self.share(text, *(self.fake.file(name, content, **about) for name, content in files.items()))
 
     async def share(self, text: str, *files: dict[str, Any]) -> str:
         extra: dict[str, Any] = {"files": list(files), "subtype": "file_share"} if files else {}
@@ -229,6 +240,18 @@ async def test_what_cannot_be_had_is_told(tmp_path: Path, claude: FakeClaude, li
         assert "isn't among the first 10 files" in last_text(claude.chats[4])
 
 
+async def test_as_much_as_fits_and_what_lies_about_its_size(tmp_path: Path, claude: FakeClaude, line: Any) -> None:
+    """Nearly 20 MB go through, as they are; a file that is larger than it is said to be is read no further."""
+    large = samples.pdf(1) + b"%" * (19 * 2**20)
+    async with running(tmp_path, claude, line) as bot:
+        await ask(bot, line, "And this?", {"large.pdf": large})
+        assert [len(content) for content in shown(claude.chats[0], "document")] == [len(large)]
+        line.size = 100
+        await ask(bot, line, "And that?", {"liar.txt": b"x" * (60 * 2**20), "fine.png": PIXEL})
+        assert '"liar.txt" is not shown to you: it ' in last_text(claude.chats[1])
+        assert shown(claude.chats[1], "image") == [PIXEL]
+
+
 async def test_a_file_that_claude_refuses_costs_no_answer(tmp_path: Path, claude: FakeClaude, line: Any) -> None:
     """The question is asked again without its files, and says so; what was said before it stays."""
 
@@ -323,11 +346,14 @@ async def test_somebody_elses_picture(tmp_path: Path, claude: FakeClaude) -> Non
     async with open_line("slack") as line, running(tmp_path, claude, line) as bot:
         slack = line.fake
         post = slack.unheard("C0GENERAL", "UBEN", "Look!", files=[slack.file("bird.png", PIXEL)], subtype="file_share")
+        slack.file_faults += [503, 200]  # it takes a moment
         await slack.mention("C0GENERAL", "UANN", "which bird is that?", post)
         assert await slack.answer("C0GENERAL", post, until=lambda text: text.endswith(".")) == f"A {word}."
         await until(lambda: answered(bot) == 1, 40)
         assert shown(claude.chats[0], "image") == [PIXEL]
         assert "(A file: bird.png)" in last_text(claude.chats[0])
+        statuses = [args["status"] for method, args in slack.calls if method == "assistant.threads.setStatus"]
+        assert "is reading bird.png…" in statuses
         await until(lambda: bool(claude.extractions), 40)
         assert traces.in_files(tmp_path / "data", [word]) == []
 
