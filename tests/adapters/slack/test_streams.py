@@ -348,6 +348,29 @@ async def test_nothing_stays_reserved(slack: FakeSlack, core: ScriptedCore) -> N
     assert not any(core.adapter._api.pace._reserved.values())  # type: ignore[attr-defined]
 
 
+async def test_withdrawn(slack: FakeSlack, core: ScriptedCore) -> None:
+    """An answer that is withdrawn while it streams is gone, and its stream with it."""
+    gone = asyncio.Event()
+
+    async def snapshots() -> AsyncIterator[str]:
+        yield ANSWER
+        await gone.wait()
+        raise LookupError
+
+    core.whisper = "Later."
+    await _asked(slack, core)
+    await slack.wait(lambda: core.events)
+    reply = core.adapter.reply_handle(core.events[0])  # type: ignore[attr-defined]
+    streaming = asyncio.create_task(reply.stream(snapshots()))
+    await slack.wait(lambda: slack.open_streams)
+    gone.set()
+    with pytest.raises(LookupError):
+        await streaming
+    assert slack.open_streams == []
+    await reply.withdraw()
+    assert slack.answers(GENERAL, core.events[0].place.thread) == []
+
+
 async def test_others_streams_are_left_alone(slack: FakeSlack, core: ScriptedCore) -> None:
     """Of two answers that stream in one thread, each is finished in its own message."""
     _growing(core, ANSWER)
