@@ -84,11 +84,13 @@ def miscounted(world: World, settings: Settings) -> list[str]:
 
 
 def learned_once_there(world: World, mem0: FakeMem0) -> list[str]:
-    """The same of hosted mem0: each question is one memory, made of the whole answer."""
+    """The same of hosted mem0: each question is one memory, made of the whole answer or none."""
     found = Counter(tag_of(row["memory"]) for row in mem0.rows)
     wrong = [f"{tag}: learned {found[tag]} times" for tag in world.asked if found[tag] != 1]
     for event in mem0.events.values():
         said, *answered = (str(message["content"]) for message in event["body"]["messages"])
-        if [" ".join(text.split()) for text in answered] != [world.model.answer(tag_of(said))]:
+        given = [" ".join(text.split()) for text in answered]
+        # An answer that was given with others' words in view is not learned from at all.
+        if given != [world.model.answer(tag_of(said))] and (any(given) or tag_of(said) not in world.shared):
             wrong.append(f"{tag_of(said)}: learned from a part")
     return wrong

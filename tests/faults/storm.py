@@ -24,6 +24,7 @@ from tests import postgres as databases
 from tests.fakes.claude import Reply, Request
 from tests.fakes.mem0 import KEY, FakeMem0, Row
 from tests.faults.memories import learned_once, learned_once_there, left, miscounted, stored
+from tests.faults.talk import tag_of
 from tests.faults.world import DiscordSide, SlackSide, World
 from tests.whole.process import BotProcess
 
@@ -209,8 +210,10 @@ class Storm:
         figures.wrong += miscounted(world, self._settings)
         figures.wrong += await learned_once(world, self._settings)
         whole = {world.model.answer(tag) for tag in world.asked}
-        learned_from = {" ".join(answer.split()) for _, answer in world.model.said}
-        figures.wrong += [f"learned from a part: {_shortly(answer)}" for answer in learned_from - whole]
+        learned_from = {(tag_of(user), " ".join(answer.split())) for user, answer in world.model.said}
+        # An answer that was given with others' words in view is not learned from at all.
+        parts = {answer for tag, answer in learned_from if answer or tag not in world.shared} - whole
+        figures.wrong += [f"learned from a part: {_shortly(answer)}" for answer in parts]
 
 
 def _shortly(text: str) -> str:

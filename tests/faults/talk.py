@@ -15,6 +15,8 @@ from tests.fakes.claude import Reply, Request
 
 _WORD = re.compile(r"(q\d+)\.(\d+)")
 _TAG = re.compile(r"q\d+")
+#: A question's, after what is quoted around it.
+_ASKED = re.compile(r"^q\d+", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -53,9 +55,9 @@ class Model:
 
 def tag_of(text: str) -> str:
     """The tag of a question, or of a fact made of one."""
-    found = _TAG.search(text)
+    found = _ASKED.findall(text) or _TAG.findall(text)[:1]
     assert found, f"no tag in {text!r}"
-    return found.group()
+    return str(found[-1])
 
 
 def words(texts: Iterable[str]) -> dict[str, list[int]]:

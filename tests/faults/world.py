@@ -140,6 +140,8 @@ class World:
         self.model = model or Model()
         self.claude = FakeClaude(self.model, **claude)  # type: ignore[arg-type]  # all of these are floats
         self.asked: dict[str, str] = {}
+        #: The tags of what was asked where others read along.
+        self.shared: set[str] = set()
         self._bots: list[BotProcess] = []
         self._tags = itertools.count(1)
 
@@ -180,6 +182,8 @@ class World:
         if words is not None:
             self.model.sizes[tag] = words
         self.asked[tag] = side.user_id(person)
+        if place:
+            self.shared.add(tag)
         await side.ask(person, f"{tag} {text}", place)
         return tag
 
