@@ -55,9 +55,9 @@ class Streams:
     confirm: Callable[[], Awaitable[None]]
 
     async def start(self, place: Place, index: int, part: str) -> ShownMessage | None:
-        """Begin a part of the answer as a stream; None if it has to be posted instead.
+        """Start a part of the answer as a stream; None if it has to be posted instead.
 
-        Raises SLACK_ERRORS if it may have begun all the same.
+        Raises SLACK_ERRORS if it fails but may have started.
         """
         pace = self.api.pace
         source, text = settled(part)

@@ -118,7 +118,7 @@ class AnswerInProgress:
             raise _Interrupted from None
         finally:
             self._waiting = None
-            if self._cancelled:  # and the snapshot came all the same
+            if self._cancelled:  # but the snapshot came first
                 self._cancelled = False
                 task.uncancel()
 

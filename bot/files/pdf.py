@@ -27,8 +27,8 @@ def pages(content: bytes) -> int | None:
         if not (encrypted := reader.is_encrypted):
             # Not `len(reader.pages)`, which walks the whole tree: the model's service counts for itself.
             count = int(reader.root_object["/Pages"]["/Count"])  # type: ignore[index]
-    except Exception:  # noqa: BLE001 - a malformed PDF raises anything; the model may read it all the same
-        # Without an AES library a reader isn't even made of a PDF that is encrypted.
+    except Exception:  # noqa: BLE001 - a malformed PDF raises anything; the model may still read it
+        # Without an AES library, PdfReader fails on an encrypted PDF.
         encrypted = encrypted or b"/Encrypt" in content
     if encrypted:
         raise Unusable("is encrypted: it has a password, or restrictions on its use")

@@ -67,7 +67,7 @@ def redeem(conn: sa.Connection, person_key: str, digest: str, now: float) -> Joi
     """
     found = _valid(conn, person_key, digest, now)
     if found is None or not conn.execute(sa.delete(codes).where(codes.c.digest == digest)).rowcount:
-        return None  # in the second case it was used elsewhere at this very moment
+        return None  # in the second case it was just used elsewhere
     conn.execute(sa.delete(guesses).where(guesses.c.person_key == person_key))
     return accounts.join(conn, links.user_id(conn, person_key), links.user_id(conn, found.person_key), now)
 

@@ -268,12 +268,12 @@ def _settle(balances: dict[_Account, _Balance], row: sa.RowMapping, operation: S
 
 def _reservation(operation: Reserve, worker: str, day: str, forgotten: set[str]) -> dict[str, Any]:
     request = operation.request
-    ascribed = {"workspace": request.payer.workspace, "person_key": request.payer.account}
+    attributed = {"workspace": request.payer.workspace, "person_key": request.payer.account}
     return {
         "id": operation.id,
         "worker": worker,
         "day": day,
-        **(usage.NOBODY if request.payer.event_id in forgotten else ascribed),
+        **(usage.NOBODY if request.payer.event_id in forgotten else attributed),
         "user_id": request.payer.user_id,
         "model": request.model,
         "purpose": request.purpose,

@@ -102,7 +102,7 @@ def _run(engine: sa.Engine, function: Callable[[sa.Connection], T], *, retry: bo
             if not (retry and (exc.connection_invalidated or isinstance(exc.orig, psycopg.errors.DeadlockDetected))):
                 raise
         else:
-            connection.commit()  # what fails here may be committed all the same, and isn't retried
+            connection.commit()  # what fails here may have been committed, so it isn't retried
             return result
     # The server had closed this connection while it was idle, and the pool has dropped it and its like; or it was a
     # deadlock of two transactions that changed several rows each: the other one goes first then.

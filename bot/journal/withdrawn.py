@@ -36,7 +36,7 @@ def withdraw(conn: sa.Connection, message_ids: Sequence[str], now: float) -> Non
 def keep_ahead(conn: sa.Connection, event: MessageEvent, now: float) -> bool:
     """Store an edited message until its own admission, which is still to come.
 
-    False if nothing is stored: it was seen (admitted, perhaps at this very moment, or deleted), or is too old to come.
+    False if nothing is stored: it was seen (admitted, perhaps just now, or deleted), or is too old to still come.
     """
     if now - event.at.timestamp() > AHEAD_TTL or not messages.record(conn, event.id, "", "", "", now):
         return False
