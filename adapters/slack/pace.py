@@ -32,6 +32,7 @@ PER_MINUTE = {
     "conversations.replies": 50,
     "files.completeUploadExternal": 100,
     "files.getUploadURLExternal": 100,
+    "files.info": 100,
     "reactions.add": 50,
     "reactions.remove": 20,
     "usergroups.list": 20,

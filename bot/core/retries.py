@@ -110,7 +110,7 @@ class Retries:
         if kept is None:
             return None
         reply, before = kept
-        same = (event.text, event.recallable, event.opened) == (before.text, before.recallable, before.opened)
+        same = (event.said, event.recallable, event.opened) == (before.said, before.recallable, before.opened)
         return reply if same else None
 
     async def withdraw(self, event_id: str) -> None:

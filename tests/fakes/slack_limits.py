@@ -19,6 +19,7 @@ METHODS = {
     "conversations.replies": TIERS[3],
     "files.completeUploadExternal": TIERS[4],
     "files.getUploadURLExternal": TIERS[4],
+    "files.info": TIERS[4],
     "reactions.add": TIERS[3],
     "reactions.remove": TIERS[2],
     "usergroups.list": TIERS[2],

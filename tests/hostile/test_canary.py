@@ -301,6 +301,9 @@ async def test_files(tmp_path: Path, url: str | None) -> None:
         mark = len(stage.claude.requests)
         for place in (*stage.dms, *stage.channels):
             await stage.answer(await stage.say(place, "Which bird is it?", "bob", files=files))
+        # An error whose exception holds the request.
+        refused = await stage.say(stage.dms[1], f"{REFUSE}?", "bob", files=files)
+        await stage.answer(refused, ChatMisconfigured.sentence)
         assert len(stage.asked_since(mark, word)) == len(stage.asked_since(mark, carried)) >= len(stage.channels)
         await stage.learned()
         stage.analyze()
