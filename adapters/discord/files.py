@@ -78,12 +78,18 @@ async def fetch(online: Online, question: Question | None, file: Attachment, lim
             log.warning("discord:%d: a file could not be fetched: %s", question.id if question else 0, reason(exc))
             if attempt == TRIES or (isinstance(exc, discord.HTTPException) and not is_transient(exc)):
                 raise CannotOpen from exc
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_pause(exc))
             continue
         if len(content) > limit:
             raise CannotOpen(f"is larger than {limit >> 20} MB")
         return content
     raise CannotOpen
+
+
+def _pause(exc: BaseException) -> float:
+    """Seconds until the next attempt: as long as a rate limit asks for."""
+    asked = exc.response.headers.get("Retry-After", "") if isinstance(exc, discord.HTTPException) else ""
+    return float(asked) if asked.isdecimal() else PAUSE
 
 
 async def _look_up(client: discord.Client, question: Question | None, file: Attachment) -> str:

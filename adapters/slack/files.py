@@ -48,8 +48,15 @@ async def fetch(api: SlackApi, file: Attachment, limit: int) -> bytes:
             log.warning("slack: a file could not be fetched: %s", type(exc).__name__)
             if attempt == TRIES:
                 raise CannotOpen from exc
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_pause(exc))
     raise CannotOpen
+
+
+def _pause(exc: BaseException) -> float:
+    """Seconds until the next attempt: as long as a rate limit asks for."""
+    headers = exc.headers if isinstance(exc, aiohttp.ClientResponseError) else None
+    asked = str(headers.get("Retry-After", "")) if headers else ""
+    return float(asked) if asked.isdecimal() else PAUSE
 
 
 async def _look_up(api: SlackApi, file: Attachment) -> dict[str, Any]:

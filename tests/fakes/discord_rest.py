@@ -358,7 +358,7 @@ async def attachment(request: web.Request) -> web.StreamResponse:
         if status == 302:
             return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/elsewhere"})
         if status:
-            return web.Response(status=status)
+            return web.Response(status=status, headers={"Retry-After": "1"})
     await asyncio.sleep(fake.slow_files)
     return web.Response(body=fake.cdn[request.match_info["file"]], content_type="text/plain")
 

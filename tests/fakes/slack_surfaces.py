@@ -72,7 +72,7 @@ class Surfaces(WebApi):
         if isinstance(fault, str):
             return web.Response(status=302, headers={"Location": fault})
         if fault != 200 or file_id not in self.shared:
-            return web.Response(status=404 if fault == 200 else fault)
+            return web.Response(status=404 if fault == 200 else fault, headers={"Retry-After": "1"})
         file, content = self.shared[file_id]
         return web.Response(body=content, content_type=file["mimetype"])
 

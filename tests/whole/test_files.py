@@ -1,5 +1,6 @@
 """Pictures, PDFs and text files, on both platforms at the wire: the bot as a child process, and what Claude gets."""
 
+import asyncio
 import base64
 import contextlib
 import signal
@@ -222,8 +223,10 @@ async def test_what_cannot_be_had_is_told(tmp_path: Path, claude: FakeClaude, li
         line.faults(403, 403, 403)
         await ask(bot, line, "What is this?", {"a.png": PIXEL})
         assert '"a.png" is not shown to you: it couldn\'t be downloaded' in last_text(claude.chats[0])
-        line.faults(500, 503, 200)
+        line.faults(503, 429, 200)
+        before = asyncio.get_running_loop().time()
         await ask(bot, line, "And this?", {"b.png": PIXEL})
+        assert asyncio.get_running_loop().time() - before >= 1  # as the rate limit asks
         assert shown(claude.chats[1], "image") == [PIXEL]
         await ask(bot, line, "And these?", bad)
         asked = last_text(claude.chats[2])
