@@ -1,10 +1,11 @@
-"""Slack's streams: messages whose growing text is appended to, instead of edited.
+"""Slack's streams: messages whose growing text is appended to instead of edited.
 
-They spare the edits of a minute, and show words as they come. A stream carries no metadata until it is stopped, so it
-begins with a line whose block is named after its event and part: that is how another process recognises it. It always
-ends with an edit, which removes that line and shows the text as any other answer's.
+They use up no edits while they grow, and show words as they arrive. A stream carries no metadata until it is stopped,
+so it begins with a line whose block is named after its event and part, by which another process recognises it. It
+always ends with an edit, which removes that line and shows the text like any other answer.
 
-Whatever has to be mended, or can't be appended for any other reason, ends a stream; the message is then edited.
+A stream ends as soon as its text needs a correction, or can't be appended for any other reason; then the message is
+edited.
 """
 
 import logging
@@ -31,23 +32,23 @@ from bot.model import Audience, Person, Place
 
 log = logging.getLogger(__name__)
 
-#: What a growing answer says of itself above its text.
+#: Shown above a growing answer's text.
 WRITING = "writing…"
 #: Seconds after which a stream is ended; Slack does so after five minutes.
 LONGEST = 240.0
-#: Characters of a stream; Slack takes some 12,000.
+#: Most characters of a stream; Slack takes some 12,000.
 ROOM = 11_000
 #: Seconds that the end of a stream waits for its turn.
 PATIENCE = 5.0
 
 START, APPEND, STOP = "chat.startStream", "chat.appendStream", "chat.stopStream"
-#: What Slack calls a message that isn't streaming any more: it was stopped, by us or by a person, or is too old.
+#: Slack's errors for a message that is no longer streaming: stopped, by us or by a person, or too old.
 _ENDED = ("message_not_in_streaming_state", "stopped_by_user", "message_not_found")
 
 
 @dataclass(slots=True)
 class Streams:
-    """The streams of one answer. `confirm` is that of `SlackReply`; methods raise what it raises."""
+    """One answer's streams. `confirm` is `SlackReply`'s; methods raise what it raises."""
 
     api: SlackApi
     person: Person
@@ -61,7 +62,7 @@ class Streams:
         """
         pace = self.api.pace
         source, text = settled(part)
-        # Without edits the line above the text would stay.
+        # Without edits, the line above the text couldn't be removed.
         if place.thread is None or not text or not self.api.edits_work or pace.is_refused(START):
             return None
         if pace.delay(START) or not pace.reserve(STOP):
@@ -90,7 +91,7 @@ class Streams:
         return ShownMessage(str(response["ts"]), source, False, stream=Stream(text, pace.now() + LONGEST), edited=False)
 
     async def append(self, place: Place, shown: ShownMessage, part: str) -> bool:
-        """Show more of a part, as far as the pace allows now; False if the stream has to end for that."""
+        """Show more of a part, as far as the pace allows now; False if the stream must end first."""
         stream, pace = shown.stream, self.api.pace
         source, text = settled(part)
         if stream is None or pace.now() > stream.until or len(text) > ROOM or not text.startswith(stream.sent):
@@ -110,14 +111,14 @@ class Streams:
             log.info("%s: a stream ends early: %s", self.event_id, code(exc))
             if code(exc) in _ENDED:
                 self.leave(shown)
-            return False  # it may have been appended, or not: the edit that follows makes up for it
+            return False  # whether or not it was appended, the edit that follows sets it right
         stream.sent, shown.text = text, source
         return True
 
     async def stop(self, place: Place, shown: ShownMessage, mark: dict[str, Any]) -> None:
-        """End a stream, whoever began it, so that its message can be edited.
+        """End a stream, whichever process started it, so that its message can be edited.
 
-        Raises SLACK_ERRORS, or CannotEdit if it can't be ended, or not soon.
+        Raises SLACK_ERRORS, or CannotEdit if it can't be ended soon, or at all.
         """
         self.leave(shown)
         attempt = 0
@@ -144,11 +145,11 @@ class Streams:
                 raise
 
     def distrust(self) -> None:
-        """Begin no more streams in the workspace for an hour: one of them couldn't be edited."""
+        """Start no more streams in the workspace for an hour, as one couldn't be edited."""
         self.api.pace.refuse(START)
 
     def leave(self, shown: ShownMessage) -> None:
-        """Reserve nothing any more for a message's stream, if it has one."""
+        """Give up what is reserved for a message's stream, if it has one."""
         if shown.stream is not None:
             shown.stream = None
             self.api.pace.unreserve(STOP)
@@ -159,7 +160,7 @@ class Streams:
         return {"type": "blocks", "blocks": [block]}
 
     def _recipient(self, place: Place) -> dict[str, str]:
-        """Whom a stream is for, which channels ask for."""
+        """Whom a stream is for, which Slack requires in channels."""
         if place.audience is Audience.PRIVATE:
             return {}
         return {"recipient_user_id": self.person.user, "recipient_team_id": place.workspace}

@@ -1,4 +1,4 @@
-"""The files of a message: fetched when it is answered, held in memory until it is, and then dropped."""
+"""A message's files: fetched when it is answered, held in memory until then, and dropped."""
 
 import asyncio
 import logging
@@ -18,15 +18,15 @@ from bot.ports import CannotOpen, ReplyHandle
 
 log = logging.getLogger(__name__)
 
-#: Files of one message that are opened, and what they may have in bytes together.
+#: Most files of one message that are opened, and their most bytes together.
 FILES = 10
 BYTES = 20 * 2**20
-#: Characters that a message's text files may take together.
+#: Most characters of a message's text files together.
 TEXT = 100_000
 #: Seconds for a message's files to arrive, and for one of them to be decoded.
 FETCHING = 30.0
 READING = 10.0
-#: Bytes of files that all answers in progress hold together, and files decoded at once.
+#: Most bytes of files held by all answers in progress, and files decoded at once.
 IN_MEMORY = 64 * 2**20
 DECODED_AT_ONCE = 2
 #: Seconds that the files of a message around a question wait for memory.
@@ -39,7 +39,7 @@ _LARGE_TOGETHER = f"is, with the files before it, larger than {BYTES >> 20} MB"
 
 
 class FileReader:
-    """Opens what comes with messages; with `enabled` off, nothing."""
+    """Opens messages' files; none unless `enabled`."""
 
     def __init__(self, *, enabled: bool = True, fetching: float = FETCHING) -> None:
         self._enabled = enabled
@@ -49,7 +49,7 @@ class FileReader:
 
     @asynccontextmanager
     async def room(self, event: MessageEvent) -> AsyncIterator[None]:
-        """Hold the memory that the message's files may take, as soon as there is enough."""
+        """Hold the memory that the message's files may take, once there is enough."""
         files = self._of(event)
         if not files:
             yield
@@ -65,13 +65,13 @@ class FileReader:
     async def with_nearby(
         self, opened: Sequence[File], event: MessageEvent, nearby: Sequence[Nearby], reply: ReplyHandle
     ) -> AsyncIterator[tuple[File, ...]]:
-        """The message's files, and after them those of the messages around it that it is about, within one limit.
+        """The message's files, then those of the messages around it that it is about, within one limit.
 
-        Where memory for these isn't free soon, they are only named: whoever waits for it holds some already.
+        If memory for the latter isn't free soon, they are only named: whoever waits for it already holds some.
         """
         own = self._of(event)
-        known = {file.id for file in own}
-        others = [file for each in nearby for file in each.files if self._enabled and file.id not in known]
+        own_ids = {file.id for file in own}
+        others = [file for message in nearby for file in message.files if self._enabled and file.id not in own_ids]
         async with AsyncExitStack() as held:
             if others:
                 try:
@@ -84,7 +84,7 @@ class FileReader:
     async def _fetched(
         self, files: Sequence[Attachment], reply: ReplyHandle, before: Sequence[Attachment] = ()
     ) -> list[File]:
-        """The files, each opened unless that would exceed a limit which it shares with those before."""
+        """The files, each opened unless that would exceed a limit that it shares with those before it."""
         until = asyncio.get_running_loop().time() + self._fetching
         turns = asyncio.Semaphore(FETCHED_AT_ONCE)
         left = BYTES - _bytes(before)
@@ -118,13 +118,13 @@ class FileReader:
                 return await asyncio.to_thread(read, name, content)
         except TimeoutError:
             return Unopened(name, "took too long to decode")
-        except Exception as exc:  # noqa: BLE001 - whatever is in a file, its message is answered
+        except Exception as exc:  # noqa: BLE001 - a message is answered whatever its files hold
             log.error("a file could not be read: %s", describe(exc))
             return Unopened(name, "couldn't be read")
 
 
 def _bytes(files: Sequence[Attachment]) -> int:
-    """The most bytes that files take, within the limit."""
+    """The most bytes that files can take, within the limit."""
     return min(sum(file.size or BYTES for file in files), BYTES)
 
 
@@ -140,7 +140,7 @@ def _refusal(file: Attachment, index: int, left: int) -> str:
 
 
 def _fitted(files: Sequence[File]) -> tuple[File, ...]:
-    """The files within the limits that all of them share."""
+    """The files, held to the limits that they share."""
     texts = sum(isinstance(file, TextFile) for file in files)
     left = PAGES
     fitted: list[File] = []

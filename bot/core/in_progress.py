@@ -1,4 +1,4 @@
-"""Answers in progress, and what may happen to one: its question is edited or deleted, or its asker stops it."""
+"""Answers in progress, and what can interrupt one: its question is edited or deleted, or its asker stops it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -8,14 +8,14 @@ from enum import IntEnum
 from bot.core.answer import SLOW
 from bot.events import MessageEvent
 
-#: What alone, whatever its case, stops an answer that grows in that conversation.
+#: A message with nothing but this, in any case, stops the answer that is growing in that conversation.
 STOP = "stop"
 #: Ends an answer that was stopped.
 STOPPED = "… (stopped)"
 
 
 class Signal(IntEnum):
-    """What is to become of an answer in progress; the greater one counts."""
+    """What is to become of an answer in progress; the greatest one wins."""
 
     STOP = 1
     EDITED = 2
@@ -23,15 +23,15 @@ class Signal(IntEnum):
 
 
 class Restarted(Exception):
-    """The question reads differently now: begin again, in place."""
+    """The question was edited: start over, in place."""
 
 
 class Withdrawn(Exception):
-    """The question is gone: what is shown of its answer has to go, too."""
+    """The question is gone, so what is shown of its answer must go, too."""
 
 
 class _Interrupted(Exception):
-    """A signal came while the next snapshot was awaited."""
+    """A signal arrived while the next snapshot was awaited."""
 
 
 def asks_to_stop(event: MessageEvent) -> bool:
@@ -41,7 +41,7 @@ def asks_to_stop(event: MessageEvent) -> bool:
 
 
 def was_stopped(shown: str) -> bool:
-    """Whether what was shown is an answer that was stopped."""
+    """Whether a shown text is an answer that was stopped."""
     return shown.rstrip().endswith(STOPPED)
 
 
@@ -75,7 +75,7 @@ class AnswerInProgress:
             raise Restarted
 
     def check_deleted(self) -> None:
-        """Raise Withdrawn if that is due: after the commit, which then kept nothing."""
+        """Raise Withdrawn if that is due. Called after the commit, which in that case kept nothing."""
         if self._signal is Signal.DELETED:
             raise Withdrawn
 
@@ -112,7 +112,7 @@ class AnswerInProgress:
             if not self._cancelled:
                 raise
             self._cancelled = False
-            # Somebody else may have cancelled the task as well: then let the cancellation pass.
+            # If somebody else has cancelled the task as well, let that cancellation through.
             if task.uncancel() > others:
                 raise
             raise _Interrupted from None
@@ -124,7 +124,7 @@ class AnswerInProgress:
 
 
 def _stopped(shown: str) -> str:
-    """What was shown, with the mark; inside a code block nobody would find it."""
+    """What was shown, with the mark; an open code block, which would hide it, is closed first."""
     shown = shown.removesuffix(SLOW).rstrip()
     if shown.count("```") % 2:
         shown += "\n```"
@@ -140,7 +140,7 @@ class InProgress:
         self._otherwise: Callable[[str], Awaitable[None]] | None = None
 
     def follow(self, otherwise: Callable[[str], Awaitable[None]]) -> None:
-        """Have deleted messages that aren't being answered right now told to `otherwise`."""
+        """Call `otherwise` with each deleted message that isn't being answered right now."""
         self._otherwise = otherwise
 
     @contextmanager
@@ -159,13 +159,13 @@ class InProgress:
                 del self._askers[answer.asker]
 
     def edited(self, event_ids: Sequence[str]) -> None:
-        """The journal has other texts of these open events."""
+        """The journal has new texts for these open events."""
         for event_id in event_ids:
             if event_id in self._answers:
                 self._answers[event_id].tell(Signal.EDITED)
 
     async def deleted(self, event_ids: Sequence[str]) -> None:
-        """The journal has nothing of these events any more."""
+        """The journal no longer has these events."""
         for event_id in event_ids:
             if event_id in self._answers:
                 self._answers[event_id].tell(Signal.DELETED)
@@ -173,7 +173,7 @@ class InProgress:
                 await self._otherwise(event_id)
 
     def stop(self, person_key: str, conversation: str) -> bool:
-        """Stop what somebody is being answered in a conversation; False if that is nothing."""
+        """Stop the answers that somebody is getting in a conversation; False if there are none."""
         theirs = self._askers.get((person_key, conversation), ())
         for answer in theirs:
             answer.tell(Signal.STOP)

@@ -1,1 +1,1 @@
-"""Files that come with messages: what can be made of their bytes for the chat model. Pure; nothing is kept."""
+"""Files sent with messages, prepared for the chat model. Pure; nothing is kept."""

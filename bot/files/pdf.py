@@ -1,10 +1,10 @@
-"""PDFs: recognised, and their pages counted. What is in them, the model reads by itself."""
+"""PDFs: recognised, and their pages counted. The model reads the content itself."""
 
 from io import BytesIO
 
-#: Pages of one request, all PDFs in it together.
+#: Most pages of all PDFs in one request.
 PAGES = 100
-#: Bytes at a file's beginning among which its signature stands.
+#: Bytes at a file's start that hold its signature.
 _HEAD = 1024
 
 
@@ -18,14 +18,14 @@ def is_pdf(content: bytes) -> bool:
 
 
 def pages(content: bytes) -> int | None:
-    """How many pages a PDF says that it has; None if that can't be told. Raises Unusable."""
+    """How many pages a PDF says it has; None if that can't be read. Raises Unusable."""
     from pypdf import PdfReader  # takes a tenth of a second, which few processes need
 
     encrypted, count = False, None
     try:
         reader = PdfReader(BytesIO(content), strict=False)
         if not (encrypted := reader.is_encrypted):
-            # Not `len(reader.pages)`, which walks the whole tree: the model's service counts for itself.
+            # Not `len(reader.pages)`, which walks the whole tree: the model's service does its own count.
             count = int(reader.root_object["/Pages"]["/Count"])  # type: ignore[index]
     except Exception:  # noqa: BLE001 - a malformed PDF raises anything; the model may still read it
         # Without an AES library, PdfReader fails on an encrypted PDF.

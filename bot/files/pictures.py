@@ -1,4 +1,4 @@
-"""Pictures: recognised, checked and, where they are over the model's limits, scaled down.
+"""Pictures: recognised, checked and, if they exceed the model's limits, scaled down.
 
 https://platform.claude.com/docs/en/build-with-claude/vision (November 2026): PNG, JPEG, GIF (its first frame) and WebP,
 up to 8,000 pixels a side and 5 MB in base64. A longer side than 2,576 pixels is scaled down by the service itself.
@@ -65,7 +65,7 @@ def fitted(kind: str, content: bytes) -> Fitted:
 
 
 def _check(image: "Image", kind: str) -> None:
-    """Raise if the picture is damaged. Whoever sends that to the model is refused the whole request."""
+    """Raise if the picture is damaged: the model's service would refuse the whole request."""
     if kind == "PNG":
         image.verify()  # checksums, without unpacking
         return

@@ -1,4 +1,4 @@
-"""Makes of a file's bytes what the chat model can be shown. Its content decides, never its name or declared type."""
+"""Turns a file's bytes into what the chat model can be shown. Its content decides, not its name or declared type."""
 
 import base64
 import logging
@@ -73,7 +73,7 @@ def _document(name: str, content: bytes) -> File:
 
 
 def _recognised(content: bytes) -> str | None:
-    """What kind of file it is, of those that can't be opened; None if it is none of these."""
+    """The kind of a file that can't be opened; None if it isn't a known one."""
     if content[4:8] == b"ftyp":
         return _BRANDS.get(content[8:12], "is a video")
     if content[:4] == b"RIFF":

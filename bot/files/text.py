@@ -1,8 +1,8 @@
-"""Files that are text: which encoding, and the part that is shown of a long one."""
+"""Text files: their encoding, and which part of a long one is shown."""
 
 import codecs
 
-#: Each with the encoding that it announces; UTF-32's begins like UTF-16's.
+#: Byte order marks and the encodings they announce; UTF-32's starts like UTF-16's, so it comes first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -12,8 +12,8 @@ _MARKS = (
 )
 #: Control characters that texts have: tabs, line ends, form feeds, and the escapes of coloured logs.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b")) + b"\x7f"
-#: The share of other control characters, and of characters beyond ASCII, up to which a file of no known encoding is
-#: taken for text.
+#: The largest shares of other control characters, and of non-ASCII bytes, at which a file of unknown encoding still
+#: counts as text.
 _FEW = 0.01
 _FOREIGN = 0.4
 
@@ -37,7 +37,7 @@ def decoded(content: bytes) -> str | None:
 
 
 def cut(text: str, room: int) -> str:
-    """The text, its middle left out if it has more than `room` characters; a line in its place says so."""
+    """The text; if it has more than `room` characters, its middle is replaced by a line that says so."""
     if len(text) <= room:
         return text
     head, tail = text[: room * 2 // 3], text[len(text) - room // 3 :]

@@ -1,4 +1,4 @@
-"""What a file is to the chat model. All are frozen, and show none of their content in a log or a traceback."""
+"""Files as the chat model gets them. None shows its content in a log or a traceback."""
 
 from dataclasses import dataclass, field
 
@@ -39,6 +39,6 @@ class Unopened:
     reason: str
 
 
-#: What a request carries in blocks of its own.
+#: Files that a request carries as blocks.
 Block = Picture | Document | TextFile
 File = Block | Unopened
