@@ -214,6 +214,7 @@ WITHIN = {
     *("adapters.slack.text:plain", "adapters.slack.text:parts", "bot.text.clean:printable"),
     *("adapters.common.text:split_markdown", "adapters.common.text:_Splitter.add", "bot.commands.listing:detail"),
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
+    *("adapters.slack.growing_markdown:settled", "adapters.slack.growing_markdown:_open"),
     "bot.memory.embedded.extraction_answer:_partial_rows",
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),
