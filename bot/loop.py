@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,16 +15,17 @@ from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.files import FileReader
+from bot.core.gathering import Gatherer
 from bot.core.identity import Identities
 from bot.core.in_progress import AnswerInProgress, InProgress, Restarted, Withdrawn, asks_to_stop, was_stopped
 from bot.core.learning import Learner
-from bot.core.nearby import chosen, others
+from bot.core.nearby import others
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper, withdraw
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
-from bot.events import MessageEvent, Recalled
+from bot.events import MessageEvent
 from bot.logs import describe
-from bot.model import Account, Audience, Memory, Nearby, Person, Prompt, Turn
+from bot.model import Account, Person, Prompt
 from bot.ports import (
     Charge,
     Chat,
@@ -32,7 +33,6 @@ from bot.ports import (
     Inbox,
     LimitReached,
     MemoryStore,
-    MemoryUnavailable,
     Notices,
     Notify,
     Pauses,
@@ -46,17 +46,15 @@ from bot.usage import Payer, Purpose
 
 log = logging.getLogger(__name__)
 
-#: How many of the conversation's last turns go into the recall query as context.
-CONTEXT = 3
 #: Answers that are given at once, and those of one person among them.
 CONCURRENT = 64
 PER_PERSON = 2
-#: Seconds that reading what stands around a question may take.
-AROUND_BUDGET = 2.0
 #: Seconds in the queue after which an event is read again: it may have been forgotten or edited meanwhile.
 STALE = 1.0
 #: Seconds after which a person is told again that the limit is reached.
 TELL_AGAIN = 3600.0
+#: What is left out of a request that still has what stands around the question.
+_WITH_NEARBY = (Omitted.NOTHING, Omitted.FILES)
 #: How the first answer after pausing begins.
 PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
@@ -94,15 +92,14 @@ class MemoryBot:
         """Answer through `chat` with what `memory` recalls.
 
         `allowance` is how many messages a person may send per minute (0: no limit). `context` is how many messages
-        around a question in a shared place are read with it. Without `remember`, nothing is
-        kept for learning. With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
+        around a question in a shared place are read with it. Without `remember`, nothing is kept for learning.
+        With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
         it answers runs the bot and is told what is wrong with it.
         """
         self._inbox = inbox
         self._turns = turns
         self._pauses = pauses
         self._identities = identities
-        self._memory = memory
         self._chat = chat
         self._learner = learner
         self._persona = persona
@@ -110,12 +107,11 @@ class MemoryBot:
         self._notices = notices
         self._slots = FairSlots(concurrent, PER_PERSON)
         self._allowance = Allowance(allowance)
-        self._context = context
-        self._notify = notify
         self._remember = remember
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
-        self._files = files or FileReader()
+        gathers = identities, turns, memory, files or FileReader(), spending
+        self._gatherer = Gatherer(*gathers, around=context, notify=notify)
         self._door = door or Doorkeeper()
         self._clock = clock
         self._room = prompt.TURNS_BUDGET
@@ -227,7 +223,7 @@ class MemoryBot:
         # An error message isn't an answer either: nothing to keep or to learn from.
         failure = failed_with(text)
         # Nobody can tell any more whether others' words were in view, which it may repeat.
-        unkept = failure or was_stopped(text) or self._reads_around(event)
+        unkept = failure or was_stopped(text) or self._gatherer.reads_around(event)
         await self._write_down(event, conversation, "" if unkept else text, message_ids, account, failure)
         return True
 
@@ -285,34 +281,18 @@ class MemoryBot:
         Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
         """
         again = not event.confidential and self._retries.allowed(event)
-        async with AsyncExitStack() as held:
-            await held.enter_async_context(reply.working())
-            await held.enter_async_context(self._files.room(event))
-            account, turns, replied = await asyncio.gather(
-                self._identities.account(event.person),
-                self._turns.recent(conversation),
-                self._turns.replied(event),
-            )
-            self._spending.check(account.user_id)
-            if event.opened:  # what was said before stays behind
-                turns, replied, event = [], None, replace(event, quoted="", quoted_files=())
-            if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
-                event = replace(event, quoted="")
-            unused = account.paused or account.erasing
-            memories, nearby, files = await asyncio.gather(
-                _nothing() if unused or event.bare else self._recall(account.user_id, event, turns),
-                self._around(event, reply),
-                self._files.open(event, reply),
-            )
-            if event.notice and not nearby:  # a bare mention of which nobody can tell what it means
+        async with reply.working(), self._gatherer.gathered(event, conversation, reply) as found:
+            event, account = found.event, found.account
+            if event.notice and not found.nearby:  # a bare mention of which nobody can tell what it means
                 await self._note(event, conversation, reply)
                 return True
-            files = await held.enter_async_context(self._files.with_nearby(files, event, nearby, reply))
-            requests = prompt.ladder(self._persona, event, memories, turns, replied, self._room, nearby, files)
+            said = found.memories, found.turns, found.replied
+            requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files)
             recorded = "" if event.confidential else event.id
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
-            answer = Answer(self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator)
-            async with answer:
+            async with Answer(
+                self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator
+            ) as answer:
                 snapshots = answer.snapshots()
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
@@ -322,10 +302,10 @@ class MemoryBot:
             return False
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
-            read = others(nearby, event.person.key) if answer.omitted in (Omitted.NOTHING, Omitted.FILES) else ()
+            read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
             await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
         progress.check_deleted()
-        _log_answer(event, answer, len(memories), begun)
+        _log_answer(event, answer, len(found.memories), begun)
         return True
 
     async def _charge(self, payer: Payer, request: Prompt) -> Charge:
@@ -384,39 +364,6 @@ class MemoryBot:
         await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
-
-    def _reads_around(self, event: MessageEvent) -> bool:
-        """Whether an answer may be given with what others say around the question."""
-        return self._context > 0 and event.place.audience is not Audience.PRIVATE and not event.confidential
-
-    async def _around(self, event: MessageEvent, reply: ReplyHandle) -> tuple[Nearby, ...]:
-        """What stands around the question on its platform and isn't among the turns; empty if that can't be told."""
-        if not self._reads_around(event) or event.opened:
-            return ()
-        try:
-            async with asyncio.timeout(AROUND_BUDGET):
-                found = await reply.around(self._context)
-                return chosen(found, await self._turns.kept([each.id for each in found])) if found else ()
-        except Exception as exc:  # noqa: BLE001 - whatever fails: the question itself can be answered
-            log.info("%s: answered without what stands around it: %s", event.id, describe(exc))
-            return ()
-
-    async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
-        # Hosted mem0 records what is searched for.
-        query = event.text if event.confidential else prompt.message_text(event)
-        context = [turn.text for turn in turns[-CONTEXT:]]
-        try:
-            memories = await self._memory.recall(user_id, event.recallable, query, context, event.at)
-        except (MemoryUnavailable, TimeoutError) as exc:
-            log.warning("%s: answered without memories: %s", event.id, type(exc).__name__)
-            return []
-        if self._notify:
-            self._notify(Recalled(event.id, len(memories)))
-        return memories
-
-
-async def _nothing() -> list[Memory]:
-    return []
 
 
 async def _whole(text: str) -> AsyncIterator[str]:
