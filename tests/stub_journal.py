@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Exchange, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Nearby, Replied, StoredMessage, Turn
 
 
 class StubTurns:
@@ -24,8 +24,8 @@ class StubTurns:
     async def replied(self, event: MessageEvent) -> Replied | None:
         return None
 
-    async def kept(self, message_ids: Sequence[str]) -> set[str]:
-        return self.texts_of & set(message_ids)
+    async def unused(self, event: MessageEvent, nearby: Sequence[Nearby]) -> set[str]:
+        return self.texts_of & {message.id for message in nearby}
 
     async def drop(self, conversation: str) -> int:
         return len(self.of.pop(conversation, []))

@@ -97,7 +97,7 @@ class Gatherer:
         try:
             async with asyncio.timeout(AROUND_BUDGET):
                 found = await reply.around(self._limit)
-                return chosen(found, await self._turns.kept([each.id for each in found])) if found else ()
+                return chosen(found, await self._turns.unused(event, found)) if found else ()
         except Exception as exc:  # noqa: BLE001 - whatever fails: the question itself can be answered
             log.info("%s: answered without what stands around it: %s", event.id, describe(exc))
             return ()

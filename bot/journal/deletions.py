@@ -25,6 +25,7 @@ def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) ->
     """
     ids = list(message_ids)
     withdrawn.withdraw(conn, ids, now)
+    withdrawn.note_places(conn, ids, now)
     count = close_events(conn, inbox.c.event_id.in_(ids))
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
     gone: dict[tuple[str, str], list[str]] = {}

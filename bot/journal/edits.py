@@ -11,7 +11,7 @@ from bot.journal import outbox, repeated_answers
 from bot.journal.columns import from_json, storable, to_json, utc_offset
 from bot.journal.pauses import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
-from bot.journal.withdrawn import was_forgotten
+from bot.journal.withdrawn import note_places, was_forgotten
 
 _ASKED = sa.select(turns).where(turns.c.event_id == sa.bindparam("event"), turns.c.author == "user")
 _RECORD = sa.select(messages.c.event_id).where(messages.c.message_id == sa.bindparam("event"))
@@ -63,6 +63,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
     event, user_id, learn = edited.event, edited.user_id, edited.learn
     text = storable(event.said)
+    note_places(conn, [event.id], now)
     # Two processes may be notified of it concurrently: the second then finds what the first wrote (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
     open_ = conn.execute(sa.select(inbox.c.payload).where(inbox.c.event_id == event.id)).scalar()

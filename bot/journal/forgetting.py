@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.journal import accounts, outbox, readings, repeated_answers, usage, withdrawn
+from bot.journal import links as links_of
 from bot.journal.export import export
 from bot.journal.runner import Runner
 from bot.journal.stored_messages import stored_messages
@@ -81,6 +82,15 @@ def close_events(conn: sa.Connection, which: sa.ColumnElement[bool]) -> int:
     return conn.execute(sa.delete(inbox).where(which)).rowcount
 
 
+def _events(user_id: str, keys: Sequence[str]) -> sa.ScalarSelect[str]:
+    """The messages of a person of which anything is stored."""
+    return sa.union(
+        sa.select(turns.c.event_id).where(sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))),
+        sa.select(exchanges.c.event_id).where(sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))),
+        sa.select(inbox.c.event_id).where(inbox.c.person_key.in_(keys)),
+    ).scalar_subquery()
+
+
 def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str], now: float = 0.0) -> int:
     """Erase everything about a person; return how many rows of turns, exchanges, open events and intents went.
 
@@ -89,6 +99,7 @@ def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str],
     keys = list(person_keys)
     accounts.bump_epoch(conn, user_id)
     withdrawn.note_forgotten(conn, keys, 0.0, now, now)
+    withdrawn.note_places(conn, _events(user_id, keys), now)
     waiting = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     count = close_events(conn, inbox.c.person_key.in_(keys))
@@ -116,6 +127,7 @@ def forget_since(
     """Erase what a person said from `start` to before `end`, with its answers; return the rows deleted."""
     keys = list(person_keys)
     withdrawn.note_forgotten(conn, keys, start, end, now)
+    withdrawn.note_places(conn, _events(user_id, keys), now)
     count = close_events(conn, sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end))
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     within = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
@@ -137,6 +149,8 @@ def forget_events(
     `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
     """
     ids = list(event_ids)
+    withdrawn.note_forgotten(conn, [user_id, *links_of.linked_to(conn, user_id)], now, now, now)
+    withdrawn.note_places(conn, ids, now)
     theirs = repeated_answers.owned(inbox.c.person_key, user_id)
     count = close_events(conn, sa.and_(theirs, inbox.c.event_id.in_(ids)))
     said = sa.and_(turns.c.user_id == user_id, turns.c.event_id.in_(ids))

@@ -112,7 +112,8 @@ intents = sa.Table(
 )
 
 #: Ranges of time of which an account has had forgotten what it said: what was said then and is admitted later isn't
-#: kept.
+#: kept. Empty ranges say only when (`at`) something was forgotten: what was said before isn't read again from the
+#: platform. `person_key` may also be a place's key, where that holds for what the bot itself has said.
 forgettings = sa.Table(
     "forgettings",
     metadata,

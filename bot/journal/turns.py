@@ -1,15 +1,17 @@
 """Recent turns of a conversation."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
+from bot.journal import withdrawn
 from bot.journal.columns import conversation_key, when
 from bot.journal.runner import Runner
 from bot.journal.tables import messages, turns
-from bot.model import Place, Replied, Turn
+from bot.model import Nearby, Place, Replied, Turn
 
 _COLUMNS = (turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
 _REPLIED = (
@@ -50,9 +52,9 @@ class SqlTurns:
             return None
         return await self._runner.read(replied, event.reply_to, event.place, self._clock() - self._ttl)
 
-    async def kept(self, message_ids: Sequence[str]) -> set[str]:
-        """Those of these messages whose texts are among the turns."""
-        return await self._runner.read(kept, message_ids, self._clock() - self._ttl) if self._limit else set()
+    async def unused(self, event: MessageEvent, nearby: Sequence[Nearby]) -> set[str]:
+        """The ids of messages around an event that aren't read with it (`bot.ports.Turns`)."""
+        return await self._runner.read(unused, event, nearby, self._clock() - self._ttl if self._limit else math.inf)
 
     async def drop(self, conversation: str) -> int:
         """Delete the turns of a conversation; return how many there were."""
@@ -86,6 +88,38 @@ def replied(conn: sa.Connection, message_id: str, place: Place, since: float) ->
     rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
     kept = {turn.author: turn for turn in rows}
     return Replied(kept.get("user"), kept.get("assistant"), to_answer=found.event_id != message_id)
+
+
+def unused(conn: sa.Connection, event: MessageEvent, nearby: Sequence[Nearby], since: float) -> set[str]:
+    """The ids of messages around an event that aren't read with it.
+
+    Their texts are among the turns kept since then; or their author has had something forgotten after they were
+    written. Of the bot's own, those also from before anybody around, or the person who asks, has, or anything that was
+    said in this place is gone: they may repeat it.
+    """
+    ids = [message.id for message in nearby]
+    place = conversation_key(event.place)
+    people = {event.person.key, *(message.person_key for message in nearby if message.person_key)}
+    forgotten = withdrawn.last_forgotten(conn, [place, *people])
+    latest = max(forgotten.values(), default=0.0)
+    asked = _asked_at(conn, ids)
+
+    def is_gone(message: Nearby) -> bool:
+        at = min(message.at.timestamp(), asked.get(message.id, math.inf))
+        return at <= (forgotten.get(message.person_key, 0.0) if message.person_key else latest)
+
+    return kept(conn, ids, since) | {message.id for message in nearby if is_gone(message)}
+
+
+def _asked_at(conn: sa.Connection, message_ids: Sequence[str]) -> dict[str, float]:
+    """For those of the messages that are answers of the bot's: when their questions were admitted."""
+    question = messages.alias("question")
+    found = (
+        sa.select(messages.c.message_id, question.c.at)
+        .join(question, question.c.message_id == messages.c.event_id)
+        .where(messages.c.message_id.in_(list(message_ids)), messages.c.message_id != messages.c.event_id)
+    )
+    return {message_id: at for message_id, at in conn.execute(found)}  # noqa: C416 - rows, not pairs
 
 
 def kept(conn: sa.Connection, message_ids: Sequence[str], since: float) -> set[str]:

@@ -70,6 +70,19 @@ def note_forgotten(conn: sa.Connection, person_keys: Sequence[str], began: float
         conn.execute(sa.insert(forgettings), {"person_key": key, "began": began, "ended": ended, "at": now})
 
 
+def note_places(conn: sa.Connection, event_ids: sa.ScalarSelect[str] | Sequence[str], now: float) -> None:
+    """Where these messages were written, the bot's words so far may repeat what is gone: they aren't read any more."""
+    seen = messages_table.c.message_id.in_(event_ids)
+    places = conn.scalars(sa.select(messages_table.c.place).where(seen, messages_table.c.place != "").distinct())
+    note_forgotten(conn, sorted(places), now, now, now)
+
+
+def last_forgotten(conn: sa.Connection, keys: Sequence[str]) -> dict[str, float]:
+    """When an account, or in a place somebody, last had something forgotten, by the key of either."""
+    latest = sa.select(forgettings.c.person_key, sa.func.max(forgettings.c.at)).group_by(forgettings.c.person_key)
+    return {key: at for key, at in conn.execute(latest.where(forgettings.c.person_key.in_(list(keys))))}  # noqa: C416
+
+
 def was_forgotten(conn: sa.Connection, person_key: str, said: float) -> bool:
     """Whether what an account said at that time was to be forgotten."""
     return conn.execute(_FORGOTTEN, {"key": person_key, "said": said}).first() is not None

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Exchange, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Nearby, Replied, StoredMessage, Turn
 
 
 class Inbox(Protocol):
@@ -84,8 +84,11 @@ class Turns(Protocol):
         """
         ...
 
-    async def kept(self, message_ids: Sequence[str]) -> set[str]:
-        """Those of these messages whose texts are among the turns."""
+    async def unused(self, event: MessageEvent, nearby: Sequence[Nearby]) -> set[str]:
+        """The ids of messages around an event that aren't read with it.
+
+        Their texts are among the turns, or may hold what somebody has had forgotten since.
+        """
         ...
 
     async def drop(self, conversation: str) -> int:

@@ -16,9 +16,11 @@ OTHER_CHANNEL = Place("discord", "G1", "C8", None, Audience.PUBLIC, "#random")
 CLOSED_CHANNEL = replace(CHANNEL, audience=Audience.MEMBERS)
 
 
-def in_channel(text: str, number: int, *, place: Place = CHANNEL, reply_to: str | None = None) -> MessageEvent:
+def in_channel(
+    text: str, number: int, *, place: Place = CHANNEL, reply_to: str | None = None, person: Person = ANN
+) -> MessageEvent:
     """A message in a channel outside threads, in a reply chain where `reply_to` says so."""
-    return replace(message(text, number=number, person=ANN, place=place), id=f"discord:{number}", reply_to=reply_to)
+    return replace(message(text, number=number, person=person, place=place), id=f"discord:{number}", reply_to=reply_to)
 
 
 async def told(

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from bot.journal.journal import SqlJournal
+from bot.model import Nearby, Person
 from tests.journal.conftest import Clock, Database
 from tests.journal.makers import in_channel
-from tests.makers import ANN
+from tests.makers import ANN, BOB, MONDAY
 
 SECRET = "zebrafinch"
 READ = ("discord:1", "discord:2")
@@ -54,6 +57,12 @@ async def test_ids_go_with_their_turn(journal: SqlJournal, clock: Clock) -> None
     assert not await journal.changes.any_stored(READ)
 
 
+def near(number: int, person: Person | None = ANN, minute: int = 0) -> Nearby:
+    """A message of the channel: somebody's, or the bot's own."""
+    key = person.key if person else ""
+    return Nearby(f"discord:{number}", "Ann" if key else "", key, "hi", MONDAY + timedelta(minutes=minute))
+
+
 async def test_it_is_known_which_texts_are_kept(journal: SqlJournal) -> None:
     """A question, and an answer that was given without others' words; of the other kind, the question alone."""
     await asked(journal, 10)
@@ -61,5 +70,28 @@ async def test_it_is_known_which_texts_are_kept(journal: SqlJournal) -> None:
     conversation = await journal.inbox.admit(event)
     assert conversation is not None
     await journal.inbox.answered(event, ANN.key, conversation, "Fine.", ("discord:110",), learn=False)
-    ids = ["discord:10", "discord:100", "discord:11", "discord:110", "discord:12"]
-    assert await journal.turns.kept(ids) == {"discord:10", "discord:11", "discord:110"}
+    around = [near(number, None if number >= 100 else ANN, minute=60) for number in (10, 100, 11, 110, 12)]
+    unused = await journal.turns.unused(in_channel("?", 20), around)
+    assert unused == {"discord:10", "discord:11", "discord:110"}
+
+
+@pytest.mark.parametrize("how", ["everything", "words", "time", "deleted"])
+async def test_what_was_forgotten_is_not_read_again(journal: SqlJournal, clock: Clock, how: str) -> None:
+    """The person's own words and the bot's, from before; what others say, and what is said since, is."""
+    await asked(journal, 10)
+    clock.now += 3600
+    match how:
+        case "everything":
+            await journal.texts.forget_person(ANN.key, [ANN.key])
+        case "words":
+            await journal.texts.forget_events(ANN.key, ["discord:10"])
+        case "time":
+            await journal.texts.forget_since(ANN.key, [ANN.key], MONDAY, MONDAY + timedelta(minutes=30))
+        case "deleted":
+            await journal.changes.forget(["discord:10"])
+    before = [near(1, ANN, 5), near(2, BOB, 5), near(100, None, 5), near(3, None, 6)]
+    # The answer that was being given then is posted later, and its question is from before.
+    after = [near(4, ANN, 70), near(5, None, 70), near(6, BOB, 70)]
+    unused = await journal.turns.unused(in_channel("?", 20, person=BOB), [*before, *after])
+    own = {"discord:1"} if how != "deleted" else set()
+    assert unused == {"discord:100", "discord:3"} | own
