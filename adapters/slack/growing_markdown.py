@@ -12,6 +12,7 @@ _CLOSED = re.compile(r"\n[ \t>]*```\Z")
 #: A last line that may become the mark of a list, a heading, a quotation, a rule or a table, or be underlined by one.
 _MARK = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+>#=_|:~`]+|\d+[.)]?)?[ \t]*\Z")
 _SIGN = re.compile(r"\\.|\\\Z|`+|\*+|_+|~+|[\[\]<|&]", re.DOTALL)
+_TICKS = re.compile(r"`+")
 
 #: What begins no tag and no token, and what is no entity or a whole one.
 _HARMLESS = re.compile(r"<[\s\d=-]|&\w*[\s;,.]")
@@ -62,7 +63,7 @@ def _open(paragraph: str) -> int:
                     place = closed + 1
                 continue
             case "`":
-                closing = re.compile(rf"(?<!`){sign}(?!`)").search(paragraph, place)
+                closing = next((run for run in _TICKS.finditer(paragraph, place) if run.group() == sign), None)
                 if closing is None:
                     opened.append((sign, found.start()))
                     break
