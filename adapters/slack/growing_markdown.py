@@ -10,7 +10,7 @@ _FENCE_LINE = re.compile(r"(?:\A|\n)[ \t>]*(?:`{3,}|~{3,})[^\n]*\Z")
 #: The end of a code block, which is closed wherever a growing text ends.
 _CLOSED = re.compile(r"\n[ \t>]*```\Z")
 #: A last line that may become the mark of a list, a heading, a quotation, a rule or a table, or be underlined by one.
-_MARK = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+>#=_|:~`]+|\d+[.)]?)?[ \t]*\Z")
+_MARK = re.compile(r"(?:[-*+>#=_|:~`]+|\d+[.)]?)?")
 _SIGN = re.compile(r"\\.|\\\Z|`+|\*+|_+|~+|[\[\]<|&]", re.DOTALL)
 _TICKS = re.compile(r"`+")
 
@@ -37,8 +37,9 @@ def settled(part: str) -> Settled:
 def _open(paragraph: str) -> int:
     """Where in a paragraph formatting begins that isn't closed; its length if there is none."""
     end = len(paragraph)
-    if found := _MARK.search(paragraph):
-        end = found.start()
+    before_last = max(paragraph.rfind("\n"), 0)
+    if _MARK.fullmatch(paragraph[before_last:].strip(" \t\n")):
+        end = before_last
     opened: list[tuple[str, int]] = []
     place = 0
     while (found := _SIGN.search(paragraph, place)) and found.start() < end:

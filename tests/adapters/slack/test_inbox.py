@@ -97,7 +97,9 @@ async def test_a_follow_up_is_written_down_before_its_acknowledgement(slack: Fak
         assert event_id not in slack.acks
         core.writing.set()
         assert await slack.answer(GENERAL, ts, lambda text: "still" in text) == "You said: still there?"
-        assert slack.counts["conversations.replies"] <= asked + 2  # by the catching up, and for who else writes there
+        assert (
+            slack.counts["conversations.replies"] <= asked + 3
+        )  # by the catching up, and once or twice for who else writes there
 
 
 async def test_written_down_before_the_acknowledgement(slack: FakeSlack) -> None:
