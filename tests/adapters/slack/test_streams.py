@@ -148,7 +148,7 @@ async def test_before_five_minutes(slack: FakeSlack, core: ScriptedCore) -> None
     _growing(core, ANSWER * 3)
     core.gate = asyncio.Event()
     channel, thread = await _asked(slack, core)
-    await slack.wait(lambda: slack.open_streams)
+    await slack.wait(lambda: slack.counts["chat.appendStream"])  # when it began is known here, too
     pace._clock = lambda: clock() + 241
     await slack.wait(lambda: not slack.open_streams)
     assert core.sent == []
