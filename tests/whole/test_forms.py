@@ -91,6 +91,7 @@ async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
             channel = slack.dm_channel("UANN")
             await slack.dm("UANN", "Name a fruit: rowanberry")
             await slack.answer(channel, until=lambda text: "rowanberry" in text)
+            await bot.said("answered: first word")  # what is shown is not yet written down
             above = slack.answers(channel)[0]["ts"]
             await slack.dm("UANN", "why that one?", thread_ts=above)
             await slack.answer(channel, above)
