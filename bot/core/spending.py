@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN = 1.0
 #: Longest wait in seconds, longer than any request takes; after it the limit counts as reached.
 LONGEST_WAIT = 330.0
+#: Seconds after which it is recorded what a request took. What ends meanwhile shares the transaction: each is one more
+#: that answers wait behind.
+TOGETHER = 0.05
 #: Seconds that shutdown waits for what is still to be recorded.
 GRACE = 3.0
 
@@ -76,10 +79,11 @@ class LimitedSpending:
                 await _wait(settled)
 
     async def _reserve(self, request_id: str, request: Metered) -> Verdict:
+        recorded = asyncio.ensure_future(self._ledger.reserve(request_id, request, self._limits))
         try:
-            return await self._ledger.reserve(request_id, request, self._limits)
-        except asyncio.CancelledError:  # it may have been recorded, but won't be sent
-            self._settle_soon(request_id, request, Usage())
+            return await asyncio.shield(recorded)
+        except asyncio.CancelledError:  # it may yet be recorded, but won't be sent
+            recorded.add_done_callback(lambda _: self._settle_soon(request_id, request, Usage()))
             raise
 
     def _close(self, who: str, today: date) -> None:
@@ -107,6 +111,7 @@ class LimitedSpending:
 
     async def _settle(self, request_id: str, request: Metered, took: Usage) -> None:
         cost = self._prices.cost(request.model, took)
+        await asyncio.sleep(TOGETHER)
         try:
             # Retried for as long as this process lives: what stays reserved leaves others no room until then.
             passed = await retry_until_journal_is_back(

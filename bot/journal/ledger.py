@@ -97,12 +97,14 @@ class SqlLedger:
         self._runner = runner
         self._worker = worker
         self._clock = clock
-        self._batches: Batches[Reserve | Settle] = Batches(self._apply, BATCH)
+        # Apart: an answer waits for its reservation, and nothing for what has ended.
+        self._starting: Batches[Reserve] = Batches(self._reserve, BATCH)
+        self._ended: Batches[Settle] = Batches(self._settle, BATCH)
 
     async def reserve(self, request_id: str, request: Metered, limits: Limits) -> Verdict:
         """Record a request with the most that it can take, if the day's limits leave room."""
         operation = Reserve(request_id, request, limits)
-        await self._batches.add(operation)
+        await self._starting.add(operation)
         return operation.verdict
 
     async def settle(
@@ -110,7 +112,7 @@ class SqlLedger:
     ) -> Sequence[Threshold]:
         """Replace a recorded request by what it took; return the thresholds that this passes."""
         operation = Settle(request_id, took, nanodollars, limits)
-        await self._batches.add(operation)
+        await self._ended.add(operation)
         return operation.passed
 
     async def spent_today(self, user_id: str | None = None) -> Spent:
@@ -121,46 +123,47 @@ class SqlLedger:
         """What was used from that day on, by one of `usage.COLUMNS`, in order of its values."""
         return await self._runner.read(usage.report, since.isoformat(), by)
 
-    async def _apply(self, operations: list[Reserve | Settle]) -> None:
-        for operation, outcome in zip(
-            operations, await self._runner.write(apply, operations, self._worker, day_of(self._clock())), strict=True
-        ):
-            if isinstance(operation, Reserve):
-                assert isinstance(outcome, Verdict)
-                operation.verdict = outcome
-            else:
-                assert isinstance(outcome, tuple)
-                operation.passed = outcome
+    async def _reserve(self, operations: list[Reserve]) -> None:
+        verdicts = await self._runner.write(reserve, operations, self._worker, day_of(self._clock()))
+        for operation, verdict in zip(operations, verdicts, strict=True):
+            operation.verdict = verdict
+
+    async def _settle(self, operations: list[Settle]) -> None:
+        for operation, passed in zip(operations, await self._runner.write(settle, operations), strict=True):
+            operation.passed = passed
 
 
-def apply(
-    conn: sa.Connection, operations: Sequence[Reserve | Settle], worker: str, today: str
-) -> list[Verdict | tuple[Threshold, ...]]:
-    """Settle, which makes room, then reserve, in one transaction; return each operation's outcome."""
-    ended = [operation for operation in operations if isinstance(operation, Settle)]
-    over = {operation.id for operation in ended}  # also those given up before they were recorded
-    starting = [operation for operation in operations if isinstance(operation, Reserve) and operation.id not in over]
-    forgotten = _forgotten(conn, [operation.request for operation in starting])
-    # A missing one was settled when this worker was presumed dead.
-    found = {row["id"]: row for row in _released(conn, [operation.id for operation in ended])}
-    balances = _balances(
-        conn,
-        {_Account(row["day"], user_id) for row in found.values() for user_id in ("", row["user_id"])}
-        | {_Account(today, user_id) for operation in starting for user_id in ("", operation.request.payer.user_id)},
-    )
-    passed = {
-        operation.id: _settle(balances, found[operation.id], operation) for operation in ended if operation.id in found
-    }
-    verdicts = {operation.id: _reserve(balances, operation, today) for operation in starting}
-    admitted = [operation for operation in starting if verdicts[operation.id] is Verdict.ADMITTED]
+def reserve(conn: sa.Connection, operations: Sequence[Reserve], worker: str, today: str) -> list[Verdict]:
+    """Record requests that are about to be sent, as far as the day's limits leave room; first come, first served."""
+    forgotten = _forgotten(conn, [operation.request for operation in operations])
+    users = {user_id for operation in operations for user_id in ("", operation.request.payer.user_id)}
+    balances = _balances(conn, {_Account(today, user_id) for user_id in users})
+    verdicts = [_admit(balances, operation, today) for operation in operations]
     _write(conn, balances)
-    usage.count(conn, [(found[settle.id], settle.took, settle.nanodollars) for settle in ended if settle.id in found])
+    pairs = zip(operations, verdicts, strict=True)
+    admitted = [operation for operation, verdict in pairs if verdict is Verdict.ADMITTED]
     if admitted:
         conn.execute(_RESERVE, [_reservation(operation, worker, today, forgotten) for operation in admitted])
-    return [
-        verdicts.get(operation.id, Verdict.WAIT) if isinstance(operation, Reserve) else passed.get(operation.id, ())
-        for operation in operations
-    ]
+    return verdicts
+
+
+def settle(conn: sa.Connection, operations: Sequence[Settle]) -> list[tuple[Threshold, ...]]:
+    """Replace recorded requests by what they took; return the thresholds that each of them passes."""
+    # A missing one was settled when this worker was presumed dead.
+    found = {row["id"]: row for row in _released(conn, [operation.id for operation in operations])}
+    ended = [(found[operation.id], operation) for operation in operations if operation.id in found]
+    passed = _replace(conn, ended)
+    return [passed.get(operation.id, ()) for operation in operations]
+
+
+def _replace(conn: sa.Connection, ended: Sequence[tuple[sa.RowMapping, Settle]]) -> dict[str, tuple[Threshold, ...]]:
+    """Count what requests took in place of their reservations; return the thresholds passed, by request."""
+    accounts = {_Account(row["day"], user_id) for row, _ in ended for user_id in ("", row["user_id"])}
+    balances = _balances(conn, accounts)
+    passed = {operation.id: _settle(balances, row, operation) for row, operation in ended}
+    _write(conn, balances)
+    usage.count(conn, [(row, operation.took, operation.nanodollars) for row, operation in ended])
+    return passed
 
 
 def _forgotten(conn: sa.Connection, requests: Sequence[Metered]) -> set[str]:
@@ -176,16 +179,14 @@ def _forgotten(conn: sa.Connection, requests: Sequence[Metered]) -> set[str]:
 def settle_orphans(conn: sa.Connection) -> int:
     """Settle dead workers' reservations at the most that they can have taken; return how many there were."""
     rows = _released(conn, list(conn.scalars(_ORPHANS)))
-    balances = _balances(conn, {_Account(row["day"], user_id) for row in rows for user_id in ("", row["user_id"])})
-    counted = []
-    for row in rows:
-        max_usage = Usage(*(row[name] for name in COUNTS))
-        cost = None if row["unpriced"] else row["nanodollars"]
-        _settle(balances, row, Settle(row["id"], max_usage, cost, Limits()))
-        counted.append((row, max_usage, cost))
-    _write(conn, balances)
-    usage.count(conn, counted)
+    _replace(conn, [(row, _at_most(row)) for row in rows])
     return len(rows)
+
+
+def _at_most(row: sa.RowMapping) -> Settle:
+    """A reservation as if all of it had been taken."""
+    cost = None if row["unpriced"] else row["nanodollars"]
+    return Settle(row["id"], Usage(*(row[name] for name in COUNTS)), cost, Limits())
 
 
 def spent_on(conn: sa.Connection, day: str, user_id: str) -> Spent:
@@ -233,7 +234,7 @@ def _write(conn: sa.Connection, balances: dict[_Account, _Balance]) -> None:
         )
 
 
-def _reserve(balances: dict[_Account, _Balance], operation: Reserve, day: str) -> Verdict:
+def _admit(balances: dict[_Account, _Balance], operation: Reserve, day: str) -> Verdict:
     request, limits = operation.request, operation.limits
     everybody, person = balances[_Account(day, "")], balances[_Account(day, request.payer.user_id)]
     pairs = ((everybody, False, Verdict.DAY_SPENT), (person, True, Verdict.PERSON_SPENT))

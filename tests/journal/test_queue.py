@@ -57,8 +57,10 @@ async def test_what_is_forgotten_while_it_waits_is_never_asked(journal: SqlJourn
         message("Tell me about plums.", number=4, person=BOB),
         message("What is last?", number=5, person=BOB),
     ]
-    asking = [asyncio.create_task(bot.on_message(event, reply)) for event, reply in zip(said, replies, strict=True)]
-    await until(lambda: len(chat.prompts) == 1)
+    asking = [asyncio.create_task(bot.on_message(said[0], replies[0]))]
+    await until(lambda: len(chat.prompts) == 1)  # who is first is not left to the database
+    behind = zip(said[1:], replies[1:], strict=True)
+    asking += [asyncio.create_task(bot.on_message(event, reply)) for event, reply in behind]
     await asyncio.sleep(STALE + 0.1)
     await journal.texts.forget_person(ANN.key, [ANN.key])
     await journal.texts.forget_events(BOB.key, [said[2].id])

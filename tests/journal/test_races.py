@@ -184,7 +184,7 @@ async def test_a_request_that_is_just_being_settled_names_nobody_who_is_forgotte
     today = datetime.now(UTC).date()
     request = Metered(Payer(ANN.key, ANN.key, "slack:T1"), Purpose.ANSWER, "claude", Usage(output=10), 1)
     await journal.ledger.reserve("r", request, Limits())
-    ledger.apply(first, [ledger.Settle("r", Usage(output=1), 1, Limits())], "w", today.isoformat())
+    ledger.settle(first, [ledger.Settle("r", Usage(output=1), 1, Limits())])
     await behind(first, postgres_only, journal.texts.forget_person(ANN.key, [ANN.key]))
     assert [row.key for row in await journal.ledger.report(today - timedelta(days=1), "person")] == [""]
 
