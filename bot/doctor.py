@@ -24,12 +24,10 @@ from bot.memory.hosted import doctor as hosted
 from bot.network import Connector
 from bot.ports import Platform
 from bot.storage.doctor import check_database, check_folder
-from bot.usage import Spent, UsageRow
+from bot.usage import NEARLY, Spent, UsageRow
 
 #: Seconds that one service may take to answer.
 TIMEOUT = 10.0
-#: The share of a limit at which it counts as nearly used up.
-NEARLY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
         try:
             platform.require(settings)
         except SettingsError as exc:
-            name, _, text = str(exc).partition(": ")
-            findings.append(Finding(name, False, text))
+            findings.append(_wrong(exc))
     if not any(platform.is_wanted(settings) for platform in platforms):
         findings.append(Finding("platforms", True, "none is set; `python -m bot chat` needs none"))
     if settings.bot_log_level.strip().upper() not in LEVELS:
@@ -58,7 +55,7 @@ def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
             settings.persona()
             findings.append(Finding("BOT_PERSONA", True, "can be read"))
         except SettingsError as exc:
-            findings.append(Finding("BOT_PERSONA", False, str(exc).removeprefix("BOT_PERSONA: ")))
+            findings.append(_wrong(exc))
     findings += _embedder(settings)
     findings += _served(settings, platforms)
     findings += _prices(settings)
@@ -69,12 +66,17 @@ def _local(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
     return findings
 
 
+def _wrong(exc: SettingsError) -> Finding:
+    """A setting that would end the start: its name, and what is wrong with it."""
+    name, _, text = str(exc).partition(": ")
+    return Finding(name, False, text)
+
+
 def _embedder(settings: Settings) -> list[Finding]:
     try:
         settings_check.require_embedder(settings)
     except SettingsError as exc:
-        name, _, text = str(exc).partition(": ")
-        return [Finding(name, False, text)]
+        return [_wrong(exc)]
     if settings.openai_api_key is not None and (odd := miscopied(settings, "openai_api_key")):
         return odd
     if settings.bot_embedder == settings_check.WORDLLAMA:
@@ -92,7 +94,7 @@ def _served(settings: Settings, platforms: Sequence[Platform]) -> list[Finding]:
             if listed := read():
                 findings.append(Finding(name, True, f"{len(listed)} listed; nothing else is served"))
         except SettingsError as exc:
-            findings.append(Finding(name, False, str(exc).removeprefix(f"{name}: ")))
+            findings.append(_wrong(exc))
     return findings
 
 
@@ -101,8 +103,7 @@ def _prices(settings: Settings) -> list[Finding]:
     try:
         settings_check.require_prices(settings)
     except SettingsError as exc:
-        name, _, text = str(exc).partition(": ")
-        return [Finding(name, False, text)]
+        return [_wrong(exc)]
     if settings.anthropic_api_key is None or not (missing := settings_check.unpriced(settings)):
         return []
     text = f"no price is known for {' and '.join(missing)}: usage counts tokens and no dollars"

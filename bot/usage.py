@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: The share of a limit at which it counts as nearly spent.
+NEARLY = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -45,11 +45,6 @@ def channels(raw: str) -> list[str]:
     return _CHANNEL.findall(raw)
 
 
-def dates(raw: str) -> bool:
-    """Whether a message contains a date that is shown in the reader's time zone."""
-    return "<!date^" in raw
-
-
 def mentions_group(raw: str) -> bool:
     """Whether a message mentions a user group."""
     return _GROUP.search(raw) is not None

@@ -17,12 +17,10 @@ from bot.journal.runner import Runner
 from bot.journal.tables import exchanges, inbox, reservations, spent, workers
 from bot.journal.usage import COUNTS, day_of
 from bot.ports import Threshold, Verdict
-from bot.usage import Limits, Metered, Purpose, Spent, Usage, UsageRow
+from bot.usage import NEARLY, Limits, Metered, Purpose, Spent, Usage, UsageRow
 
 #: Most operations in one transaction.
 BATCH = 256
-#: The share of a limit at which it counts as nearly spent.
-NEARLY = 0.8
 
 _OPEN_DAY = sa.text(
     "INSERT INTO spent (day, user_id, tokens, nanodollars, reserved_tokens, reserved_nanodollars)"
