@@ -33,12 +33,15 @@ class Style(Protocol):
     done: str
     #: How many levels of headings the platform has; deeper ones become bold.
     headings: int
-    #: Whether it supports Markdown tables, languages of code blocks, and code blocks within lists and quotations.
-    tables: bool
+    #: Whether it supports languages of code blocks, and code blocks within lists and quotations.
     languages: bool
     inner_code: bool
     #: Whether markers only work at the edge of a word.
     edges: bool
+
+    def takes_table(self, rows: int, columns: int) -> bool:
+        """Whether the next table of the text, which has so many rows, can be a Markdown table."""
+        ...
 
     def text(self, text: str, before: str, after: str) -> str:
         """Escape plain text that is between these two characters."""

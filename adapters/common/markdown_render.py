@@ -227,7 +227,7 @@ def _table(tokens: Sequence[Token], style: Style) -> list[_Line]:
             rows[-1].append(token.children or ())
     aligned = [attribute(token, "style") for token in tokens if token.type == "th_open"]
     written = [[" ".join(inline(cell, style).split("\n")) for cell in row] for row in rows]
-    if style.tables:
+    if tokens[0].level == 0 and style.takes_table(len(rows), len(aligned)):
         marks = [{"text-align:right": "--:", "text-align:center": ":-:"}.get(align, "---") for align in aligned]
         lines = [[cell.replace("|", "\\|") for cell in row] for row in written]
         return [_Line(f"| {' | '.join(line)} |") for line in (lines[0], marks, *lines[1:])]

@@ -43,6 +43,26 @@ def split_markdown(text: str, limit: int) -> list[str]:
     return splitter.end()
 
 
+def complete_rows(text: str) -> str:
+    """A growing text without the row of a table that is being written, and without a head that is none yet.
+
+    Until the line below the head is there, they would be shown as paragraphs full of bars.
+    """
+    end = text.rfind("\n") + 1
+    last = text[end:].lstrip()
+    if last and not last.startswith("|"):
+        return text
+    above = text.rfind("\n", 0, max(0, end - 1)) + 1
+    if _is_row(text[above:end]) and not _delimits(text[above : end - 1]):
+        before = text.rfind("\n", 0, max(0, above - 1)) + 1
+        end = end if _is_row(text[before:above]) else above
+    return text[:end]
+
+
+def _is_row(line: str) -> bool:
+    return line.lstrip().startswith("|")
+
+
 @dataclass(slots=True)
 class _Splitter:
     """The part being filled: its head (of a continued code block or table) and its lines."""

@@ -7,6 +7,7 @@ recognised as incomplete, and completed in place. If Discord refuses one form, a
 
 import logging
 
+from adapters.common.text import complete_rows
 from adapters.discord.lengths import split, units
 from adapters.discord.markdown import Growing
 from adapters.discord.messages import Messages, Pace, Question, Shown
@@ -95,7 +96,7 @@ class Answer:
     async def grow(self, text: str) -> float | None:
         """Show the answer so far (`GrowingAnswer`), unless what was shown before is longer."""
         try:
-            await self._show(text, whole=False)
+            await self._show(complete_rows(text), whole=False)
         except DiscordRefused as exc:
             if exc.shut:
                 raise

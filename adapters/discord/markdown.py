@@ -20,8 +20,12 @@ class _Discord:
     rule = "─" * 12
     open, done = "☐", "☑"
     headings = 3
-    tables = inner_code = edges = False
+    inner_code = edges = False
     languages = True
+
+    def takes_table(self, rows: int, columns: int) -> bool:
+        """Discord has no tables."""
+        return False
 
     def text(self, text: str, before: str, after: str) -> str:
         """Escape characters where Discord would format by them."""

@@ -6,7 +6,8 @@ from typing import Any
 from adapters.slack import text as slack_text
 from adapters.slack.shown_answer import ANSWER
 
-_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch")
+#: Slack's errors for blocks; it counts tables among attachments.
+_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch", "invalid_attachments")
 
 
 class TooLong(Exception):

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from adapters.slack.text import markdown
+from adapters.slack.markdown import streamed
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _FENCE_LINE = re.compile(r"(?:\A|\n)[ \t>]*(?:`{3,}|~{3,})[^\n]*\Z")
@@ -28,10 +28,10 @@ class Settled(NamedTuple):
 def settled(part: str) -> Settled:
     """As much of a growing part as more text is not expected to change: all but formatting that isn't closed yet."""
     if _FENCE_LINE.search(part):
-        return Settled(part, _CLOSED.sub("", markdown(part)))
+        return Settled(part, _CLOSED.sub("", streamed(part)))
     paragraph = max((found.end() for found in _PARAGRAPH.finditer(part)), default=0)
     source = part[: paragraph + _open(part[paragraph:])].rstrip()
-    return Settled(source, markdown(source) if source else "")
+    return Settled(source, streamed(source) if source else "")
 
 
 def _open(paragraph: str) -> int:

@@ -1,10 +1,12 @@
 """Renders Markdown for Slack: for `markdown` blocks, or as mrkdwn if a workspace refuses those.
 
-A `markdown` block supports CommonMark, tables, tasks and rules, but also Slack's own `<…>` tokens. mrkdwn supports
-bold, italic, strikethrough, code, quotations and links, has escapes only for `&`, `<` and `>`, and recognises its
-markers only at the edges of words.
+A `markdown` block supports CommonMark, tasks, rules, and one table in a message, which Slack makes a table block of;
+but also Slack's own `<…>` tokens. mrkdwn supports bold, italic, strikethrough, code, quotations and links, has escapes
+only for `&`, `<` and `>`, and recognises its markers only at the edges of words. In mrkdwn, in streams, and where one
+table is too large or not the first, tables are aligned text.
 
 https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+https://docs.slack.dev/reference/block-kit/blocks/table-block
 https://docs.slack.dev/messaging/formatting-message-text
 """
 
@@ -13,6 +15,12 @@ import re
 from adapters.common.markdown_render import render
 from adapters.common.markdown_signs import beside, formats
 from bot.text.clean import clean, one_line
+
+#: What Slack makes table blocks of, in one message; it refuses messages with more (`invalid_blocks`, or
+#: `invalid_attachments` for a second table).
+TABLES = 1
+TABLE_ROWS = 100
+TABLE_COLUMNS = 20
 
 _BREAK = "\u200b"
 _SIGN = re.compile(r"[\\*_~`<&\[]")
@@ -36,8 +44,17 @@ class _Block:
     rule = "---"
     open, done = "[ ]", "[x]"
     headings = 6
-    tables = languages = inner_code = True
+    languages = inner_code = True
     edges = False
+
+    def __init__(self, tables: int) -> None:
+        self._tables = tables
+
+    def takes_table(self, rows: int, columns: int) -> bool:
+        """Only a message's first tables, and only of the size that Slack's table blocks take."""
+        fits = self._tables > 0 and rows <= TABLE_ROWS and columns <= TABLE_COLUMNS
+        self._tables -= fits
+        return fits
 
     def text(self, text: str, before: str, after: str) -> str:
         """Escape characters where they would format, and Slack's tokens."""
@@ -79,8 +96,12 @@ class _Mrkdwn:
     rule = "─" * 12
     open, done = "☐", "☑"
     headings = 0
-    tables = languages = inner_code = False
+    languages = inner_code = False
     edges = True
+
+    def takes_table(self, rows: int, columns: int) -> bool:
+        """Not in mrkdwn."""
+        return False
 
     def text(self, text: str, before: str, after: str) -> str:
         """Slack's three escapes, and a zero-width break before characters that would format."""
@@ -117,12 +138,17 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-_BLOCK, _MRKDWN = _Block(), _Mrkdwn()
+_MRKDWN = _Mrkdwn()
 
 
 def markdown(text: str) -> str:
-    """Markdown for a `markdown` block, in which nothing is one of Slack's tokens or mentions anybody."""
-    return render(clean(text), _BLOCK)
+    """Markdown for a message's `markdown` block, in which nothing is one of Slack's tokens or mentions anybody."""
+    return render(clean(text), _Block(TABLES))
+
+
+def streamed(text: str) -> str:
+    """Markdown for a stream, in which tables are aligned text: not every client shows them as tables there."""
+    return render(clean(text), _Block(0))
 
 
 def mrkdwn(text: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from adapters.common.growing_answer import GrowingAnswer
+from adapters.common.text import complete_rows
 from adapters.slack import files
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
@@ -121,6 +122,7 @@ class SlackReply:
                 self._overtake = self._messages.length
             if self._messages.fixed:
                 return None
+            text = complete_rows(text)
             if len(text) < self._overtake:
                 return EVERY
             self._reserved = self._reserved or pace.begin()

@@ -62,8 +62,10 @@ class Streams:
         """
         pace = self.api.pace
         source, text = settled(part)
+        if place.thread is None or not text or len(text) > ROOM:
+            return None
         # Without edits, the line above the text couldn't be removed.
-        if place.thread is None or not text or not self.api.edits_work or pace.is_refused(START):
+        if not self.api.edits_work or pace.is_refused(START):
             return None
         if pace.delay(START) or not pace.reserve(STOP):
             return None

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from markdown_it import MarkdownIt
+
 Json = dict[str, Any]
 
 #: Characters of all blocks of a message together (measured: slackapi/bolt-js#2509), and of its `markdown` blocks.
@@ -12,6 +14,8 @@ MARKDOWN = 12_000
 #: Blocks of a message, and of a view.
 BLOCKS = 50
 VIEW_BLOCKS = 100
+#: Of the table that Slack makes of one in a `markdown` block: its rows, columns and characters; a message takes one.
+ROWS, COLUMNS, CELLS = 100, 20, 10_000
 _TYPES = {"section", "header", "context", "actions", "divider", "markdown", "input", "image", "rich_text"}
 _PING = re.compile(r"<(?:!(?:channel|here|everyone|subteam)|@[UW]|#C)[^>]*>")
 
@@ -38,7 +42,22 @@ def blocks_problem(blocks: list[Json], *, limit: int = BLOCKS) -> str:
         return "invalid_blocks"
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MARKDOWN:
         return "invalid_blocks"
+    if problem := tables_problem("\n\n".join(block["text"] for block in blocks if block["type"] == "markdown")):
+        return problem
     return "msg_blocks_too_long" if limit == BLOCKS and sum(map(_length, blocks)) > ALL_BLOCKS else ""
+
+
+def tables_problem(markdown: str) -> str:
+    """The error with which Slack would refuse the table blocks that it makes of a message's Markdown, else nothing."""
+    if "|" not in markdown:
+        return ""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    counts = {kind: sum(token.type == f"{kind}_open" for token in tokens) for kind in ("table", "tr", "th")}
+    if counts["table"] > 1:
+        return "invalid_attachments"
+    at = next((number for number, token in enumerate(tokens) if token.type == "table_open"), len(tokens))
+    cells = sum(len(token.content) for token in tokens[at:] if token.type == "inline" and token.level > 3)
+    return "invalid_blocks" if counts["tr"] > ROWS or counts["th"] > COLUMNS or cells > CELLS else ""
 
 
 def view_problem(view: Json) -> str:

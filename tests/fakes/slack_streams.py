@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.slack_blocks import Json, blocks_problem
+from tests.fakes.slack_blocks import Json, blocks_problem, tables_problem
 
 #: Characters of a chunk, and of all text of a stream.
 CHUNK_TEXT = 12_000
@@ -172,7 +172,7 @@ def _append(stream: _Stream, args: Json) -> str:
             blocks += chunk["blocks"]
     if len(text) > STREAM_TEXT:
         return "msg_too_long"
-    if problem := blocks_problem(blocks):
+    if problem := blocks_problem(blocks) or tables_problem(text):
         return problem
     stream.text, stream.blocks = text, blocks
     return ""

@@ -258,6 +258,25 @@ async def test_markdown_is_what_discord_shows(fake: FakeDiscord) -> None:
         assert await fake.answer_to(await fake.dm("Ana", "ages?"), contains="Done, \\<@1>.") == shown
 
 
+async def test_a_table_grows_by_whole_rows(fake: FakeDiscord) -> None:
+    """A table that grows is aligned text with whole rows; no bars are shown before it is a table."""
+    written = "Ages:\n\n| Name | Age |\n|:--|--:|\n| Ann | 5 |\n| 猫 | 10 |\n\nDone."
+    rows = {"Name │ Age", "─────┼────", "Ann  │   5", "猫   │  10"}
+
+    async def growing(event: MessageEvent) -> AsyncIterator[str]:
+        for end in range(1, len(written), 3):
+            yield written[:end]
+            await asyncio.sleep(0.05)
+        yield written
+
+    async with running(fake, StubCore(growing)):
+        await fake.answer_to(await fake.dm("Ana", "ages?"), contains="Done.")
+    shown = [str(body["content"]) for method in ("POST", "PATCH") for body in posts(fake, method) if "content" in body]
+    assert len(shown) > 2
+    assert not any("|" in text for text in shown)
+    assert {line for text in shown for line in text.split("\n") if "│" in line or "─" in line} <= rows
+
+
 async def test_parts_before_the_last_are_not_edited_again(fake: FakeDiscord) -> None:
     """While a long answer with lists, code and tables grows, a message that is full stays as it is."""
     block = "## Part\n\n- one\n    - two\n\n```py\nx = 1\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n\n"

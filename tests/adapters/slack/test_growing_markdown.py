@@ -3,7 +3,8 @@
 import pytest
 
 from adapters.slack.growing_markdown import settled
-from adapters.slack.text import markdown, parts, words
+from adapters.slack.markdown import streamed
+from adapters.slack.text import parts, words
 
 PROSE = """\
 Here is **what I know** about *tea*: it is `hot`, and snake_case stays. See [the docs](https://e.x/a_b?c=1) for more.
@@ -60,7 +61,7 @@ def test_each_continues_the_one_before(answer: str) -> None:
             assert now.startswith(shown), answer[:end]
             shown = now
     (whole,) = parts(answer)
-    assert markdown(whole).startswith(shown)
+    assert streamed(whole).startswith(shown)
 
 
 @pytest.mark.parametrize("answer", [PROSE, CODE], ids=["prose", "code"])
