@@ -5,7 +5,7 @@ import logging
 import discord
 
 from adapters.discord import files
-from adapters.discord.events import message_text, person
+from adapters.discord.events import SAID, message_text, person
 from adapters.discord.messages import DISCORD_ERRORS, Online
 from adapters.discord.refusals import reason
 from adapters.discord.text import message_key, message_number
@@ -17,13 +17,6 @@ log = logging.getLogger(__name__)
 
 #: Messages of a reply chain that are read in addition to those right before the question.
 CHAIN = 4
-
-_WRITTEN = (
-    discord.MessageType.default,
-    discord.MessageType.reply,
-    discord.MessageType.chat_input_command,
-    discord.MessageType.context_menu_command,
-)
 
 
 async def read(online: Online, event: MessageEvent, limit: int) -> list[Nearby]:
@@ -47,7 +40,7 @@ async def read(online: Online, event: MessageEvent, limit: int) -> list[Nearby]:
         return []
     above = chain[0].id if chain and event.reply_to == message_key(chain[0].id) else 0
     found |= {message.id: message for message in chain}
-    written = [found[key] for key in sorted(found) if found[key].type in _WRITTEN]
+    written = [found[key] for key in sorted(found) if found[key].type in SAID]
     chain_ids = {message.id for message in chain}
     kept = [message for message in written if message.id in chain_ids]
     kept += [message for message in written if message not in kept][-max(limit - len(kept), 0) :] if limit else []

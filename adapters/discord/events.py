@@ -21,6 +21,13 @@ WITHHELD = (
     "Please mention me in your reply, or write to me in a direct message."
 )
 
+#: The types of messages that say something, people's and apps'; others are Discord's own notices.
+SAID = (
+    discord.MessageType.default,
+    discord.MessageType.reply,
+    discord.MessageType.chat_input_command,
+    discord.MessageType.context_menu_command,
+)
 _VOCAL = (discord.VoiceChannel, discord.StageChannel)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import discord
 from cachetools import LRUCache
 
-from adapters.discord.events import addresses, written
+from adapters.discord.events import SAID, addresses, written
 from adapters.discord.history import Channels, Unreadable
 
 #: Earlier messages of a thread that are looked at for who talks with the bot; seconds for Discord to show them.
@@ -18,12 +18,6 @@ KNOWN = 10_000
 
 #: Instead of a person's id: somebody else has written since the bot was last spoken to.
 _NOBODY = 0
-_SPOKEN = (
-    discord.MessageType.default,
-    discord.MessageType.reply,
-    discord.MessageType.chat_input_command,
-    discord.MessageType.context_menu_command,
-)
 
 
 class Followups:
@@ -104,7 +98,7 @@ def _after(partner: int | None, message: discord.Message, me: int) -> int:
     author = message.author.id
     if written(message) and addresses(message, me):
         return author
-    if author in (me, partner) or message.type not in _SPOKEN:
+    if author in (me, partner) or message.type not in SAID:
         return partner or _NOBODY
     return _NOBODY
 

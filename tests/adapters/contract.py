@@ -7,12 +7,12 @@ platform's own tests.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from bot.events import MessageEvent
 from bot.model import Audience
 from bot.ports import ClaimLost, PlatformRefused
-from tests.adapters.core import StubCore, saying, text_snapshots
+from tests.adapters.core import Speech, StubCore, saying, text_snapshots
 from tests.adapters.harness import Harness, PlatformHarness, contract_core
 from tests.fakes.discord import until
 
@@ -20,6 +20,19 @@ from tests.fakes.discord import until
 async def answered(core: StubCore, count: int = 1) -> None:
     """Wait until so many answers are shown in full."""
     await until(lambda: len(core.sent) >= count, f"{count} answers; {core.failures}")
+
+
+def breaking_off(harness: PlatformHarness, words: Sequence[str]) -> Speech:
+    """An answer of many words that breaks off once it is shown in several messages."""
+
+    async def speech(event: MessageEvent) -> AsyncIterator[str]:
+        for count in range(50, len(words), 50):
+            yield " ".join(words[:count])
+            await asyncio.sleep(0.1)
+            if len(harness.answers(event.id)) > 1:
+                raise ConnectionError
+
+    return speech
 
 
 class AdapterContract:
@@ -206,15 +219,7 @@ class PlatformContract:
     async def test_a_long_answer_that_broke_off_is_finished_in_place(self, harness: PlatformHarness) -> None:
         """Of several messages, those that were shown are kept, and those that are missing come after them."""
         words = [f"word{number:04}" for number in range(1500)]
-
-        async def broken(event: MessageEvent) -> AsyncIterator[str]:
-            for count in range(50, len(words), 50):
-                yield " ".join(words[:count])
-                await asyncio.sleep(0.1)
-                if len(harness.answers(event.id)) > 1:
-                    raise ConnectionError
-
-        harness.core.speech = broken
+        harness.core.speech = breaking_off(harness, words)
         async with harness.running():
             message = await harness.direct("Tell me everything")
             await until(lambda: harness.core.failures, "the crash")
@@ -232,15 +237,7 @@ class PlatformContract:
     async def test_a_withdrawn_answer_is_removed(self, harness: PlatformHarness) -> None:
         """All that an earlier process has shown, in as many messages as it took; and nothing else."""
         words = [f"word{number:04}" for number in range(1500)]
-
-        async def broken(event: MessageEvent) -> AsyncIterator[str]:
-            for count in range(50, len(words), 50):
-                yield " ".join(words[:count])
-                await asyncio.sleep(0.1)
-                if len(harness.answers(event.id)) > 1:
-                    raise ConnectionError
-
-        harness.core.speech = broken
+        harness.core.speech = breaking_off(harness, words)
         async with harness.running():
             other = await harness.mention("hi")
             message = await harness.direct("Tell me everything")

@@ -1,7 +1,6 @@
 """What the fake Discord keeps: accounts, servers, channels, and interactions as their caller sees them."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -97,8 +96,7 @@ class Channel:
 class Interaction:
     """A command, press, form or autocompletion as its user sees it: what was shown, to whom, with what buttons.
 
-    `files` are those of the further messages, by name; `further` are these, as they are now, by id. `begun` and
-    `taken` say when it was sent, and when it was answered first.
+    `files` are those of the further messages, by name; `further` are these, as they are now, by id.
     """
 
     id: str
@@ -109,8 +107,6 @@ class Interaction:
     files: dict[str, bytes] = field(default_factory=dict)
     shown: Payload | None = None
     further: dict[str, Payload] = field(default_factory=dict)
-    begun: float = field(default_factory=time.monotonic)
-    taken: float | None = None
 
     @property
     def ephemeral(self) -> bool:

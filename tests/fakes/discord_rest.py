@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -265,7 +264,6 @@ async def callback(request: web.Request) -> web.Response:
     if body["type"] == MODAL and (wrong := form_faults(body["data"])):
         return error(400, 50035, f"Invalid Form Body: {wrong}")
     interaction.callbacks.append(body)
-    interaction.taken = time.monotonic()
     if body["type"] == 4:
         interaction.shown = fake.message(interaction.channel, fake.bot, "") | body["data"]
     state = {"id": interaction.id, "type": 2, "response_message_loading": True, "response_message_ephemeral": True}

@@ -300,12 +300,17 @@ async def test_killed_amid_a_stream(slack: FakeSlack, core: ScriptedCore, when: 
     await _finished_in_place(slack, core.events[0])
 
 
-async def test_broken_off(slack: FakeSlack, core: ScriptedCore) -> None:
-    """Where Claude breaks off, the stream is ended at once, and finished in place by the next attempt."""
+async def _broken_off(slack: FakeSlack, core: ScriptedCore) -> None:
+    """Ask for an answer, off which Claude breaks while it streams."""
     _growing(core, ANSWER)
     core.breaks = True
     await _asked(slack, core)
     await slack.wait(lambda: core.failures)
+
+
+async def test_broken_off(slack: FakeSlack, core: ScriptedCore) -> None:
+    """Where Claude breaks off, the stream is ended at once, and finished in place by the next attempt."""
+    await _broken_off(slack, core)
     assert slack.open_streams == []
     (begun,) = slack.answers(GENERAL, core.events[0].place.thread)
     assert begun["metadata"]["event_payload"]["done"] is False
@@ -314,10 +319,7 @@ async def test_broken_off(slack: FakeSlack, core: ScriptedCore) -> None:
 
 async def test_redone_in_other_words(slack: FakeSlack, core: ScriptedCore) -> None:
     """An answer that is redone in other words takes the place of the one that broke off, in the same message."""
-    _growing(core, ANSWER)
-    core.breaks = True
-    await _asked(slack, core)
-    await slack.wait(lambda: core.failures)
+    await _broken_off(slack, core)
     event, other = core.events[0], "Quite another answer, which is no continuation of the first. " * 5
     async with running(SlackAdapter(settings(slack), ScriptedCore())) as adapter:
         await adapter.reply_handle(event).stream(_snapshots(other[:100], other))
