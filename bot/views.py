@@ -42,6 +42,18 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Foot:
+    """What stands below an answer: a quiet line, and buttons that open a view for whoever asked alone.
+
+    Others see it too, so neither it nor its actions (at most 70 characters here) hold anything private. The line is
+    plain text, never markup. No button of it opens a form.
+    """
+
+    line: str = ""
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """A file, sent to the caller alone."""
 

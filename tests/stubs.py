@@ -11,6 +11,7 @@ from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory,
 from bot.ports import CannotOpen, LimitReached, MaxUsage
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
+from bot.views import Foot, View
 
 
 class StubMemory:
@@ -182,6 +183,8 @@ class StubReplyHandle:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.whispers: list[str] = []
+        self.feet: list[Foot] = []
+        self.views: list[View] = []
         self.near: list[Nearby] = []
         self.busy: list[bool] = []
         self.failure: Exception | None = None
@@ -223,6 +226,12 @@ class StubReplyHandle:
         if file.id not in self.files:
             raise CannotOpen
         return self.files[file.id]
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        self.feet.append(foot)
+
+    async def show(self, view: View) -> None:
+        self.views.append(view)
 
     async def whisper(self, text: str) -> None:
         self.whispers.append(text)

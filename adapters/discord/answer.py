@@ -70,6 +70,10 @@ class Answer:
         """Its messages, in the form of event ids."""
         return tuple(message_key(shown.id) for shown in self._shown)
 
+    def shown_in(self, message_id: int) -> str | None:
+        """What a message shows of the answer; None if that isn't known here."""
+        return next((shown.text for shown in self._shown if shown.id == message_id), None)
+
     @property
     def whole(self) -> str | None:
         """The text shown, with one line break between messages; None if it isn't the complete answer."""

@@ -6,6 +6,7 @@ import discord
 
 from adapters.discord import files
 from adapters.discord.events import SAID, message_text, person
+from adapters.discord.foot import without
 from adapters.discord.messages import DISCORD_ERRORS, Online
 from adapters.discord.refusals import reason
 from adapters.discord.text import message_key, message_number
@@ -77,7 +78,7 @@ async def _fetch(channel: discord.abc.Messageable, number: int) -> discord.Messa
 
 def _nearby(message: discord.Message, me: int, above: int) -> Nearby:
     own = message.author.id == me
-    parts = [message_text(message, message.content, me)]
+    parts = [message_text(message, without(message.content) if own else message.content, me)]
     parts += [f"(A file: {clean(file.filename)})" for file in message.attachments]
     key = message_key(message.id)
     return Nearby(

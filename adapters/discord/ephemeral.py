@@ -5,7 +5,7 @@ Requests go through whichever client is logged in, so that an answer survives a 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from discord.http import Route
 from adapters.common.growing_answer import GrowingAnswer
 from adapters.discord import files
 from adapters.discord.answer import CURSOR, cut_off, growing
+from adapters.discord.foot import with_foot
 from adapters.discord.lengths import shorten, split
 from adapters.discord.markdown import Growing
 from adapters.discord.messages import DISCORD_ERRORS, Online, Pace
@@ -27,10 +28,12 @@ from adapters.discord.refusals import (
     reason,
 )
 from adapters.discord.text import LIMIT, without_links
+from adapters.discord.views import layout
 from bot.aio.backoff import Backoff
 from bot.model import Attachment, Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
+from bot.views import Foot, View
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,33 @@ class EphemeralReply:
 
     async def withdraw(self) -> None:
         """Nothing: it answers a form, which can't be deleted."""
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        """Add a line and buttons to the last message, which only its caller sees."""
+        if not self._ids:
+            return
+        wanted = with_foot(self._shown[-1], (), foot, 0)
+        if wanted is None:
+            return
+        text, buttons = wanted
+        body = {"content": text, "allowed_mentions": {"parse": []}}
+        try:
+            await self._call(
+                "PATCH", self._ids[-1], body | ({"components": buttons.to_components()} if buttons else {})
+            )
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+
+    async def show(self, view: View) -> None:
+        """Show a view in a further message, to the caller alone."""
+        components: list[dict[str, Any]] = layout(view).to_components()  # type: ignore[no-untyped-call]
+        flags = _EPHEMERAL | discord.MessageFlags(components_v2=True).value
+        try:
+            await self._call(
+                "POST", None, {"components": components, "flags": flags, "allowed_mentions": {"parse": []}}
+            )
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
     async def open(self, file: Attachment, limit: int) -> bytes:
         """Fetch a file of the chosen message, from where Discord said with it that it is."""

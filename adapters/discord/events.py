@@ -7,6 +7,7 @@ import discord
 
 from adapters.common.unread import HELLO, NOTHING, unreadable
 from adapters.discord import files
+from adapters.discord.foot import without
 from adapters.discord.text import PLATFORM, message_key, resolved, without_mention
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
@@ -98,7 +99,8 @@ def chosen(message: discord.Message, reader: discord.abc.User, me: int) -> str:
 
     It begins with who wrote it and when; of files it has the names.
     """
-    parts = [_resolved(message, message.content, reader), *_shown(message.components), _poll(message)]
+    content = without(message.content) if message.author.id == me else message.content
+    parts = [_resolved(message, content, reader), *_shown(message.components), _poll(message)]
     parts += [f"(A file: {clean(file.filename)})" for file in message.attachments]
     parts += [f'(A sticker: "{clean(sticker.name)}")' for sticker in message.stickers]
     parts += [f"(Forwarded:)\n{text}" if message.message_snapshots else text for text in _forwarded(message, reader)]
@@ -184,7 +186,8 @@ def _own_words(message: discord.Message, original: discord.Message | None, me: i
     """The text of the message replied to, if it is the bot's or the author's own."""
     if original is None or original.author.id not in (me, message.author.id):
         return ""
-    return _resolved(message, clean(original.content))[:QUOTED]
+    content = without(original.content) if original.author.id == me else original.content
+    return _resolved(message, clean(content))[:QUOTED]
 
 
 def written(message: discord.Message) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import discord
 from discord import app_commands
 
+from adapters.common.foot import NOT_YOURS as NOT_YOURS_TO_OPEN
 from adapters.discord.asking import Asking
 from adapters.discord.events import person, place_of
 from adapters.discord.lengths import shorten
@@ -79,6 +80,8 @@ class Interactions:
             await self._press(interaction, str((data.get("values") or [""])[0]))
         elif interaction.type is discord.InteractionType.component and kind is Kind.STOP:
             await self._stop(interaction, action)
+        elif interaction.type is discord.InteractionType.component and kind is Kind.BELOW:
+            await self._below(interaction, action)
         elif interaction.type is discord.InteractionType.component and kind is Kind.PRESS:
             await self._press(interaction, action)
 
@@ -99,6 +102,19 @@ class Interactions:
                 return
             await interaction.response.defer()
             await self._core.messages.on_stop(message_key(int(question)), person(interaction.user))
+
+        await self._track(_show(interaction, run))
+
+    async def _below(self, interaction: discord.Interaction, owned: str) -> None:
+        """Open what a button below an answer is for, beside the answer, for whoever asked alone."""
+        asker, _, action = owned.partition(":")
+
+        async def run() -> View | None:
+            if asker not in ("0", str(interaction.user.id)):
+                await interaction.response.send_message(NOT_YOURS_TO_OPEN, ephemeral=True, allowed_mentions=SILENT)
+                return None
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            return await self._core.interactions.on_press(_pressed(interaction, action))
 
         await self._track(_show(interaction, run))
 

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
 import discord
 
+from adapters.discord.foot import with_foot, without
 from adapters.discord.refusals import (
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
@@ -17,8 +19,9 @@ from adapters.discord.refusals import (
     is_transient,
     reason,
 )
-from adapters.discord.views import stop_button
+from adapters.discord.views import Kind, stop_button
 from bot.aio.backoff import Backoff
+from bot.views import Foot
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,9 @@ _TRIES = 5
 
 #: Returns if a message may be shown; raises if another process has taken over (`bot.ports.Messages.confirm`).
 Confirm = Callable[[], Awaitable[None]]
+
+#: The turn of a request among those of its channel, which begins and ends with the block.
+Turn = Callable[[], AbstractAsyncContextManager[None]]
 
 #: Waits for a client that is logged in, so that work in progress survives a reconnect of the gateway.
 Online = Callable[[], Awaitable[discord.Client]]
@@ -66,11 +72,21 @@ class Pace:
 
 @dataclass(slots=True)
 class Shown:
-    """One of the bot's messages, its text on Discord, and whether a button under it stops the answer."""
+    """One of the bot's messages, its part of the answer, and whether a button under it stops the answer."""
 
     id: int
     text: str
     stoppable: bool = False
+
+    @classmethod
+    def of(cls, message: discord.Message) -> "Shown":
+        """What a message shows of the answer, without what stands below it."""
+        stoppable = any(
+            (getattr(item, "custom_id", None) or "").startswith(Kind.STOP)
+            for row in message.components
+            for item in getattr(row, "children", ())
+        )
+        return cls(message.id, without(message.content), stoppable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +156,39 @@ class Messages:
                 if reply
                 else channel.send(text, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=aside, **button)
             )
-            return Shown(message.id, message.content, bool(message.components))
+            return Shown.of(message)
 
         return await self._call(send, "a message")
+
+    async def below(self, message_id: int, foot: Foot, turn: Turn, content: str | None = None) -> None:
+        """Add a line and buttons to one of the bot's messages, unless they are there or the message is gone.
+
+        `content` is what it shows, if that is known and nothing stands below it; `turn` waits for the edit's turn.
+        """
+
+        async def add(client: discord.Client) -> None:
+            message = self._channel(client).get_partial_message(message_id)
+            try:
+                there = await message.fetch() if content is None else None
+                shown, parts = (there.content, there.components) if there else (content or "", [])
+                wanted = with_foot(shown, parts, foot, self._question.asker)
+                if wanted is not None:
+                    async with turn():
+                        await message.edit(content=wanted[0], view=wanted[1], allowed_mentions=SILENT)
+            except discord.NotFound as exc:
+                if exc.code != UNKNOWN_MESSAGE:
+                    raise
+
+        await self._call(add, "what stands below it", editing=True, dispensable=True)
+
+    async def show(self, view: discord.ui.LayoutView) -> None:
+        """Show a view, which is no part of the answer."""
+
+        async def send(client: discord.Client) -> None:
+            nonce = f"{self._question.id}.v"
+            await self._channel(client).send(view=view, allowed_mentions=SILENT, nonce=nonce, suppress_embeds=True)
+
+        await self._call(send, "a view")
 
     async def send_directly(self, text: str) -> None:
         """Send a direct message to the asker."""
@@ -197,7 +243,7 @@ class Messages:
                 after=discord.Object(self._question.id), limit=NEAR, oldest_first=True
             )
             return [
-                Shown(message.id, message.content, bool(message.components))
+                Shown.of(message)
                 async for message in history
                 if client.user
                 and message.author.id == client.user.id
@@ -218,7 +264,14 @@ class Messages:
     def _channel(self, client: discord.Client) -> discord.PartialMessageable:
         return client.get_partial_messageable(self._question.channel)
 
-    async def _call(self, action: Callable[[discord.Client], Awaitable[T]], what: str, *, editing: bool = False) -> T:
+    async def _call(
+        self,
+        action: Callable[[discord.Client], Awaitable[T]],
+        what: str,
+        *,
+        editing: bool = False,
+        dispensable: bool = False,
+    ) -> T:
         """Call the action, through reconnects if need be."""
         for attempt in range(1, _TRIES + 1):
             client = await self._online()
@@ -231,6 +284,7 @@ class Messages:
                 ):
                     refused = DiscordRefused(exc, editing=editing)
                     level = logging.INFO if refused.other else logging.WARNING
+                    level = logging.DEBUG if dispensable else level
                     log.log(level, "discord:%d: %s refused: %s", self._question.id, what, reason(exc))
                     raise refused from exc
                 if getattr(exc, "status", 0) == 401 or attempt == _TRIES:

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 
 import discord
 
@@ -13,13 +13,15 @@ from adapters.discord import files
 from adapters.discord.answer import Answer
 from adapters.discord.lengths import shorten
 from adapters.discord.messages import DISCORD_ERRORS, Confirm, Messages, Online, Pace, Question
-from adapters.discord.rates import Rates
+from adapters.discord.rates import Rates, background
 from adapters.discord.recent import Places
 from adapters.discord.refusals import GONE, UNKNOWN_MESSAGE, AnswerForm, DiscordRefused, is_transient, reason
-from adapters.discord.text import LIMIT
+from adapters.discord.text import LIMIT, message_number
+from adapters.discord.views import layout
 from bot.model import Attachment, Nearby
 from bot.ports import PlatformRefused
 from bot.text.clean import clean
+from bot.views import Foot, View
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Reply:
         )
         self._around = around
         self._shut: DiscordRefused | None = None
+        self._footed: set[int] = set()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -129,6 +132,27 @@ class Reply:
         """Delete what is shown of the answer."""
         async with self._refusals():
             await self._answer.withdraw()
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        """Add a line and buttons to the last message; once the answer is older, other requests go first."""
+        number = message_number(message_ids[-1])
+        content = None if number in self._footed else self._answer.shown_in(number)
+        self._footed.add(number)
+        try:
+            if content is not None:
+                await self._messages.below(number, foot, nullcontext, content)
+                return
+            with background():
+                await self._messages.below(number, foot, lambda: self._rates.growing(self._question.channel))
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
+
+    async def show(self, view: View) -> None:
+        """Send a view, in a direct message."""
+        try:
+            await self._messages.show(layout(view))
+        except DiscordRefused as exc:
+            raise PlatformRefused(str(exc.code), exc.sentence) from exc
 
     async def open(self, file: Attachment, limit: int) -> bytes:
         """Fetch a file that came with the message, or with the one that it replies to."""

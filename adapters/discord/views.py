@@ -6,6 +6,7 @@ people who have embeds switched off. A button's custom id contains its action, s
 
 import io
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 import discord
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     FORM = "f:"
     QUESTION = "q:"
     STOP = "s:"
+    BELOW = "n:"
 
 
 def layout(view: View) -> discord.ui.LayoutView:
@@ -140,6 +142,17 @@ def stop_button(message_id: int, asker: int) -> discord.ui.View:
     shown.add_item(discord.ui.Button(label="Stop", style=discord.ButtonStyle.secondary, custom_id=action))
     shown.stop()
     return shown
+
+
+def below_buttons(buttons: Sequence[Button], asker: int) -> "list[discord.ui.Button[discord.ui.View]]":
+    """Buttons below an answer, which only `asker` may press (0: whoever can see them)."""
+    style = discord.ButtonStyle.secondary
+    return [
+        discord.ui.Button(
+            label=_short(button.label, _BUTTON_LABEL), style=style, custom_id=f"{Kind.BELOW}{asker}:{button.action}"
+        )
+        for button in buttons[:_IN_ROW]
+    ]
 
 
 def _button(button: Button) -> "discord.ui.Button[discord.ui.LayoutView]":

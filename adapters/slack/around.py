@@ -11,6 +11,7 @@ from adapters.slack.content import Content
 from adapters.slack.directory import Directory
 from adapters.slack.errors import SLACK_ERRORS, code
 from adapters.slack.events import seconds, ts_of
+from adapters.slack.foot import is_foot
 from bot.aio.rate_limit import Allowance
 from bot.events import MessageEvent
 from bot.model import Nearby
@@ -42,7 +43,7 @@ class Surroundings:
         except SLACK_ERRORS as exc:
             log.info("%s: what stands around it could not be read: %s", event.id, code(exc))
             return []
-        messages = [message for message in found if message.get("subtype") in _WRITTEN]
+        messages = [message for message in found if message.get("subtype") in _WRITTEN and not is_foot(message)]
         names = await self._directory.names(self._named(event, messages))
         return [nearby for message in messages if (nearby := self._read(event, message, names)) is not None]
 

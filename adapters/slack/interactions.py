@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from adapters.common.foot import NOT_YOURS
 from adapters.slack import text as slack_text
 from adapters.slack import views
 from adapters.slack.api import SlackApi
@@ -106,6 +107,13 @@ class Interactions:
         pressed = body["actions"][0]
         action = str(pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or "")
         event = PressEvent(person, place, action, datetime.now(zone))
+        owner = views.owner(str(pressed.get("action_id")))
+        if owner is not None:
+            # Through its response URL it would take the answer's place, or stand outside the answer's thread.
+            beside = dataclasses.replace(target, url=None)
+            view = await self._core.interactions.on_press(event) if owner == person.user else View(NOT_YOURS)
+            await self._show(view, beside, place, person, replace=False)
+            return
         if str(pressed.get("action_id")).startswith(views.OPENS_FORM):
             form = await self._core.interactions.open_form(event)
             if isinstance(form, Form):

@@ -68,6 +68,11 @@ class Messages:
         """Whether any of it can't be edited."""
         return any(part.fixed for part in self.shown)
 
+    def shown_in(self, ts: str) -> tuple[int, ShownMessage, Form] | None:
+        """A message as it was shown here, which part it is, and how it is sent; None if that isn't known here."""
+        found = ((index, part) for index, part in enumerate(self.shown) if part.ts == ts and not part.fixed)
+        return next(((index, part, self.form) for index, part in found), None)
+
     async def adopt(self, posted: str = "") -> None:
         """Take over what is already shown. `posted` is a part that may have been posted without a response."""
         text = self.form.content(posted)["text"] if posted else ""

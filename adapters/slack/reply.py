@@ -1,18 +1,19 @@
 """The reply handle of a Slack message."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from adapters.common.growing_answer import GrowingAnswer
 from adapters.common.text import complete_rows
-from adapters.slack import files
+from adapters.slack import files, views
 from adapters.slack import text as slack_text
 from adapters.slack.api import SlackApi
 from adapters.slack.attempts import CannotEdit
 from adapters.slack.errors import SLACK_ERRORS, Refusal, code, is_transient, outage, refusal, refused, retry_after
 from adapters.slack.events import ts_of
+from adapters.slack.foot import Below
 from adapters.slack.messages import Messages
 from adapters.slack.pace import EVERY
 from adapters.slack.shown_answer import ShownMessage, whole
@@ -21,6 +22,7 @@ from adapters.slack.working_sign import WorkingSign
 from bot.model import Attachment, Audience, Nearby, Person, Place
 from bot.ports import JournalUnavailable, PlatformRefused
 from bot.text.clean import one_line
+from bot.views import Foot, View
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class SlackReply:
         self._growing = GrowingAnswer(self._grow, self._finish, first=SETTLE)
         self._overtake = 0
         self._reserved = self._refused = False
+        self._footed: set[str] = set()
 
     def working(self) -> AbstractAsyncContextManager[None]:
         """Show that an answer is being made while the block runs, without delaying the answer."""
@@ -162,6 +165,26 @@ class SlackReply:
         """Delete what is shown of the answer. Raises as `found` does."""
         with outage():
             await self._messages.withdraw()
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        """Add a line and buttons to the last message by one more edit. Raises as `found` does."""
+        ts = ts_of(message_ids[-1])
+        shown = None if ts in self._footed else self._messages.shown_in(ts)
+        self._footed.add(ts)
+        place = self._messages.place if shown else self.place
+        with outage():
+            await Below(self.api, place, self.person, self.event_id).add(ts, foot, shown)
+
+    async def show(self, view: View) -> None:
+        """Show a view in a direct message, as the answer to a command is shown there. Raises as `found` does."""
+        with outage():
+            try:
+                await self.api.whisper(self.place, self.person, views.text(view), views.blocks(view))
+            except SLACK_ERRORS as exc:
+                if is_transient(exc):
+                    raise
+                log.info("%s: not shown ephemerally: %s", self.event_id, code(exc))
+                await self.api.send_directly(self.person, views.text(view), views.blocks(view))
 
     async def open(self, file: Attachment, limit: int) -> bytes:
         """Fetch a file that came with the message; the status line says so."""

@@ -1,7 +1,7 @@
 """Renders views in Slack's Block Kit: as plain text throughout, so that no memory can format, link or ping."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.slack.text import TEXT, escape, literal, parts
@@ -26,6 +26,8 @@ FORM_TEXT = 3_000
 #: The prefix of our buttons' and menus' action ids, and that of buttons that open a form.
 PREFIX = "m:"
 OPENS_FORM = "m:ask:"
+#: That of buttons below an answer, followed by whose they are.
+BELOW = "m:below:"
 #: The callback id of our forms.
 FORM = "m:form"
 #: The name of a form's one field.
@@ -110,6 +112,22 @@ def _with_code(value: str, code: str) -> Block:
         return _plain(value, SECTION)
     marked = f"`{escape(code)}`".join(literal(piece) for piece in value.split(code))
     return {"type": "mrkdwn", "text": marked, "verbatim": True} if len(marked) <= SECTION else _plain(value, SECTION)
+
+
+def plain(value: str) -> Block:
+    """A text as it is, of any length that a context block holds."""
+    return _plain(value, SECTION)
+
+
+def owned(buttons: Sequence[Button], user: str) -> list[Block]:
+    """Buttons below an answer, which only that user may press."""
+    kept = f"{BELOW}{user}:"
+    return [{**_button(index, button), "action_id": f"{kept}{index}"} for index, button in enumerate(buttons[:BUTTONS])]
+
+
+def owner(action_id: str) -> str | None:
+    """Whose a button below an answer is; None for any other button."""
+    return action_id.removeprefix(BELOW).partition(":")[0] if action_id.startswith(BELOW) else None
 
 
 def _section(value: str) -> Block:

@@ -17,7 +17,7 @@ from bot.commands.spoken import command
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled, SubmitEvent
 from bot.model import Attachment, Audience, Nearby, Person, Place
 from bot.ports import CannotOpen, Core
-from bot.views import Button, File, Form, View
+from bot.views import Button, File, Foot, Form, View
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,12 @@ _ITEM = re.compile(r"#(\d{1,6})")
 class _Answer:
     """Prints the answer to one message as it grows (`bot.ports.ReplyHandle`)."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(
+        self, write: Callable[[str], None], below: Callable[[Foot], None], show: Callable[[View], None]
+    ) -> None:
         self._write = write
+        self._below = below
+        self._show = show
 
     def working(self) -> AbstractAsyncContextManager[None]:
         """Show nothing: the answer's first words arrive soon enough."""
@@ -74,6 +78,14 @@ class _Answer:
 
     async def withdraw(self) -> None:
         """Nothing: what is printed stays."""
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        """Print the line, and what can be chosen."""
+        self._below(foot)
+
+    async def show(self, view: View) -> None:
+        """Print a view."""
+        self._show(view)
 
     async def open(self, file: Attachment, limit: int) -> bytes:
         """Nothing comes with what is typed."""
@@ -176,7 +188,7 @@ class TerminalAdapter:
 
     async def _say(self, text: str) -> None:
         event = MessageEvent(f"terminal:{uuid4().hex}", self._person, self._place, text, self._name, _now())
-        await self._core.messages.on_message(event, _Answer(self._write))
+        await self._core.messages.on_message(event, _Answer(self._write, self._below, self._show))
         await self._settled()
 
     async def _choose(self, text: str) -> bool:
@@ -232,6 +244,13 @@ class TerminalAdapter:
 
     def _pressed(self, action: str) -> PressEvent:
         return PressEvent(self._person, self._place, action, _now())
+
+    def _below(self, foot: Foot) -> None:
+        self._choices, self._menu = (*self._choices, *foot.buttons), {}
+        if foot.line:
+            self._aside(printable(foot.line))
+        if foot.buttons:
+            self._write(f"{_choices(self._choices)}\n")
 
     def _show(self, view: View) -> None:
         self._write("".join(f"{printable(line)}\n" for line in view.lines(links=True)))

@@ -12,7 +12,7 @@ from bot.config import Settings
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Attachment, Nearby, Person
 from bot.ports.allow_list import AllowList
-from bot.views import Form, View
+from bot.views import Foot, Form, View
 
 if TYPE_CHECKING:  # it imports aiohttp
     import aiohttp
@@ -68,6 +68,19 @@ class ReplyHandle(Protocol):
 
         Raises CannotOpen, with a reason in plain words. Takes as long as it takes: the caller sets a deadline.
         """
+        ...
+
+    async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
+        """Add a line and buttons below an answer that is shown, in these messages; what stands there stays.
+
+        The text of the answer remains what it is, for `found` too. What is there already isn't added again; if the
+        answer is gone, nothing is. A handle that hasn't shown the answer itself lets all other requests go first.
+        Raises as `stream` does.
+        """
+        ...
+
+    async def show(self, view: View) -> None:
+        """Show a view, where nobody but the person reads (in a direct message). Raises as `stream` does."""
         ...
 
     async def whisper(self, text: str) -> None:

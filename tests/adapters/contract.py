@@ -12,9 +12,12 @@ from collections.abc import AsyncIterator, Sequence
 from bot.events import MessageEvent
 from bot.model import Audience
 from bot.ports import ClaimLost, PlatformRefused
+from bot.views import Button, Foot
 from tests.adapters.core import Speech, StubCore, saying, text_snapshots
 from tests.adapters.harness import Harness, PlatformHarness, contract_core
 from tests.fakes.discord import until
+
+FOOT = Foot("A quiet line", (Button("Look at it", "look:1"),))
 
 
 async def answered(core: StubCore, count: int = 1) -> None:
@@ -101,6 +104,27 @@ class AdapterContract:
         assert (event.action, event.text) == ("save:7", "Likes cocoa")
         assert event.person == harness.core.commands[0].person
         assert "Now it says Likes cocoa" in shown.text
+        assert shown.private
+
+    async def test_a_line_and_buttons_stand_below_an_answer(self, harness: Harness) -> None:
+        """They are added to the answer once it is whole, and its text stays what it was."""
+        harness.core.foot = FOOT
+        async with harness.running():
+            message = await harness.direct("I like tea")
+            await answered(harness.core)
+            below = harness.below(message)
+        assert (below.lines, below.labels) == ([FOOT.line], [FOOT.buttons[0].label])
+
+    async def test_a_button_below_an_answer_opens_a_view(self, harness: Harness) -> None:
+        """Its action comes to the core, from whoever pressed it; the view is theirs alone."""
+        harness.core.foot = FOOT
+        async with harness.running():
+            message = await harness.direct("I like tea")
+            await answered(harness.core)
+            shown = await harness.press_below(message, FOOT.buttons[0].label)
+        (event,) = harness.core.presses
+        assert (event.action, event.person) == (FOOT.buttons[0].action, harness.core.events[0].person)
+        assert "Pressed look:1" in shown.text
         assert shown.private
 
     async def test_a_stop_lets_an_answer_finish(self, harness: Harness) -> None:
@@ -260,6 +284,67 @@ class PlatformContract:
         async with harness.running(contract_core()) as adapter:
             assert await adapter.reply_handle(harness.core.events[0]).found() == ("You said: hi", harness.core.sent[0])
         assert list(harness.answers(message).values()) == ["You said: hi"]
+
+    async def test_what_stands_below_an_answer_is_for_its_asker(self, harness: PlatformHarness) -> None:
+        """In a channel everybody sees it; whoever else presses it is told, alone, that it isn't theirs."""
+        harness.core.foot = FOOT
+        async with harness.running():
+            message = await harness.mention("I like tea")
+            await answered(harness.core)
+            before = harness.answers(message)
+            shown = await harness.press_anothers(message, FOOT.buttons[0].label)
+            assert shown.text == "That isn't yours to open: only whoever asked can."
+            assert harness.core.presses == []
+            own = await harness.press_below(message, FOOT.buttons[0].label)
+            assert harness.answers(message) == before
+        assert shown.private
+        assert own.private
+        assert "Pressed look:1" in own.text
+
+    async def test_a_line_is_added_later_by_another_process(self, harness: PlatformHarness) -> None:
+        """Once, below what is there already; the answer that is found is without any of it."""
+        harness.core.foot = FOOT
+        async with harness.running():
+            message = await harness.mention("I like tea")
+            await answered(harness.core)
+        (event,), (ids,) = harness.core.events, harness.core.sent
+        later = Foot("Memory updated", (Button("Show", "learned:1"),))
+        async with harness.running(contract_core()) as adapter:
+            for _ in range(2):
+                await adapter.reply_handle(event).below(ids, later)
+            await adapter.reply_handle(event).below(ids, FOOT)
+            below = harness.below(message)
+            assert (below.lines, below.labels) == ([FOOT.line, later.line], [FOOT.buttons[0].label, "Show"])
+            assert await adapter.reply_handle(event).found() == ("You said: I like tea", ids)
+            await harness.press_below(message, "Show")
+            await adapter.reply_handle(event).withdraw()
+            assert harness.answers(message) == {}
+            await adapter.reply_handle(event).below(ids, later)  # the answer is gone
+        assert harness.answers(message) == {}
+
+    async def test_a_line_stands_below_the_last_message(self, harness: PlatformHarness) -> None:
+        """Of an answer of several messages, and of one that grew."""
+        words = [f"word{number:04}" for number in range(1500)]
+        harness.core.foot = FOOT
+        harness.core.speech = saying("word0000", " ".join(words))
+        async with harness.running():
+            message = await harness.mention("Tell me everything")
+            await answered(harness.core)
+            (ids,), below = harness.core.sent, harness.below(message)
+        assert (below.labels, below.messages) == ([FOOT.buttons[0].label], [ids[-1]])
+        async with harness.running(contract_core()) as adapter:
+            found = await adapter.reply_handle(harness.core.events[0]).found()
+        assert found is not None
+        assert (found[0].split(), found[1]) == (words, ids)
+
+    async def test_a_line_waits_for_a_rate_limit(self, harness: PlatformHarness) -> None:
+        """It is added once the platform lets it."""
+        async with harness.running() as adapter:
+            message = await harness.mention("I like tea")
+            await answered(harness.core)
+            harness.limit_edits()
+            await adapter.reply_handle(harness.core.events[0]).below(harness.core.sent[0], FOOT)
+        assert harness.below(message).labels == [FOOT.buttons[0].label]
 
     async def test_an_answer_of_another_process_is_not_shown(self, harness: PlatformHarness) -> None:
         """Once a claim is lost, nothing of the answer is shown, and the core is told why."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.events import CommandEvent, MessageEvent, PressEvent, SubmitEvent
 from bot.model import Person
 from bot.ports import ClaimLost, JournalUnavailable, PlatformRefused, ReplyHandle
-from bot.views import Form, View
+from bot.views import Foot, Form, View
 from tests.adapters.roles import AllRoles
 
 Speech = Callable[[MessageEvent], AsyncIterator[str]]
@@ -46,13 +46,14 @@ async def echo(event: MessageEvent) -> AsyncIterator[str]:
 class StubCore(AllRoles):
     """The port `bot.ports.Core`, with a record of what it was handed; a message handed over again is let pass.
 
-    `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `form` what `open_form` does; another process
-    has `taken` these events over. Of its next looks into the journal, so many fail: `journal_failures`; of its next
-    admissions, `admit_failures`.
+    `foot` is put below each answer. `seen` is what `last_seen` tells, `recent` what `recently_seen` does; `form` what
+    `open_form` does; another process has `taken` these events over. Of its next looks into the journal, so many fail:
+    `journal_failures`; of its next admissions, `admit_failures`.
     """
 
     speech: Speech = echo
     view: Callable[[CommandEvent | PressEvent | SubmitEvent], View] = lambda event: View("Nothing is remembered.")
+    foot: Foot | None = None
     form: Form | View = field(default_factory=lambda: View("Not now."))
     seen: list[tuple[str, str, datetime]] = field(default_factory=list)
     recent: list[tuple[str, str, datetime]] = field(default_factory=list)
@@ -89,7 +90,10 @@ class StubCore(AllRoles):
             return
         try:
             async with reply.working():
-                self.sent.append(await reply.stream(self.speech(event)))
+                ids = await reply.stream(self.speech(event))
+            if self.foot is not None:
+                await reply.below(ids, self.foot)
+            self.sent.append(ids)
         except (ConnectionError, ClaimLost) as exc:
             self.failures.append(exc)
         except PlatformRefused as refusal:

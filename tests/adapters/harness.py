@@ -28,6 +28,15 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Below:
+    """What stands below an answer: its lines, the labels of its buttons, and on which of the bot's messages."""
+
+    lines: list[str]
+    labels: list[str]
+    messages: list[str]
+
+
+@dataclass(frozen=True)
 class Opened:
     """A form as it is opened for somebody: what stands in its field. `handle` is the harness's own."""
 
@@ -55,6 +64,14 @@ class Harness(Protocol):
 
     def answers(self, message: str) -> dict[str, str]:
         """What people see now of the bot's answer to that message, Ann's last one there: ids and texts, in order."""
+        ...
+
+    def below(self, message: str) -> Below:
+        """What people see now below the bot's answer to that message."""
+        ...
+
+    async def press_below(self, message: str, label: str) -> Shown:
+        """Ann clicks a button below the answer to her message."""
         ...
 
     def pings(self) -> list[str]:
@@ -121,6 +138,14 @@ class PlatformHarness(Harness, Protocol):
 
     async def missed(self, text: str) -> str:
         """The connection is lost, and Ann writes to the bot alone before it is back."""
+        ...
+
+    async def press_anothers(self, message: str, label: str) -> Shown:
+        """Bob clicks a button below the answer to Ann's message in the channel."""
+        ...
+
+    def limit_edits(self) -> None:
+        """Let the platform limit the rate of the next edit of a message."""
         ...
 
     def limit_deletions(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.fakes.discord_gateway import Payload
-from tests.fakes.discord_model import MODAL, Channel, User, form_faults, numbered, view_faults
+from tests.fakes.discord_model import COMPONENTS_V2, MODAL, Channel, User, form_faults, numbered, view_faults
 from tests.fakes.discord_refusing import blocked, error, json_response, refused, unwelcome
 from tests.fakes.traffic import TRAFFIC, Record
 
@@ -168,7 +168,12 @@ async def post_message(request: web.Request) -> web.Response:
         return error(400, 50035, "Invalid Form Body")
     if len(str(body.get("nonce") or "")) > 25:
         return error(400, 50035, "Invalid Form Body")
-    if answer := refused(fake, "send") or unwelcome(fake, str(body.get("content") or "")):
+    if answer := refused(fake, "send"):
+        return answer
+    if int(body.get("flags") or 0) & COMPONENTS_V2 and body.get("components"):
+        if wrong := view_faults(body):
+            return error(400, 50035, f"Invalid Form Body: {wrong}")
+    elif answer := unwelcome(fake, str(body.get("content") or "")):
         return answer
     await asyncio.sleep(fake.slow_messages)
     fake.archived.discard(channel.id)

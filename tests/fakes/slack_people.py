@@ -147,6 +147,25 @@ class People(Surfaces):
         _, shown, before = await self._click(user, message, label, channel)
         return await self.wait(lambda: shown[-1] if len(shown) > before else None)
 
+    async def press_on(self, user: str, message: Json, label: str) -> None:
+        """Click a button of a message that everybody in its channel sees."""
+        elements = [e for block in message["blocks"] if block["type"] == "actions" for e in block["elements"]]
+        url, _ = self._response_url()
+        where = {
+            "type": "message",
+            "message_ts": message["ts"],
+            "channel_id": message["channel"],
+            "is_ephemeral": False,
+        }
+        where |= {"thread_ts": message["thread_ts"]} if message.get("thread_ts") else {}
+        payload = self._interaction(user, "block_actions") | {"actions": [self._chosen(elements, label)]}
+        about = {
+            "channel": {"id": message["channel"], "name": "channel"},
+            "message": as_told(message),
+            "response_url": url,
+        }
+        await self.deliver("interactive", payload | about | {"container": where})
+
     async def open_form(self, user: str, message: Json, label: str, channel: str | None = None) -> Modal:
         """Click a button that opens a form, and return the form."""
         trigger, shown, _ = await self._click(user, message, label, channel)

@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters.discord.adapter import DiscordAdapter
 from tests.adapters.core import StubCore
 from tests.adapters.discord.support import last_seen, running
-from tests.adapters.harness import Opened, Shown, contract_core
+from tests.adapters.harness import Below, Opened, Shown, contract_core
 from tests.fakes.discord import Channel, FakeDiscord, Interaction, until
 
 #: The option that holds a command's words.
@@ -87,6 +87,32 @@ class DiscordHarness:
     def answers(self, message: str) -> dict[str, str]:
         shown = self.fake.answers(message.removeprefix("discord:"))
         return {f"discord:{answer['id']}": str(answer["content"]) for answer in shown}
+
+    def below(self, message: str) -> Below:
+        lines, labels, messages = [], [], []
+        for answer in self.fake.answers(message.removeprefix("discord:")):
+            small = [line[3:] for line in str(answer["content"]).split("\n") if line.startswith("-# ")]
+            keys = [item["label"] for row in answer.get("components") or () for item in row["components"]]
+            lines += [line.replace("\\", "") for line in small]
+            labels += keys
+            messages += [f"discord:{answer['id']}"] if small or keys else []
+        return Below(lines, labels, messages)
+
+    async def press_below(self, message: str, label: str) -> Shown:
+        return await self._press_below("Ann", message, label)
+
+    async def press_anothers(self, message: str, label: str) -> Shown:
+        return await self._press_below("Bob", message, label)
+
+    async def _press_below(self, user: str, message: str, label: str) -> Shown:
+        *_, answer = self.fake.answers(message.removeprefix("discord:"))
+        keys = [item for row in answer["components"] for item in row["components"]]
+        custom_id = next(key["custom_id"] for key in keys if key["label"] == label)
+        data = {"custom_id": custom_id, "component_type": 2}
+        return await _shown(await self.fake.interact(3, user, self.channels[message], data, message=answer))
+
+    def limit_edits(self) -> None:
+        self.fake.rest_failures.append(429)
 
     def pings(self) -> list[str]:
         bodies = [body for method, path, body in self.fake.requests if method != "GET" and "/messages" in path]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.slack.adapter import SlackAdapter
 from tests.adapters.core import StubCore
-from tests.adapters.harness import Opened, Shown, contract_core
+from tests.adapters.harness import Below, Opened, Shown, contract_core
 from tests.adapters.slack.core import running, settings
 from tests.fakes.slack import BOT, TEAM, FakeSlack, Json, would_ping
 from tests.fakes.slack_api import Fault
@@ -85,6 +85,33 @@ class SlackHarness:
         thread = about.get("thread_ts") or (None if channel == self._dm else ts)
         shown = self.slack.answers(channel, thread)
         return {_named(channel, message["ts"]): str(message["text"]) for message in shown if message["ts"] > ts}
+
+    def below(self, message: str) -> Below:
+        lines, labels, messages = [], [], []
+        for key in self.answers(message):
+            blocks = self._message(key)["blocks"]
+            small = [part["text"] for block in blocks if block["type"] == "context" for part in block["elements"]]
+            keys = [key["text"]["text"] for block in blocks if block["type"] == "actions" for key in block["elements"]]
+            lines += small
+            labels += keys
+            messages += [key] if small or keys else []
+        return Below(lines, labels, messages)
+
+    async def press_below(self, message: str, label: str) -> Shown:
+        return await self._press_below(ANN, message, label)
+
+    async def press_anothers(self, message: str, label: str) -> Shown:
+        return await self._press_below("U0BOB", message, label)
+
+    async def _press_below(self, user: str, message: str, label: str) -> Shown:
+        *_, last = self.answers(message)
+        count = len([shown for shown in self.slack.ephemerals if shown["user"] == user])
+        await self.slack.press_on(user, self._message(last), label)
+        shown = await self.slack.whispered(user, count + 1)
+        return Shown(str(shown["text"]), private=True, handle=shown)
+
+    def limit_edits(self) -> None:
+        self.slack.fail("chat.update", Fault(status=429, retry_after=1))
 
     def pings(self) -> list[str]:
         shown = self.slack.answers(self._dm)

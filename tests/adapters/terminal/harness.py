@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from adapters.terminal.adapter import TerminalAdapter
 from tests.adapters.core import StubCore
-from tests.adapters.harness import Opened, Shown, contract_core
+from tests.adapters.harness import Below, Opened, Shown, contract_core
 from tests.fakes.discord import until
 
 
@@ -49,6 +49,15 @@ class TerminalHarness:
     def answers(self, message: str) -> dict[str, str]:
         assert message == self.core.events[-1].id
         return dict.fromkeys(self.core.sent[-1], self._printed.removesuffix("\n"))
+
+    def below(self, message: str) -> Below:
+        assert message == self.core.events[-1].id
+        labels = re.findall(r"\[\d+\] (.*?)(?=  \[|$)", self._printed, re.MULTILINE)
+        foot = self.core.foot
+        return Below([foot.line] if foot and f"{foot.line}\n" in self._printed else [], labels, [message])
+
+    async def press_below(self, message: str, label: str) -> Shown:
+        return await self._shown(label)
 
     def pings(self) -> list[str]:
         assert self._printed
