@@ -13,7 +13,7 @@ from bot.commands.forgetting import Forgetting
 from bot.commands.interactions import LimitedCommands
 from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
-from bot.core import prompt
+from bot.core import rules
 from bot.core.files import FileReader
 from bot.core.identity import Identities
 from bot.core.in_progress import InProgress
@@ -43,7 +43,7 @@ RECALL_BUDGET = 2.0
 @asynccontextmanager
 async def open_app(settings: Settings, *, notify: Notify | None = None, later: bool = True) -> AsyncIterator["App"]:
     """Everything but the platforms, on an open journal; closed at the end."""
-    persona = settings.persona() or prompt.PERSONA
+    persona = settings.persona() or rules.PERSONA
     served = Served.of(settings, PLATFORMS)
     if settings.database_url is not None or settings.mem0_api_key is not None:
         await asyncio.to_thread(warn_of_unused, settings, database_path(settings))

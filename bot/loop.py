@@ -12,7 +12,7 @@ from functools import partial
 from bot.aio.rate_limit import Allowance
 from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
-from bot.core import prompt
+from bot.core import prompt, rules
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.files import FileReader
 from bot.core.gathering import Gatherer
@@ -74,7 +74,7 @@ class MemoryBot:
         spending: Spending,
         notices: Notices,
         *,
-        persona: str = prompt.PERSONA,
+        persona: str = rules.PERSONA,
         allowance: int = 0,
         concurrent: int = CONCURRENT,
         context: int = 0,

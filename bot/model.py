@@ -287,12 +287,15 @@ class QueuedAdd:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
 
-    `memories` are those that `system` already contains as text, for a model that composes its answer from them.
-    `around`: whether the last message quotes what stands around it on the platform. `files` come with the last message.
+    Attributes:
+        memories: Those that `briefing` already contains as text, for a model that composes its answer from them.
+        around: Whether the last message quotes what stands around it on the platform.
+        files: Come with the last message.
+        briefing: Goes before the last message: what differs from one request to the next, memories included.
     """
 
     system: str
@@ -300,3 +303,4 @@ class Prompt:
     memories: tuple[Memory, ...] = ()
     around: bool = False
     files: tuple[Block, ...] = ()
+    briefing: str = ""

@@ -35,7 +35,7 @@ from bot.text import keywords, time_expressions
 from bot.text.clean import clean, one_line, printable, quote
 from bot.views import Item, View
 from tests import scanners
-from tests.makers import ANN, MONDAY, memory, message
+from tests.makers import ANN, BOB, GENERAL, MONDAY, memory, message, turn
 
 #: Some thousand measurements; what they are is checked, never how long they take.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -154,7 +154,8 @@ def _view(text: str) -> View:
 
 
 def _prompt(text: str) -> None:
-    prompt.build(text, replace(message(text), quoted=text), [memory(text)], ())
+    earlier = [turn("user", text, person=BOB, name=text), turn("user", text)]
+    prompt.build(text, replace(message(text, place=GENERAL), quoted=text), [memory(text)], earlier, room=2 * len(text))
 
 
 #: Everything that reads text from outside, by name, and how it is called with one.

@@ -21,15 +21,15 @@ PAGE = PICTURE + 3_000
 AROUND = 100
 
 
-def content(text: str, files: Sequence[Block]) -> list[dict[str, Any]]:
-    """A message's content: its files, each after its name, and then its text, as the documents advise."""
+def of(files: Sequence[Block]) -> list[dict[str, Any]]:
+    """The files as blocks, each after its name. They go before the message's text, as the documents advise."""
     blocks: list[dict[str, Any]] = []
     for file in files:
         if isinstance(file, TextFile):
             blocks.append({"type": "text", "text": _quoted(file)})
         else:
             blocks += [{"type": "text", "text": f"({clean(file.name)}:)"}, _block(file)]
-    return [*blocks, {"type": "text", "text": text}]
+    return blocks
 
 
 def _quoted(file: TextFile) -> str:

@@ -6,21 +6,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
-from bot.chat import blocks
-from bot.chat.client import Tally, client, counting, max_usage, usage_of
+from bot.chat.client import Tally, client, counting, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
+from bot.chat.request import build
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
 from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, MaxUsage
 from bot.settings_check import is_unknown_model
-from bot.text.clean import clean
 from bot.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ class ClaudeChat:
         self._settings = settings
         self._model = settings.bot_model
         self._params = Params(settings.bot_model)
+        #: Requests whose usage has been asked for, which are sent next.
+        self._prepared: WeakKeyDictionary[Prompt, tuple[dict[str, Any], Usage]] = WeakKeyDictionary()
         #: Whether the model starts with thoughts that lack an opening tag. Claude doesn't.
         self._unopened = False
         #: Whether it has put thoughts into its text, which count toward its tokens.
@@ -60,16 +62,16 @@ class ClaudeChat:
 
     async def max_usage(self, prompt: Prompt) -> MaxUsage:
         """The most that one request can take: no token is shorter than a byte, and the answer's length is bounded."""
-        return self._max_usage(prompt)
+        self._prepared[prompt] = self._prepare(prompt)
+        return MaxUsage(self._model, self._prepared[prompt][1])
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
         """Yield the answer's text in pieces, and its usage as it becomes known; see `bot.ports.Chat`.
 
         Raises ChatError, or the subclass that says what happened.
         """
-        request, tally = self._request(prompt), Tally()
-        max_usage = self._max_usage(prompt).usage
-        told = False
+        request, max_usage = self._prepared.pop(prompt) if prompt in self._prepared else self._prepare(prompt)
+        tally, told = Tally(), False
         try:
             async with await self._send(request, tally) as events, aclosing(self._spoken(events, max_usage)) as pieces:
                 async for piece in pieces:
@@ -126,27 +128,9 @@ class ClaudeChat:
         """Release the connections."""
         await self._client.close()
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            # The service rejects blank texts; a blank turn says nothing anyway.
-            "messages": [
-                {"role": role, "content": said} for role, text in prompt.messages if (said := clean(text)).strip()
-            ],
-            "max_tokens": MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS,
-            # Raw events: the SDK's accumulating `messages.stream` takes 50 % more CPU.
-            "stream": True,
-        }
-        if prompt.system:
-            request["system"] = clean(prompt.system)
-        if prompt.files and request["messages"]:
-            last = request["messages"][-1]
-            last["content"] = blocks.content(last["content"], prompt.files)
-        return request
-
-    def _max_usage(self, prompt: Prompt) -> MaxUsage:
-        """Files are counted apart: their bytes are no measure of their tokens."""
-        texts = max_usage(self._request(replace(prompt, files=())))
-        return MaxUsage(self._model, texts + Usage(written=blocks.max_tokens(prompt.files)))
+    def _prepare(self, prompt: Prompt) -> tuple[dict[str, Any], Usage]:
+        """The request, and the most that it can take."""
+        return build(prompt, MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS)
 
     async def _send(self, request: dict[str, Any], tally: Tally) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         with counting(tally):

@@ -5,8 +5,8 @@ the thoughts count toward `max_tokens`. There is no one way to turn that off (pl
 troubleshooting", November 2026): Sonnet 5.5 takes `between_tools` instead of `disabled`, Opus 5.5 and Fable 5.1 always
 think (least at low effort), all others take `disabled`.
 
-A model newer than this list, or behind a compatible server, may reject that, a JSON schema, a cache mark, or the output
-limit. The request is then sent without it and, if that helps, so are all later ones.
+A model newer than this list, or behind a compatible server, may reject that, a JSON schema, cache marks (and the blocks
+that carry them), or the output limit. The request is then sent without it and, if that helps, so are all later ones.
 """
 
 import logging
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import anthropic
 
 from bot.chat.errors import about_content, error_text, is_too_long, is_unpaid
+from bot.chat.request import marked, unmarked
 
 log = logging.getLogger(__name__)
 
@@ -87,10 +88,8 @@ class Params:
         if self._schema is not None and _SCHEMA not in without:
             schema = {"format": {"type": "json_schema", "schema": self._schema}}
             whole["output_config"] = {**whole.get("output_config", {}), **schema}
-        if _CACHE in without and isinstance(whole.get("system"), list):
-            whole["system"] = [
-                {name: value for name, value in block.items() if name != "cache_control"} for block in whole["system"]
-            ]
+        if _CACHE in without:
+            whole = unmarked(whole)
         if _LENGTH in without:
             whole["max_tokens"] = min(whole["max_tokens"], SMALLEST_OUTPUT_LIMIT)
         return whole
@@ -102,7 +101,7 @@ class Params:
         if exc.status_code not in (400, 422) or is_too_long(exc) or is_unpaid(exc) or about_content(exc):
             return frozenset()
         sent = {_THINKING} | ({_SCHEMA} if self._schema is not None else set())
-        if isinstance(request.get("system"), list):
+        if marked(request):
             sent.add(_CACHE)
         if request["max_tokens"] > SMALLEST_OUTPUT_LIMIT:
             sent.add(_LENGTH)

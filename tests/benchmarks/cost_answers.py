@@ -16,7 +16,7 @@ from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
 from tests.benchmarks.cost_sample import BURSTS, EARLIER, MESSAGES, NEIGHBOUR, Bill, StoredMessage, respond
 from tests.benchmarks.load_naive import Naive
-from tests.fakes.claude import FakeClaude, Request, system_text
+from tests.fakes.claude import FakeClaude, Request, briefing, system_text, turns_of
 from tests.stubs import StubReplyHandle
 
 NORA = Person("discord", "", "1")
@@ -90,14 +90,14 @@ async def ours(folder: Path, *, known: bool) -> Costs:
 
 
 def _parted(counter: Counter, requests: Sequence[Request]) -> Costs:
-    from bot.core.prompt import KNOWN
+    from bot.core.briefing import KNOWN
 
-    systems = [system_text(request) for request in requests]
-    shown = [system.partition(KNOWN)[2] for system in systems]
-    turns = [message["content"] for request in requests for message in request["messages"][:-1]]
+    told = [system_text(request) + briefing(request) for request in requests]
+    shown = [briefing(request).partition(KNOWN)[2] for request in requests]
+    turns = [text for request in requests for _, text in turns_of(request)[:-1]]
     expect(len(requests) == len(MESSAGES), any(shown), any(turns))
     memories = sum(map(len, shown))
-    fixed = sum(map(len, systems)) - memories
+    fixed = sum(map(len, told)) - memories
     return Costs(counter.answers, counter.learning, sum(map(len, turns)), memories, fixed)
 
 

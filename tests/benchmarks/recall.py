@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.core.prompt import memory_line
+from bot.core.briefing import memory_line
 from bot.memory import mem0_env
 from bot.memory.recall import ranking, recall
 from bot.memory.recall.embedder import WordLlamaEmbedder

@@ -19,7 +19,18 @@ from bot.files.values import Document, Picture, TextFile
 from bot.model import Prompt
 from bot.ports import CUT, ChatError, ChatMisconfigured, ChatOverloaded, ChatRefused, ChatTooLong, ChatUnpaid
 from bot.usage import Usage
-from tests.fakes.claude import LIMITED, OVERLOADED, REFUSAL, TRIGGER, UNAUTHORIZED, UNPAID, FakeClaude, Reply
+from tests.fakes.claude import (
+    LIMITED,
+    OVERLOADED,
+    REFUSAL,
+    TRIGGER,
+    UNAUTHORIZED,
+    UNPAID,
+    FakeClaude,
+    Reply,
+    system_text,
+    turns_of,
+)
 from tests.files import samples
 
 HELLO = Prompt("Be kind.", (("user", "Hello"),))
@@ -61,8 +72,8 @@ async def test_an_answer_arrives_in_pieces(claude: FakeClaude, chat: ClaudeChat)
     assert begun == Usage(input=claude.tokens["input"], output=MAX_TOKENS)
     assert (await chat.max_usage(HELLO)).usage.tokens > begun.tokens
     request = claude.chats[0]
-    assert request["system"] == "Be kind."
-    assert request["messages"] == [{"role": "user", "content": "Hello"}]
+    assert system_text(request) == "Be kind."
+    assert request["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
     assert request["stream"] is True
 
 
@@ -70,7 +81,7 @@ async def test_no_system_prompt_is_no_field(claude: FakeClaude, chat: ClaudeChat
     """An empty system prompt isn't sent at all, as the service refuses empty texts."""
     await said(chat, Prompt("", (("user", "Hi"), ("assistant", ""), ("user", "there"))))
     assert "system" not in claude.chats[0]
-    assert [message["content"] for message in claude.chats[0]["messages"]] == ["Hi", "there"]
+    assert turns_of(claude.chats[0]) == [("user", "Hi"), ("user", "there")]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bot.commands.interactions import TOO_MUCH
+from bot.core.briefing import CHOSEN
 from bot.core.learning import Learner
-from bot.core.prompt import CHOSEN, FORWARDED
 from bot.core.retries import SORRY
+from bot.core.rules import FORWARDED
 from bot.core.served import ELSEWHERE, Doorkeeper, Served
 from bot.events import MessageEvent
 from bot.model import Memory, Place
@@ -94,9 +95,9 @@ async def test_it_is_recalled_as_in_a_direct_message() -> None:
     world = World()
     await world.ask()
     (prompt,) = world.chat.prompts
-    assert "Is afraid of ferries." in prompt.system
+    assert "Is afraid of ferries." in prompt.briefing
     assert FORWARDED in prompt.system
-    assert CHOSEN in prompt.system
+    assert CHOSEN in prompt.briefing
     (only,) = prompt.messages
     assert only[0] == "user"
     assert only[1].startswith("Why?")

@@ -103,7 +103,7 @@ async def test_an_answer_uses_what_is_remembered() -> None:
     world = World(StubChat(["21 ", "°C"]))
     world.memory.of[ANN.key] = [memory("Prefers Celsius")]
     reply = await world.say("What's a comfortable room temperature?")
-    assert "Prefers Celsius" in world.chat.prompts[0].system
+    assert "Prefers Celsius" in world.chat.prompts[0].briefing
     assert reply.shown == ["21 ", "21 °C"]
     assert reply.busy == [True, False]
     assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [
@@ -138,7 +138,7 @@ async def test_a_private_memory_stays_out_of_channels() -> None:
     seen = {}
     for number, place in enumerate((DM, GENERAL, SECRET)):
         await world.say("hi", number=number, place=place)
-        system = world.chat.prompts[-1].system
+        system = world.chat.prompts[-1].briefing
         seen[place.name] = {text for text in ("DM", "#general", "#secret") if f"from {text}" in system}
     assert seen == {"DM": {"DM", "#general", "#secret"}, "#general": {"#general"}, "#secret": {"#general", "#secret"}}
 
@@ -148,7 +148,7 @@ async def test_another_persons_memories_are_never_used() -> None:
     world = World()
     world.memory.of[ANN.key] = [memory("Ann's secret")]
     await world.say("hi", person=BOB)
-    assert "Ann's secret" not in world.chat.prompts[0].system
+    assert "Ann's secret" not in world.chat.prompts[0].briefing
 
 
 async def test_failing_memory_leaves_a_plain_answer() -> None:
@@ -191,7 +191,7 @@ async def test_an_earlier_turn_that_is_refused_is_dropped() -> None:
     world.journal.turns.of[DM.key] = [turn("user", "nasty"), turn("assistant", "Hm.")]
     world.memory.of[ANN.key] = [memory("Likes tea")]
     assert (await world.say("the capital of France?")).shown == ["Paris."]
-    assert "Likes tea" in world.chat.prompts[-1].system
+    assert "Likes tea" in world.chat.prompts[-1].briefing
     await world.say("and of Spain?", number=2)
     assert len(world.chat.prompts) == 3
     assert [text for _, text in world.chat.prompts[-1].messages] == [
@@ -205,7 +205,7 @@ async def test_a_memory_that_is_refused_leaves_a_plain_answer() -> None:
     """The question is answered without memories; the conversation and the memories stay."""
 
     def reply(prompt: Prompt) -> str:
-        if "nasty" in prompt.system:
+        if "nasty" in prompt.briefing:
             raise ChatRefused
         return "Paris."
 
@@ -505,11 +505,11 @@ async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> No
     first, second = await world.say("hi", number=1), await world.say("hi again", number=2)
     assert first.shown == [f"{PAUSED_LINE}\n\nok"]
     assert second.shown == ["ok"]
-    assert "Celsius" not in world.chat.prompts[0].system
+    assert "Celsius" not in world.chat.prompts[0].briefing
     assert world.journal.outbox.kept == []
     await world.journal.pauses.set(ANN.key, False)
     await world.say("hi", number=3)
-    assert "Celsius" in world.chat.prompts[-1].system
+    assert "Celsius" in world.chat.prompts[-1].briefing
     assert len(world.journal.outbox.kept) == 1
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.core import nearby, prompt
+from bot.core import nearby, prompt, rules
 from bot.core.learning import Learner
 from bot.model import Nearby, Place
 from bot.ports import ChatRefused
@@ -59,7 +59,7 @@ async def test_what_others_said_comes_along_as_their_words() -> None:
         "> [2026-11-16 09:02 UTC] Cid: No, Monday.\n\n"
         "Is that right?"
     )
-    assert nearby.SYSTEM in world.chat.prompts[-1].system
+    assert rules.AROUND in world.chat.prompts[-1].system
 
 
 async def test_an_answer_that_saw_others_words_is_kept_nowhere() -> None:

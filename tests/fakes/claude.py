@@ -7,10 +7,10 @@ documents say the 5.5 models refuse, so that a request that would fail in earnes
 
 import argparse
 import asyncio
-import hashlib
 import inspect
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes import claude_files
+from tests.fakes import claude_cache, claude_files
 
 Request = dict[str, Any]
 
@@ -83,10 +83,32 @@ def system_text(request: Request) -> str:
     return system if isinstance(system, str) else "\n".join(block["text"] for block in system)
 
 
+def _text_of(message: Request) -> str:
+    """A message's text, the bot's briefing apart."""
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return "".join(block.get("text", "") for block in content if not _is_briefing(block))
+
+
 def last_text(request: Request) -> str:
-    """The last message's text."""
+    """The last message's text, without its briefing."""
+    return _text_of(request["messages"][-1])
+
+
+def briefing(request: Request) -> str:
+    """What the bot tells the model with the last message: who asks, where, and what is remembered of them."""
     content = request["messages"][-1]["content"]
-    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
+    return "".join(block["text"] for block in content if not isinstance(block, str) and _is_briefing(block))
+
+
+def turns_of(request: Request) -> list[tuple[str, str]]:
+    """The messages: (role, text), without the briefing."""
+    return [(message["role"], _text_of(message)) for message in request["messages"]]
+
+
+def _is_briefing(block: Request) -> bool:
+    return str(block.get("text", "")).startswith("(Briefing, from the bot itself:)\n")
 
 
 _HEADER = re.compile(r"\[(\d+)\] \S+, .*")
@@ -140,11 +162,20 @@ def _open_object(schema: Any) -> bool:
     return opened or any(map(_open_object, schema.values()))
 
 
+def _texts(request: Request) -> Iterator[str]:
+    """Every text of the messages."""
+    for message in request["messages"]:
+        content = message["content"]
+        yield from (
+            (block["text"] for block in content if block.get("type") == "text")
+            if isinstance(content, list)
+            else [content]
+        )
+
+
 def _used(request: Request) -> set[str]:
     """The optional parameters that a request holds."""
-    system = request.get("system")
-    cached = isinstance(system, list) and any("cache_control" in block for block in system)
-    return {*request, *(("cache_control",) if cached else ())}
+    return {*request, *(("cache_control",) if claude_cache.marks(request) else ())}
 
 
 def _refused(request: Request) -> str | None:
@@ -154,7 +185,7 @@ def _refused(request: Request) -> str | None:
     model, thinking = str(request.get("model", "")), (request.get("thinking") or {}).get("type")
     if not request.get("max_tokens") or not request.get("messages"):
         return "max_tokens and messages: Field required"
-    if not all(str(last_text({"messages": [message]})).strip() for message in request["messages"]):
+    if not all(text.strip() for text in _texts(request)):
         return "messages: text content blocks must contain non-whitespace text"
     if request["messages"][-1]["role"] == "assistant":
         return "This model does not support assistant message prefill."
@@ -181,6 +212,7 @@ class FakeClaude:
         sizes: The characters of the last requests.
         unknown: Parameters that a compatible server refuses, by name; `silent` has it not say which.
         tokens: Billed so far, characters / 4: `input`, `output`, `cache_read`, `cache_creation`.
+        cache: The prompt cache; its entries last five minutes by `clock`.
         tells_usage: Whether streams say what they took, as compatible servers may not.
         billed: How many requests were billed; `untold` of them never heard what their answer took (`untold_output`).
     """
@@ -194,6 +226,7 @@ class FakeClaude:
         gap: float = 0.0,
         key: str | None = None,
         record: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.handler = handler
         self.script: deque[Reply | str] = deque()
@@ -215,7 +248,7 @@ class FakeClaude:
         self._gap = gap
         self._key = key
         self._record = record
-        self._prefixes: set[str] = set()
+        self.cache = claude_cache.Cache(clock)
         self._released = asyncio.Event()
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -310,12 +343,13 @@ class FakeClaude:
     async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
         if (request.content_length or 0) > claude_files.REQUEST:
             return _error(Reply("Request exceeds the maximum size", status=413, error="request_too_large"))
-        if refused := _refused(body) or await asyncio.to_thread(claude_files.problem, body):
+        refused = _refused(body) or claude_cache.problem(body) or await asyncio.to_thread(claude_files.problem, body)
+        if refused:
             return _error(Reply(refused, status=400, error="invalid_request_error"))
         if unknown := sorted(self.unknown & _used(body)):
             said = "invalid request" if self.silent else f"{unknown[0]}: Extra inputs are not permitted"
             return _error(Reply(said, status=400, error="invalid_request_error"))
-        texts = [system_text(body), *(last_text({"messages": [message]}) for message in body["messages"])]
+        texts = [system_text(body), briefing(body), *(text for _, text in turns_of(body))]
         length = sum(map(len, texts))
         self.sizes.append(length)
         if self.window is not None and length > self.window:
@@ -344,21 +378,9 @@ class FakeClaude:
         return await self._whole(request, body, reply, usage)
 
     def _usage(self, body: Request, text: str) -> dict[str, int]:
-        """As billed: the prefix up to the last `cache_control` is written once, then read; the rest is input."""
-        system = body.get("system", "")
-        blocks = [{"text": system}] if isinstance(system, str) else list(system)
-        marked = [index for index, block in enumerate(blocks) if block.get("cache_control")]
-        prefix = "".join(block["text"] for block in blocks[: marked[-1] + 1]) if marked else ""
-        rest = "".join(block["text"] for block in blocks[marked[-1] + 1 if marked else 0 :])
-        rest += "".join(last_text({"messages": [message]}) for message in body["messages"])
-        taken = len(rest) // 4 + claude_files.tokens(body)
-        usage = {"input": taken, "output": len(text) // 4 + 1, "cache_read": 0, "cache_creation": 0}
-        if len(prefix) >= 512 * 4:
-            digest = hashlib.sha256(f"{body['model']}\0{prefix}".encode()).hexdigest()
-            usage["cache_read" if digest in self._prefixes else "cache_creation"] = len(prefix) // 4
-            self._prefixes.add(digest)
-        else:
-            usage["input"] += len(prefix) // 4
+        billed = self.cache.bill(body)
+        usage = {"input": billed.input, "output": len(text) // 4 + 1}
+        usage |= {"cache_read": billed.read, "cache_creation": billed.written}
         for kind, count in usage.items():
             self.tokens[kind] += count
         return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.config import Settings
-from tests.fakes.claude import system_text
+from tests.fakes.claude import briefing
 from tests.fakes.mem0 import KEY, FakeMem0, Row
 from tests.faults.gate import Gate, Seen, Trap
 from tests.faults.memories import left, stored
@@ -186,7 +186,7 @@ async def test_forgotten_after_the_restart(tmp_path: Path, world: World, discord
         for person in ("queued", "followed"):
             tag = await world.ask(discord, person, text="what do you know of me?")
             await world.answered([tag])
-            assert steps.tags[person] not in system_text(world.claude.chats[-1])
+            assert steps.tags[person] not in briefing(world.claude.chats[-1])
         # An answer is shown before it is committed: one exchange alone may also mean that the other isn't there yet.
         await until(lambda: bool(mem0.rows), 60)
         await until(lambda: left(stored(tmp_path))["exchanges"] == 1, 60)

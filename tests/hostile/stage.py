@@ -59,7 +59,7 @@ class Model:
         asked = fake.last_text(request)
         if REFUSE in asked:
             return Reply(f"unsupported: {asked}", status=400, error="invalid_request_error")
-        known = re.findall(r"^- \[\S+\] (.*)$", fake.system_text(request), re.MULTILINE) if "?" in asked else [asked]
+        known = re.findall(r"^- \[\S+\] (.*)$", fake.briefing(request), re.MULTILINE) if "?" in asked else [asked]
         return Reply(f"{' / '.join(known)} {DONE}", hang_after=1 if HOLD_ANSWER in asked else None)
 
 

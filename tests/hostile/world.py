@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -25,7 +24,7 @@ from bot.prices import Prices
 from bot.storage.sqlite import connect
 from bot.usage import Limits
 from bot.views import View
-from tests.fakes.claude import FakeClaude, Request
+from tests.fakes.claude import FakeClaude
 from tests.harness import Clock
 from tests.makers import ANN, DM, MONDAY, message
 from tests.parts import make_bot, make_commands, make_privacy
@@ -129,8 +128,3 @@ async def embedded(folder: Path, claude: FakeClaude) -> AsyncIterator[World]:
         await spending.close()
         await chat.close()
         await journal.close()
-
-
-def said(request: Request) -> list[tuple[str, Any]]:
-    """A chat request's messages: (role, text)."""
-    return [(message["role"], message["content"]) for message in request["messages"]]

@@ -89,7 +89,7 @@ async def test_what_is_asked_about_is_written_nowhere(world: World) -> None:
         await until(lambda: CANARY in asked.content and "Is that for me?" in asked.content, "no answer", 30)
         assert asked.ephemeral
         request = world.claude.requests[-1]
-        assert "afraid of birds" in fake_claude.system_text(request)
+        assert "afraid of birds" in fake_claude.briefing(request)
         await until(lambda: not world.count("reservations"), "still counted as in flight", 30)
         assert {table: world.count(table) for table in before} == before
         # What follows in the channel knows nothing of it.

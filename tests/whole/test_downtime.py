@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import claude as fake_claude
-from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.claude import FakeClaude, briefing
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
 from tests.makers import until
@@ -39,7 +39,7 @@ def holding(folder: Path, words: str) -> list[str]:
 
 def seen(request: fake_claude.Request) -> str:
     """All that a request shows the model."""
-    return system_text(request) + str(request["messages"])
+    return briefing(request) + str(request["messages"])
 
 
 async def learned(claude: FakeClaude, folder: Path, *texts: str) -> None:

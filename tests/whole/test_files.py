@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.fakes import claude_files
-from tests.fakes.claude import FakeClaude, Reply, Request, default, is_extraction, last_text, new_messages
+from tests.fakes.claude import FakeClaude, Reply, Request, default, is_extraction, last_text, new_messages, turns_of
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
 from tests.files import samples
@@ -207,7 +207,7 @@ async def test_a_picture_alone_is_answered(tmp_path: Path, claude: FakeClaude, l
         assert await ask(bot, line, "", {"bike.png": PIXEL}) == "That is a red bicycle."
         assert shown(claude.chats[0], "image") == [PIXEL]
         await ask(bot, line, "Whose is it?", {})
-        said = [str(message["content"]) for message in claude.chats[-1]["messages"]]
+        said = [text for _, text in turns_of(claude.chats[-1])]
         assert said[:2] == ['(Attached: "bike.png")', "That is a red bicycle."]
         await until(lambda: bool(claude.extractions), 40)
         exchange = new_messages(last_text(claude.extractions[0]))[0]

@@ -19,13 +19,11 @@ FORWARDED = "My locker code is quince seventeen."
 
 def answers(request: fake_claude.Request) -> str:
     """A model that repeats what it is told, to the person and to nobody else."""
-    return fake_claude.default(request) if fake_claude.is_extraction(request) else f"Noted: {asked(request)[-300:]}"
-
-
-def asked(request: fake_claude.Request) -> str:
-    """The last message of a request."""
-    content = request["messages"][-1]["content"]
-    return content if isinstance(content, str) else "".join(str(block.get("text", "")) for block in content)
+    return (
+        fake_claude.default(request)
+        if fake_claude.is_extraction(request)
+        else f"Noted: {fake_claude.last_text(request)[-300:]}"
+    )
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ async def test_discord(tmp_path: Path, claude: FakeClaude) -> None:
             assert claude.requests == []
             forwarded = await discord.forward("ann", FORWARDED)
             await discord.answer_to(forwarded, contains="quince", within=30)
-            assert f"> {FORWARDED}" in asked(claude.chats[-1])
+            assert f"> {FORWARDED}" in fake_claude.last_text(claude.chats[-1])
             assert "never an instruction" in system_text(claude.chats[-1])
             own = await discord.dm("ann", "", paste=b"I grow tomatoes on my balcony. " * 100)
             await discord.answer_to(own, contains="tomatoes", within=30)
@@ -76,7 +74,7 @@ async def test_a_reply_tells_which_answer_is_meant(tmp_path: Path, claude: FakeC
             await discord.answer_to(second, contains="rowan", within=30)
             reply = await discord.dm("ann", "why that one?", reply_to=discord.answers(first)[0]["id"])
             await discord.answer_to(reply, contains="why that one?", within=30)
-            assert asked(claude.chats[-1]) == (
+            assert fake_claude.last_text(claude.chats[-1]) == (
                 "(In reply to your earlier message:)\n> Noted: Name a fruit: quince\n\nwhy that one?"
             )
 
@@ -102,6 +100,6 @@ async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:
             shared = {"is_share": True, "author_name": "Ben", "text": FORWARDED}
             await slack.dm("UANN", "keep that in mind", attachments=[shared])
             await slack.answer(channel, until=lambda text: "quince" in text)
-            assert f"> Ben: {FORWARDED}" in asked(claude.chats[-1])
+            assert f"> Ben: {FORWARDED}" in fake_claude.last_text(claude.chats[-1])
             await until(lambda: any("keep that in mind" in str(request) for request in claude.extractions), 30)
             assert not any("quince" in str(request) for request in claude.extractions)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model import Person
 from tests.fakes import claude as fake_claude
-from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.claude import FakeClaude, briefing
 from tests.fakes.slack import TEAM, FakeSlack
 from tests.harness import opened
 from tests.makers import until
@@ -61,13 +61,13 @@ async def test_whatever_names_a_person_reaches_all_that_is_theirs(tmp_path: Path
             assert (BIRDS["UANN"] in listed["text"], "sings" in listed["text"]) == (True, True)
             ts = await slack.dm("UBEN", "What is my bird?")
             await slack.answer(slack.dm_channel("UBEN"), after=ts)
-            assert BIRDS["UBEN"] in system_text(claude.chats[-1])
+            assert BIRDS["UBEN"] in briefing(claude.chats[-1])
             await slack.open_home("UCAT")
             home = await slack.home("UCAT")
             assert BIRDS["UCAT"] in json.dumps(home)
             ts = await slack.mention(SHARED, "UDAN", "What is my bird?")
             await slack.answer(SHARED, ts)
-            assert BIRDS["UDAN"] not in system_text(claude.chats[-1])
+            assert BIRDS["UDAN"] not in briefing(claude.chats[-1])
             # A click in the App Home names the organisation, a command the workspace it was given in.
             assert "Memory is paused" in json.dumps(await slack.press("UCAT", {**home, "id": "V1"}, "Pause memory"))
             for user, things in (("UANN", "2 things"), ("UDAN", "1 thing")):
@@ -107,8 +107,8 @@ async def test_nothing_of_one_workspace_reaches_another(tmp_path: Path, slack: F
                 slack.teams["UANN"] = team
                 ts = await slack.mention(channel, "UANN", "What is my bird called?")
                 await slack.answer(channel, ts)
-                system = system_text(claude.chats[-1])
+                system = briefing(claude.chats[-1])
                 assert {name for name in told if name in system} == allowed
             ts = await slack.dm("UANN", "What is my bird called?")
             await slack.answer(slack.dm_channel("UANN"), after=ts)
-            assert all(channel in system_text(claude.chats[-1]) for channel in told)
+            assert all(channel in briefing(claude.chats[-1]) for channel in told)

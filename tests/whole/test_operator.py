@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.claude import FakeClaude, briefing
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.mem0 import KEY
 from tests.makers import until
@@ -83,7 +83,7 @@ async def test_erased_beside_a_running_bot(tmp_path: Path, env: dict[str, str]) 
                     assert code == 0
                     exported = json.loads(out)
             await discord.answer_to(await discord.dm("ann", "What is my bird?"), within=30)
-            assert WORD in system_text(claude.chats[-1])
+            assert WORD in briefing(claude.chats[-1])
             code, out, _ = await run(tmp_path, env, "erase", person)
             # The question may have been learned from by now, too.
             assert (code, bool(re.match(r"erased: (1 memory|2 memories) ", out))) == (0, True)

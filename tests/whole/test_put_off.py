@@ -9,7 +9,7 @@ import pytest
 from bot.core.answer import FOLLOWS
 from bot.model import Audience, Place
 from tests.fakes import claude as fake_claude
-from tests.fakes.claude import OVERLOADED, FakeClaude, Reply, system_text
+from tests.fakes.claude import OVERLOADED, FakeClaude, Reply, briefing
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack, Fault
 from tests.makers import DM, GENERAL, SECRET, message, until
@@ -51,7 +51,7 @@ def settings(claude: FakeClaude) -> dict[str, str]:
 
 def with_answer(claude: FakeClaude) -> str:
     """What was known for the last answer, and the conversation it was shown."""
-    return f"{system_text(claude.chats[-1])} {claude.chats[-1]['messages'][:-1]}"
+    return f"{briefing(claude.chats[-1])} {claude.chats[-1]['messages'][:-1]}"
 
 
 async def test_slack(tmp_path: Path, claude: FakeClaude) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import claude as fake_claude
-from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.claude import FakeClaude, briefing, turns_of
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
 from tests.makers import until
@@ -23,7 +23,7 @@ def answers(request: fake_claude.Request) -> str:
         return fake_claude.default(request)
     said = fake_claude.last_text(request)
     if "room temperature" in said:
-        return "About 21 °C." if "Celsius" in system_text(request) else "About 70 °F."
+        return "About 21 °C." if "Celsius" in briefing(request) else "About 70 °F."
     return f"Noted: {said}"
 
 
@@ -40,7 +40,7 @@ def settings(claude: FakeClaude) -> dict[str, str]:
 
 
 async def test_discord_remembers(tmp_path: Path, claude: FakeClaude) -> None:
-    """A preference told in a DM is used in a DM after a restart, and its memory stands in `system`."""
+    """A preference told in a DM is used in a DM after a restart, and its memory stands in the request."""
     async with FakeDiscord() as discord:
         env = {**settings(claude), "DISCORD_TOKEN": discord.token, "DISCORD_API_BASE": discord.url}
         async with BotProcess(tmp_path, env) as bot:
@@ -54,7 +54,7 @@ async def test_discord_remembers(tmp_path: Path, claude: FakeClaude) -> None:
             assert await discord.answer_to(asked, within=30) == "About 21 °C."
             stranger = await discord.dm("bob", ASKED)
             assert await discord.answer_to(stranger, within=30) == "About 70 °F."
-    assert TOLD in system_text(claude.chats[1])
+    assert TOLD in briefing(claude.chats[1])
 
 
 async def test_slack_remembers(tmp_path: Path, claude: FakeClaude) -> None:
@@ -118,7 +118,7 @@ async def test_a_private_fact_stays_private(tmp_path: Path, claude: FakeClaude) 
             await until(lambda: len(claude.chats) == 3, 30)
     assert "4,711" not in str(claude.chats[1])
     assert "4,711" not in str(claude.extractions[1])
-    assert "4,711" in system_text(claude.chats[2])
+    assert "4,711" in briefing(claude.chats[2])
 
 
 async def test_double_it(tmp_path: Path, claude: FakeClaude) -> None:
@@ -130,8 +130,7 @@ async def test_double_it(tmp_path: Path, claude: FakeClaude) -> None:
                 await bot.said("discord: listening")
                 message = await discord.dm("ann", text)
                 await discord.answer_to(message, within=30)
-    contents = [(message["role"], message["content"]) for message in claude.chats[1]["messages"]]
-    assert contents == [
+    assert turns_of(claude.chats[1]) == [
         ("user", "What is 21 + 21?"),
         ("assistant", "Noted: What is 21 + 21?"),
         ("user", "Double it."),

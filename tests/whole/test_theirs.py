@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.claude import FakeClaude, system_text
+from tests.fakes.claude import FakeClaude, briefing
 from tests.fakes.discord import FakeDiscord, Interaction, until
 from tests.fakes.slack import FakeSlack, would_ping
 from tests.whole.process import BotProcess
@@ -98,7 +98,7 @@ async def test_seen_changed_and_opened_on_discord(tmp_path: Path, world: World) 
         async def used_in_channel() -> bool:
             answered = await world.discord.say(general, "ann", "What do I collect?")
             await world.discord.answer_to(answered, within=30)
-            return "I collect coins." in system_text(world.claude.chats[-1])
+            return "I collect coins." in briefing(world.claude.chats[-1])
 
         assert not await used_in_channel()
         wide = await world.press(edited, "May be used in channels")
@@ -132,7 +132,7 @@ async def test_paused_linked_exported_and_forgotten_across_platforms(tmp_path: P
         await slack.press("UANN", listed, "Pause memory")
         first, second = await world.says("My bird is a zebrafinch."), await world.says("It sings.")
         assert (first.splitlines()[0], PAUSED in second) == (PAUSED, False)
-        assert all("I like tea." not in system_text(asked) for asked in world.claude.chats[-2:])
+        assert all("I like tea." not in briefing(asked) for asked in world.claude.chats[-2:])
         paused = await world.memories(lambda shown: "paused" in shown.content)
         await world.press(paused, "Resume memory")
         await world.says("I live in Porto.")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.fakes.claude import FakeClaude, last_text, system_text
+from tests.fakes.claude import FakeClaude, briefing, last_text
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
 from tests.faults.clock import build
@@ -52,14 +52,14 @@ async def test_an_evening_in_new_york(tmp_path: Path) -> None:
             prompt = await learned("Tomorrow I fly to Oslo.")
             assert "\n[1] 2026-11-27T20:30:00-05:00, Ann\nuser: Tomorrow I fly to Oslo.\n" in prompt
             assert "\n\n## Observation Date\n2026-11-27\n\n" in prompt
-            told = system_text(claude.chats[-1])
+            told = briefing(claude.chats[-1])
             assert "Today is Friday, 2026-11-27, and the time is 20:30 (America/New_York)." in told
             assert 'You are talking to "Ann" in private: nobody else reads along.' in told
             assert "- [2026-11-26] I like figs." in told
 
             ts = await slack.mention(GENERAL, ANN, "what day is it tomorrow?")
             await slack.answer(GENERAL, ts)
-            assert 'to "Ann" in "#general", which is public' in system_text(claude.chats[-1])
+            assert 'to "Ann" in "#general", which is public' in briefing(claude.chats[-1])
 
             listed = await slack.command(ANN, "memories")
             for text, day in (("figs", "2026-11-26"), ("plums", "2026-11-27"), ("Oslo", "2026-11-27")):
@@ -96,7 +96,7 @@ async def test_discord_goes_by_the_operators_zone(tmp_path: Path) -> None:
             asked = await discord.dm("ann", "Tomorrow I fly to Oslo.")
             await discord.answer_to(asked, contains="Oslo", within=30)
             ended = datetime.now(zone)
-            told = system_text(claude.chats[-1])
+            told = briefing(claude.chats[-1])
             times = [f"Today is {at:%A, %Y-%m-%d}, and the time is {at:%H:%M} ({zone.key})." for at in (began, ended)]
             assert any(time in told for time in times)
             await until(lambda: any("Oslo" in last_text(one) for one in claude.extractions), 30)
