@@ -11,6 +11,7 @@ from adapters.terminal import TERMINAL
 from bot.commands import Commands, kept
 from bot.commands.forgetting import Forgetting
 from bot.commands.interactions import LimitedCommands
+from bot.commands.learned_lines import LearnedLines
 from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
 from bot.core import rules
@@ -84,7 +85,10 @@ class App:
         self.journal = journal
         self.identities = Identities(journal.accounts, self.memory)
         self.spending = LimitedSpending(journal.ledger, settings.prices, settings.limits)
-        self.learner = Learner(journal.outbox, self.memory, notify)
+        self.learned_lines = LearnedLines(journal.answers, journal.preferences)
+        notice = settings.bot_memory_notice == "line"
+        taught = self.learned_lines.taught if notice else None
+        self.learner = Learner(journal.outbox, self.memory, notify, taught=taught)
         self.eraser = Eraser(
             journal.erasures,
             journal.texts,
@@ -145,6 +149,8 @@ class App:
                 Linking(journal.codes, journal.intents, journal.accounts, self.identities, self.eraser, PLATFORMS),
                 kept=kept(turns_hours, hosted=settings.mem0_api_key is not None),
                 remember=settings.bot_memory,
+                # The terminal says it as it happens.
+                preferences=journal.preferences if notice and later else None,
             ),
             allowance,
         )

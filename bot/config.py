@@ -2,7 +2,7 @@
 
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     openai_base_url: Url | None = None
     ollama_host: str | None = None
     bot_memory: bool = True
+    bot_memory_notice: Literal["line", "off"] = "line"
     bot_memory_tokens: int = Field(default=1000, ge=0, le=100_000)
     bot_people: str | None = None
     bot_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"

@@ -37,6 +37,13 @@ class Person:
         parts = (self.platform, self.workspace, self.user)
         return ":".join(part for part in parts if part)
 
+    @classmethod
+    def parse(cls, key: str) -> "Person":
+        """The account of a key."""
+        platform, _, rest = key.partition(":")
+        workspace, _, user = rest.rpartition(":")
+        return cls(platform, workspace, user)
+
 
 def one_person(key: str, other: str) -> bool:
     """Whether two keys belong to one person.
@@ -191,6 +198,14 @@ class Nearby:
     at: datetime
     above: bool = False
     files: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """Where an answer is shown, and in which messages, in order (same form as event ids)."""
+
+    place: Place
+    message_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

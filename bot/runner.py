@@ -101,7 +101,9 @@ async def serve(settings: Settings) -> int:
         adapters = build_adapters(settings, app)
         running = [asyncio.create_task(adapter.run(), name=adapter.name) for adapter in adapters]
         learner = app.learner if settings.bot_memory else None
-        recovery = Recovery(app.journal.inbox, app.messages, {adapter.name: adapter for adapter in adapters}, learner)
+        platforms = {adapter.name: adapter for adapter in adapters}
+        app.learned_lines.serve(platforms)
+        recovery = Recovery(app.journal.inbox, app.messages, platforms, learner)
         work = asyncio.create_task(_begin(adapters, app, recovery), name="start")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -111,7 +113,11 @@ async def serve(settings: Settings) -> int:
             log.info("stopping")
             deadline = asyncio.get_running_loop().time() + STOPPING
             work.cancel()
-            stops = [recovery.finish(ANSWERING_GRACE), *(adapter.stop() for adapter in adapters)]
+            stops = [
+                recovery.finish(ANSWERING_GRACE),
+                app.learned_lines.finish(),
+                *(adapter.stop() for adapter in adapters),
+            ]
             await asyncio.gather(*stops, return_exceptions=True)
             for task in (stopped, *running):
                 task.cancel()

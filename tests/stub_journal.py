@@ -193,6 +193,19 @@ class StubErasures:
         return len(same)
 
 
+class StubPreferences:
+    """`unnoticed` are those who want no line below answers."""
+
+    def __init__(self) -> None:
+        self.unnoticed: set[str] = set()
+
+    async def noticed(self, user_id: str) -> bool:
+        return user_id not in self.unnoticed
+
+    async def set_noticed(self, user_id: str, wanted: bool) -> None:
+        (self.unnoticed.discard if wanted else self.unnoticed.add)(user_id)
+
+
 class StubAccounts:
     """`links`: account, and the mem0 user whose memories it has."""
 
@@ -328,6 +341,7 @@ class StubJournal:
         self.inbox = StubInbox(self.turns, self.outbox)
         self.taught = StubTaught()
         self.pauses = StubPauses()
+        self.preferences = StubPreferences()
         self.erasures = StubErasures()
         self.accounts = StubAccounts(self.pauses, self.erasures)
         self.intents = StubIntents()

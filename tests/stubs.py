@@ -33,8 +33,10 @@ class StubMemory:
         self._check()
         return [row for row in self.of[user_id] if scopes is None or row.scope in scopes]
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         self._check()
+        if taught is not None:
+            taught.update(exchange.event_id for exchange in exchanges)
         return len(exchanges)
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:

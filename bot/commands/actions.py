@@ -13,7 +13,7 @@ LIMIT = 90
 SEARCH_WITH_PAGE = 70
 SEARCH_WITH_ID = 44
 
-Switching = Literal["pause", "resume"]
+Switching = Literal["pause", "resume", "hush", "tell"]
 #: With a token: do what the journal's intent says (`forget`, `join`), or don't (`cancel`, `part`).
 Deciding = Literal["forget", "cancel", "join", "part"]
 #: With a memory: show it, share it, stop sharing it, forget it, edit it, or go back to the list.
@@ -41,7 +41,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Pause or resume memory."""
+    """Pause or resume memory; or hush the line below answers that taught something, or have it told again."""
 
     kind: Switching
 
@@ -55,6 +55,16 @@ class Export:
 
     def __str__(self) -> str:
         return "export:"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Show what a message has taught."""
+
+    event_id: str
+
+    def __str__(self) -> str:
+        return f"learned:{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class Handle:
         )
 
 
-Action = Page | Search | Switch | Export | Decide | Handle
+Action = Page | Search | Switch | Export | Learned | Decide | Handle
 
 
 def parse(serialized: str) -> Action | None:
@@ -96,6 +106,8 @@ def parse(serialized: str) -> Action | None:
         return Search()
     if kind == "export":
         return Export()
+    if kind == "learned":
+        return Learned(rest)
     for name in get_args(Switching):
         if kind == name:
             return Switch(name)

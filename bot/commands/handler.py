@@ -10,16 +10,16 @@ from typing import Protocol, TypeVar
 from cachetools import FIFOCache
 
 from bot.commands import actions, listing
-from bot.commands.actions import Decide, Export, Handle, Page, Search, Switch
+from bot.commands.actions import Decide, Export, Handle, Learned, Page, Search, Switch
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
 from bot.commands.registry import BY_NAME
-from bot.commands.wording import GONE, OFF, PAUSED, STALE, UNAVAILABLE, kept, row
+from bot.commands.wording import GONE, HUSHED, OFF, PAUSED, STALE, TOLD, UNAVAILABLE, UNTAUGHT, kept, row
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
 from bot.model import Memory, Person
-from bot.ports import MemoryStore, Pauses
+from bot.ports import MemoryStore, Pauses, Preferences
 from bot.privacy.rights import Rights
 from bot.privacy.time_range import TimeRange
 from bot.text import keywords, time_expressions
@@ -66,14 +66,19 @@ class Commands:
         *,
         kept: str = kept(),
         remember: bool = True,
+        preferences: Preferences | None = None,
     ) -> None:
-        """`kept` is the sentence that says what is kept, where and for how long. Without `remember`, memory is off."""
+        """`kept` is the sentence that says what is kept, where and for how long. Without `remember`, memory is off.
+
+        `preferences` say who is told below answers what they taught; None if nobody is.
+        """
         self._pauses = pauses
         self._memory = memory
         self._identities = identities
         self._rights = rights
         self.kept: str = kept
         self._remember = remember
+        self._preferences = preferences
         self.forgetting: Forgetting = forgetting
         self.linking: Linking = linking
         self._outcomes: FIFOCache[tuple[str, str], View] = FIFOCache(OUTCOMES)
@@ -101,8 +106,12 @@ class Commands:
             match actions.parse(event.action):
                 case Page(number, search):
                     return await self._list(event.person, search, number, event.at)
+                case Switch("hush" | "tell" as kind):
+                    return await self._notice(event.person, wanted=kind == "tell")
                 case Switch(kind):
                     return await self._pause(event.person, paused=kind == "pause")
+                case Learned(event_id):
+                    return await self._learned(event, event_id)
                 case Export():
                     return await self._export(event)
                 case Decide("cancel", token):
@@ -205,7 +214,29 @@ class Commands:
             found = [memory for memory in everything if memory in whole]
         if around is not None:
             page = listing.page_of(found, around)
-        return listing.listed(everything, found, search, page, at.tzinfo, paused=account.paused, kept=self.kept)
+        noticed = await self._noticed(account.user_id)
+        about = everything, found, search, page, at.tzinfo
+        return listing.listed(*about, paused=account.paused, kept=self.kept, noticed=noticed)
+
+    async def _noticed(self, user_id: str) -> bool | None:
+        return None if self._preferences is None else await self._preferences.noticed(user_id)
+
+    async def _learned(self, event: PressEvent, event_id: str) -> View:
+        """What a message has taught the person who pressed the button below its answer."""
+        if not self._remember:
+            return OFF
+        user_id = await self._identities.user_id(event.person)
+        everything = await self._memory.list(user_id)
+        view = listing.learned(everything, event_id, event.at.tzinfo, noticed=await self._noticed(user_id))
+        return view or UNTAUGHT
+
+    async def _notice(self, person: Person, *, wanted: bool) -> View:
+        if self._preferences is None:
+            return STALE
+        user_id = await self._identities.user_id(person)
+        await self._preferences.set_noticed(user_id, wanted)
+        buttons = (*listing.notice(wanted), Button("Back", str(Page())))
+        return View(TOLD if wanted else HUSHED, buttons=buttons, changed=True)
 
     async def _find(self, person: Person, memory_id: str) -> tuple[str, int, Memory | None]:
         """The caller's mem0 user id, and the memory with its number; None if it isn't theirs."""

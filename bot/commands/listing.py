@@ -1,6 +1,7 @@
 """`/memories`: the list, in pages, and one memory with its actions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from bot.commands.actions import SEARCH_WITH_PAGE, Export, Handle, Handling, Page, Search, Switch
@@ -21,6 +22,12 @@ from bot.views import Button, Option, View
 
 PAGE = 10
 LABEL = 80
+#: Memories of one message that have buttons of their own, and that are shown.
+SINGLED = 5
+MENU = 25
+CHOOSE = "Choose one to open, edit or forget…"
+#: Switches the line below answers that taught something.
+HUSH, TELL = "Hide “Memory updated”", "Show “Memory updated”"
 
 
 def listed(
@@ -32,9 +39,13 @@ def listed(
     *,
     paused: bool,
     kept: str,
+    noticed: bool | None = None,
 ) -> View:
-    """A page of the memories `found` among `everything`, both newest first, for somebody in that time zone."""
-    always = (switch(paused=paused), Button("Export", str(Export())))
+    """A page of the memories `found` among `everything`, both newest first, for somebody in that time zone.
+
+    `noticed`: whether the person is told below answers what they taught; None if nobody is.
+    """
+    always = (switch(paused=paused), Button("Export", str(Export())), *notice(noticed))
     state = f"{PAUSED} " if paused else ""
     if not everything:
         title = EMPTY if paused else f"{EMPTY} Talk to me, and I will."
@@ -70,13 +81,48 @@ def listed(
         f"{state}{where}{FORGET_HINT} {kept}",
         (*buttons, *always),
         tuple(Option(_label(memory, numbers[memory.id]), str(Handle("open", memory.id, search))) for memory in shown),
-        "Choose one to open, edit or forget…",
+        CHOOSE,
     )
 
 
 def switch(*, paused: bool) -> Button:
     """The button that pauses memory, or resumes it."""
     return Button("Resume memory", str(Switch("resume"))) if paused else Button("Pause memory", str(Switch("pause")))
+
+
+def notice(noticed: bool | None) -> tuple[Button, ...]:
+    """The button that hushes the line below answers that taught something, or has it told again."""
+    if noticed is None:
+        return ()
+    return (Button(HUSH, str(Switch("hush"))) if noticed else Button(TELL, str(Switch("tell"))),)
+
+
+def learned(
+    everything: Sequence[Memory], event_id: str, zone: tzinfo | None, *, noticed: bool | None = None
+) -> View | None:
+    """What a message has taught, each with its actions, for somebody in that time zone; None if nothing is left."""
+    numbered = list(enumerate(everything, 1))
+    found = [
+        (number, memory) for number, memory in numbered if any(source.event_id == event_id for source in memory.sources)
+    ]
+    if not found:
+        return None
+    if len(found) == 1:
+        number, memory = found[0]
+        view = detail(memory, number, "", zone)
+        return replace(view, buttons=(*view.buttons, *notice(noticed)))
+    buttons = []
+    for number, memory in found[:SINGLED]:
+        buttons.append(Button(f"Edit {number}", str(Handle("edit", memory.id)), opens_form=True))
+        buttons.append(Button(f"Forget {number}", str(Handle("drop", memory.id)), danger=True))
+    return View(
+        f"I learned {things(len(found))} from that message:",
+        tuple(item(memory, number, zone) for number, memory in found[:MENU]),
+        FORGET_HINT,
+        (*buttons, Button("Show memories", str(Page())), *notice(noticed)),
+        tuple(Option(_label(memory, number), str(Handle("open", memory.id))) for number, memory in found[:MENU]),
+        CHOOSE,
+    )
 
 
 def _label(memory: Memory, number: int) -> str:

@@ -27,6 +27,12 @@ OFF = View(
     "Whoever runs me has switched memory off: I use nothing that I remembered about you, and keep nothing but our "
     "recent conversation. /forget still has everything erased."
 )
+UNTAUGHT = View(
+    "I don't remember anything any more that I learned from that message.",
+    buttons=(Button("Show memories", str(Page())),),
+)
+HUSHED = "I no longer say below my answers that I have learned something from you. I go on learning."
+TOLD = "When I have learned something from you, a quiet line below my answer says so again."
 EMPTY = "I don't remember anything about you yet."
 FORGET_HINT = "Forget one with /forget and its number or its words; /forget alone forgets everything."
 LATER = "A part of it could not be reached just now: it is not used any more, and I go on erasing until it is gone."

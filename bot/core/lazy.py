@@ -88,9 +88,9 @@ class LaterMemory:
         async with asyncio.timeout(self._recall_budget):
             return await memory.recall(user_id, scopes, query, context, now)
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn, see the port."""
-        return await (await self._memory.get()).learn(exchanges)
+        return await (await self._memory.get()).learn(exchanges, taught)
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """List, see the port."""

@@ -46,13 +46,16 @@ class Learner:
         quiet: float = QUIET,
         latest: float = LATEST,
         jitter: Callable[[], float] = random.random,
+        taught: Callable[[Sequence[Exchange]], None] | None = None,
     ) -> None:
+        """`taught` is called with the exchanges that have taught something new."""
         self._outbox = outbox
         self._memory = memory
         self._notify = notify
         self._quiet = quiet
         self._latest = latest
         self._jitter = jitter
+        self._taught = taught
         self._first: dict[tuple[str, str], float] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._failures: dict[tuple[str, str], int] = {}
@@ -101,7 +104,7 @@ class Learner:
             return
         ids = [exchange.id for exchange in exchanges]
         try:
-            facts = await self._memory.learn(exchanges)
+            facts = await self._lesson(exchanges)
         except LearningFailed as exc:
             if exc.wait:
                 await self._postpone(exchanges, exc)
@@ -130,11 +133,20 @@ class Learner:
         if self._notify:
             self._notify(Learned(user_id, facts))
 
+    async def _lesson(self, exchanges: Sequence[Exchange]) -> int:
+        """Learn from these, and tell which of them taught something, even if others failed."""
+        events: set[str] = set()
+        try:
+            return await self._memory.learn(exchanges, events)
+        finally:
+            if self._taught is not None and events:
+                self._taught([exchange for exchange in exchanges if exchange.event_id in events])
+
     async def _one_by_one(self, exchanges: Sequence[Exchange]) -> int:
         facts = 0
         for exchange in exchanges:
             try:
-                facts += await self._memory.learn([exchange])
+                facts += await self._lesson([exchange])
             except LearningFailed as exc:
                 await (self._postpone([exchange], exc) if exc.wait else self._failed([exchange], exc))
             except MemoryUnavailable:

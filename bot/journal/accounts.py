@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from bot.erasures import Erasure, Joined, MoveMemories
-from bot.journal import erasure_queue, links, outbox, pauses
+from bot.journal import erasure_queue, links, outbox, pauses, preferences
 from bot.journal.runner import Runner
 from bot.journal.tables import (
     adds,
@@ -20,6 +20,7 @@ from bot.journal.tables import (
     settings,
     taught,
     turns,
+    unnoticed,
 )
 from bot.journal.tables import links as links_table
 from bot.journal.tables import pauses as pauses_table
@@ -39,6 +40,7 @@ _NAMED = (
         links_table.c.user_id,
         settings.c.user_id,
         pauses_table.c.user_id,
+        unnoticed.c.user_id,
         taught.c.user_id,
         adds.c.user_id,
     ),
@@ -131,6 +133,7 @@ def join(conn: sa.Connection, former: str, to: str, now: float) -> Joined:
         links.link(conn, key, to, now)
     _move_texts(conn, former, to, keys, now)
     pauses.move(conn, former, to, keep=False)
+    preferences.move(conn, former, to, keep=False)
     (moving,) = erasure_queue.add(conn, [Erasure(MoveMemories(former, to))], now)
     return Joined(to, former, moving)
 
@@ -154,6 +157,7 @@ def unlink(conn: sa.Connection, person_key: str, now: float) -> Joined | None:
             links.link(conn, key, to, now)
     _move_texts(conn, user, to, moved, now)
     pauses.move(conn, user, to, keep=True)
+    preferences.move(conn, user, to, keep=True)
     (moving,) = erasure_queue.add(conn, [Erasure(MoveMemories(user, to, tuple(sorted(moved))))], now)
     return Joined(to, user, moving)
 

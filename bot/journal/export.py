@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal import usage
+from bot.journal import preferences, usage
 from bot.journal.columns import from_json, when
 from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
 
@@ -20,6 +20,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     payloads = conn.scalars(sa.select(inbox.c.payload).where(inbox.c.person_key.in_(keys)).order_by(inbox.c.at))
     linked = conn.execute(sa.select(links.c.person_key, links.c.at).where(links.c.user_id == user_id)).all()
     over = conn.execute(sa.select(pauses).where(pauses.c.user_id == user_id).order_by(pauses.c.began)).all()
+    unnoticed = preferences.since(conn, user_id)
     paused = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
     return {
         "turns": [
@@ -43,6 +44,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
         "linked_accounts": [{"account": row.person_key, "since": _iso(row.at)} for row in linked],
         "settings": {
             "memory_paused_since": None if paused is None else _iso(paused),
+            "no_line_below_answers_since": None if unnoticed is None else _iso(unnoticed),
             "memory_was_paused": [{"from": _iso(row.began), "to": _iso(row.ended)} for row in over],
         },
         "usage": usage.export(conn, keys),

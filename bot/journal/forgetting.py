@@ -30,6 +30,7 @@ from bot.journal.tables import (
     settings,
     taught,
     turns,
+    unnoticed,
 )
 from bot.model import StoredMessage
 
@@ -113,7 +114,7 @@ def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str],
         conn.execute(sa.delete(by_account).where(by_account.c.person_key.in_(keys)))
     conn.execute(sa.delete(notices).where(notices.c.key.in_(keys)))
     usage.anonymise(conn, lambda table: table.c.person_key.in_(keys))
-    for by_user in (settings, pauses, links):
+    for by_user in (settings, pauses, unnoticed, links):
         conn.execute(sa.delete(by_user).where(by_user.c.user_id == user_id))
     conn.execute(sa.delete(taught).where(taught.c.user_id.in_([user_id, *keys])))
     readings.prune(conn)
@@ -191,7 +192,7 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
     )
     # Accounts elsewhere may still share the memories under such an id.
     shared = sa.select(links.c.user_id)
-    for by_user in (settings, pauses):
+    for by_user in (settings, pauses, unnoticed):
         own = by_user.c.user_id.startswith(prefix, autoescape=True)
         conn.execute(sa.delete(by_user).where(own, by_user.c.user_id.not_in(shared)))
     return count

@@ -21,8 +21,10 @@ from bot.journal.ledger import SqlLedger
 from bot.journal.notices import SqlNotices
 from bot.journal.outbox import SqlOutbox
 from bot.journal.pauses import SqlPauses
+from bot.journal.preferences import SqlPreferences
 from bot.journal.retention import Backlog
 from bot.journal.runner import Runner
+from bot.journal.shown_answers import SqlShownAnswers
 from bot.journal.taught import SqlTaught
 from bot.journal.turns import SqlTurns
 from bot.ports import JournalUnavailable
@@ -79,6 +81,8 @@ class SqlJournal:
         self.adds = SqlAdds(runner)
         self.ledger = SqlLedger(runner, lease.worker, clock)
         self.notices = SqlNotices(runner, clock)
+        self.preferences = SqlPreferences(runner, clock)
+        self.answers = SqlShownAnswers(runner)
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 

@@ -22,6 +22,7 @@ messages = sa.Table(
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Index("messages_by_place", "place", "at"),
+    sa.Index("messages_by_event", "event_id"),
 )
 
 #: Admitted events without an answer. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1 if the
@@ -149,6 +150,14 @@ pauses = sa.Table(
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("began", sa.Double, primary_key=True),
     sa.Column("ended", sa.Double, nullable=False),
+)
+
+#: Who doesn't want a line below the answers that taught something, per mem0 user, and since when.
+unnoticed = sa.Table(
+    "unnoticed",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
 )
 
 #: What is still to be erased (`bot.erasures`): recorded before it is tried, deleted once it is done. `what` is JSON of

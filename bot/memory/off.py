@@ -16,7 +16,7 @@ class NoMemory:
         """Recall nothing."""
         return []
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Fail: what waits to be learned stays in the journal until memory is switched on again."""
         raise MemoryUnavailable("memory is switched off")
 

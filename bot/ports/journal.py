@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Exchange, Nearby, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Nearby, Replied, ShownAnswer, StoredMessage, Turn
 
 
 class Inbox(Protocol):
@@ -180,6 +180,26 @@ class Pauses(Protocol):
 
     async def announce(self, user_id: str) -> bool:
         """Whether this answer should say so: True once per pause, over all processes."""
+        ...
+
+
+class Preferences(Protocol):
+    """What people have chosen for themselves."""
+
+    async def noticed(self, user_id: str) -> bool:
+        """Whether a person wants to be told, below an answer, that it has taught something."""
+        ...
+
+    async def set_noticed(self, user_id: str, wanted: bool) -> None:
+        """Switch that on or off for a person."""
+        ...
+
+
+class ShownAnswers(Protocol):
+    """Where answers are shown."""
+
+    async def shown(self, event_id: str) -> ShownAnswer | None:
+        """Where the answer to an event was shown, and in which messages; None if that isn't known any more."""
         ...
 
 

@@ -27,11 +27,12 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn from exchanges of one person and scope, in order; return how many facts are new.
 
         When it returns, the facts are stored and the exchanges marked as learned, exactly once. Raises LearningFailed
-        if the extraction gave nothing usable.
+        if the extraction gave nothing usable. The ids of the events that taught something new are added to `taught`,
+        also when it raises.
         """
         ...
 

@@ -27,7 +27,7 @@ class Lessons(StubMemory):
         self.inside = 0
         self.peak = 0
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         self.calls.append([exchange.text for exchange in exchanges])
         self.inside += 1
         self.peak = max(self.peak, self.inside)
@@ -167,7 +167,7 @@ async def test_stopping_leaves_what_is_not_done() -> None:
 class Poisoned(Lessons):
     """A memory that fails, in a way nobody foresaw, on whatever holds the word "odd"."""
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         self.calls.append([exchange.text for exchange in exchanges])
         if any("odd" in exchange.text for exchange in exchanges):
             raise KeyError("odd")

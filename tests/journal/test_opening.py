@@ -71,6 +71,8 @@ LATER = (
     "DROP TABLE pauses",
     "DROP TABLE adds",
     "DROP TABLE forgettings",
+    "DROP TABLE unnoticed",
+    "DROP INDEX messages_by_event",
     "ALTER TABLE codes DROP COLUMN name",
     "ALTER TABLE inbox DROP COLUMN ahead",
     "ALTER TABLE inbox DROP COLUMN unkept",

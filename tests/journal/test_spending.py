@@ -210,7 +210,7 @@ async def test_learning_waits_until_more_may_be_spent(journal: SqlJournal, clock
     class Spent(StubMemory):
         limited = True
 
-        async def learn(self, exchanges: object) -> int:
+        async def learn(self, exchanges: object, taught: object = None) -> int:
             if self.limited:
                 raise LearningFailed("the limit for today is reached", wait=15 * 3600)
             return 1

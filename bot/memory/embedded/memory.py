@@ -152,13 +152,15 @@ class EmbeddedMemory:
         """Scrub, see the port."""
         await self._in(self._erasers, self._store.scrub)
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn, see the port.
 
         Exchanges whose extraction gives nothing usable are split in halves, down to single ones, and don't hold up the
         others. LearningFailed names them in `ids`.
         """
-        return await self._learning.run(self._learn(tuple(exchanges))) if exchanges else 0
+        if not exchanges:
+            return 0
+        return await self._learning.run(self._learn(tuple(exchanges), set() if taught is None else taught))
 
     async def close(self) -> None:
         """Stop learning, then release the store."""
@@ -178,7 +180,7 @@ class EmbeddedMemory:
 
     # On the learning loop
 
-    async def _learn(self, exchanges: tuple[Exchange, ...]) -> int:
+    async def _learn(self, exchanges: tuple[Exchange, ...], taught: set[str]) -> int:
         if self._llm is not None:
             self._llm.check(exchanges[0].user_id)
         waiting = deque(_batches(exchanges) if self._llm is not None else ((exchange,) for exchange in exchanges))
@@ -187,7 +189,7 @@ class EmbeddedMemory:
         while waiting:
             batch = waiting.popleft()
             try:
-                added += await self._lesson(batch)
+                added += await self._lesson(batch, taught)
             except LearningFailed as exc:
                 if exc.smaller and len(batch) > 1:
                     half = len(batch) // 2
@@ -205,7 +207,7 @@ class EmbeddedMemory:
             raise failed
         return added
 
-    async def _lesson(self, batch: tuple[Exchange, ...]) -> int:
+    async def _lesson(self, batch: tuple[Exchange, ...], taught: set[str]) -> int:
         """One `add`, with its facts and the learned mark in one transaction; return how many facts are new."""
         superseded = False
 
@@ -238,6 +240,7 @@ class EmbeddedMemory:
             raise MemoryUnavailable(type(exc).__name__) from exc
         finally:
             current.reset(token)
+        taught |= lesson.taught
         return lesson.added
 
     async def _add(self, lesson: Lesson) -> None:

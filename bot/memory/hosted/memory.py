@@ -121,7 +121,7 @@ class HostedMemory(HostedRights):
         shown = (row for row in rows if metadata_of(row).get("add") not in void)
         return [memory for row in shown if (memory := memory_of(row, accounts))]
 
-    async def learn(self, exchanges: Sequence[Exchange]) -> int:
+    async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """One add per exchange, in order, each followed to its end before its raw text is dropped.
 
         An exchange that mem0 refuses or fails on doesn't hold up the next ones: LearningFailed is raised at the end.
@@ -131,9 +131,13 @@ class HostedMemory(HostedRights):
         failures: dict[int, LearningFailed] = {}
         for exchange in exchanges:
             try:
-                facts += await self._learn(exchange)
+                found = await self._learn(exchange)
             except LearningFailed as exc:
                 failures[exchange.id] = exc
+                continue
+            facts += found
+            if found and taught is not None:
+                taught.add(exchange.event_id)
         if failures:
             reasons = [*failures.values()]
             raise LearningFailed(str(reasons[0]), final=all(reason.final for reason in reasons), ids=tuple(failures))

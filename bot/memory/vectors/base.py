@@ -152,7 +152,8 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         except Exception as exc:
             lesson.error = exc
             raise
-        lesson.added = added
+        lesson.added = len(added)
+        lesson.taught = frozenset(source.event_id for fact in added for source in fact.sources)
         lesson.committed = True
 
     # Recall and listing

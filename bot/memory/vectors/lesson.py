@@ -43,6 +43,7 @@ class Lesson:
         facts: By `text_hash`: written by the extractor, read by the store's `insert`.
         commit: Runs inside the store's own transaction, with its DBAPI connection: marks the exchanges as learned.
             Raises Superseded if they may not be, which rolls the facts back.
+        taught: The events that the new memories come from: set by the store once the transaction is committed.
         committed: Set by the store once the transaction is committed.
         attempted: Set by the store when it starts: mem0 would retry row by row, which must not happen.
         error: The transaction's error, which mem0 swallows.
@@ -55,6 +56,7 @@ class Lesson:
     existing: list[str] = field(default_factory=list)
     facts: dict[str, Fact] = field(default_factory=dict)
     added: int = 0
+    taught: frozenset[str] = frozenset()
     committed: bool = False
     attempted: bool = False
     error: Exception | None = None

@@ -13,8 +13,8 @@ from bot.model import Source
 from bot.ports import MemoryUnavailable
 
 
-def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]) -> int:
-    """Store a lesson inside the caller's transaction; return how many memories are new.
+def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]) -> list[Fact]:
+    """Store a lesson inside the caller's transaction; return the facts that are new.
 
     A fact that the person already has in this scope, apart from word endings and punctuation, adds its sources to that
     memory. Raises Superseded (from `lesson.commit`), and MemoryUnavailable if a fact has neither a record nor a memory
@@ -28,7 +28,7 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
         by_hash[text_hash(text)] = record
         facts.setdefault(text_hash(text), Fact(text, tuple(map(source_of, lesson.exchanges))))
 
-    added = 0
+    added: list[Fact] = []
     learned: list[tuple[Fact, str]] = []
     for key, fact in facts.items():
         # By the scope where it was learned, which stays the same if its owner shares the memory.
@@ -39,7 +39,7 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
         elif key in by_hash:
             memory_id = by_hash[key].memory_id
             person.add([_record(lesson, fact, by_hash[key])])
-            added += 1
+            added.append(fact)
         else:
             raise MemoryUnavailable("a fact came without a vector")
         learned.append((fact, memory_id))

@@ -103,11 +103,25 @@ async def test_a_fact_without_a_source_counts_as_all_exchanges(claude: FakeClaud
             assert {source.event_id for source in item.sources} == {"discord:1", "discord:2"}
 
 
+async def test_which_messages_taught_something(claude: FakeClaude, tmp_path: Path) -> None:
+    """Of those learned together, the ones that new facts come from are told."""
+    found = {"text": "Lives in Porto.", "source": 2}
+    claude.script.extend([facts(found), facts()])
+    taught: set[str] = set()
+    async with opened(tmp_path, claude) as memory:
+        assert await memory.learn([exchange(1, "Hello!"), exchange(2, "I live in Porto.")], taught) == 1
+        assert taught == {"discord:2"}
+        assert await memory.learn([exchange(3, "How are you?")], taught) == 0
+    assert taught == {"discord:2"}
+
+
 async def test_a_fact_stated_again_gains_a_source(claude: FakeClaude, tmp_path: Path) -> None:
     """The same fact from another day is one memory with two sources, not two memories."""
     async with opened(tmp_path, claude) as memory:
         assert await memory.learn([exchange(1, "I live in Porto.")]) == 1
-        assert await memory.learn([exchange(2, "I live in Porto.")]) == 0
+        taught: set[str] = set()
+        assert await memory.learn([exchange(2, "I live in Porto.")], taught) == 0
+        assert taught == set()
         (found,) = await memory.list("discord:1")
     assert [source.event_id for source in found.sources] == ["discord:1", "discord:2"]
 

@@ -79,8 +79,10 @@ async def test_a_failed_event_is_reported_and_learned_at_the_next_attempt(mem0: 
     """An add that mem0 fails on keeps its exchange, lets the others through, and is added again later."""
     mem0.failing = 1
     first = await bot.say(1, "I live in Porto")
+    taught: set[str] = set()
     with pytest.raises(LearningFailed) as failed:
-        await bot.memory.learn([first, await bot.say(2, "I like tea")])
+        await bot.memory.learn([first, await bot.say(2, "I like tea")], taught)
+    assert taught == {"discord:2"}
     assert not failed.value.final
     assert failed.value.ids == (first.id,)
     assert await bot.waiting() == [first]
