@@ -22,7 +22,7 @@ from bot.core.lazy import Later, LaterChat, LaterMemory
 from bot.core.learning import Learner
 from bot.core.served import Doorkeeper, Served
 from bot.core.spending import LimitedSpending
-from bot.journal import mark_learned, open_journal
+from bot.journal import mark_learned, open_journal, require_open
 from bot.loop import MemoryBot
 from bot.memory.unused import warn_of_unused
 from bot.ports import Adapter, Chat, Core, MemoryStore, Notify, Spending
@@ -208,4 +208,4 @@ async def _build_memory(settings: Settings, journal: "SqlJournal", spending: Spe
 def _open_embedded(settings: Settings, spending: Spending) -> MemoryStore:
     from bot.memory.embedded.opening import open_embedded
 
-    return open_embedded(settings, mark_learned, spending)
+    return open_embedded(settings, mark_learned, spending, require_open)

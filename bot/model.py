@@ -261,6 +261,27 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Facts to be kept word for word, because their owner asked for that.
+
+    Attributes:
+        user_id: The mem0 user whose memories they become.
+        scope: The audience they are for.
+        texts: One fact each.
+        source: Where they come from.
+        conversation: The key of the conversation it was said in, "" for none.
+        asked_by: The message that asks for it, as long as it is being answered: nothing is kept once that is forgotten.
+    """
+
+    user_id: str
+    scope: str
+    texts: tuple[str, ...]
+    source: Source
+    conversation: str = ""
+    asked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account, as each message looks it up.
 
@@ -300,6 +321,11 @@ class QueuedAdd:
     event: str = ""
     void: bool = False
     at: float = 0.0
+
+    @property
+    def told(self) -> bool:
+        """Whether it keeps a fact word for word: it neither learns an exchange nor replaces a memory."""
+        return not self.replaces and not self.exchange_id
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.config import Settings
 from bot.core.learning import Learner
 from bot.events import CommandEvent, MessageEvent, PressEvent
-from bot.journal import mark_learned
+from bot.journal import mark_learned, require_open
 from bot.journal.journal import SqlJournal
 from bot.journal.opening import open_journal
 from bot.memory.embedded.memory import EmbeddedMemory
@@ -165,7 +165,7 @@ async def opened(folder: Path, clock: Clock | None = None, url: str | None = Non
         database_url=SecretStr(url) if url else None,
     )
     journal = await open_journal(settings, clock)
-    memory = await asyncio.to_thread(open_embedded, settings, mark_learned, StubSpending())
+    memory = await asyncio.to_thread(open_embedded, settings, mark_learned, StubSpending(), require_open)
     harness = BotHarness(settings, clock, journal, memory)
     try:
         yield harness

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory, Nearby, Prompt
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory, Nearby, Prompt, Told
 from bot.ports import CannotOpen, LimitReached, MaxUsage
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
@@ -38,6 +38,17 @@ class StubMemory:
         if taught is not None:
             taught.update(exchange.event_id for exchange in exchanges)
         return len(exchanges)
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        self._check()
+        known = [row.text for row in self.of[told.user_id] if row.scope == told.scope]
+        new = [text not in known for text in told.texts]
+        self.of[told.user_id] += [
+            Memory(f"{told.source.event_id}/{number}", text, told.source.at, told.scope, (told.source,))
+            for number, text in enumerate(told.texts)
+            if new[number]
+        ]
+        return new
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         self._check()

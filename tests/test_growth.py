@@ -217,6 +217,7 @@ WITHIN = {
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     *("adapters.slack.growing_markdown:settled", "adapters.slack.growing_markdown:_open"),
     "bot.memory.embedded.extraction_answer:_partial_rows",
+    *("bot.memory.vectors.told:_says_the_same", "bot.memory.vectors.told:_numbers"),
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),
     *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.text.clean:quote"),

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.model import Exchange, Memory, Prompt
+from bot.model import Exchange, Memory, Prompt, Told
 from bot.ports import Chat, MaxUsage, MemoryStore
 from bot.usage import Usage
 
@@ -91,6 +91,10 @@ class LaterMemory:
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn, see the port."""
         return await (await self._memory.get()).learn(exchanges, taught)
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        """Remember, see the port."""
+        return await (await self._memory.get()).remember(told)
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """List, see the port."""

@@ -1,18 +1,19 @@
 """What must outlive a crash, in SQLite or PostgreSQL: one object per role, put together in `bot.journal.journal`.
 
-`open_journal` is the entry point; `mark_learned` is the journal's part in the memory store's own transaction.
+`open_journal` is the entry point; `mark_learned` and `require_open` are the journal's part in the memory store's own
+transactions.
 SQLAlchemy is imported when the first journal is opened.
 """
 
 from typing import TYPE_CHECKING
 
-from bot.journal.learned import mark_learned
+from bot.journal.learned import mark_learned, require_open
 
 if TYPE_CHECKING:
     from bot.config import Settings
     from bot.journal.journal import SqlJournal
 
-__all__ = ["mark_learned", "open_journal"]
+__all__ = ["mark_learned", "open_journal", "require_open"]
 
 
 async def open_journal(settings: "Settings") -> "SqlJournal":

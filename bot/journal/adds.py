@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bot.journal import accounts, links, outbox
 from bot.journal.runner import Runner
-from bot.journal.tables import adds, epochs, exchanges, tombstones
+from bot.journal.tables import adds, epochs, exchanges, inbox, tombstones
 from bot.model import QueuedAdd
 
 _VOID = sa.or_(adds.c.void == 1, sa.exists().where(tombstones.c.exchange_id == adds.c.exchange_id)).label("is_void")
@@ -23,9 +23,9 @@ class SqlAdds:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
+    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0, asked_by: str = "") -> bool:
         """Record an add before it is requested; False if it may not be requested any more."""
-        return await self._runner.write(begin, add, person, epoch)
+        return await self._runner.write(begin, add, person, epoch, asked_by)
 
     async def note(self, token: str, event: str) -> None:
         """The service has queued it, under this id."""
@@ -56,8 +56,12 @@ class SqlAdds:
         return await self._runner.read(accounts.epoch, user_id)
 
 
-def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int) -> bool:
-    """Record an add. False if its exchange no longer waits, or `person` has had everything forgotten since `epoch`."""
+def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int, asked_by: str) -> bool:
+    """Record an add.
+
+    False if its exchange no longer waits, or `person` has had everything forgotten since `epoch`, or the message that
+    asks for it is no longer to be answered.
+    """
     # Locked (PostgreSQL), so that a forgetting which is about to be committed is waited for, or waits.
     if add.exchange_id:
         waits = sa.select(exchanges.c.id).where(exchanges.c.id == add.exchange_id).with_for_update(read=True)
@@ -70,6 +74,9 @@ def begin(conn: sa.Connection, add: QueuedAdd, person: str, epoch: int) -> bool:
         )
         conn.execute(sa.select(epochs.c.epoch).where(epochs.c.user_id == person).with_for_update(read=True))
         if accounts.epoch(conn, person) != epoch:
+            return False
+        asked = sa.select(inbox.c.event_id).where(inbox.c.event_id == asked_by).with_for_update(read=True)
+        if asked_by and conn.execute(asked).first() is None:
             return False
     conn.execute(
         sa.insert(adds),

@@ -8,6 +8,17 @@ from bot.model import Exchange
 from bot.ports import Superseded
 
 
+def require_open(connection: Any, event_id: str) -> None:
+    """Raise Superseded unless an event is still to be answered, as far as the transaction of `connection` sees.
+
+    What forgets that event waits for the transaction, and then finds what it has kept.
+    """
+    lite = isinstance(connection, sqlite3.Connection)
+    find = "SELECT 1 FROM inbox WHERE event_id = " + ("?" if lite else "%s FOR SHARE")
+    if connection.execute(find, (event_id,)).fetchone() is None:
+        raise Superseded(f"{event_id} is no longer to be answered")
+
+
 def mark_learned(connection: Any, exchanges: Iterable[Exchange]) -> None:
     """Delete learned exchanges within the transaction of `connection`, a raw sqlite3 or psycopg connection.
 

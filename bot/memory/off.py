@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model import Exchange, Memory
+from bot.model import Exchange, Memory, Told
 from bot.ports import MemoryUnavailable
 
 
@@ -18,6 +18,10 @@ class NoMemory:
 
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Fail: what waits to be learned stays in the journal until memory is switched on again."""
+        raise MemoryUnavailable("memory is switched off")
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        """Fail: nothing can be kept."""
         raise MemoryUnavailable("memory is switched off")
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:

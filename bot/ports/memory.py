@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.events import Learned, Recalled
-from bot.model import Exchange, Memory
+from bot.model import Exchange, Memory, Told
 
 #: Called with what the memory does, for platforms that show it (the terminal).
 Notify = Callable[[Recalled | Learned], None]
@@ -33,6 +33,15 @@ class MemoryStore(Protocol):
         When it returns, the facts are stored and the exchanges marked as learned, exactly once. Raises LearningFailed
         if the extraction gave nothing usable. The ids of the events that taught something new are added to `taught`,
         also when it raises.
+        """
+        ...
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        """Keep facts word for word; return for each whether it is kept by this (else it was known in that scope).
+
+        Doing so again, after a crash or for an answer that is redone, keeps nothing twice and returns the same. What
+        is learned later from the same message isn't kept beside it if it says the same. Raises Superseded if that
+        message was forgotten meanwhile, and ValueError for a blank text.
         """
         ...
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from bot.memory.recall.recall import recall, to_memory
 from bot.memory.vectors import sources
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.memory.vectors.sources import Sources
-from bot.model import Exchange, Memory
+from bot.model import Exchange, Memory, Told
 from bot.ports import LearningFailed, MemoryUnavailable, Superseded
 
 if TYPE_CHECKING:  # it imports mem0, which takes seconds
@@ -43,6 +44,8 @@ TRIES = 5
 Result = TypeVar("Result")
 #: Marks exchanges as learned, in the store's transaction; raises Superseded if they may not be.
 Commit = Callable[[Any, Sequence[Exchange]], None]
+#: Raises Superseded, in the store's transaction, unless an event is still to be answered.
+RequireOpen = Callable[[Any, str], None]
 
 
 class EmbeddedMemory:
@@ -56,9 +59,13 @@ class EmbeddedMemory:
         *,
         tokens: int,
         commit: Commit,
+        require_open: RequireOpen | None = None,
         slow: Sequence[object] = (),
     ) -> None:
-        """`tokens` is the budget of one recall. `slow` lists the parts whose calls go over the network."""
+        """`tokens` is the budget of one recall; `commit` and `require_open` are the journal's.
+
+        `slow` lists the parts whose calls go over the network.
+        """
         from bot.memory.embedded.mem0_async import BotMemory
 
         self._store = store
@@ -66,6 +73,7 @@ class EmbeddedMemory:
         self._llm = llm
         self._tokens = tokens
         self._commit = commit
+        self._require_open = require_open
         self._mem0 = BotMemory(embedder=embedder, store=store, llm=llm)
         self._learning = LearningLoop(lambda owner: any(owner is part for part in slow))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="recall")
@@ -82,6 +90,21 @@ class EmbeddedMemory:
             self._readers,
             lambda: recall(self._store, self._embedder, self._tokens, _id(user_id), scopes, query, context, now),
         )
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        """Remember, see the port."""
+
+        def still_asked(connection: Any) -> None:
+            if told.asked_by and self._require_open is not None:
+                self._require_open(connection, told.asked_by)
+
+        def keep() -> Sequence[bool]:
+            vectors = [self._embedder.embed(text, "add") for text in told.texts]
+            return self._store.remember(replace(told, user_id=_id(told.user_id)), vectors, still_asked)
+
+        if not all(text.strip() for text in told.texts):
+            raise ValueError("a fact has words")
+        return await self._in(self._erasers, keep)
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """List, see the port."""
@@ -174,6 +197,8 @@ class EmbeddedMemory:
     async def _in(self, pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, call)
+        except Superseded:
+            raise
         except Exception as exc:
             log.warning("the memory store failed: %s", describe(exc))
             raise MemoryUnavailable(type(exc).__name__) from exc

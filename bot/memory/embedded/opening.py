@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.config import Settings, SettingsError
 from bot.memory import mem0_env
-from bot.memory.embedded.memory import Commit, EmbeddedMemory
+from bot.memory.embedded.memory import Commit, EmbeddedMemory, RequireOpen
 from bot.memory.recall.embedder import Embedder, make_embedder
 from bot.ports import Spending
 from bot.settings_check import WORDLLAMA
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def open_embedded(settings: Settings, commit: Commit, spending: Spending) -> EmbeddedMemory:
+def open_embedded(
+    settings: Settings, commit: Commit, spending: Spending, require_open: RequireOpen | None = None
+) -> EmbeddedMemory:
     """Build the memory over DATABASE_URL, or the file in BOT_DATA_DIR.
 
     Blocks for seconds (imports, the embedder's model): call it in a thread. Raises SettingsError if the store or the
@@ -35,7 +37,8 @@ def open_embedded(settings: Settings, commit: Commit, spending: Spending) -> Emb
         from bot.memory.embedded.extractor import TIMEOUT, Extractor
 
         llm = Extractor(client(settings, TIMEOUT), settings.bot_memory_model, spending)
-    return EmbeddedMemory(store, embedder, llm, tokens=settings.bot_memory_tokens, commit=commit, slow=slow)
+    tokens = settings.bot_memory_tokens
+    return EmbeddedMemory(store, embedder, llm, tokens=tokens, commit=commit, require_open=require_open, slow=slow)
 
 
 class _Progress:

@@ -43,10 +43,11 @@ Answer = TypeVar("Answer")
 class AddJournal(Protocol):
     """The journal's record of adds, and what the store must know about accounts."""
 
-    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0) -> bool:
+    async def begin(self, add: QueuedAdd, person: str = "", epoch: int = 0, asked_by: str = "") -> bool:
         """Record an add before it is requested.
 
-        False if its exchange no longer waits or, without an exchange, `person` has forgotten everything since `epoch`.
+        False if its exchange no longer waits or, without an exchange, `person` has forgotten everything since `epoch`,
+        or the message `asked_by` is no longer to be answered.
         """
         ...
 

@@ -17,12 +17,23 @@ from bot.logs import describe
 from bot.memory.hosted.adds import AddJournal, Adds, concurrently, new_token
 from bot.memory.hosted.client import HostedClient, Json, RequestRefused, Sleep
 from bot.memory.hosted.rights import FORGET_PATIENCE, HostedRights
-from bot.memory.hosted.rows import account_of, audiences, fields, filters, memory_of, messages, metadata_of
+from bot.memory.hosted.rows import (
+    account_of,
+    audiences,
+    fields,
+    filters,
+    memory_of,
+    messages,
+    metadata_of,
+    person_id,
+    text_of,
+    told_fields,
+)
 from bot.memory.recall.ranking import fit
-from bot.model import Exchange, Memory, QueuedAdd
-from bot.ports import LearningFailed, MemoryUnavailable
+from bot.model import Exchange, Memory, QueuedAdd, Told
+from bot.ports import LearningFailed, MemoryUnavailable, Superseded
 from bot.text.clean import clean, one_line
-from bot.text.keywords import Words
+from bot.text.keywords import Words, signature
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +41,8 @@ log = logging.getLogger(__name__)
 HIDDEN_BY = "mem0"
 #: Seconds for which a queued add is followed; then the exchange waits for the next attempt.
 PATIENCE = 120.0
+#: Seconds for which a fact is followed that is kept word for word, which an answer waits for.
+TOLD_PATIENCE = 2.0
 #: Seconds between checks of unfinished adds.
 TIDY_EVERY = 60.0
 
@@ -169,6 +182,35 @@ class HostedMemory(HostedRights):
             return count
         await self._clear_if_void(stays)
         return 0
+
+    async def remember(self, told: Told) -> Sequence[bool]:
+        """Remember, see the port. mem0 queues its work: what raises MemoryUnavailable may still be kept a little later.
+
+        What mem0 then extracts from that message is up to mem0, which leaves out what it takes for known.
+        """
+        epoch = await self._journal.epoch(told.user_id)
+        account = person_id(told.source.account or told.user_id)
+        for add in await self._journal.unfinished([account]):
+            if add.told and add.source == told.source.event_id and not add.void and not await self._ended(add):
+                raise MemoryUnavailable("mem0 has not worked on it yet")
+        return [await self._remember(told, text, account, epoch) for text in told.texts]
+
+    async def _remember(self, told: Told, text: str, account: str, epoch: int) -> bool:
+        if not text.strip():
+            raise ValueError("a fact has words")
+        same = signature(text)
+        rows = await self._own(await self._accounts(told.user_id))
+        there = [metadata_of(row) for row in rows if signature(text_of(row)) == same]
+        known = [metadata for metadata in there if (metadata.get("own") or metadata.get("audience")) == told.scope]
+        if known:  # by an earlier attempt at the same answer, if so
+            return any(metadata.get("source") == told.source.event_id for metadata in known)
+        add = QueuedAdd(new_token(), account, told.source.event_id, at=self._adds.now())
+        if not await self._journal.begin(add, told.user_id, epoch, told.asked_by):
+            raise Superseded("it was forgotten meanwhile")
+        asked = await self._adds.ask(add, [{"role": "user", "content": clean(text)}], told_fields(add, told))
+        if not await self._ended(asked, TOLD_PATIENCE):
+            raise MemoryUnavailable("mem0 has not worked on it yet")
+        return True
 
     async def forget_all(self, user_id: str) -> int:
         """Erase all of a person's memories, including those still queued, and check that nothing is left.

@@ -7,6 +7,7 @@ the last of several wins, and if the memory (or everything) is forgotten meanwhi
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.memory.hosted.client import HostedClient, Json
 from bot.memory.hosted.rows import filters, memory_of, metadata_of, owned, owner_of, person_id, text_of
 from bot.memory.vectors import sources
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, QueuedAdd
-from bot.ports import MemoryUnavailable
+from bot.ports import MemoryUnavailable, Superseded
 from bot.text.clean import clean
 
 log = logging.getLogger(__name__)
@@ -197,6 +198,22 @@ class HostedRights:
         # Not void and no longer recorded: another process has finished it.
         return next((memory for row in await self._adds.rows(add) if (memory := memory_of(row, [add.user_id]))), None)
 
+    async def _ended(self, add: QueuedAdd, patience: float = 0) -> bool:
+        """Follow a fact that is kept word for word; whether its add has ended, or is lost and may be repeated.
+
+        Raises MemoryUnavailable if mem0 has failed, and Superseded if it was forgotten meanwhile.
+        """
+        status = await self._adds.status(add, patience)
+        if status.state is AddState.FAILED:
+            await self._journal.drop(add.token)
+            raise MemoryUnavailable("mem0 reports FAILED")
+        if status.state is AddState.LOST:
+            await self._journal.void([add.user_id], [add.token])
+        elif status.state is AddState.DONE and not await self._journal.finish(add.token):
+            await self._clear_if_void(add)
+            raise Superseded("it was forgotten meanwhile")
+        return status.state is not AddState.OPEN
+
     async def _clear_if_void(self, add: QueuedAdd) -> None:
         recorded = await self._recorded(add)
         if recorded and recorded.void:
@@ -218,6 +235,9 @@ class HostedRights:
     async def _tidy(self, add: QueuedAdd) -> None:
         if add.void:
             await self._adds.clear(add, 0)
+        elif add.told:
+            with suppress(Superseded):
+                await self._ended(add)
         elif add.replaces:  # the learner sees to those that learn an exchange
             status = await self._adds.status(add, 0)
             old = self._adds.now() - add.at >= COMING

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.memory.hosted.client import Json
-from bot.model import PRIVATE_SCOPE, Exchange, Memory, Source
+from bot.model import PRIVATE_SCOPE, Exchange, Memory, QueuedAdd, Source, Told
 from bot.text.clean import clean, one_line
 
 _NO_ID = re.compile(r"[\s%*]")
@@ -62,21 +62,31 @@ def fields(token: str, exchange: Exchange) -> dict[str, Any]:
 
     It also names the account, so that no two accounts share a run. `token` later identifies what came of this add.
     """
-    account = account_of(exchange)
+    by = exchange.person_key or exchange.user_id
+    source = Source(exchange.event_id, exchange.at, exchange.place, exchange.link, by)
+    return _fields(account_of(exchange), token, exchange.scope, source, exchange.conversation)
+
+
+def told_fields(add: QueuedAdd, told: Told) -> dict[str, Any]:
+    """The fields of an add that keeps a fact word for word."""
+    return {**_fields(add.user_id, add.token, told.scope, told.source, told.conversation), "infer": False}
+
+
+def _fields(account: str, token: str, scope: str, source: Source, conversation: str) -> dict[str, Any]:
     return {
         "user_id": account,
-        "run_id": f"{account}/{exchange.scope}",
-        "timestamp": int(exchange.at.timestamp()),
+        "run_id": f"{account}/{scope}",
+        "timestamp": int(source.at.timestamp()),
         "metadata": {
             "owner": account,
             "add": token,
-            "audience": exchange.scope,
-            "source": exchange.event_id,
-            "at": exchange.at.astimezone(UTC).isoformat(),
-            "place": clean(exchange.place),
-            "link": clean(exchange.link),
-            "conversation": exchange.conversation,
-            "account": exchange.person_key or exchange.user_id,
+            "audience": scope,
+            "source": source.event_id,
+            "at": source.at.astimezone(UTC).isoformat(),
+            "place": clean(source.place),
+            "link": clean(source.link),
+            "conversation": conversation,
+            "account": source.account,
         },
     }
 

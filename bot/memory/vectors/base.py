@@ -20,7 +20,9 @@ from bot.memory.vectors.lesson import Lesson, current
 from bot.memory.vectors.payloads import decode, owner, storable
 from bot.memory.vectors.primitives import Primitives
 from bot.memory.vectors.scoring import best, hybrid, unit
+from bot.memory.vectors.told import write as write_told
 from bot.memory.vectors.values import Candidates, Query, Record, Row, Scored
+from bot.model import Told
 from bot.ports import MemoryUnavailable
 from bot.text.keywords import Words
 
@@ -155,6 +157,14 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         lesson.added = len(added)
         lesson.taught = frozenset(source.event_id for fact in added for source in fact.sources)
         lesson.committed = True
+
+    def remember(
+        self, told: Told, vectors: Sequence[Sequence[float]], still_asked: Callable[[Any], None]
+    ) -> Sequence[bool]:
+        """Keep facts word for word; return for each whether this has kept it. Raises what `still_asked` raises."""
+        units = [unit(vector, self._dims) for vector in vectors]
+        with self._writing() as conn, self._person(conn, told.user_id, create=True) as person:
+            return write_told(conn, person, told, units, still_asked)
 
     # Recall and listing
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from bot.memory.vectors.lesson import Fact, Lesson, source_of, text_hash
 from bot.memory.vectors.memories import Memories
-from bot.memory.vectors.payloads import decode, sources_of, text_of
+from bot.memory.vectors.payloads import decode, text_of
+from bot.memory.vectors.sources import stored, with_more
+from bot.memory.vectors.told import restated
 from bot.memory.vectors.values import Record
-from bot.model import Source
 from bot.ports import MemoryUnavailable
 
 
@@ -17,8 +18,9 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
     """Store a lesson inside the caller's transaction; return the facts that are new.
 
     A fact that the person already has in this scope, apart from word endings and punctuation, adds its sources to that
-    memory. Raises Superseded (from `lesson.commit`), and MemoryUnavailable if a fact has neither a record nor a memory
-    that it repeats: mem0 drops facts that it can't embed, and they must not count as learned.
+    memory; so does one that says again what was kept word for word from the same message. Raises Superseded (from
+    `lesson.commit`), and MemoryUnavailable if a fact has neither a record nor a memory that it repeats: mem0 drops
+    facts that it can't embed, and they must not count as learned.
     """
     lesson.commit(conn)
     facts = dict(lesson.facts)
@@ -33,9 +35,13 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
     for key, fact in facts.items():
         # By the scope where it was learned, which stays the same if its owner shares the memory.
         known = person.same(fact.text, lesson.scope)
+        if known is None:
+            vector = by_hash[key].vector if key in by_hash else None
+            known = restated(person, lesson.scope, fact.sources, fact.text, vector)
         if known is not None:
             memory_id = known.memory_id
-            _add_sources(person, known.number, known.payload, fact.sources)
+            if (more := with_more(decode(known.payload), fact.sources)) is not None:
+                person.replace(known.number, more)
         elif key in by_hash:
             memory_id = by_hash[key].memory_id
             person.add([_record(lesson, fact, by_hash[key])])
@@ -52,7 +58,7 @@ def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
     """The record with what mem0 doesn't carry: sources, audience, conversation, and when it was said."""
     payload = dict(record.payload)
     payload["audience"] = payload["run_id"] = lesson.scope  # mem0 doesn't accept white space in the latter
-    payload["sources"] = [_stored(source) for source in fact.sources]
+    payload["sources"] = [stored(source) for source in fact.sources]
     if fact.sources:
         first = min(fact.sources, key=lambda source: source.at)
         payload["created_at"] = payload["updated_at"] = first.at.astimezone(UTC).isoformat()
@@ -60,19 +66,3 @@ def _record(lesson: Lesson, fact: Fact, record: Record) -> Record:
         if conversations.get(first.event_id):
             payload["conversation"] = conversations[first.event_id]
     return changed(record, payload=payload)
-
-
-def _stored(source: Source) -> dict[str, Any]:
-    at = source.at.astimezone(UTC).isoformat()
-    stored = {"event_id": source.event_id, "at": at, "place": source.place, "link": source.link}
-    return {**stored, "account": source.account} if source.account else stored
-
-
-def _add_sources(person: Memories, number: int, stored: bytes, sources: Sequence[Source]) -> None:
-    """Add the sources to a memory that a fact repeats."""
-    payload = decode(stored)
-    listed = sources_of(payload)
-    known = {source["event_id"] for source in listed}
-    new = [_stored(source) for source in sources if source.event_id not in known]
-    if new:
-        person.replace(number, {**payload, "sources": [*listed, *new]})

@@ -10,7 +10,7 @@ from typing import Any
 from bot.memory.vectors import payloads
 from bot.memory.vectors.lesson import text_hash
 from bot.memory.vectors.payloads import Payload
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Source
 
 Sources = list[dict[str, Any]]
 
@@ -23,6 +23,21 @@ def sources_of(payload: Payload) -> Sources:
 def with_sources(payload: Payload, sources: Sources) -> dict[str, Any]:
     """The memory with only these sources, dated by the first of them."""
     return {**payload, "sources": sources, "created_at": min(str(source["at"]) for source in sources)}
+
+
+def stored(source: Source) -> dict[str, Any]:
+    """A source as payloads hold it."""
+    at = source.at.astimezone(UTC).isoformat()
+    held = {"event_id": source.event_id, "at": at, "place": source.place, "link": source.link}
+    return {**held, "account": source.account} if source.account else held
+
+
+def with_more(payload: Payload, more: Sequence[Source]) -> dict[str, Any] | None:
+    """The memory with these sources as well; None if it has them all."""
+    listed = sources_of(payload)
+    known = {source["event_id"] for source in listed}
+    new = [stored(source) for source in more if source.event_id not in known]
+    return {**payload, "sources": [*listed, *new]} if new else None
 
 
 def edited(payload: Payload, text: str, now: datetime) -> dict[str, Any]:
