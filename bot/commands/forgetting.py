@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from bot.commands.actions import Decide
+from bot.actions import Decide
 from bot.commands.listing import PAGE
 from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, things
 from bot.core.identity import Identities

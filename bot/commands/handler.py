@@ -9,8 +9,9 @@ from typing import Protocol, TypeVar
 
 from cachetools import FIFOCache
 
-from bot.commands import actions, listing
-from bot.commands.actions import Decide, Export, Handle, Learned, Page, Search, Switch
+from bot import actions
+from bot.actions import Decide, Export, Handle, Learned, Page, Search, Switch
+from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
 from bot.commands.registry import BY_NAME

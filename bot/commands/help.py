@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from bot.commands.actions import Page
+from bot.actions import Page
 from bot.events import CommandEvent
 from bot.model import Audience
 from bot.views import Button, Item, View

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from bot.actions import Learned
 from bot.aio.tasks import TaskSet
-from bot.commands.actions import Learned
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.model import Exchange, Person

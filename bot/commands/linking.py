@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bot.commands.actions import Decide, Page
+from bot.actions import Decide, Page
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
 from bot.model import Person

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
-from bot.commands.actions import SEARCH_WITH_PAGE, Export, Handle, Handling, Page, Search, Switch
+from bot.actions import SEARCH_WITH_PAGE, Export, Handle, Handling, Page, Search, Switch
 from bot.commands.wording import (
     EMPTY,
     FORGET_HINT,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from bot.commands.actions import Page
+from bot.actions import Page
 from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Memory, Source, StoredMessage
 from bot.text.clean import one_line
 from bot.views import Button, Item, View

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands import actions
-from bot.commands.actions import Decide, Export, Handle, Page, Search, Switch
+from bot import actions
+from bot.actions import Decide, Export, Handle, Page, Search, Switch
 from bot.commands.registry import BY_NAME, COMMANDS
 from bot.events import CommandEvent
 from tests.makers import ANN, DM, GENERAL, MONDAY
