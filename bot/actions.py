@@ -68,6 +68,16 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """Show what the words of the token's intent would have forgotten."""
+
+    token: str
+
+    def __str__(self) -> str:
+        return f"review:{self.token}"
+
+
+@dataclass(frozen=True, slots=True)
 class Decide:
     """Do, or don't, what the token's intent says."""
 
@@ -93,7 +103,7 @@ class Handle:
         )
 
 
-Action = Page | Search | Switch | Export | Learned | Decide | Handle
+Action = Page | Search | Switch | Export | Learned | Review | Decide | Handle
 
 
 def parse(serialized: str) -> Action | None:
@@ -108,6 +118,8 @@ def parse(serialized: str) -> Action | None:
         return Export()
     if kind == "learned":
         return Learned(rest)
+    if kind == "review":
+        return Review(rest)
     for name in get_args(Switching):
         if kind == name:
             return Switch(name)

@@ -250,6 +250,10 @@ class StubIntents:
         self.kept[token] = (person_key, action, list(ids))
         return token
 
+    async def look(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
+        owner, action, ids = self.kept.get(token, ("", "", []))
+        return (action, ids) if owner == person_key else None
+
     async def take(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
         owner, action, ids = self.kept.get(token, ("", "", []))
         if owner != person_key:

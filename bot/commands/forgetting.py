@@ -9,8 +9,8 @@ from bot.commands.listing import PAGE
 from bot.commands.wording import CANCELLED, LATER, STALE, item, messages, row, things
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent
-from bot.model import Memory, StoredMessage
-from bot.ports import Intents, MemoryStore, MemoryUnavailable
+from bot.model import Memory, Person, StoredMessage
+from bot.ports import REVIEW, Intents, MemoryStore, MemoryUnavailable
 from bot.privacy.eraser import Outcome
 from bot.privacy.rights import Rights
 from bot.privacy.time_range import TimeRange
@@ -140,10 +140,21 @@ class Forgetting:
         cancel = Button("Cancel", str(Decide("cancel", tokens[0])))
         return View(view.title, view.items, view.footer, (*buttons, cancel))
 
+    async def wish(self, person: Person, what: str, now: datetime) -> str:
+        """Keep the words of a wish until its button is pressed; return the button's token."""
+        return await self._intents.keep(person.key, REVIEW, [what], now)
+
+    async def review(self, event: PressEvent, token: str) -> View:
+        """Show what the words of a wish would have forgotten, to the person whose it is alone."""
+        intent = await self._intents.look(token, event.person.key, event.at)
+        if intent is None or intent[0] != REVIEW:
+            return STALE
+        return await self.propose(CommandEvent(event.person, event.place, "forget", "", event.at), intent[1][0])
+
     async def act(self, event: PressEvent, token: str, *, cancel: bool) -> View:
         """Do what a button is for, once, and only for the person it was shown to."""
         intent = await self._intents.take(token, event.person.key, event.at)
-        if intent is None:
+        if intent is None or intent[0] == REVIEW:
             return STALE
         if cancel:
             return CANCELLED

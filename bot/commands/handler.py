@@ -10,12 +10,12 @@ from typing import Protocol, TypeVar
 from cachetools import FIFOCache
 
 from bot import actions
-from bot.actions import Decide, Export, Handle, Learned, Page, Search, Switch
+from bot.actions import Decide, Export, Handle, Learned, Page, Review, Search, Switch
 from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
 from bot.commands.registry import BY_NAME
-from bot.commands.wording import GONE, HUSHED, OFF, PAUSED, STALE, TOLD, UNAVAILABLE, UNTAUGHT, kept, row
+from bot.commands.wording import ARGUMENT, GONE, HUSHED, OFF, PAUSED, STALE, TOLD, UNAVAILABLE, UNTAUGHT, kept, row
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
@@ -34,8 +34,6 @@ SUGGESTIONS = 25
 EDITED = 2000
 #: Outcomes (sentences with counts) kept to answer a second press of the same button.
 OUTCOMES = 1000
-#: Characters read of a command's argument.
-ARGUMENT = 1000
 #: Characters that the search form accepts.
 SOUGHT = 100
 RESUMED = "Memory is on again: I use what I remember about you, and learn from what you tell me from now on."
@@ -113,6 +111,8 @@ class Commands:
                     return await self._pause(event.person, paused=kind == "pause")
                 case Learned(event_id):
                     return await self._learned(event, event_id)
+                case Review(token):
+                    return await self.forgetting.review(event, token)
                 case Export():
                     return await self._export(event)
                 case Decide("cancel", token):

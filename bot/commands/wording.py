@@ -12,6 +12,8 @@ from bot.views import Button, Item, View
 ROW = 300
 #: Characters of a memory shown in a view of its own.
 WHOLE = 2000
+#: Characters read of a command's argument.
+ARGUMENT = 1000
 #: Sources shown with a memory.
 SOURCES = 8
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal import preferences, usage
+from bot.journal import intents, preferences, usage
 from bot.journal.columns import from_json, when
 from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
 
@@ -41,6 +41,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             {"event": event.id, "at": event.at.isoformat(), "place": event.place.name, "text": event.said}
             for event in map(from_json, payloads)
         ],
+        "wishes_to_forget": intents.wishes(conn, keys),
         "linked_accounts": [{"account": row.person_key, "since": _iso(row.at)} for row in linked],
         "settings": {
             "memory_paused_since": None if paused is None else _iso(paused),

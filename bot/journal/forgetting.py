@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bot.journal import accounts, outbox, readings, repeated_answers, usage, withdrawn
 from bot.journal import links as links_of
 from bot.journal.export import export
+from bot.journal.intents import forget_wishes
 from bot.journal.runner import Runner
 from bot.journal.stored_messages import stored_messages
 from bot.journal.tables import (
@@ -130,6 +131,7 @@ def forget_since(
     withdrawn.note_forgotten(conn, keys, start, end, now)
     withdrawn.note_places(conn, _events(user_id, keys), now)
     count = close_events(conn, sa.and_(inbox.c.person_key.in_(keys), inbox.c.at >= start, inbox.c.at < end))
+    forget_wishes(conn, keys)
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     within = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
     said = turns.c.event_id.in_(list(conn.scalars(within)))
@@ -149,8 +151,9 @@ def forget_events(
 
     `texts` are those of memories that are forgotten along with them, which answers may repeat as well.
     """
-    ids = list(event_ids)
-    withdrawn.note_forgotten(conn, [user_id, *links_of.linked_to(conn, user_id)], now, now, now)
+    ids, keys = list(event_ids), [user_id, *links_of.linked_to(conn, user_id)]
+    withdrawn.note_forgotten(conn, keys, now, now, now)
+    forget_wishes(conn, keys)
     withdrawn.note_places(conn, ids, now)
     theirs = repeated_answers.owned(inbox.c.person_key, user_id)
     count = close_events(conn, sa.and_(theirs, inbox.c.event_id.in_(ids)))

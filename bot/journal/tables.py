@@ -101,7 +101,7 @@ links = sa.Table(
     sa.Index("links_by_user", "user_id"),
 )
 
-#: What a button that was shown does: ids as JSON, never text.
+#: What a button that was shown does: ids as JSON; the words of a wish where it shows what those would have forgotten.
 intents = sa.Table(
     "intents",
     metadata,
@@ -314,4 +314,4 @@ notices = sa.Table(
 
 #: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies that it
 #: leaves behind when it moves a row within or between pages.
-TEXTS = (inbox, turns, exchanges)
+TEXTS = (inbox, turns, exchanges, intents)

@@ -21,6 +21,7 @@ from bot.ports.errors import (
     TooManyCodes,
 )
 from bot.ports.journal import (
+    REVIEW,
     Accounts,
     Codes,
     ErasureQueue,
@@ -41,6 +42,7 @@ from bot.ports.spending import Charge, Ledger, Notices, Spending, Threshold, Ver
 
 __all__ = [
     "CUT",
+    "REVIEW",
     "Accounts",
     "Adapter",
     "AllowList",

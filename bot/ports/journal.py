@@ -203,11 +203,19 @@ class ShownAnswers(Protocol):
         ...
 
 
+#: The action of an intent whose ids are words: of a wish to have something forgotten, to be looked at first.
+REVIEW = "review"
+
+
 class Intents(Protocol):
     """What a button that was shown does."""
 
     async def keep(self, person_key: str, action: str, ids: Sequence[str], now: datetime) -> str:
-        """Store what a button does (memory ids, never text) and return its token."""
+        """Store what a button does (ids; with REVIEW, the words of a wish) and return its token."""
+        ...
+
+    async def look(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
+        """As `take`, but the token stays: its button may be pressed again."""
         ...
 
     async def take(self, token: str, person_key: str, now: datetime) -> tuple[str, list[str]] | None:
