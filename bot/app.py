@@ -15,6 +15,7 @@ from bot.commands.learned_lines import LearnedLines
 from bot.commands.linking import Linking
 from bot.config import Settings, SettingsError
 from bot.core import rules
+from bot.core.elsewhere import Elsewhere
 from bot.core.files import FileReader
 from bot.core.identity import Identities
 from bot.core.in_progress import InProgress
@@ -100,6 +101,7 @@ class App:
         self.identities.follow(self.eraser.joined)
         self.rights = Rights(journal.texts, journal.erasures, self.memory, self.identities, self.eraser)
         in_progress = InProgress()
+        self.elsewhere = Elsewhere(in_progress, journal.signals)
         self.changes = PlatformChanges(
             journal.changes,
             journal.taught,
@@ -138,6 +140,7 @@ class App:
             files=FileReader(enabled=settings.anthropic_api_key is not None),
             door=Doorkeeper(served, journal.notices),
             in_progress=in_progress,
+            elsewhere=self.elsewhere,
         )
         self.interactions = LimitedCommands(
             Commands(

@@ -5,7 +5,7 @@ All values are frozen. Ids come from the platform's own event, never from text.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from bot.model import Attachment, Audience, Person, Place
 
@@ -147,6 +147,14 @@ class Learned:
 
     user_id: str
     facts: int
+
+
+class Signal(IntEnum):
+    """What is to become of an answer in progress; the greatest one wins."""
+
+    STOP = 1
+    EDITED = 2
+    DELETED = 3
 
 
 class Edit(StrEnum):

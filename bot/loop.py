@@ -14,6 +14,7 @@ from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt, rules
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
+from bot.core.elsewhere import Elsewhere
 from bot.core.files import FileReader
 from bot.core.gathering import Gatherer
 from bot.core.identity import Identities
@@ -85,6 +86,7 @@ class MemoryBot:
         files: FileReader | None = None,
         door: Doorkeeper | None = None,
         in_progress: InProgress | None = None,
+        elsewhere: Elsewhere | None = None,
         handle_kept: float = HANDLE_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
@@ -119,6 +121,7 @@ class MemoryBot:
         self._conversations: dict[str, str] = {}
         self._in_progress = in_progress or InProgress()
         self._in_progress.follow(self._retries.withdraw)
+        self._elsewhere = elsewhere or Elsewhere(self._in_progress)
 
     async def admit(self, event: MessageEvent) -> bool:
         """Record the event. False if it was seen before, isn't served, or has nothing to answer.
@@ -148,7 +151,7 @@ class MemoryBot:
                 await whisper(event, reply, ELSEWHERE)
                 return
             conversation = self._conversations.pop(event.id)
-            if asks_to_stop(event) and self._in_progress.stop(event.person.key, conversation):
+            if asks_to_stop(event) and await self._stopped(event.person.key, conversation):
                 await self._inbox.dismiss(event.id)
                 return
             if not self._allowance.spend(event.person.key, event.at):
@@ -206,8 +209,13 @@ class MemoryBot:
             await self._retries.attempt(event, attempts, reply, answer)
 
     async def on_stop(self, event_id: str, person: Person) -> bool:
-        """Stop the answer to a message for the person who wrote it; False if there is none to stop here."""
-        return self._in_progress.stop_one(event_id, person.key)
+        """Stop the answer to a message for the person who wrote it; False if there is none to stop."""
+        return self._in_progress.stop_one(event_id, person.key) or await self._elsewhere.stop_one(event_id, person.key)
+
+    async def _stopped(self, person_key: str, conversation: str) -> bool:
+        """Stop the answers that somebody is getting in a conversation, here and elsewhere; False if there are none."""
+        here = self._in_progress.stop(person_key, conversation)
+        return await self._elsewhere.stop(person_key, conversation) or here
 
     async def confirm(self, event_id: str) -> None:
         """Raise ClaimLost if another process has taken the event over."""
@@ -280,6 +288,7 @@ class MemoryBot:
 
         Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
         """
+        progress.said = event.said
         again = not event.confidential and self._retries.allowed(event)
         async with reply.working(), self._gatherer.gathered(event, conversation, reply) as found:
             event, account = found.event, found.account
@@ -303,7 +312,9 @@ class MemoryBot:
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
             read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
-            await self._write_down(event, conversation, answer.text, message_ids, account, answer.failure, read)
+            written = event, conversation, answer.text, message_ids, account, answer.failure, read
+            if not await self._write_down(*written):
+                await self._elsewhere.look()  # whether its message was deleted, as another process may have heard
         progress.check_deleted()
         _log_answer(event, answer, len(found.memories), begun)
         return True
@@ -356,14 +367,18 @@ class MemoryBot:
         account: Account,
         failure: ChatError | type[ChatError] | None,
         read: Sequence[str] = (),
-    ) -> None:
-        """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned."""
+    ) -> bool:
+        """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned.
+
+        False, with nothing kept, if the event was gone.
+        """
         keep = failure is None or not failure.about_request
         learn = keep and self._remember and not account.paused
         parts = event, account.user_id, conversation, text, message_ids
-        await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
+        was_open = await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
+        return was_open
 
 
 async def _whole(text: str) -> AsyncIterator[str]:

@@ -154,7 +154,7 @@ async def _begin(adapters: Sequence[Adapter], app: App, recovery: Recovery) -> N
     # quarter of a second each time.
     gc.freeze()
     log.info("memory is ready")
-    await asyncio.gather(recovery.run(), app.eraser.run(), app.identities.run(), _collect())
+    await asyncio.gather(recovery.run(), app.elsewhere.run(), app.eraser.run(), app.identities.run(), _collect())
 
 
 async def _collect() -> None:

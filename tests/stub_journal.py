@@ -70,6 +70,8 @@ class StubInbox:
         self.read: tuple[str, ...] = ()
         #: What events read like since they were edited.
         self.changed: dict[str, MessageEvent] = {}
+        #: Whether events are gone once their answer is there.
+        self.gone = False
         self._turns = turns
         self._outbox = outbox
 
@@ -90,10 +92,10 @@ class StubInbox:
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
-    ) -> None:
+    ) -> bool:
         self.log.append("answered")
-        if not keep:
-            return
+        if not keep or self.gone:
+            return not self.gone
         self.read = tuple(read)
         answer = "" if read else answer
         turns, kept = self._turns.of[conversation], self._outbox.kept
@@ -103,6 +105,7 @@ class StubInbox:
             scope = event.place.scope
             row = (len(kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
             kept.append(Exchange(*row, event.link, event.place.name, conversation))
+        return True
 
     async def dismiss(self, event_id: str) -> bool:
         self.log.append(f"dismissed {event_id}")

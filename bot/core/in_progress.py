@@ -3,23 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from enum import IntEnum
 
 from bot.core.answer import SLOW
-from bot.events import MessageEvent
+from bot.events import MessageEvent, Signal
 
 #: A message with nothing but this, in any case, stops the answer that is growing in that conversation.
 STOP = "stop"
 #: Ends an answer that was stopped.
 STOPPED = "… (stopped)"
-
-
-class Signal(IntEnum):
-    """What is to become of an answer in progress; the greatest one wins."""
-
-    STOP = 1
-    EDITED = 2
-    DELETED = 3
 
 
 class Restarted(Exception):
@@ -49,12 +40,14 @@ class AnswerInProgress:
     """One attempt at an answer.
 
     Attributes:
+        said: The text that is being answered.
         stopped: Whether what is shown ended because its asker wanted it to.
     """
 
     def __init__(self, event: MessageEvent, conversation: str) -> None:
         self.event_id = event.id
         self.asker = (event.person.key, conversation)
+        self.said = event.said
         self.stopped = False
         self._signal: Signal | None = None
         self._waiting: asyncio.Task[object] | None = None
@@ -139,6 +132,11 @@ class InProgress:
         self._askers: dict[tuple[str, str], list[AnswerInProgress]] = {}
         self._otherwise: Callable[[str], Awaitable[None]] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether there are any."""
+        return bool(self._answers)
+
     def follow(self, otherwise: Callable[[str], Awaitable[None]]) -> None:
         """Call `otherwise` with each deleted message that isn't being answered right now."""
         self._otherwise = otherwise
@@ -171,6 +169,16 @@ class InProgress:
                 self._answers[event_id].tell(Signal.DELETED)
             elif self._otherwise is not None:
                 await self._otherwise(event_id)
+
+    async def told(self, event_id: str, signal: Signal, said: str) -> None:
+        """Another process tells what is to become of an answer, and what its question says now."""
+        if signal is Signal.DELETED:
+            await self.deleted([event_id])
+            return
+        answer = self._answers.get(event_id)
+        # Both processes may have heard of one edit: the answer may be to the new text already.
+        if answer is not None and (signal is Signal.STOP or answer.said != said):
+            answer.tell(signal)
 
     def stop(self, person_key: str, conversation: str) -> bool:
         """Stop the answers that somebody is getting in a conversation; False if there are none."""

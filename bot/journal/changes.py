@@ -10,8 +10,9 @@ from bot.journal.runner import Runner
 class SqlMessageChanges:
     """`bot.ports.MessageChanges`."""
 
-    def __init__(self, runner: Runner, clock: Callable[[], float]) -> None:
+    def __init__(self, runner: Runner, worker: str, clock: Callable[[], float]) -> None:
         self._runner = runner
+        self._worker = worker
         self._clock = clock
 
     async def compare(self, event: MessageEvent) -> Edit:
@@ -24,7 +25,7 @@ class SqlMessageChanges:
 
     async def edit(self, wanted: Sequence[Edited]) -> None:
         """Apply edits, each of another message, to stored texts; what is to be learned is held until released."""
-        await self._runner.erase(edits.edit, wanted, self._clock())
+        await self._runner.erase(edits.edit, wanted, self._clock(), self._worker)
 
     async def any_stored(self, message_ids: Sequence[str]) -> bool:
         """Whether anything may be stored here of any of these messages."""
@@ -40,4 +41,4 @@ class SqlMessageChanges:
 
         For one of the bot's own messages, that answer's turn goes.
         """
-        return await self._runner.erase(deletions.forget, message_ids, self._clock())
+        return await self._runner.erase(deletions.forget, message_ids, self._clock(), self._worker)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.journal import outbox, readings, repeated_answers, withdrawn
+from bot.events import Signal
+from bot.journal import outbox, readings, repeated_answers, signals, withdrawn
 from bot.journal.forgetting import close_events
 from bot.journal.tables import exchanges, inbox, messages, turns
 
@@ -18,14 +19,16 @@ def any_stored(conn: sa.Connection, message_ids: Sequence[str]) -> bool:
     return any(conn.execute(sa.select(sa.literal(1)).where(which).limit(1)).first() for which in found)
 
 
-def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0) -> int:
+def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0, worker: str = "") -> int:
     """Erase everything stored of deleted messages, and the answers that may repeat it; return the rows deleted.
 
-    For an answer of the bot's own, that answer alone goes: what its person said stays.
+    For an answer of the bot's own, that answer alone goes: what its person said stays. Other workers than `worker` are
+    told of what they are answering.
     """
     ids = list(message_ids)
     withdrawn.withdraw(conn, ids, now)
     withdrawn.note_places(conn, ids, now)
+    signals.note(conn, inbox.c.event_id.in_(ids), Signal.DELETED, worker)
     count = close_events(conn, inbox.c.event_id.in_(ids))
     said, waiting = turns.c.event_id.in_(ids), exchanges.c.event_id.in_(ids)
     gone: dict[tuple[str, str], list[str]] = {}

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.events import Edit, Edited, MessageEvent
-from bot.journal import outbox, repeated_answers
+from bot.events import Edit, Edited, MessageEvent, Signal
+from bot.journal import outbox, repeated_answers, signals
 from bot.journal.columns import from_json, storable, to_json, utc_offset
 from bot.journal.pauses import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
@@ -45,14 +45,16 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
 _Gone = dict[tuple[str, str], set[str]]
 
 
-def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
+def edit(conn: sa.Connection, edits: Sequence[Edited], now: float, worker: str = "") -> int:
     """Apply edits, each of a different message, to stored texts; return how many rows changed.
 
     A new text that may be learned is held until it is released, once what the old one taught is forgotten. Nothing
-    said or edited while memory is paused is learned.
+    said or edited while memory is paused is learned. Other workers than `worker` are told of what they are answering.
     """
     gone: _Gone = {}
-    count = sum([_edit(conn, edited, gone, now) for edited in sorted(edits, key=lambda edited: edited.event.id)])
+    count = sum(
+        [_edit(conn, edited, gone, now, worker) for edited in sorted(edits, key=lambda edited: edited.event.id)]
+    )
     # Once per person and conversation, however many edits: it scans all answers there.
     for (user_id, conversation), words in sorted(gone.items()):
         conversations = [conversation] if conversation else []
@@ -60,7 +62,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float) -> int:
     return count
 
 
-def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
+def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float, worker: str) -> int:
     event, user_id, learn = edited.event, edited.user_id, edited.learn
     text = storable(event.said)
     note_places(conn, [event.id], now)
@@ -71,6 +73,7 @@ def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float) -> int:
         changed = to_json(replace(from_json(open_), text=event.text, attachments=event.attachments))
         reopened = conn.execute(_REOPEN, {"event": event.id, "changed": changed}).rowcount
         if reopened:
+            signals.note(conn, inbox.c.event_id == event.id, Signal.EDITED, worker)
             return reopened
         # Just answered in a concurrent transaction (PostgreSQL): what that kept is found below.
     said = conn.execute(_ASKED, {"event": event.id}).mappings().first()

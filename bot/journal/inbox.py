@@ -104,18 +104,19 @@ class SqlInbox:
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
-    ) -> None:
+    ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
-        Keeps no text without `keep`, if the person has had everything forgotten since the event was admitted, or if
-        another process has taken it over. With `read`, the answer's own text isn't kept.
+        False, with no text kept, if the event was gone: deleted, forgotten with everything else, or taken over by
+        another process. Without `keep` no text is kept either. With `read`, the answer's own text isn't kept.
         """
         if self._claims.is_lost(event.id):
             raise ClaimLost(event.id)
         ids, worker = tuple(message_ids), self._claims.worker
         done = Answered(event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read))
-        await self._runner.write(answers.commit, done, self._clock())
+        was_open = await self._runner.write(answers.commit, done, self._clock())
         self._claims.end(event.id)
+        return was_open
 
 
 def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> str | None:

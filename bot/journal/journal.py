@@ -25,6 +25,7 @@ from bot.journal.preferences import SqlPreferences
 from bot.journal.retention import Backlog
 from bot.journal.runner import Runner
 from bot.journal.shown_answers import SqlShownAnswers
+from bot.journal.signals import SqlSignals
 from bot.journal.taught import SqlTaught
 from bot.journal.turns import SqlTurns
 from bot.ports import JournalUnavailable
@@ -76,7 +77,8 @@ class SqlJournal:
         self.intents = SqlIntents(runner)
         self.codes = SqlCodes(runner, clock)
         self.texts = SqlTexts(runner, clock)
-        self.changes = SqlMessageChanges(runner, clock)
+        self.changes = SqlMessageChanges(runner, lease.worker, clock)
+        self.signals = SqlSignals(runner, lease.worker)
         self.erasures = SqlErasureQueue(runner, clock)
         self.adds = SqlAdds(runner)
         self.ledger = SqlLedger(runner, lease.worker, clock)

@@ -238,6 +238,15 @@ workers = sa.Table(
     sa.Column("seen", sa.Double, nullable=False),
 )
 
+#: What a worker is to be told of events that it has claimed (`bot.journal.signals`); for seconds.
+signals = sa.Table(
+    "signals",
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("signal", sa.Integer, primary_key=True),
+)
+
 #: Messages of others that an answer was given with, by their platform's ids: its text isn't kept, and deleting one of
 #: them drops the turn.
 readings = sa.Table(

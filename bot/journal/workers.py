@@ -9,7 +9,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from bot.journal.ledger import settle_orphans
-from bot.journal.tables import exchanges, inbox, workers
+from bot.journal.tables import exchanges, inbox, signals, workers
 
 #: A worker without a heartbeat for so many seconds is dead (PostgreSQL).
 LEASE = 9.0
@@ -62,6 +62,7 @@ def sign_off(conn: sa.Connection, worker: str) -> None:
     conn.execute(sa.delete(workers).where(workers.c.id == worker))
     for table in (inbox, exchanges):
         conn.execute(sa.update(table).where(table.c.claimed_by == worker).values(claimed_by=None))
+    conn.execute(sa.delete(signals).where(signals.c.worker == worker))
     settle_orphans(conn)
 
 
@@ -71,5 +72,6 @@ def _void(conn: sa.Connection) -> int:
     for table in (inbox, exchanges):
         orphaned = sa.and_(table.c.claimed_by.is_not(None), table.c.claimed_by.not_in(living))
         count += conn.execute(sa.update(table).where(orphaned).values(claimed_by=None)).rowcount
+    conn.execute(sa.delete(signals).where(signals.c.worker.not_in(living)))
     settle_orphans(conn)
     return count

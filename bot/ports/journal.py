@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.erasures import Erasure, Joined
-from bot.events import Edit, Edited, MessageEvent
+from bot.events import Edit, Edited, MessageEvent, Signal
 from bot.model import Account, Exchange, Nearby, Replied, ShownAnswer, StoredMessage, Turn
 
 
@@ -60,13 +60,30 @@ class Inbox(Protocol):
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
-    ) -> None:
+    ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
+        False if the event was gone: its message was deleted, or its person has had everything forgotten.
         `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
         and the turn goes with any of them.
         Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange.
         """
+        ...
+
+
+class Signals(Protocol):
+    """What processes tell each other of the events that they answer."""
+
+    async def take(self) -> Sequence[tuple[str, Signal, str]]:
+        """What other processes tell of this one's events, once: each with what its message says now."""
+        ...
+
+    async def stop(self, person_key: str, conversation: str) -> bool:
+        """Tell other processes to stop what they answer somebody in a conversation; False if they answer nothing."""
+        ...
+
+    async def stop_one(self, event_id: str, person_key: str) -> bool:
+        """Tell another process to stop the answer to a message, for whoever wrote it; False if none gives it."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Answers in progress: edited, deleted and stopped questions, on stubs."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,8 +9,10 @@ import pytest
 
 from bot.commands.interactions import TOO_MUCH
 from bot.core.answer import FOLLOWS
+from bot.core.elsewhere import Elsewhere
 from bot.core.in_progress import STOPPED, InProgress, asks_to_stop
 from bot.core.learning import Learner
+from bot.events import Signal
 from bot.loop import MemoryBot
 from bot.model import Prompt
 from bot.ports import ChatOverloaded, LimitReached
@@ -42,6 +44,27 @@ class SlowChat(StubChat):
             raise
 
 
+class StubSignals:
+    """What other processes tell, and are told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Signal, str]] = []
+        self.stops: list[tuple[str, str]] = []
+        self.answers = False
+
+    async def take(self) -> list[tuple[str, Signal, str]]:
+        told, self.told = self.told, []
+        return told
+
+    async def stop(self, person_key: str, conversation: str) -> bool:
+        self.stops.append((person_key, conversation))
+        return self.answers
+
+    async def stop_one(self, event_id: str, person_key: str) -> bool:
+        self.stops.append((event_id, person_key))
+        return self.answers
+
+
 class World:
     """A bot on stubs, whose model is slow."""
 
@@ -50,6 +73,8 @@ class World:
         self.chat = chat or SlowChat()
         self.spending = StubSpending()
         self.in_progress = InProgress()
+        self.signals = StubSignals()
+        self.elsewhere = Elsewhere(self.in_progress, self.signals, every=0.01)
         memory = StubMemory()
         learner = Learner(self.journal.outbox, memory)
         privacy = make_privacy(self.journal, memory, None, learner, in_progress=self.in_progress)
@@ -63,6 +88,7 @@ class World:
             privacy.identities,
             allowance=allowance,
             in_progress=self.in_progress,
+            elsewhere=self.elsewhere,
             spending=self.spending,
             clock=lambda: MONDAY + timedelta(minutes=1),
         )
@@ -235,6 +261,68 @@ async def test_a_stopped_answer_found_after_a_crash_is_not_learned() -> None:
     world.reply.there = (f"badgers {STOPPED}", ("m1",))
     await world.bot.resume(message("badgers?"), DM.key, 1, lambda _: world.reply)
     assert [(exchange.text, exchange.answer) for exchange in world.journal.outbox.kept] == [("badgers?", "")]
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[World]:
+    """A bot that asks every moment what other processes tell."""
+    world = World()
+    looking = asyncio.create_task(world.elsewhere.run())
+    yield world
+    looking.cancel()
+
+
+async def test_an_edit_that_another_process_hears_of(listening: World) -> None:
+    """Restarts the answer; told of again, it doesn't."""
+    await listening.ask()
+    event_id = message("").id
+    listening.journal.inbox.changed[event_id] = message("otters are quick")
+    listening.signals.told.append((event_id, Signal.EDITED, "otters are quick"))
+    await until(lambda: listening.reply.shown[-1] == "otters")
+    listening.signals.told.append((event_id, Signal.EDITED, "otters are quick"))
+    await until(lambda: not listening.signals.told)
+    await listening.done()
+    assert listening.reply.shown == ["badgers", "otters", "otters are quick"]
+
+
+@pytest.mark.parametrize("signal", [Signal.DELETED, Signal.STOP])
+async def test_what_else_another_process_hears_of(listening: World, signal: Signal) -> None:
+    """Ends the answer as if it had been heard of here."""
+    await listening.ask()
+    listening.signals.told.append((message("").id, signal, ""))
+    assert listening.asking is not None
+    await listening.asking
+    assert listening.reply.withdrawn == (signal is Signal.DELETED)
+    assert listening.reply.shown[-1] == (f"badgers {STOPPED}" if signal is Signal.STOP else "badgers")
+
+
+async def test_a_deletion_heard_of_elsewhere_in_the_last_moment() -> None:
+    """The commit finds the event gone: only then it is asked why, and what is shown goes."""
+    world = World(StubChat(["badgers"]))
+    world.journal.inbox.gone = True
+    world.signals.told.append((message("").id, Signal.DELETED, ""))
+    await world.bot.on_message(message("badgers?"), world.reply)
+    assert world.reply.withdrawn
+
+
+async def test_all_forgotten_in_the_last_moment() -> None:
+    """The event is gone, but its message isn't: the answer stays."""
+    world = World(StubChat(["badgers"]))
+    world.journal.inbox.gone = True
+    await world.bot.on_message(message("badgers?"), world.reply)
+    assert world.reply.shown == ["badgers"]
+    assert not world.reply.withdrawn
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_stop_that_another_process_is_told_of(answers: bool) -> None:
+    """The word is no question where another process stops something for it; a button's press asks there, too."""
+    world = World(StubChat(["What?"]))
+    world.signals.answers = answers
+    await world.bot.on_message(message("stop"), world.reply)
+    assert world.reply.shown == ([] if answers else ["What?"])
+    assert await world.bot.on_stop("slack:T1:D1:404", ANN) is answers
+    assert world.signals.stops == [(ANN.key, DM.key), ("slack:T1:D1:404", ANN.key)]
 
 
 async def test_a_shutdown_amid_an_answer_is_no_stop() -> None:

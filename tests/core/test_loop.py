@@ -558,9 +558,10 @@ class SometimesFull(StubInbox):
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
-    ) -> None:
+    ) -> bool:
         self._check()
-        await super().answered(event, user_id, conversation, answer, message_ids, learn=learn, keep=keep, read=read)
+        parts = event, user_id, conversation, answer, message_ids
+        return await super().answered(*parts, learn=learn, keep=keep, read=read)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

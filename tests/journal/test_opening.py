@@ -66,6 +66,7 @@ LATER = (
     "DROP TABLE usage",
     "DROP TABLE reservations",
     "DROP TABLE spent",
+    "DROP TABLE signals",
     "DROP TABLE notices",
     "DROP TABLE readings",
     "DROP TABLE pauses",
