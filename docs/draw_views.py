@@ -57,7 +57,9 @@ def page(platform: str, columns: list[list[tuple[str, Any]]]) -> str:
 
 def _frame(platform: str, done: str, payload: Any) -> str:
     drawn = _slack(payload) if platform == "slack" else _discord(payload)
-    if platform == "slack" and isinstance(payload, list):
+    if "content" in payload or (isinstance(payload, dict) and payload.get("type") == "answer"):
+        drawn = f"<p class=who>memory<i>APP</i></p>{drawn}"
+    elif platform == "slack" and isinstance(payload, list):
         drawn = f"<p class=only>Only visible to you</p><p class=who>memory<i>APP</i></p>{drawn}"
     elif "flags" in payload:
         drawn = f"<p class=who>memory<i>APP</i></p>{drawn}<p class=only>Only you can see this</p>"
@@ -101,6 +103,10 @@ def _slack(part: Any) -> str:
             return _field(part["label"]["text"], part["element"].get("initial_value", ""))
         case "modal":
             return _form(_slack(part["title"]), _slack(part["blocks"]), _slack(part["submit"]))
+        case "markdown":
+            return f"<p class=said>{html.escape(part['text'])}</p>"
+        case "answer":
+            return _slack(part["blocks"])
         case "home":
             return _slack(part["blocks"])
         case unknown:
@@ -109,6 +115,8 @@ def _slack(part: Any) -> str:
 
 def _discord(part: Part) -> str:
     """A message, a form or a component."""
+    if "content" in part and "components" in part:
+        return _markdown(part["content"]) + "".join(_discord(item) for item in part["components"])
     if "flags" in part:
         return "".join(_discord(item) for item in part["components"])
     if "title" in part:

@@ -6,19 +6,25 @@ photographed by `chromium`. The pictures are drawings of payloads, not screensho
 
 import asyncio
 import json
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from adapters.discord import views as discord_views
+from adapters.discord.foot import with_foot
+from adapters.slack import foot as slack_foot
 from adapters.slack import views as slack_views
-from bot.events import CommandEvent, PressEvent
+from adapters.slack.forms import Form as Parts
+from bot.commands import learned_lines
+from bot.commands.offers import Offers
+from bot.events import CommandEvent, MessageEvent, PressEvent
 from bot.model import SHARED_SCOPE, Audience, Memory, Person, Place, Source
-from bot.views import Form, View
+from bot.views import Foot, Form, View
 from docs import draw_views
 from tests.parts import make_commands
 from tests.stub_journal import StubJournal
-from tests.stubs import StubMemory
+from tests.stubs import StubMemory, StubReplyHandle
 
 HERE = Path(__file__).parent
 #: Discord's flag of a message whose text is a component as well.
@@ -50,8 +56,13 @@ TOLD = (
 )
 LEEDS, TEA, LISTS = 10, 8, 5
 HOME = "The app’s Home tab"
+CHEERS = "That's a fine one for a first marathon: flat, and cool in April. Shall we plan the long runs back from there?"
+WISH = (
+    "Press the button below to see what I would forget about Leeds. Nothing is forgotten before you confirm it there."
+)
 #: Which frames stand beneath each other in a picture.
 COLUMNS = {"memories": [[0], [1, 2, 3]], "changes": [[0, 1, 4], [2, 3]], "account": [[0, 2, 3], [1, 4]]}
+COLUMNS["below"] = [[0, 1, 3], [2, 4]]
 #: The payloads that docs/views.md shows: picture and place in it.
 QUOTED = {"slack": ("memories", 2), "discord": ("memories", 1)}
 
@@ -71,13 +82,22 @@ def remembered(count: int) -> list[Memory]:
     return memories
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer that everybody in its channel sees, and what stands below it."""
+
+    text: str
+    foot: Foot
+
+
 class Desk:
     """One person's commands, on so many memories."""
 
     def __init__(self, person: Person, count: int) -> None:
-        self.person, memory, journal = person, StubMemory(), StubJournal()
-        memory.of[person.key] = remembered(count)
-        self.commands = make_commands(journal, memory)
+        self.person, self.memory, journal = person, StubMemory(), StubJournal()
+        self.memory.of[person.key] = remembered(count)
+        self.commands = make_commands(journal, self.memory, preferences=journal.preferences)
+        self.offers = Offers(self.commands.forgetting, lambda: NOW)
 
     async def run(self, name: str, argument: str = "") -> View:
         return await self.commands.run(CommandEvent(self.person, DM, name, argument, NOW))
@@ -90,8 +110,22 @@ class Desk:
     async def press(self, view: View, label: str) -> View:
         return await self.commands.press(self.pressed(view, label))
 
+    async def press_below(self, foot: Foot) -> View:
+        return await self.commands.press(PressEvent(self.person, DM, foot.buttons[0].action, NOW))
 
-async def scenes(platform: str) -> dict[str, list[tuple[str, View | Form]]]:
+    async def offered(self, what: str) -> Foot:
+        """What stands below the answer to a wish to have something forgotten, in a channel."""
+        reply = StubReplyHandle()
+        channel = Place(self.person.platform, "", "C0RUN", None, Audience.PUBLIC, "#running")
+        wish = MessageEvent("e", self.person, channel, "", "Ann", NOW)
+        await self.offers.make(wish, reply, ("m",), forget=(what,))
+        return reply.feet[0]
+
+
+Scene = tuple[str, View | Form | Answer]
+
+
+async def scenes(platform: str) -> dict[str, list[Scene]]:
     """Every view, by the picture that it is in: what was done, and what is shown for it."""
     desk, new, nobody = Desk(ANN[platform], 12), Desk(ANN[platform], 3), Desk(ANN[platform], 0)
     listed, few = await desk.run("memories"), await new.run("memories")
@@ -102,7 +136,7 @@ async def scenes(platform: str) -> dict[str, list[tuple[str, View | Form]]]:
     proposed = await desk.run("forget")
     gone = await desk.press(proposed, "Forget everything")
     paused = await new.press(few, "Pause memory")
-    shown: dict[str, list[tuple[str, View | Form]]] = {"memories": [("/memories", listed)]}
+    shown: dict[str, list[Scene]] = {"memories": [("/memories", listed)]}
     shown["memories"] += [("… then the button “Older”", older), (f"… or the choice “{one.title}”", one)]
     shown["memories"] += [("… or the button “Search” (or /memories marathon)", found)]
     shown["changes"] = [("A memory, then the button “Edit”", edit), ("/forget marathon", matching)]
@@ -112,11 +146,42 @@ async def scenes(platform: str) -> dict[str, list[tuple[str, View | Form]]]:
     shown["account"] += [("/memories while paused", await new.run("memories")), ("/link", await new.run("link"))]
     shown["account"] += [(HOME if platform == "slack" else "/memories", few)]
     shown["account"] += [("/memories of somebody new", await nobody.run("memories"))]
+    shown["below"] = await below(platform)
     return shown
 
 
-def payload(platform: str, done: str, view: View | Form) -> Any:
+async def below(platform: str) -> list[Scene]:
+    """What stands below answers, and what it opens: what was learned, and what would be forgotten."""
+    desk, both = Desk(ANN[platform], 12), Desk(ANN[platform], 12)
+    taught = learned_lines.foot("e0")
+    told = both.memory.of[both.person.key]
+    for number in (0, 1):
+        told[number] = replace(told[number], learned_at=told[0].learned_at, sources=told[0].sources)
+    wish = await desk.offered("Leeds")
+    return [
+        ("“I’m running the Hamburg marathon on 25 April.”", Answer(CHEERS, taught)),
+        (f"… then the button “{learned_lines.LABEL}”", await desk.press_below(taught)),
+        (f"… or, if it was two things, “{learned_lines.LABEL}”", await both.press_below(taught)),
+        ("“Forget that I lived in Leeds.”", Answer(WISH, wish)),
+        (f"… then the button “{wish.buttons[0].label}”", await desk.press_below(wish)),
+    ]
+
+
+def answered(platform: str, answer: Answer) -> Any:
+    """What the adapter sends for an answer with something below it."""
+    if platform == "slack":
+        parts = [*Parts("e").content(answer.text)["blocks"], *slack_foot.blocks(answer.foot, ANN["slack"])]
+        return {"type": "answer", "blocks": parts}
+    wanted = with_foot(answer.text, (), answer.foot, int(ANN["discord"].user))
+    assert wanted is not None
+    assert wanted[1] is not None
+    return {"content": wanted[0], "components": wanted[1].to_components()}
+
+
+def payload(platform: str, done: str, view: View | Form | Answer) -> Any:
     """What the adapter sends for it."""
+    if isinstance(view, Answer):
+        return answered(platform, view)
     if platform == "slack":
         if isinstance(view, Form):
             return slack_views.modal(view, "")
