@@ -24,6 +24,7 @@ from bot.core.nearby import others
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper, withdraw
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
+from bot.core.tools import KITS, TOOLS, Toolbox, Workshop
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.model import Account, Person, Prompt
@@ -44,6 +45,7 @@ from bot.ports import (
 )
 from bot.prices import dollars
 from bot.usage import Payer, Purpose
+from bot.views import Foot
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +116,7 @@ class MemoryBot:
         self._operator = operator
         gathers = identities, turns, memory, files or FileReader(), spending
         self._gatherer = Gatherer(*gathers, around=context, notify=notify)
+        self._workshop = Workshop(memory, self._gatherer, remember=remember)
         self._door = door or Doorkeeper()
         self._clock = clock
         self._room = prompt.TURNS_BUDGET
@@ -296,12 +299,12 @@ class MemoryBot:
                 await self._note(event, conversation, reply)
                 return True
             said = found.memories, found.turns, found.replied
-            requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files)
+            requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files, TOOLS)
+            tools = Toolbox(self._workshop, found, reply, KITS, event.id)
             recorded = "" if event.confidential else event.id
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
-            async with Answer(
-                self._chat, requests, charge, again=again, event_id=event.id, operator=self._operator
-            ) as answer:
+            answering = partial(Answer, again=again, tools=tools.run, event_id=event.id, operator=self._operator)
+            async with answering(self._chat, requests, charge) as answer:
                 snapshots = answer.snapshots()
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
@@ -312,12 +315,23 @@ class MemoryBot:
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
             read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
-            written = event, conversation, answer.text, message_ids, account, answer.failure, read
-            if not await self._write_down(*written):
+            shown = event, conversation, answer.text, message_ids, account, answer.failure
+            read = tuple({*read, *tools.read})
+            if not await self._write_down(*shown, read, learn=not tools.unlearned):
                 await self._elsewhere.look()  # whether its message was deleted, as another process may have heard
         progress.check_deleted()
+        await self._offer(event, reply, message_ids, tools)
         _log_answer(event, answer, len(found.memories), begun)
         return True
+
+    async def _offer(self, event: MessageEvent, reply: ReplyHandle, message_ids: Sequence[str], tools: Toolbox) -> None:
+        """Put the buttons that tools have asked for below the answer, which is complete without them."""
+        if not tools.buttons:
+            return
+        try:
+            await reply.below(message_ids, Foot(buttons=tuple(tools.buttons)))
+        except Exception as exc:  # noqa: BLE001 - whatever fails: the answer is shown and committed
+            log.warning("%s: no buttons below the answer: %s", event.id, describe(exc))
 
     async def _charge(self, payer: Payer, request: Prompt) -> Charge:
         """Reserve what a request may take. Raises LimitReached."""
@@ -367,13 +381,15 @@ class MemoryBot:
         account: Account,
         failure: ChatError | type[ChatError] | None,
         read: Sequence[str] = (),
+        *,
+        learn: bool = True,
     ) -> bool:
         """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned.
 
         False, with nothing kept, if the event was gone.
         """
         keep = failure is None or not failure.about_request
-        learn = keep and self._remember and not account.paused
+        learn = learn and keep and self._remember and not account.paused
         parts = event, account.user_id, conversation, text, message_ids
         was_open = await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
         if learn:
@@ -394,7 +410,9 @@ def _log_answer(event: MessageEvent, answer: Answer, recalled: int, started: flo
         return
     first = (answer.first_word_at or started) - started
     took = event.id, first, whole, recalled, answer.usage, dollars(answer.nanodollars)
-    log.info("%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s; %s", *took)
+    used = "".join(f"; {name}: {count}" for name, count in sorted(answer.used.items()) if name in KITS)
+    line = "%s: answered: first word after %.2f s, whole after %.2f s, %d memories recalled, tokens: %s; %s%s"
+    log.info(line, *took, f"; tools{used[1:]}" if used else "")
 
 
 async def _after(line: str, snapshots: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:

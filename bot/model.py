@@ -1,9 +1,10 @@
 """The core's values: people, places, turns, memories and their sources. All are frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bot.files.values import Block
 
@@ -328,6 +329,48 @@ class QueuedAdd:
         return not self.replaces and not self.exchange_id
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What the chat model may call while it answers; `schema` is the JSON schema of its input."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool. `arguments` is None if the input couldn't be read. `name` and input are the model's words."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] | None = field(hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The end of a turn that calls tools. `content` is the whole turn, opaque to all but the model that wrote it."""
+
+    calls: tuple[Call, ...]
+    content: tuple[Mapping[str, Any], ...] = field(default=(), hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tool answers; `failed` if it couldn't do what it was called for."""
+
+    text: str = field(repr=False)
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A turn that called tools, and what each of them answered, in the order of the calls."""
+
+    asked: Asked
+    results: tuple[Result, ...]
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Prompt:
     """One request to the chat model: the system prompt, and the messages, oldest first, ending with the user's.
@@ -337,6 +380,9 @@ class Prompt:
         around: Whether the last message quotes what stands around it on the platform.
         files: Come with the last message.
         briefing: Goes before the last message: what differs from one request to the next, memories included.
+        tools: What may be called.
+        toolless: The system prompt for a model that accepts no tools.
+        rounds: The calls that this answer has made so far, after the last message.
     """
 
     system: str
@@ -345,3 +391,6 @@ class Prompt:
     around: bool = False
     files: tuple[Block, ...] = ()
     briefing: str = ""
+    tools: tuple[Tool, ...] = ()
+    toolless: str = ""
+    rounds: tuple[Round, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Attachment, Exchange, Memory, Nearby, Prompt, Told
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Asked, Attachment, Exchange, Memory, Nearby, Prompt, Told
 from bot.ports import CannotOpen, LimitReached, MaxUsage
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
@@ -29,6 +29,18 @@ class StubMemory:
 
     async def recall(
         self, user_id: str, scopes: frozenset[str] | None, query: str, context: Sequence[str], now: datetime
+    ) -> list[Memory]:
+        self._check()
+        return [row for row in self.of[user_id] if scopes is None or row.scope in scopes]
+
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[Memory]:
         self._check()
         return [row for row in self.of[user_id] if scopes is None or row.scope in scopes]
@@ -120,7 +132,9 @@ class StubMemory:
 class StubChat:
     """Answers from a script: each entry is a list of pieces, of which an exception ends the stream."""
 
-    def __init__(self, *script: list[str | Usage | Exception], reply: Callable[[Prompt], str] | None = None) -> None:
+    def __init__(
+        self, *script: list[str | Usage | Asked | Exception], reply: Callable[[Prompt], str] | None = None
+    ) -> None:
         self.script = list(script)
         self.reply = reply
         self.prompts: list[Prompt] = []
@@ -128,9 +142,9 @@ class StubChat:
     async def max_usage(self, prompt: Prompt) -> MaxUsage:
         return MaxUsage("stub", Usage(written=1000, output=1000))
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
         self.prompts.append(prompt)
-        pieces: list[str | Usage | Exception] = self.script.pop(0) if self.script else ["ok"]
+        pieces: list[str | Usage | Asked | Exception] = self.script.pop(0) if self.script else ["ok"]
         if self.reply:
             pieces = [self.reply(prompt)]
         for piece in pieces:

@@ -12,13 +12,14 @@ import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
+from bot.chat import tools
 from bot.chat.client import Tally, client, counting, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
-from bot.chat.request import build
+from bot.chat.request import build, toolless
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
-from bot.model import Prompt
+from bot.model import Asked, Prompt
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, MaxUsage
 from bot.settings_check import is_unknown_model
 from bot.usage import Usage
@@ -65,15 +66,18 @@ class ClaudeChat:
         self._prepared[prompt] = self._prepare(prompt)
         return MaxUsage(self._model, self._prepared[prompt][1])
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer's text in pieces, and its usage as it becomes known; see `bot.ports.Chat`.
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
+        """Yield the answer's text in pieces, its usage as it becomes known, and calls of tools; see `bot.ports.Chat`.
 
         Raises ChatError, or the subclass that says what happened.
         """
         request, max_usage = self._prepared.pop(prompt) if prompt in self._prepared else self._prepare(prompt)
         tally, told = Tally(), False
         try:
-            async with await self._send(request, tally) as events, aclosing(self._spoken(events, max_usage)) as pieces:
+            async with (
+                await self._send(request, prompt, tally) as events,
+                aclosing(self._spoken(events, max_usage)) as pieces,
+            ):
                 async for piece in pieces:
                     if isinstance(piece, Usage):
                         told = True
@@ -130,22 +134,26 @@ class ClaudeChat:
 
     def _prepare(self, prompt: Prompt) -> tuple[dict[str, Any], Usage]:
         """The request, and the most that it can take."""
-        return build(prompt, MAX_TOKENS_THINKING if self._aloud or self._params.thinks else MAX_TOKENS)
+        # Sonnet 5.5 can't be kept from thinking about what tools have answered.
+        thinks = self._aloud or self._params.thinks or bool(prompt.rounds)
+        return build(prompt, MAX_TOKENS_THINKING if thinks else MAX_TOKENS)
 
-    async def _send(self, request: dict[str, Any], tally: Tally) -> anthropic.AsyncStream[RawMessageStreamEvent]:
+    async def _send(
+        self, request: dict[str, Any], prompt: Prompt, tally: Tally
+    ) -> anthropic.AsyncStream[RawMessageStreamEvent]:
         with counting(tally):
             stream: anthropic.AsyncStream[RawMessageStreamEvent] = await self._params.send(
-                request, self._client.messages.create
+                request, self._client.messages.create, toolless(prompt)
             )
         return stream
 
     async def _spoken(
         self, events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage
-    ) -> AsyncGenerator[str | Usage, None]:
-        """Yield the pieces without the model's thoughts."""
+    ) -> AsyncGenerator[str | Usage | Asked, None]:
+        """Yield the pieces without the model's thoughts, and what the turn asks of tools if it wasn't cut."""
         thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
-        length, cut = 0, False
-        async with aclosing(_pieces(events, max_usage)) as pieces:
+        length, cut, turn = 0, False, tools.Turn()
+        async with aclosing(_pieces(events, max_usage, turn)) as pieces:
             async for piece in pieces:
                 if piece is None:
                     cut = True
@@ -171,12 +179,16 @@ class ClaudeChat:
             self._unopened = False
         if cut:
             yield CUT
+        elif (asked := turn.asked()) is not None:
+            yield asked
 
 
 async def _pieces(
-    events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage
+    events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage, turn: tools.Turn
 ) -> AsyncGenerator[str | Usage | None, None]:
     """Yield the text as it arrives; None if the service cut it short. Malformed parts are ignored.
+
+    `turn` gets all blocks.
 
     And the usage: what the prompt took with the longest answer, once that is told, then all of it. What isn't told is
     taken from `max_usage`.
@@ -186,12 +198,17 @@ async def _pieces(
     started: Any = None
     async for event in events:
         kind, delta = getattr(event, "type", None), getattr(event, "delta", None)
+        index = getattr(event, "index", None)
         if kind == "content_block_start":
+            turn.start(index, getattr(event, "content_block", None))
             # Claude starts a text block empty; a compatible server may put the first words there.
             if text := _text(getattr(event, "content_block", None), "text"):
                 yield text
         elif kind == "content_block_delta":
-            # Other types of deltas are thoughts, whatever a compatible server calls them.
+            turn.grow(index, delta)
+            if turn.too_long:
+                raise ChatError("the input of its tools has no end")
+            # Other types of deltas are thoughts, whatever a compatible server calls them, or input of tools.
             if text := _text(delta, "text_delta"):
                 yield text
         elif kind == "message_start":

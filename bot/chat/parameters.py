@@ -6,15 +6,17 @@ troubleshooting", November 2026): Sonnet 5.5 takes `between_tools` instead of `d
 think (least at low effort), all others take `disabled`.
 
 A model newer than this list, or behind a compatible server, may reject that, a JSON schema, cache marks (and the blocks
-that carry them), or the output limit. The request is then sent without it and, if that helps, so are all later ones.
+that carry them), tools (or only that their schemas are strict), or the output limit. The request is then sent without
+it and, if that helps, so are all later ones.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import anthropic
 
+from bot.chat import tools
 from bot.chat.errors import about_content, error_text, is_too_long, is_unpaid
 from bot.chat.request import marked, unmarked
 
@@ -27,12 +29,15 @@ SMALLEST_OUTPUT_LIMIT = 4096
 
 _ALWAYS = ("opus-5-5", "fable-5", "mythos-5")
 _THINKING, _SCHEMA, _CACHE, _LENGTH = "thinking", "schema", "cache_control", "max_tokens"
+_TOOLS, _STRICT = "tools", "strict"
 #: Words that name each parameter in an error.
 _NAMED = {
     _THINKING: ("thinking", "effort", "output_config"),
     _SCHEMA: ("output_config", "output_format", "schema", "structured output", "response_format"),
     _CACHE: ("cache",),
     _LENGTH: ("max_tokens",),
+    _TOOLS: ("tool", "function"),
+    _STRICT: ("strict",),
 }
 
 
@@ -54,12 +59,20 @@ class Params:
         """Whether the model can't be kept from thinking."""
         return _THINKING in self._dropped or "thinking" not in self._quiet()
 
-    async def send(self, request: dict[str, Any], create: Callable[..., Awaitable[Answered]]) -> Answered:
-        """Send the request with every parameter that the model accepts; raise `create`'s error if none is at fault."""
+    async def send(
+        self,
+        request: dict[str, Any],
+        create: Callable[..., Awaitable[Answered]],
+        toolless: Mapping[str, Any] | None = None,
+    ) -> Answered:
+        """Send the request with every parameter that the model accepts; raise `create`'s error if none is at fault.
+
+        `toolless` is what a request without tools holds instead.
+        """
         without = self._dropped
         while True:
             try:
-                answered = await create(**self._complete(request, without))
+                answered = await create(**self._complete(request, without, toolless or {}))
             except anthropic.APIStatusError as exc:
                 refused = self._refused(exc, request, without)
                 if not refused:
@@ -81,8 +94,17 @@ class Params:
             return {"thinking": {"type": "between_tools"}}
         return {"thinking": {"type": "disabled"}}
 
-    def _complete(self, request: dict[str, Any], without: frozenset[str]) -> dict[str, Any]:
+    def _complete(
+        self, request: dict[str, Any], without: frozenset[str], toolless: Mapping[str, Any]
+    ) -> dict[str, Any]:
         whole = {**request, "model": self._model}
+        if _TOOLS in without and "tools" in whole and not tools.used(whole):
+            del whole["tools"]
+            whole |= toolless
+        elif _STRICT in without and "tools" in whole:
+            whole["tools"] = [
+                {name: value for name, value in tool.items() if name != "strict"} for tool in whole["tools"]
+            ]
         if _THINKING not in without:
             whole |= self._quiet()
         if self._schema is not None and _SCHEMA not in without:
@@ -105,8 +127,13 @@ class Params:
             sent.add(_CACHE)
         if request["max_tokens"] > SMALLEST_OUTPUT_LIMIT:
             sent.add(_LENGTH)
+        # With results of tools in it, a request needs the tools; the model has accepted them before.
+        if "tools" in request and not tools.used(request):
+            sent |= {_TOOLS, _STRICT}
         left = frozenset(sent) - without
         words = error_text(exc)
         named = frozenset(name for name in left if any(word in words for word in _NAMED[name]))
+        if _STRICT in named:  # "tools.0.strict" names both
+            named -= {_TOOLS}
         # Some servers don't say what they reject. A model that has accepted all parameters before still does.
         return named or (frozenset() if self._proven else left)

@@ -10,7 +10,7 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-caching (November 2
 
 from typing import Any
 
-from bot.chat import blocks
+from bot.chat import blocks, tools
 from bot.chat.client import max_usage
 from bot.model import Prompt
 from bot.text.clean import clean
@@ -27,21 +27,34 @@ def build(prompt: Prompt, max_tokens: int) -> tuple[dict[str, Any], Usage]:
         # Raw events: the SDK's accumulating `messages.stream` takes 50 % more CPU.
         "stream": True,
     }
-    if system := clean(prompt.system).strip():
-        request["system"] = [_text(system) | MARK]
+    if prompt.tools:
+        request["tools"] = tools.offered(prompt.tools)
+    request |= _system(prompt.system)
     role, text = prompt.messages[-1] if prompt.messages else ("user", "")
     # Nobody says whether the service puts anything between two blocks.
     briefing = f"{prompt.briefing}\n" if prompt.briefing else ""
     last = [_text(said) for part in (briefing, text) if (said := clean(part)).strip()]
     if last:
         request["messages"].append({"role": role, "content": last})
+    request["messages"] += tools.messages(prompt.rounds)
     usage = max_usage(request)
+    if prompt.tools:
+        usage += Usage(written=tools.INSTRUCTIONS)
     if prompt.files and last:
         # Files are counted apart: their bytes are no measure of their tokens.
         usage += Usage(written=blocks.max_tokens(prompt.files))
         after = 1 if briefing else 0
         last[after:after] = blocks.of(prompt.files)
     return request, usage
+
+
+def toolless(prompt: Prompt) -> dict[str, Any]:
+    """What a request holds instead if the model accepts no tools."""
+    return _system(prompt.toolless) if prompt.tools else {}
+
+
+def _system(text: str) -> dict[str, Any]:
+    return {"system": [_text(said) | MARK]} if (said := clean(text).strip()) else {}
 
 
 def _turns(prompt: Prompt) -> list[dict[str, Any]]:

@@ -7,8 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 from enum import Enum
 
 from bot.aio.deadline import Deadline
+from bot.core.rounds import Rounds, Run
 from bot.logs import describe
-from bot.model import Prompt
+from bot.model import Asked, Prompt
 from bot.ports import (
     CUT,
     Charge,
@@ -70,6 +71,7 @@ class Answer:
         failure: Why there is no complete answer; None if there is one.
         omitted: What had to be left out of the request.
         too_long: Whether that was because the request was too long.
+        used: How often each tool was called.
         usage: The tokens of all requests for it, at most where that isn't known.
         nanodollars: What they cost; None if the model's price isn't known.
         first_word_at: When its first words arrived, by the loop's clock; None until then.
@@ -82,6 +84,7 @@ class Answer:
         charge: Callable[[Prompt], Awaitable[Charge]],
         *,
         again: bool,
+        tools: Run | None = None,
         event_id: str = "",
         operator: bool = False,
         patience: float = PATIENCE,
@@ -90,7 +93,8 @@ class Answer:
         """Try `requests` in turn (`bot.core.prompt.ladder`) as long as the model refuses what they contain.
 
         `charge` reserves what a request may take, before it is sent: the first when this is entered as a context.
-        `again`: whether a failed answer is retried later, which the person is then told.
+        `again`: whether a failed answer is retried later, which the person is then told. `tools` runs the calls of
+        tools that the requests offer.
         `operator`: whether the person may be told what is wrong with the settings.
         """
         self._chat = chat
@@ -102,6 +106,8 @@ class Answer:
         self._operator = operator
         self._patience = patience
         self._longest_time = longest_time
+        self._rounds = Rounds(tools)
+        self.used = self._rounds.used
         self.text = ""
         self.failure: ChatError | None = None
         self.omitted = Omitted.NOTHING
@@ -130,23 +136,28 @@ class Answer:
         """Yield the text so far whenever more of it has arrived; end with a plain sentence if it failed.
 
         A broken stream is requested again, since an answer can't be continued. What was shown stays until the new
-        text is longer, so that nothing is shown twice.
+        text is longer, so that nothing is shown twice. If a turn calls tools, the text goes on after them; what has
+        run isn't run again, whatever breaks then.
         """
-        shown = ""
+        shown = before = ""
         attempt, rung = 1, 0
         until = asyncio.get_running_loop().time() + self._longest_time
         while True:
-            text = ""
+            text, asked = before, None
+            request = self._rounds.request(self._requests[rung])
             try:
-                async with self._charged(rung) as charge, aclosing(self._pieces(rung, until, charge)) as pieces:
+                async with self._charged(request) as charge, aclosing(self._pieces(request, until, charge)) as pieces:
                     async for piece in pieces:
                         if piece is None:
                             if not shown and self._again:
                                 yield SLOW
                             continue
+                        if isinstance(piece, Asked):
+                            asked = piece
+                            continue
                         if self.first_word_at is None:
                             self.first_word_at = asyncio.get_running_loop().time()
-                        text += piece
+                        text = _continued(text, piece) if text is before else text + piece
                         if len(text) > LONGEST:
                             text = text[:LONGEST] + CUT
                         if len(text) > len(shown):
@@ -155,6 +166,10 @@ class Answer:
                         if len(text) > LONGEST:
                             log.warning("%s: answer cut at %d characters", self._event_id, LONGEST)
                             break
+                if asked is not None and self._rounds.open:
+                    before, attempt = text, 1
+                    await self._rounds.run(asked)
+                    continue
                 if not text.strip():
                     raise ChatEmpty("an empty answer")
             except TimeoutError:
@@ -168,6 +183,8 @@ class Answer:
             except ChatError as exc:
                 failure = self._event_id, attempt, str(exc), describe(exc)
                 log.warning("%s: answer failed (attempt %d): %s; %s", *failure)
+                if exc.about_request and self._rounds.withhold():
+                    continue
                 if exc.about_request and rung + 1 < len(self._requests):
                     self._climb(exc, rung)
                     rung += 1
@@ -186,9 +203,9 @@ class Answer:
             return
 
     @asynccontextmanager
-    async def _charged(self, rung: int) -> AsyncIterator[Charge]:
+    async def _charged(self, request: Prompt) -> AsyncIterator[Charge]:
         """Reserve what a request may take, unless that is done, and count what it took."""
-        charge, self._reserved = self._reserved or await self._charge(self._requests[rung]), None
+        charge, self._reserved = self._reserved or await self._charge(request), None
         try:
             async with charge:
                 yield charge
@@ -215,9 +232,9 @@ class Answer:
             return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
         return failure.sentence
 
-    async def _pieces(self, rung: int, until: float, charge: Charge) -> AsyncGenerator[str | None, None]:
+    async def _pieces(self, request: Prompt, until: float, charge: Charge) -> AsyncGenerator[str | Asked | None, None]:
         """Yield the model's pieces, or None once if the first is late. Raises TimeoutError at `until`."""
-        async with aclosing(_words(self._chat.answer(self._requests[rung]), charge)) as pieces:
+        async with aclosing(_words(self._chat.answer(request), charge)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))
             try:
                 left = max(0.0, until - asyncio.get_running_loop().time())
@@ -235,14 +252,22 @@ class Answer:
                     await asyncio.wait([first])
 
 
-async def _words(pieces: AsyncGenerator[str | Usage, None], charge: Charge) -> AsyncGenerator[str, None]:
-    """Yield the text of an answer, and note its usage."""
+async def _words(
+    pieces: AsyncGenerator[str | Usage | Asked, None], charge: Charge
+) -> AsyncGenerator[str | Asked, None]:
+    """Yield the text of an answer and what it asks of tools, and note its usage."""
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Usage):
                 charge.usage = piece
             else:
                 yield piece
+
+
+def _continued(before: str, piece: str) -> str:
+    """The text of an answer that goes on after a call of tools, with its next words."""
+    piece = piece.lstrip() if before.strip() else piece
+    return f"{before.rstrip()}\n\n{piece}" if before.strip() and piece else before + piece
 
 
 def _is_final(failure: ChatError) -> bool:

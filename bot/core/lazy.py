@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.model import Exchange, Memory, Prompt, Told
+from bot.model import Asked, Exchange, Memory, Prompt, Told
 from bot.ports import Chat, MaxUsage, MemoryStore
 from bot.usage import Usage
 
@@ -55,7 +55,7 @@ class LaterChat:
         """See `bot.ports.Chat`."""
         return await (await self._chat.get()).max_usage(prompt)
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
         """See `bot.ports.Chat`."""
         chat = await self._chat.get()
         async with aclosing(chat.answer(prompt)) as pieces:
@@ -87,6 +87,21 @@ class LaterMemory:
             memory = await self._memory.get()
         async with asyncio.timeout(self._recall_budget):
             return await memory.recall(user_id, scopes, query, context, now)
+
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Memory]:
+        """Search, see the port; within the same budget as a recall."""
+        async with asyncio.timeout(START_BUDGET):
+            memory = await self._memory.get()
+        async with asyncio.timeout(self._recall_budget):
+            return await memory.search(user_id, scopes, query, now, since, until)
 
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn, see the port."""

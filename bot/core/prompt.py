@@ -12,7 +12,7 @@ from bot.core import nearby as around
 from bot.core.conversation import Speakers, fitting
 from bot.events import MessageEvent
 from bot.files.values import Block, File, Unopened
-from bot.model import Memory, Nearby, Prompt, Replied, Turn
+from bot.model import Memory, Nearby, Prompt, Replied, Tool, Turn
 from bot.text.clean import quote
 
 #: Why a file isn't shown in a request that is sent again without it.
@@ -75,6 +75,7 @@ def build(
     room: int = TURNS_BUDGET,
     nearby: Sequence[Nearby] = (),
     files: Sequence[File] = (),
+    tools: Sequence[Tool] = (),
 ) -> Prompt:
     """One request: persona and rules in `system`; recent turns, oldest first; and the message after its briefing.
 
@@ -99,7 +100,9 @@ def build(
     memories = [dataclasses.replace(each, learned_at=each.learned_at.astimezone(event.at.tzinfo)) for each in memories]
     told = briefing.text(event, memories, speakers.sentence)
     shown = tuple(file for file in files if isinstance(file, Block))
-    return Prompt(rules.system(persona), messages, tuple(memories), around=bool(nearby), files=shown, briefing=told)
+    written = rules.system(persona, rules.TOOLS) if tools else rules.system(persona)
+    made = Prompt(written, messages, tuple(memories), around=bool(nearby), files=shown, briefing=told)
+    return dataclasses.replace(made, tools=tuple(tools), toolless=rules.system(persona)) if tools else made
 
 
 def ladder(
@@ -111,6 +114,7 @@ def ladder(
     room: int = TURNS_BUDGET,
     nearby: Sequence[Nearby] = (),
     files: Sequence[File] = (),
+    tools: Sequence[Tool] = (),
 ) -> tuple[Prompt, ...]:
     """The request, then smaller ones: without files, what stands around it, earlier turns, and at last memories.
 
@@ -119,12 +123,12 @@ def ladder(
     """
     alone = dataclasses.replace(event, quoted="")
     none = [file if isinstance(file, Unopened) else Unopened(file.name, REFUSED) for file in files]
-    rungs = [build(persona, event, memories, turns, replied, room, nearby, files)]
+    rungs = [build(persona, event, memories, turns, replied, room, nearby, files, tools)]
     for rung in (
-        build(persona, event, memories, turns, replied, room, nearby, none),
-        build(persona, event, memories, turns, replied, room, files=none),
-        build(persona, alone, memories, (), files=none),
-        build(persona, alone, (), (), files=none),
+        build(persona, event, memories, turns, replied, room, nearby, none, tools),
+        build(persona, event, memories, turns, replied, room, files=none, tools=tools),
+        build(persona, alone, memories, (), files=none, tools=tools),
+        build(persona, alone, (), (), files=none, tools=tools),
     ):
         if rung != rungs[-1]:
             rungs.append(rung)

@@ -16,6 +16,18 @@ class NoMemory:
         """Recall nothing."""
         return []
 
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Memory]:
+        """Find nothing."""
+        return []
+
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Fail: what waits to be learned stays in the journal until memory is switched on again."""
         raise MemoryUnavailable("memory is switched off")

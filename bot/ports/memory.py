@@ -27,6 +27,21 @@ class MemoryStore(Protocol):
         """
         ...
 
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Memory]:
+        """The memories that match a query best, as `recall` finds them, superseded ones included.
+
+        With `since` and `until` (exclusive), only those that were said in between. Raises as `recall` does.
+        """
+        ...
+
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         """Learn from exchanges of one person and scope, in order; return how many facts are new.
 

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes import claude_cache, claude_files
+from tests.fakes.claude_tools import Calling, Tools, answers_tools, results
 
 Request = dict[str, Any]
 
@@ -36,6 +37,8 @@ class Reply:
         delay: Seconds before the answer begins; None for the server's own.
         before: Deltas that are streamed before the text, of whatever form.
         raw: The data of one event that is streamed before the text, as it is.
+        calls: Tools that the turn calls after its text; it then stops with `tool_use`.
+        thinking: Thoughts before all of it.
         begins: Text that the block's start holds already, as some compatible servers send it.
         last: What follows the stop reason: `message_stop`, or in its place nothing, "hang" (the connection stays open)
             or an event that is no JSON.
@@ -52,6 +55,8 @@ class Reply:
     delay: float | None = None
     before: tuple[object, ...] = ()
     raw: str = ""
+    calls: tuple[Calling, ...] = ()
+    thinking: str = ""
     begins: str = ""
     last: str = "message_stop"
 
@@ -91,14 +96,26 @@ def _text_of(message: Request) -> str:
     return "".join(block.get("text", "") for block in content if not _is_briefing(block))
 
 
+def _question(request: Request) -> Request:
+    """The last message of the person's own: after it, only tools were called."""
+    message: Request = next(each for each in reversed(request["messages"]) if not _of_a_round(each))
+    return message
+
+
+def _of_a_round(message: Request) -> bool:
+    content = message["content"]
+    called = isinstance(content, list) and any(block.get("type") == "tool_use" for block in content)
+    return called or answers_tools(message)
+
+
 def last_text(request: Request) -> str:
-    """The last message's text, without its briefing."""
-    return _text_of(request["messages"][-1])
+    """The last message's text, without its briefing; what tools were asked since is no message."""
+    return _text_of(_question(request))
 
 
 def briefing(request: Request) -> str:
     """What the bot tells the model with the last message: who asks, where, and what is remembered of them."""
-    content = request["messages"][-1]["content"]
+    content = _question(request)["content"]
     return "".join(block["text"] for block in content if not isinstance(block, str) and _is_briefing(block))
 
 
@@ -249,6 +266,7 @@ class FakeClaude:
         self._key = key
         self._record = record
         self.cache = claude_cache.Cache(clock)
+        self._tools = Tools()
         self._released = asyncio.Event()
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -343,13 +361,15 @@ class FakeClaude:
     async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
         if (request.content_length or 0) > claude_files.REQUEST:
             return _error(Reply("Request exceeds the maximum size", status=413, error="request_too_large"))
-        refused = _refused(body) or claude_cache.problem(body) or await asyncio.to_thread(claude_files.problem, body)
+        refused = _refused(body) or self._tools.problem(body) or claude_cache.problem(body)
+        refused = refused or await asyncio.to_thread(claude_files.problem, body)
         if refused:
             return _error(Reply(refused, status=400, error="invalid_request_error"))
         if unknown := sorted(self.unknown & _used(body)):
             said = "invalid request" if self.silent else f"{unknown[0]}: Extra inputs are not permitted"
             return _error(Reply(said, status=400, error="invalid_request_error"))
         texts = [system_text(body), briefing(body), *(text for _, text in turns_of(body))]
+        texts += [text for text, _ in results(body)]
         length = sum(map(len, texts))
         self.sizes.append(length)
         if self.window is not None and length > self.window:
@@ -394,8 +414,9 @@ class FakeClaude:
         self, request: web.Request, body: Request, reply: Reply, usage: dict[str, int]
     ) -> web.StreamResponse:
         message = _message(body, usage)
-        message["content"] = [{"type": "text", "text": reply.text}] if reply.text else []
-        message["stop_reason"] = reply.stop_reason
+        blocks = self._tools.blocks(reply.thinking, reply.text, reply.calls)
+        message["content"] = [end for _, _, end in blocks if end.get("text", "-")]
+        message["stop_reason"] = _stop_reason(reply)
         if reply.cut_after is None:
             return web.json_response(message)
         response = web.StreamResponse(headers={"content-type": "application/json"})
@@ -404,41 +425,54 @@ class FakeClaude:
         _break(request)
         return response
 
+    async def _odd(self, response: web.StreamResponse, reply: Reply) -> None:
+        """What is streamed before the text, of whatever form."""
+        if reply.raw:
+            await response.write(f"event: content_block_delta\ndata: {reply.raw}\n\n".encode())
+        for odd in reply.before:
+            await response.write(_event({"type": "content_block_delta", "index": 0, "delta": odd}))
+
+    async def _fails(self, request: web.Request, response: web.StreamResponse, reply: Reply, sent: int) -> bool:
+        """Whether the stream ends here, after so many deltas."""
+        if sent == reply.cut_after:
+            _break(request)
+            return True
+        if sent == reply.hang_after:
+            await self._released.wait()
+        if sent == reply.error_after:
+            error = {"type": reply.error, "message": "the stream ends here"}
+            await response.write(_event({"type": "error", "error": error}))
+            return True
+        return False
+
     async def _stream(
         self, request: web.Request, body: Request, reply: Reply, usage: dict[str, int]
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
-        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": reply.begins}}
         start: dict[str, Any] = {"type": "message_start", "message": _message(body, {**usage, "output_tokens": 1})}
         if not self.tells_usage:
             del start["message"]["usage"]
-        await response.write(_event(start) + _event(block) + _event({"type": "ping"}))
-        if reply.raw:
-            await response.write(f"event: content_block_delta\ndata: {reply.raw}\n\n".encode())
-        for odd in reply.before:
-            await response.write(_event({"type": "content_block_delta", "index": 0, "delta": odd}))
-        for sent, piece in enumerate([*_pieces(reply), None]):
-            if sent == reply.cut_after:
-                _break(request)
-                return response
-            if sent == reply.hang_after:
-                await self._released.wait()
-            if sent == reply.error_after:
-                error = {"type": reply.error, "message": "the stream ends here"}
-                await response.write(_event({"type": "error", "error": error}))
-                return response
-            if piece is not None:
-                delta = {"type": "text_delta", "text": piece}
-                await response.write(_event({"type": "content_block_delta", "index": 0, "delta": delta}))
+        await response.write(_event(start) + _event({"type": "ping"}))
+        sent = 0
+        for index, (begun, deltas, _) in enumerate(self._tools.blocks(reply.thinking, reply.text, reply.calls)):
+            begun = {**begun, "text": reply.begins} if begun["type"] == "text" else begun
+            await response.write(_event({"type": "content_block_start", "index": index, "content_block": begun}))
+            if not index:
+                await self._odd(response, reply)
+            for delta in _pieces(deltas, reply.piece):
+                if await self._fails(request, response, reply, sent):
+                    return response
+                await response.write(_event({"type": "content_block_delta", "index": index, "delta": delta}))
+                sent += 1
                 if self._gap:
                     await asyncio.sleep(self._gap)
-        end = {"stop_reason": reply.stop_reason, "stop_sequence": None}
+            await response.write(_event({"type": "content_block_stop", "index": index}))
+        if await self._fails(request, response, reply, sent):
+            return response
+        end = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
         counted = {"usage": {"output_tokens": usage["output_tokens"]}} if self.tells_usage else {}
-        await response.write(
-            _event({"type": "content_block_stop", "index": 0})
-            + _event({"type": "message_delta", "delta": end, **counted})
-        )
+        await response.write(_event({"type": "message_delta", "delta": end, **counted}))
         if reply.last == "hang":
             await self._released.wait()
         elif reply.last == "message_stop":
@@ -449,9 +483,19 @@ class FakeClaude:
         return response
 
 
-def _pieces(reply: Reply) -> Iterator[str]:
-    for start in range(0, len(reply.text), reply.piece):
-        yield reply.text[start : start + reply.piece]
+def _pieces(deltas: list[Request], size: int) -> Iterator[Request]:
+    """The deltas in pieces of so many characters; a signature comes whole."""
+    for delta in deltas:
+        field = next(name for name in delta if name != "type")
+        if field == "signature":
+            yield delta
+            continue
+        for start in range(0, len(delta[field]), size):
+            yield {**delta, field: delta[field][start : start + size]}
+
+
+def _stop_reason(reply: Reply) -> str:
+    return "tool_use" if reply.calls and reply.stop_reason == "end_turn" else reply.stop_reason
 
 
 def _message(body: Request, usage: dict[str, int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bot.core.learning import Learner
 from bot.events import Edited
 from bot.journal.journal import SqlJournal
 from bot.loop import STALE, MemoryBot
-from bot.model import Prompt
+from bot.model import Asked, Prompt
 from bot.ports import LimitReached
 from bot.usage import Usage
 from tests.makers import ANN, BOB, message, until
@@ -34,7 +34,7 @@ class Gated(StubChat):
         super().__init__(reply=lambda prompt: prompt.messages[-1][1])
         self.open = asyncio.Event()
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
         async for piece in super().answer(prompt):
             await self.open.wait()
             yield piece

@@ -20,7 +20,7 @@ from bot.logs import describe
 from bot.memory.embedded.extraction_prompt import messages
 from bot.memory.embedded.learning_loop import LearningLoop
 from bot.memory.recall.embedder import Embedder
-from bot.memory.recall.recall import recall, to_memory
+from bot.memory.recall.recall import recall, search, to_memory
 from bot.memory.vectors import sources
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.memory.vectors.sources import Sources
@@ -105,6 +105,19 @@ class EmbeddedMemory:
         if not all(text.strip() for text in told.texts):
             raise ValueError("a fact has words")
         return await self._in(self._erasers, keep)
+
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Memory]:
+        """Search, see the port."""
+        asked = _id(user_id), scopes, query, now, since, until
+        return await self._in(self._readers, lambda: search(self._store, self._embedder, self._tokens, *asked))
 
     async def list(self, user_id: str, search: str = "") -> list[Memory]:
         """List, see the port."""

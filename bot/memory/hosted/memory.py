@@ -30,6 +30,7 @@ from bot.memory.hosted.rows import (
     told_fields,
 )
 from bot.memory.recall.ranking import fit
+from bot.memory.recall.recall import RESULTS
 from bot.model import Exchange, Memory, QueuedAdd, Told
 from bot.ports import LearningFailed, MemoryUnavailable, Superseded
 from bot.text.clean import clean, one_line
@@ -106,6 +107,23 @@ class HostedMemory(HostedRights):
         else:
             found = _newest_first(await self._memories(await self._client.all(asked), accounts))
         return self._fitting([memory for memory in found if scopes is None or memory.scope in scopes])
+
+    async def search(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Memory]:
+        """As `recall`; what mem0 hides, since it was merged into others, counts as superseded and isn't searched."""
+        found = await self.recall(user_id, scopes, query, (), now)
+        return [
+            memory
+            for memory in found
+            if (since is None or memory.learned_at >= since) and (until is None or memory.learned_at < until)
+        ][:RESULTS]
 
     def _fitting(self, memories: Sequence[Memory]) -> list[Memory]:
         """The memories that fit the budget, in the same order."""

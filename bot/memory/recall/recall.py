@@ -17,6 +17,8 @@ from bot.text.keywords import terms
 QUERY = 2000
 #: The same for each earlier text of the context.
 CONTEXT = 500
+#: Memories that a search returns at most: those that recall puts into a prompt beside the best are no answer to it.
+RESULTS = 20
 
 
 class Row(Protocol):
@@ -36,8 +38,16 @@ class Row(Protocol):
 class Store(Protocol):
     """The reading half of our stores. `candidates` returns `bot.memory.vectors.values.Candidates`."""
 
-    def candidates(self, user_id: str, scopes: frozenset[str] | None, query: str, vector: Sequence[float]) -> Any:
-        """All live memories of a person in these scopes, scored."""
+    def candidates(
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        vector: Sequence[float],
+        *,
+        superseded: bool | None = False,
+    ) -> Any:
+        """All memories of a person in these scopes, scored: those in force alone unless `superseded` is None."""
         ...
 
     def fetch(self, wanted: Any) -> Sequence[Row]:
@@ -82,6 +92,41 @@ def recall(
     if len(wanted) > first and left * len(lines) >= sum(lines):
         memories = _fitting(store.fetch(wanted), tokens)
     return memories
+
+
+def search(
+    store: Store,
+    embedder: Embedder,
+    tokens: int,
+    user_id: str,
+    scopes: frozenset[str] | None,
+    query: str,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Memory]:
+    """The best memories for a query, superseded ones included, of those said from `since` to before `until`."""
+    window = time_expressions.find(query, now)
+    asked = _ends(window.rest if window else query, QUERY)
+    found = store.candidates(user_id, scopes, asked, embedder.embed(asked, "search"), superseded=None)
+    if since is not None or until is not None:
+        start = -np.inf if since is None else since.timestamp()
+        end = np.inf if until is None else until.timestamp()
+        told = [(start <= said) & (said < end) for said in (found.created_at, found.seen_at)]
+        found = found.only(told[0] | told[1])
+    if not len(found.rows):
+        return []
+    order = ranking.rank(
+        ranking.Match(found.semantic, found.keyword),
+        found.created_at,
+        now=now.timestamp(),
+        seen_at=found.seen_at,
+        group=found.audience,
+        words=len(terms(asked)),
+        window=window,
+        limit=min(RESULTS, ranking.max_lines(tokens)),
+    )
+    return _fitting(store.fetch(found.rows[order]), tokens)
 
 
 def _fitting(rows: Sequence[Row], tokens: int) -> list[Memory]:

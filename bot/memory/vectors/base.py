@@ -169,10 +169,19 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
     # Recall and listing
 
     def candidates(
-        self, user_id: str, scopes: frozenset[str] | None, query: str, vector: Sequence[float]
+        self,
+        user_id: str,
+        scopes: frozenset[str] | None,
+        query: str,
+        vector: Sequence[float],
+        *,
+        superseded: bool | None = False,
     ) -> Candidates:
-        """A person's live memories whose audience is in `scopes` (None: all), scored for a query and its vector."""
-        asked = Query(user_id, audiences=scopes, superseded=False)
+        """A person's memories whose audience is in `scopes` (None: all), scored for a query and its vector.
+
+        Those in force alone unless `superseded` is None.
+        """
+        asked = Query(user_id, audiences=scopes, superseded=superseded)
         with self._reading() as conn:
             scored = self._scored(conn, asked, unit(vector, self._dims), query)
         names = ("created_at", "seen_at", "signature", "audience", "conversation", "length")

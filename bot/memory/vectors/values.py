@@ -1,7 +1,7 @@
 """The values that memory stores take and return."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +105,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All of a person's memories in force that may be recalled, as parallel arrays in insertion order.
+    """All of a person's memories that may be recalled, as parallel arrays in insertion order.
 
     Attributes:
         rows: Numbers to `fetch` by; ascending, int64.
@@ -127,3 +127,7 @@ class Candidates:
     audience: npt.NDArray[np.int64]
     conversation: npt.NDArray[np.int64]
     length: npt.NDArray[np.int32]
+
+    def only(self, which: npt.NDArray[np.bool_]) -> "Candidates":
+        """Those of them that `which` marks."""
+        return Candidates(*(getattr(self, each.name)[which] for each in fields(self)))
