@@ -18,7 +18,14 @@ _OWNER = sa.func.coalesce(
     sa.select(links_table.c.user_id).where(links_table.c.person_key == sa.bindparam("account")).scalar_subquery(),
     sa.bindparam("owner", type_=sa.Text),
 )
-_KEEP_TURN = sa.insert(turns).values(user_id=_OWNER)
+_BEFORE = (
+    sa.select(turns.c.number)
+    .where(turns.c.conversation == sa.bindparam("said_in", type_=sa.Text))
+    .order_by(turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_KEEP_TURN = sa.insert(turns).values(user_id=_OWNER, number=sa.func.coalesce(_BEFORE, 0) + 1)
 _KEEP_EXCHANGE = sa.insert(exchanges).values(user_id=_OWNER)
 
 
@@ -75,6 +82,7 @@ def _keep_turns(conn: sa.Connection, done: Answered, now: float) -> None:
     event = done.event
     asked = {
         "conversation": done.conversation,
+        "said_in": done.conversation,
         "event_id": event.id,
         "author": "user",
         "name": storable(event.name),

@@ -44,6 +44,7 @@ inbox = sa.Table(
 )
 
 #: Recent turns. `at` is when it was said, `kept_at` when it was stored. Both turns of an exchange are the asker's.
+#: `number` counts the turns of a conversation, those that are gone included.
 turns = sa.Table(
     "turns",
     metadata,
@@ -57,6 +58,7 @@ turns = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("kept_at", sa.Double, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False, server_default="0"),
     sa.Index("turns_by_conversation", "conversation", "id"),
     sa.Index("turns_by_event", "event_id"),
     sa.Index("turns_by_person", "person_key"),

@@ -20,7 +20,7 @@ _REPLIED = (
     .order_by(turns.c.id)
 )
 _RECENT = (
-    sa.select(*_COLUMNS)
+    sa.select(*_COLUMNS, turns.c.number)
     .where(turns.c.conversation == sa.bindparam("conversation"), turns.c.kept_at >= sa.bindparam("since"))
     .order_by(turns.c.id.desc())
     .limit(sa.bindparam("limit"))
@@ -62,9 +62,15 @@ class SqlTurns:
 
 
 def recent(conn: sa.Connection, conversation: str, since: float, limit: int) -> list[Turn]:
-    """The last `limit` turns kept since then, oldest first, beginning with a person's."""
+    """The last turns kept since then, `limit` at most, oldest first, beginning with a person's.
+
+    When they are more than that, half of them leave at once, at a place counted from the conversation's beginning:
+    what goes before the next message then begins as what went before this one, and is in the model's prompt cache.
+    """
     rows = conn.execute(_RECENT, {"conversation": conversation, "since": since, "limit": limit}).all()
-    found = [_turn(row) for row in reversed(rows)]
+    block = max(1, limit // 4 * 2)  # whole exchanges
+    left = -(-(rows[0].number - limit) // block) * block if rows else 0
+    found = [_turn(row[:-1]) for row in reversed(rows) if row.number > left]
     # An odd number cuts an exchange in two: an answer without its question is of no use.
     return found[1:] if found and found[0].author == "assistant" else found
 
@@ -134,7 +140,7 @@ def kept(conn: sa.Connection, message_ids: Sequence[str], since: float) -> set[s
     return set(conn.scalars(found))
 
 
-def _turn(row: sa.Row[Any, Any, Any, Any, Any]) -> Turn:
+def _turn(row: Sequence[Any]) -> Turn:
     author, name, text, at, person_key = row
     return Turn(author, name, text, when(at), person_key if author == "user" else "")
 

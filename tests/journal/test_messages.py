@@ -129,6 +129,40 @@ async def test_only_the_last_turns_are_context(open_: Open) -> None:
     assert [turn.text for turn in await journal.turns.recent(conversation)] == ["q4", "a4"]
 
 
+@pytest.mark.parametrize("limit", [20, 7, 2])
+async def test_turns_leave_in_blocks(open_: Open, limit: int) -> None:
+    """What goes before a message begins as what went before the last one, but for the times when half of it leaves.
+
+    Other workers, and this one after a restart, agree on which turns these are.
+    """
+    journal = await open_(bot_turns=limit)
+    before: list[str] = []
+    lost = 0
+    for number in range(40):
+        conversation = await told(journal, f"q{number}", number, answer=f"a{number}")
+        shown = [turn.text for turn in await journal.turns.recent(conversation)]
+        assert limit // 2 - 1 <= len(shown) <= limit or number < limit // 2
+        assert shown[-2:] == [f"q{number}", f"a{number}"]
+        lost += shown[: len(before)] != before
+        before = shown
+        if number == 30:
+            await journal.prune()
+            await journal.close()
+            journal = await open_(bot_turns=limit)
+            assert [turn.text for turn in await journal.turns.recent(conversation)] == shown
+    assert lost <= 2 * 40 / max(limit // 4 * 2, 1)
+
+
+async def test_a_forgotten_turn_moves_no_other(journal: SqlJournal) -> None:
+    """What is gone still counts: the others stay or leave as they would have."""
+    for number in range(9):
+        conversation = await told(journal, f"q{number}", number, answer=f"a{number}")
+    await journal.texts.forget_events(ANN.key, [message("", number=3).id])
+    for number in (9, 10):
+        conversation = await told(journal, f"q{number}", number, answer=f"a{number}")
+    assert (await journal.turns.recent(conversation))[0].text == "q5"
+
+
 async def test_no_turns_are_kept_where_none_are_wanted(open_: Open) -> None:
     """With BOT_TURNS=0 nothing said is kept as context; it is still learned."""
     journal = await open_(bot_turns=0)
