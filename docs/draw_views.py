@@ -10,6 +10,8 @@ from typing import Any
 
 Part = dict[str, Any]
 
+#: Pixels of a page from side to side.
+WIDTH = 1180
 STYLE = """
 * {box-sizing: border-box; margin: 0}
 body {width: 1180px; padding: 24px; font: 14.5px/1.42 'Liberation Sans', Arial, sans-serif}
@@ -153,7 +155,12 @@ def _line(line: str) -> str:
     return f"<small>{line[3:]}</small>" if line.startswith("-# ") else f"<div>{line}</div>"
 
 
-def photograph(page: str, picture: Path) -> None:
+def drawn(part: Any, platform: str = "slack") -> str:
+    """Anything of a payload, as HTML."""
+    return _slack(part) if platform == "slack" else _discord(part)
+
+
+def photograph(page: str, picture: Path, *, width: int = WIDTH) -> None:
     """A page as a PNG that is as high as what stands on it."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "page.html")
@@ -162,7 +169,7 @@ def photograph(page: str, picture: Path) -> None:
         chromium = ["chromium", *(f"--{flag}" for flag in flags), "--disable-component-update", "--disable-sync"]
         chromium += ["--hide-scrollbars", f"--user-data-dir={folder}/profile"]
         run = partial(subprocess.run, check=True, capture_output=True, text=True, timeout=60)
-        dumped = run([*chromium, "--window-size=1180,300", "--dump-dom", f"file://{source}"]).stdout
+        dumped = run([*chromium, f"--window-size={width},300", "--dump-dom", f"file://{source}"]).stdout
         found = re.search(r"<title>(\d+)", dumped)
-        size = f"--window-size=1180,{found[1] if found else 900}"
+        size = f"--window-size={width},{found[1] if found else 900}"
         run([*chromium, "--force-device-scale-factor=1.5", size, f"--screenshot={picture}", f"file://{source}"])
