@@ -141,6 +141,7 @@ class App:
             door=Doorkeeper(served, journal.notices),
             in_progress=in_progress,
             elsewhere=self.elsewhere,
+            introductions=journal.introductions if settings.bot_memory else None,
         )
         self.interactions = LimitedCommands(
             Commands(

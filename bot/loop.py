@@ -14,6 +14,7 @@ from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
 from bot.core import prompt, rules
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
+from bot.core.asides import PAUSED_LINE, Asides, without
 from bot.core.elsewhere import Elsewhere
 from bot.core.files import FileReader
 from bot.core.gathering import Gatherer
@@ -33,6 +34,7 @@ from bot.ports import (
     Chat,
     ChatError,
     Inbox,
+    Introductions,
     LimitReached,
     MemoryStore,
     Notices,
@@ -58,8 +60,6 @@ STALE = 1.0
 TELL_AGAIN = 3600.0
 #: What is left out of a request that still has what stands around the question.
 _WITH_NEARBY = (Omitted.NOTHING, Omitted.FILES)
-#: How the first answer after pausing begins.
-PAUSED_LINE = "(Memory is paused: I use nothing that I remember about you, and learn nothing. /memories resumes it.)"
 
 
 class MemoryBot:
@@ -87,6 +87,7 @@ class MemoryBot:
         operator: bool = False,
         files: FileReader | None = None,
         door: Doorkeeper | None = None,
+        introductions: Introductions | None = None,
         in_progress: InProgress | None = None,
         elsewhere: Elsewhere | None = None,
         handle_kept: float = HANDLE_KEPT,
@@ -98,7 +99,8 @@ class MemoryBot:
         `allowance` is how many messages a person may send per minute (0: no limit). `context` is how many messages
         around a question in a shared place are read with it. Without `remember`, nothing is kept for learning.
         With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
-        it answers runs the bot and is told what is wrong with it.
+        it answers runs the bot and is told what is wrong with it. Without `introductions` nobody is told under their
+        first answer that they are remembered.
         """
         self._inbox = inbox
         self._turns = turns
@@ -118,6 +120,7 @@ class MemoryBot:
         self._gatherer = Gatherer(*gathers, around=context, notify=notify)
         self._workshop = Workshop(memory, self._gatherer, remember=remember)
         self._door = door or Doorkeeper()
+        self._introductions = introductions
         self._clock = clock
         self._room = prompt.TURNS_BUDGET
         self._retries = Retries(inbox, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
@@ -229,13 +232,14 @@ class MemoryBot:
         found = await reply.found()
         if found is None or found[0].rstrip().endswith(FOLLOWS):  # a promise of an answer isn't one
             return False
-        text, message_ids = found
+        (text, introduced), message_ids = without(found[0]), found[1]
         account = await self._identities.account(event.person)
         # An error message isn't an answer either: nothing to keep or to learn from.
         failure = failed_with(text)
         # Nobody can tell any more whether others' words were in view, which it may repeat.
         unkept = failure or was_stopped(text) or self._gatherer.reads_around(event)
-        await self._write_down(event, conversation, "" if unkept else text, message_ids, account, failure)
+        text = "" if unkept else text
+        await self._write_down(event, conversation, text, message_ids, account, failure, introduced=introduced)
         return True
 
     async def _answer(
@@ -305,7 +309,8 @@ class MemoryBot:
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
             answering = partial(Answer, again=again, tools=tools.run, event_id=event.id, operator=self._operator)
             async with answering(self._chat, requests, charge) as answer:
-                snapshots = answer.snapshots()
+                asides = Asides(event, account, self._introductions)
+                snapshots = asides.follow(answer, answer.snapshots())
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
                 message_ids = await reply.stream(progress.follow(snapshots))
@@ -317,7 +322,8 @@ class MemoryBot:
             read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
             shown = event, conversation, answer.text, message_ids, account, answer.failure
             read = tuple({*read, *tools.read})
-            if not await self._write_down(*shown, read, learn=not tools.unlearned):
+            learn, introduced = not tools.unlearned, asides.introduced
+            if not await self._write_down(*shown, read, learn=learn, introduced=introduced):
                 await self._elsewhere.look()  # whether its message was deleted, as another process may have heard
         progress.check_deleted()
         await self._offer(event, reply, message_ids, tools)
@@ -383,6 +389,7 @@ class MemoryBot:
         read: Sequence[str] = (),
         *,
         learn: bool = True,
+        introduced: bool = False,
     ) -> bool:
         """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned.
 
@@ -391,7 +398,7 @@ class MemoryBot:
         keep = failure is None or not failure.about_request
         learn = learn and keep and self._remember and not account.paused
         parts = event, account.user_id, conversation, text, message_ids
-        was_open = await self._inbox.answered(*parts, learn=learn, keep=keep, read=read)
+        was_open = await self._inbox.answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced)
         if learn:
             self._learner.noticed(account.user_id, event.scope)
         return was_open

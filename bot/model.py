@@ -82,6 +82,11 @@ class Place:
     external: bool = False
 
     @property
+    def workspace_key(self) -> str:
+        """The workspace after the platform's name, `slack:T1`; empty if there is none."""
+        return f"{self.platform}:{self.workspace}" if self.workspace else ""
+
+    @property
     def scope(self) -> str:
         """The audience as written on a memory: one string per set of people who can read it."""
         if self.audience is Audience.PRIVATE:
@@ -291,12 +296,15 @@ class Account:
         paused: The person wants nothing recalled and nothing learned.
         pause_announced: An answer has said so.
         erasing: An erasure in the memory store isn't done: until then nothing may be recalled.
+        introduced: The person has been told that they are remembered, in the workspace that was asked about; in a place
+            without one, anywhere.
     """
 
     user_id: str
     paused: bool = False
     pause_announced: bool = False
     erasing: bool = False
+    introduced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from bot.core.asides import INTRODUCTION, above
 from bot.events import MessageEvent
 from bot.model import Audience, Exchange, Memory, Person, Place, Source, Turn
 
@@ -46,6 +47,11 @@ async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for is seen from outside, with no event to wait on
             await asyncio.sleep(0.005)
+
+
+def alone(shown: str) -> str:
+    """An answer as it was made: without the line below a person's first, which says that they are remembered."""
+    return above(shown, INTRODUCTION)
 
 
 def names(event: MessageEvent) -> tuple[str, ...]:

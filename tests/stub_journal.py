@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent
-from bot.model import Account, Exchange, Nearby, Replied, StoredMessage, Turn
+from bot.model import Account, Exchange, Nearby, Place, Replied, StoredMessage, Turn
 
 
 class StubTurns:
@@ -68,6 +68,8 @@ class StubInbox:
         self.log: list[str] = []
         self.postponed: list[tuple[str, float]] = []
         self.read: tuple[str, ...] = ()
+        #: The events whose answers told their people that they are remembered.
+        self.introduced: list[str] = []
         #: What events read like since they were edited.
         self.changed: dict[str, MessageEvent] = {}
         #: Whether events are gone once their answer is there.
@@ -92,8 +94,10 @@ class StubInbox:
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
+        introduced: bool = False,
     ) -> bool:
         self.log.append("answered")
+        self.introduced += [event.id] if introduced else []
         if not keep or self.gone:
             return not self.gone
         self.read = tuple(read)
@@ -220,7 +224,7 @@ class StubAccounts:
     async def user_id(self, person_key: str) -> str:
         return self.links.get(person_key, person_key)
 
-    async def account(self, person_key: str) -> Account:
+    async def account(self, person_key: str, place: Place | None = None) -> Account:
         user_id = self.links.get(person_key, person_key)
         paused = self._pauses.paused
         erasing = any(erasure.user_id == user_id for erasure in self._erasures.queued.values())

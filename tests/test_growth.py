@@ -25,7 +25,7 @@ from bot import logs
 from bot.chat import notebook, thoughts
 from bot.commands import listing, spoken
 from bot.commands import wording as words
-from bot.core import prompt
+from bot.core import asides, prompt
 from bot.memory.embedded import extraction_answer, extraction_prompt
 from bot.memory.embedded import memory as embedded
 from bot.memory.hosted import rows as hosted_rows
@@ -182,6 +182,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     ],
     "question": notebook.is_question,
     "tells": notebook.tells,
+    "asides": lambda text: asides.without(f"{text}{asides.INTRODUCTION[:40]}"),
     "prompt": _prompt,
     "quote": quote,
     "spoken command": lambda text: spoken.command(text, MONDAY),
@@ -221,6 +222,7 @@ WITHIN = {
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),
     *("bot.text.time_expressions:_expressions", "bot.text.time_expressions:_lower", "bot.text.clean:quote"),
+    "bot.core.asides:above",
     *("bot.chat.notebook:tells", "bot.chat.notebook:_is_statement"),
 }
 #: Loops that no text of anybody's runs through: over ids and rows; or whose text is cut before (a command's argument,

@@ -20,7 +20,7 @@ from adapters.slack.directory import Directory
 from adapters.slack.errors import SLACK_ERRORS, code, is_transient, retry_after
 from adapters.slack.events import Body, team_of
 from bot.aio.backoff import Backoff
-from bot.commands.registry import BY_NAME
+from bot.commands.registry import BY_NAME, HOME
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.model import Audience, Person, Place
 from bot.ports import Core
@@ -146,7 +146,7 @@ class Interactions:
 
     async def _list(self, person: Person, place: Place) -> View:
         now = datetime.now(await self._directory.zone(person.user))
-        return await self._core.interactions.on_command(CommandEvent(person, place, "memories", "", now))
+        return await self._core.interactions.on_command(CommandEvent(person, place, HOME, "", now))
 
     async def _where(self, body: Body, target: ViewTarget, person: Person) -> tuple[Place, tzinfo]:
         """The place, and the person's time zone: "today" is theirs. Takes a second at most."""

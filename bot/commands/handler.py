@@ -14,8 +14,9 @@ from bot.actions import Decide, Export, Handle, Learned, Page, Review, Search, S
 from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
-from bot.commands.registry import BY_NAME
+from bot.commands.registry import BY_NAME, HOME
 from bot.commands.wording import ARGUMENT, GONE, HUSHED, OFF, PAUSED, STALE, TOLD, UNAVAILABLE, UNTAUGHT, kept, row
+from bot.core.asides import REMEMBERED
 from bot.core.identity import Identities
 from bot.events import CommandEvent, PressEvent, SubmitEvent
 from bot.logs import describe
@@ -87,6 +88,8 @@ class Commands:
         words = one_line(event.argument[:ARGUMENT])
 
         async def answer() -> View:
+            if event.name == HOME:
+                return await self._home(event)
             if command := BY_NAME.get(event.name):
                 return await command.run(self, event, words)
             *names, last = (f"/{name}" for name in BY_NAME)
@@ -97,6 +100,13 @@ class Commands:
     async def list_memories(self, event: CommandEvent, search: str) -> View:
         """`/memories`."""
         return await self._list(event.person, search, 1, event.at)
+
+    async def _home(self, event: CommandEvent) -> View:
+        """The list, and that they are remembered: whoever opens their page may never have asked anything."""
+        view = await self._list(event.person, "", 1, event.at)
+        account = await self._identities.account(event.person)
+        told = self._remember and not account.paused
+        return replace(view, footer=f"{REMEMBERED} {view.footer}") if told else view
 
     async def press(self, event: PressEvent) -> View:
         """Act on a button or menu choice, on the memories of the person who pressed it."""

@@ -103,4 +103,6 @@ COMMANDS: tuple[Command, ...] = (
         lambda commands, event, _: help.show(event, COMMANDS, commands.kept),
     ),
 )
+#: What a person's own page shows where a platform has one (Slack's App Home); nobody types it.
+HOME = "home"
 BY_NAME = {command.name: command for command in COMMANDS}

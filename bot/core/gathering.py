@@ -68,7 +68,7 @@ class Gatherer:
         """
         async with self._files.room(event):
             account, turns, replied = await asyncio.gather(
-                self._identities.account(event.person),
+                self._identities.account(event.person, event.place),
                 self._turns.recent(conversation),
                 self._turns.replied(event),
             )

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bot.erasures import Joined
 from bot.logs import describe
-from bot.model import Account, Person, one_person
+from bot.model import Account, Person, Place, one_person
 from bot.ports import Accounts
 
 log = logging.getLogger(__name__)
@@ -60,13 +60,13 @@ class Identities:
         await self._unite(person)
         return await self._accounts.user_id(_key(person))
 
-    async def account(self, person: Person) -> Account:
-        """The same, and whether memory is paused or being erased, in one read.
+    async def account(self, person: Person, place: Place | None = None) -> Account:
+        """The same, whether memory is paused or being erased, and what holds for them in a place, in one read.
 
         Raises ValueError for an account without a user: such an id could name everybody.
         """
         await self._unite(person)
-        return await self._accounts.account(_key(person))
+        return await self._accounts.account(_key(person), place)
 
     async def everybody(self, user_id: str) -> list[str]:
         """The keys of all accounts that share a mem0 user's memories, the user's own first."""

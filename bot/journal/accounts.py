@@ -24,11 +24,13 @@ from bot.journal.tables import (
 )
 from bot.journal.tables import links as links_table
 from bot.journal.tables import pauses as pauses_table
-from bot.model import Account, one_person
+from bot.model import Account, Place, one_person
 
 _ACCOUNT = sa.text(
     "SELECT found.user_id, settings.told,"
-    " EXISTS (SELECT 1 FROM erasures WHERE erasures.user_id = found.user_id) AS erasing"
+    " EXISTS (SELECT 1 FROM erasures WHERE erasures.user_id = found.user_id) AS erasing,"
+    " EXISTS (SELECT 1 FROM introductions AS told WHERE told.person_key = CAST(:key AS TEXT) AND told.told = 1"
+    " AND (told.workspace = CAST(:workspace AS TEXT) OR CAST(:workspace AS TEXT) = '')) AS introduced"
     " FROM (SELECT coalesce((SELECT user_id FROM links WHERE person_key = CAST(:key AS TEXT)), CAST(:key AS TEXT))"
     " AS user_id) AS found LEFT JOIN settings ON settings.user_id = found.user_id"
 )
@@ -59,9 +61,9 @@ class SqlAccounts:
         """The mem0 user id of an account: its own key unless it is linked."""
         return await self._runner.read(links.user_id, person_key)
 
-    async def account(self, person_key: str) -> Account:
-        """Whose memories an account has, and whether they may be used now: one read on each message's path."""
-        return await self._runner.read(account, person_key)
+    async def account(self, person_key: str, place: Place | None = None) -> Account:
+        """Whose memories an account has, whether they may be used now, and what holds for it in a place."""
+        return await self._runner.read(account, person_key, place)
 
     async def linked_to(self, user_id: str) -> list[str]:
         """The accounts linked to a mem0 user id, that id's own account not among them."""
@@ -84,10 +86,14 @@ class SqlAccounts:
         return await self._runner.read(former_keys, platform, workspace)
 
 
-def account(conn: sa.Connection, person_key: str) -> Account:
-    """The account's mem0 user id, whether its memory is paused, and whether an erasure is still in progress."""
-    user_id, announced, erasing = conn.execute(_ACCOUNT, {"key": person_key}).one()
-    return Account(user_id, announced is not None, pause_announced=bool(announced), erasing=bool(erasing))
+def account(conn: sa.Connection, person_key: str, place: Place | None = None) -> Account:
+    """The account's mem0 user id, whether its memory is paused, whether an erasure is still in progress, and what holds
+    for it in a place."""
+    given = {"key": person_key, "workspace": place.workspace_key if place else ""}
+    user_id, announced, erasing, introduced = conn.execute(_ACCOUNT, given).one()
+    paused = announced is not None
+    introduced = bool(introduced) if place else True
+    return Account(user_id, paused, bool(announced), bool(erasing), introduced)
 
 
 def people(conn: sa.Connection, platform: str) -> list[str]:

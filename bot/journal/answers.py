@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import links, messages, pauses, readings, withdrawn
+from bot.journal import introductions, links, messages, pauses, readings, withdrawn
 from bot.journal.claims import CLAIMED
 from bot.journal.columns import conversation_key, from_json, storable, to_json, utc_offset
 from bot.journal.tables import exchanges, inbox, turns
@@ -34,7 +34,8 @@ class Answered:
     """An event and its answer.
 
     `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be. `read` are the
-    messages of others that the answer was given with: then its text is kept nowhere.
+    messages of others that the answer was given with: then its text is kept nowhere. `introduced`: it told its person
+    that they are remembered.
     """
 
     event: MessageEvent
@@ -47,6 +48,7 @@ class Answered:
     worker: str
     keep: bool = True
     read: Sequence[str] = ()
+    introduced: bool = False
 
 
 def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
@@ -62,6 +64,8 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
     closed = conn.execute(_CLOSE, {"event": event.id, "worker": done.worker}).first()
     if closed is None:
         return False
+    if done.introduced:
+        introductions.told(conn, event.id)
     if not done.keep:
         return True
     if closed.payload != to_json(event):  # edited on its platform while it was being answered

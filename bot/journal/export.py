@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bot.journal import intents, preferences, usage
 from bot.journal.columns import from_json, when
-from bot.journal.tables import exchanges, inbox, links, pauses, settings, turns
+from bot.journal.tables import exchanges, inbox, introductions, links, pauses, settings, turns
 
 
 def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
@@ -22,6 +22,8 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     over = conn.execute(sa.select(pauses).where(pauses.c.user_id == user_id).order_by(pauses.c.began)).all()
     unnoticed = preferences.since(conn, user_id)
     paused = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
+    introduced = sa.select(introductions).where(introductions.c.person_key.in_(keys), introductions.c.told == 1)
+    told = conn.execute(introduced.order_by(introductions.c.at)).all()
     return {
         "turns": [
             {"event": row.event_id, "by": row.author, "name": row.name, "at": _iso(row.at), "text": row.text}
@@ -48,6 +50,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             "no_line_below_answers_since": None if unnoticed is None else _iso(unnoticed),
             "memory_was_paused": [{"from": _iso(row.began), "to": _iso(row.ended)} for row in over],
         },
+        "told_of_memory": [{"workspace": row.workspace, "at": _iso(row.at)} for row in told],
         "usage": usage.export(conn, keys),
     }
 

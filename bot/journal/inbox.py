@@ -104,6 +104,7 @@ class SqlInbox:
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
+        introduced: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
@@ -113,8 +114,8 @@ class SqlInbox:
         if self._claims.is_lost(event.id):
             raise ClaimLost(event.id)
         ids, worker = tuple(message_ids), self._claims.worker
-        done = Answered(event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read))
-        was_open = await self._runner.write(answers.commit, done, self._clock())
+        parts = event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read)
+        was_open = await self._runner.write(answers.commit, Answered(*parts, introduced=introduced), self._clock())
         self._claims.end(event.id)
         return was_open
 

@@ -16,6 +16,7 @@ from bot.journal.forgetting import SqlTexts
 from bot.journal.history import SqlHistory
 from bot.journal.inbox import SqlInbox
 from bot.journal.intents import SqlIntents
+from bot.journal.introductions import SqlIntroductions
 from bot.journal.leases import WorkerLease
 from bot.journal.ledger import SqlLedger
 from bot.journal.notices import SqlNotices
@@ -85,6 +86,7 @@ class SqlJournal:
         self.notices = SqlNotices(runner, clock)
         self.preferences = SqlPreferences(runner, clock)
         self.answers = SqlShownAnswers(runner)
+        self.introductions = SqlIntroductions(runner, clock)
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 

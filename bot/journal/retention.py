@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from bot.journal import notices, outbox, readings, usage, withdrawn
+from bot.journal import introductions, notices, outbox, readings, usage, withdrawn
 from bot.journal.codes import CODE_TTL
 from bot.journal.history import by_person
 from bot.journal.intents import INTENT_TTL
@@ -50,6 +50,7 @@ def prune(
         + withdrawn.prune(conn, now, seen_since)
         + outbox.drop_stale(conn, turns_since, now)
         + notices.prune(conn, now)
+        + introductions.prune(conn, now)
         + readings.prune(conn)
         + usage.prune(conn, usage_since, now)
     )

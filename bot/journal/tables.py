@@ -323,6 +323,19 @@ notices = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 
+#: Who has been told that they are remembered, with the answer to which event. `workspace` is as in `usage`, empty where
+#: there is none. `told` is 1 once that answer is known to have been shown.
+introductions = sa.Table(
+    "introductions",
+    metadata,
+    sa.Column("person_key", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("introductions_by_event", "event_id"),
+)
+
 #: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies that it
 #: leaves behind when it moves a row within or between pages.
 TEXTS = (inbox, turns, exchanges, intents)

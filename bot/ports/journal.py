@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bot.erasures import Erasure, Joined
 from bot.events import Edit, Edited, MessageEvent, Signal
-from bot.model import Account, Exchange, Nearby, Replied, ShownAnswer, StoredMessage, Turn
+from bot.model import Account, Exchange, Nearby, Place, Replied, ShownAnswer, StoredMessage, Turn
 
 
 class Inbox(Protocol):
@@ -60,13 +60,15 @@ class Inbox(Protocol):
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
+        introduced: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
         False if the event was gone: its message was deleted, or its person has had everything forgotten.
         `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
         and the turn goes with any of them.
-        Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange.
+        Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange. `introduced`:
+        the answer has told its person that they are remembered.
         """
         ...
 
@@ -163,8 +165,11 @@ class Accounts(Protocol):
         """The mem0 user id of an account: its own key unless it is linked."""
         ...
 
-    async def account(self, person_key: str) -> Account:
-        """Whose memories an account has, and whether they may be used now: one read on each message's path."""
+    async def account(self, person_key: str, place: Place | None = None) -> Account:
+        """Whose memories an account has, whether they may be used now, and what holds for it in a place.
+
+        One read on each message's path.
+        """
         ...
 
     async def linked_to(self, user_id: str) -> list[str]:
@@ -217,6 +222,17 @@ class ShownAnswers(Protocol):
 
     async def shown(self, event_id: str) -> ShownAnswer | None:
         """Where the answer to an event was shown, and in which messages; None if that isn't known any more."""
+        ...
+
+
+class Introductions(Protocol):
+    """Who has been told that they are remembered."""
+
+    async def due(self, person_key: str, workspace: str, event_id: str) -> bool:
+        """Whether the answer to this event is the one that tells its person in that workspace, over all processes.
+
+        It is until that is recorded (`Inbox.answered`), or until its event has ended without.
+        """
         ...
 
 

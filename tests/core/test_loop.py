@@ -11,12 +11,12 @@ import pytest
 
 from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
+from bot.core.asides import PAUSED_LINE
 from bot.core.learning import Learner
 from bot.core.retries import SORRY
 from bot.core.spending import FreeCharge
 from bot.events import CommandEvent, Learned, MessageEvent, PressEvent, Recalled
-from bot.loop import PAUSED_LINE
-from bot.model import Account, Person, Prompt, Turn
+from bot.model import Account, Person, Place, Prompt, Turn
 from bot.ports import (
     CUT,
     ChatEmpty,
@@ -84,9 +84,9 @@ async def test_the_journal_is_asked_once_before_the_answer() -> None:
     both = asyncio.Barrier(2)  # each of the two comes back once the other was asked for as well
 
     class Accounts(StubAccounts):
-        async def account(self, person_key: str) -> Account:
+        async def account(self, person_key: str, place: Place | None = None) -> Account:
             await asyncio.wait_for(both.wait(), 1)
-            return await super().account(person_key)
+            return await super().account(person_key, place)
 
     class Turns(StubTurns):
         async def recent(self, conversation: str) -> list[Turn]:
@@ -558,10 +558,11 @@ class SometimesFull(StubInbox):
         learn: bool,
         keep: bool = True,
         read: Sequence[str] = (),
+        introduced: bool = False,
     ) -> bool:
         self._check()
         parts = event, user_id, conversation, answer, message_ids
-        return await super().answered(*parts, learn=learn, keep=keep, read=read)
+        return await super().answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

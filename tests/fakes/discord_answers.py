@@ -5,6 +5,7 @@ import asyncio
 from tests.fakes.discord_gateway import Payload
 from tests.fakes.discord_model import Channel, numbered, reference_to
 from tests.fakes.discord_world import World
+from tests.makers import alone
 
 #: What an answer ends with while it grows: people wait on.
 CURSOR = "▌"
@@ -40,7 +41,8 @@ class Answers(World):
     ) -> str:
         """Wait for the whole answer to a message: it holds `contains`, and grows no more.
 
-        It has no cursor, and has not changed for `settle` seconds.
+        It has no cursor, and has not changed for `settle` seconds. What it says below a person's first answer is left
+        out.
         """
         loop = asyncio.get_running_loop()
         changed = self.change_of(message_id)
@@ -54,7 +56,7 @@ class Answers(World):
                 await asyncio.wait_for(changed.wait(), settle if ready else max(0.01, end - loop.time()))
             except TimeoutError:
                 if ready:
-                    return text
+                    return alone(text)
                 raise AssertionError(f"no answer to {message_id} within {within:g} s; there is: {text!r}") from None
 
     def change_of(self, message_id: str) -> asyncio.Event:

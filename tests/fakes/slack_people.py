@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tests.fakes.slack_api import BOT, as_told
 from tests.fakes.slack_blocks import Json
 from tests.fakes.slack_surfaces import Surfaces
+from tests.makers import alone
 
 APP = "A0FAKEAPP"
 
@@ -249,10 +250,13 @@ class People(Surfaces):
     async def answer(
         self, channel: str, thread: str | None = None, until: Callable[[str], bool] = bool, after: str = ""
     ) -> str:
-        """The text of the bot's first message there (and after that ts) for which `until` holds."""
+        """The text of the bot's first message there (and after that ts) for which `until` holds.
+
+        What it says below a person's first answer is left out.
+        """
 
         def found() -> str | None:
-            texts = [m["text"] for m in self.answers(channel, thread) if m["ts"] > after]
+            texts = [alone(m["text"]) for m in self.answers(channel, thread) if m["ts"] > after]
             return next((text for text in texts if until(text)), None)
 
         return await self.wait(found)

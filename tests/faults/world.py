@@ -13,7 +13,7 @@ from tests.fakes.discord import Channel, FakeDiscord
 from tests.fakes.slack import BOT, TEAM, FakeSlack
 from tests.faults.gate import Gate, Seen
 from tests.faults.talk import Model, others, words
-from tests.makers import until
+from tests.makers import alone, until
 from tests.whole.process import BotProcess
 
 
@@ -77,7 +77,7 @@ class DiscordSide:
 
     def shown(self) -> list[str]:
         return [
-            str(message["content"])
+            alone(str(message["content"]))
             for channel in self.fake.channels.values()
             for message in channel.messages.values()
             if message["author"]["id"] == self.fake.bot.id
@@ -118,7 +118,7 @@ class SlackSide:
 
     def shown(self) -> list[str]:
         return [
-            str(message["text"])
+            alone(str(message["text"]))
             for messages in self.fake.messages.values()
             for message in messages
             if message.get("user") == BOT

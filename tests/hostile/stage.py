@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -248,7 +248,13 @@ class Stage:
 
     def counted(self) -> set[str]:
         """The accounts that usage is ascribed to, that of requests in flight included."""
-        query = "SELECT person_key FROM usage UNION SELECT person_key FROM reservations"
+        return self._accounts("SELECT person_key FROM usage UNION SELECT person_key FROM reservations")
+
+    def introduced(self) -> set[str]:
+        """The accounts that were told that they are remembered."""
+        return self._accounts("SELECT person_key FROM introductions")
+
+    def _accounts(self, query: LiteralString) -> set[str]:
         if self._url is not None:
             with psycopg.connect(self._url) as conn:
                 return {key for (key,) in conn.execute(query)} - {""}

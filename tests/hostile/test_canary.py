@@ -136,16 +136,18 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         held = await stage.alive()
         assert len({line.split(":")[0] for line in held}) == stage.count
         assert len(stage.counted()) == 3, "Ann on both platforms, and Bob"
+        assert len(stage.introduced()) == 3
 
         done = await pressed(stage, await shown(stage, "forget"), "Forget everything")
         assert "Everything is forgotten" in done.content
         mark = len(stage.claude.requests)
-        assert len(stage.counted()) == 1, "Bob alone"
+        assert len(stage.counted()) == len(stage.introduced()) == 1, "Bob alone"
         await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
         stage.release()
         await asyncio.gather(*map(stage.answer, answering))
         await until(lambda: stage.said("superseded"), 30)
         assert len(stage.counted()) == 1, "nothing that was in flight is ascribed to her"
+        assert len(stage.introduced()) == 1, "and no answer that was in flight has told her anything"
         await soon_empty(stage, stage.alive)
         await asked(stage)
         await stage.learned()

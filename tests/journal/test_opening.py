@@ -63,6 +63,7 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
 
 #: What undoes the migrations after 0002.
 LATER = (
+    "DROP TABLE introductions",
     "ALTER TABLE turns DROP COLUMN number",
     "DROP TABLE usage",
     "DROP TABLE reservations",

@@ -11,6 +11,7 @@ from tests.fakes.claude import FakeClaude, Reply, Request, last_text
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_model import Channel
 from tests.fakes.slack import FakeSlack
+from tests.makers import alone
 from tests.makers import until as eventually
 from tests.whole.process import BotProcess
 
@@ -87,7 +88,7 @@ class DiscordSide:
         self.pressed = await self._discord.interact(3, who, self._channel, data, message=shown)
 
     def shown(self, asked: str) -> list[str]:
-        return [str(answer["content"]) for answer in self._discord.answers(asked)]
+        return [alone(str(answer["content"])) for answer in self._discord.answers(asked)]
 
 
 class SlackSide:
@@ -122,7 +123,7 @@ class SlackSide:
 
     def shown(self, asked: str) -> list[str]:
         answers = self._slack.answers(self._channel, None if self._direct else asked)
-        return [str(answer["text"]) for answer in answers if answer["ts"] > asked]
+        return [alone(str(answer["text"])) for answer in answers if answer["ts"] > asked]
 
 
 @pytest.fixture

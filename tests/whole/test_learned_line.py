@@ -15,7 +15,7 @@ from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude
 from tests.fakes.discord import Channel, FakeDiscord, Interaction
 from tests.fakes.slack import FakeSlack, Fault, Json
-from tests.makers import until
+from tests.makers import alone, until
 from tests.whole.process import BotProcess
 
 TOLD = "My locker is number 4711."
@@ -129,7 +129,7 @@ async def test_on_slack(tmp_path: Path, claude: FakeClaude) -> None:
 
             message = await slack.wait(below)
             assert [block["type"] for block in message["blocks"]] == ["markdown", "context", "actions"]
-            assert (message["text"], message["blocks"][1]["elements"][0]["text"]) == ("I see.", LINE)
+            assert (alone(message["text"]), message["blocks"][1]["elements"][0]["text"]) == ("I see.", LINE)
             assert "4711" not in str(message)
         async with BotProcess(tmp_path, env) as bot:
             await bot.said("memory is ready")

@@ -52,7 +52,9 @@ async def test_export_and_erase_without_a_bot(tmp_path: Path, env: dict[str, str
     assert exported["account"] == "terminal:Ann-Lee"
     assert [memory["text"] for memory in exported["memories"]] == [f"My bird is a {WORD}."]
     assert [turn["by"] for turn in exported["turns"]] == ["user", "assistant"]
-    assert exported["settings"] == {"memory_paused_since": None, "memory_was_paused": []}
+    settings = exported["settings"]
+    assert (settings.pop("memory_paused_since"), settings.pop("no_line_below_answers_since")) == (None, None)
+    assert settings == {"memory_was_paused": []}
     off = await run(tmp_path, {**env, "BOT_MEMORY": "false"}, "export", "terminal:Ann-Lee")
     assert json.loads(off[1])["memories"] == exported["memories"]
     assert await run(tmp_path, env, "erase", "terminal:Ann-Lee") == (

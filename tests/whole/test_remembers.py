@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.asides import INTRODUCTION
 from tests.fakes import claude as fake_claude
 from tests.fakes.claude import FakeClaude, briefing, turns_of
 from tests.fakes.discord import FakeDiscord
@@ -86,7 +87,7 @@ async def test_the_terminal_remembers(tmp_path: Path, claude: FakeClaude) -> Non
         assert await bot.talk(f"{line}\nquit\n") == 0
         seen.append(bot.out)
         assert bot.log == []
-    assert seen[0] == ["(recalled 0 memories)", f"Noted: {TOLD}", "(memory updated: 1 new fact)"]
+    assert seen[0] == ["(recalled 0 memories)", f"Noted: {TOLD}", "", INTRODUCTION, "(memory updated: 1 new fact)"]
     assert seen[1][:2] == ["(recalled 1 memory)", "About 21 °C."]
     assert seen[2][:2] == ["(recalled 0 memories)", "About 70 °F."]
 

@@ -138,7 +138,7 @@ async def test_home(slack: FakeSlack, core: ScriptedCore) -> None:
     view = await slack.home(ANN)
     assert "Likes tea" in _texts(view)
     (event,) = core.commands
-    assert (event.name, event.argument, event.person) == ("memories", "", Person("slack", TEAM, ANN))
+    assert (event.name, event.argument, event.person) == ("home", "", Person("slack", TEAM, ANN))
     assert (event.place.audience, event.place.channel) == ("private", slack.dm_channel(ANN))
     await slack.open_home(BEN, tab="messages")
     await slack.acknowledged()
