@@ -37,6 +37,7 @@ from bot.ports import (
     Introductions,
     LimitReached,
     MemoryStore,
+    MemoryUnavailable,
     Notices,
     Notify,
     Pauses,
@@ -58,6 +59,8 @@ PER_PERSON = 2
 STALE = 1.0
 #: Seconds after which a person is told again that the limit is reached.
 TELL_AGAIN = 3600.0
+#: Seconds that an answer waits until what an earlier attempt at it has kept is forgotten.
+UNDOING = 5.0
 #: What is left out of a request that still has what stands around the question.
 _WITH_NEARBY = (Omitted.NOTHING, Omitted.FILES)
 
@@ -106,6 +109,7 @@ class MemoryBot:
         self._turns = turns
         self._pauses = pauses
         self._identities = identities
+        self._memory = memory
         self._chat = chat
         self._learner = learner
         self._persona = persona
@@ -212,6 +216,7 @@ class MemoryBot:
             )
 
         with self._in_progress.begin(event, conversation) as progress:
+            progress.redone = True
             await self._retries.attempt(event, attempts, reply, answer)
 
     async def on_stop(self, event_id: str, person: Person) -> bool:
@@ -262,6 +267,7 @@ class MemoryBot:
                     try:
                         return await self._answer_now(event, conversation, reply, progress, begun)
                     except Restarted:
+                        progress.redone = True
                         event = await self._edited(event, reply)
             except Withdrawn:
                 await self._withdraw(event, reply)
@@ -302,9 +308,11 @@ class MemoryBot:
             if event.notice and not found.nearby:  # a bare mention of which nobody can tell what it means
                 await self._note(event, conversation, reply)
                 return True
+            if progress.redone:
+                await self._undo(event, account)
             said = found.memories, found.turns, found.replied
             requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files, TOOLS)
-            tools = Toolbox(self._workshop, found, reply, KITS, event.id)
+            tools = Toolbox(self._workshop, found, reply, KITS, event.id, conversation)
             recorded = "" if event.confidential else event.id
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
             answering = partial(Answer, again=again, tools=tools.run, event_id=event.id, operator=self._operator)
@@ -329,6 +337,16 @@ class MemoryBot:
         await self._offer(event, reply, message_ids, tools)
         _log_answer(event, answer, len(found.memories), begun)
         return True
+
+    async def _undo(self, event: MessageEvent, account: Account) -> None:
+        """Forget what an earlier attempt was asked to remember: this one is asked anew, perhaps in other words."""
+        if not self._remember:
+            return
+        try:
+            async with asyncio.timeout(UNDOING):
+                await self._memory.forget_sources([event.id], account.user_id)
+        except (MemoryUnavailable, TimeoutError) as exc:
+            log.warning("%s: answered again beside what its first attempt kept: %s", event.id, type(exc).__name__)
 
     async def _offer(self, event: MessageEvent, reply: ReplyHandle, message_ids: Sequence[str], tools: Toolbox) -> None:
         """Put the buttons that tools have asked for below the answer, which is complete without them."""

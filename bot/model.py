@@ -365,10 +365,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a tool answers; `failed` if it couldn't do what it was called for."""
+    """What a tool answers the model; `failed` if it couldn't do what it was called for.
+
+    `plain` says the same to the person, for a model that can't put it in words of its own.
+    """
 
     text: str = field(repr=False)
     failed: bool = False
+    plain: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

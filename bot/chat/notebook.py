@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 
-from bot.model import Memory, Prompt
+from bot.model import Asked, Call, Memory, Prompt
 from bot.usage import Usage
 
 _WH_WORD = re.compile(r"(who|whom|whose|what|when|where|why|how|which)('s|’s|'re|’re|'d|’d)?\b", re.IGNORECASE)
@@ -20,6 +20,11 @@ _SMALL_TALK = re.compile(
     r"/\S*|help|quit|exit|test(ing)?|hi|hey|hello|hello there|good (morning|evening|night)|bye|goodbye|ok|okay|yes|no"
     r"|yep|nope|sure|thanks|thank you|thx|cool|great|nice|lol|please|memories|link|unlink",
     re.IGNORECASE,
+)
+
+_REMEMBER = re.compile(r"(please\s+)?remember(\s+that)?[:,]?\s+(?P<what>\S.{0,2000})", re.IGNORECASE | re.DOTALL)
+_ABOUT_ME = re.compile(
+    r"(so,?\s+)?what\s+(do|else do)\s+you\s+(know|remember)\s+(about|of)\s+me\b.{0,40}", re.IGNORECASE
 )
 
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n")
@@ -59,7 +64,19 @@ def _noted(memories: Sequence[Memory]) -> str:
 
 NOTHING = "There is nothing in that for me to note. Tell me something about you, or ask me what I know."
 
+FAILED = "That didn't work just now."
+
 FORGETTING = "To have me forget something, type /forget and its words, such as: /forget axolotls"
+
+
+def _call(message: str, tools: Collection[str]) -> Call | None:
+    """What a message asks of a tool in so many words, if anything."""
+    found = _REMEMBER.fullmatch(message)
+    if found and "remember" in tools and not is_question(message):
+        return Call("remember", "remember", {"text": found["what"].strip()})
+    if _ABOUT_ME.fullmatch(message) and "list_memories" in tools:
+        return Call("list", "list_memories", {})
+    return None
 
 
 class Notebook:
@@ -68,10 +85,15 @@ class Notebook:
     async def max_usage(self, prompt: Prompt) -> None:
         """Nothing is asked of anybody."""
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """Yield the answer in one piece."""
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
+        """Yield the answer in one piece; or ask a tool for it, whose result is the answer to the next request."""
         message = next((text for role, text in reversed(prompt.messages) if role == "user"), "")
-        if _FORGET.match(message.strip()):
+        call = None if prompt.rounds else _call(message.strip(), {tool.name for tool in prompt.tools})
+        if prompt.rounds:
+            yield "\n\n".join(result.plain or FAILED for result in prompt.rounds[-1].results)
+        elif call is not None:
+            yield Asked((call,))
+        elif _FORGET.match(message.strip()):
             yield FORGETTING
         elif is_question(message):
             if prompt.memories:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 CONTEXT = 3
 #: Seconds that reading what stands around a question may take.
 AROUND_BUDGET = 2.0
+#: Characters of the messages around a question that are read because the answer needs more of them.
+MORE = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,18 @@ class Gatherer:
         """Whether an answer may be given with what others say around the question."""
         return self._limit > 0 and event.place.audience is not Audience.PRIVATE and not event.confidential
 
+    def may_read(self, event: MessageEvent) -> bool:
+        """Whether more of what stands around the question may be read while it is answered."""
+        return self.reads_around(event) and not event.opened
+
+    async def more(self, event: MessageEvent, reply: ReplyHandle, limit: int) -> tuple[Nearby, ...]:
+        """So many messages around a question that `may_read` allows, in much more room. Raises as `around` does."""
+        found = await reply.around(limit)
+        return chosen(found, await self._turns.unused(event, found), budget=MORE) if found else ()
+
     async def _around(self, event: MessageEvent, reply: ReplyHandle) -> tuple[Nearby, ...]:
         """What stands around the question on its platform and isn't among the turns; empty if that can't be told."""
-        if not self.reads_around(event) or event.opened:
+        if not self.may_read(event):
             return ()
         try:
             async with asyncio.timeout(AROUND_BUDGET):

@@ -42,13 +42,14 @@ class AnswerInProgress:
     Attributes:
         said: The text that is being answered.
         stopped: Whether what is shown ended because its asker wanted it to.
+        redone: Whether an earlier attempt, at this text or another, may have done something already.
     """
 
     def __init__(self, event: MessageEvent, conversation: str) -> None:
         self.event_id = event.id
         self.asker = (event.person.key, conversation)
         self.said = event.said
-        self.stopped = False
+        self.stopped = self.redone = False
         self._signal: Signal | None = None
         self._waiting: asyncio.Task[object] | None = None
         self._cancelled = False

@@ -12,12 +12,12 @@ BUDGET = 8_000
 LONGEST = 2_000
 
 
-def chosen(found: Sequence[Nearby], unused: set[str]) -> tuple[Nearby, ...]:
-    """What goes into a request, oldest first: the newest messages that fit and aren't `unused`.
+def chosen(found: Sequence[Nearby], unused: set[str], budget: int = BUDGET) -> tuple[Nearby, ...]:
+    """What goes into a request, oldest first: the newest messages that fit into `budget` and aren't `unused`.
 
     The message that the question replies to always fits.
     """
-    room, picked = BUDGET, list[Nearby]()
+    room, picked = budget, list[Nearby]()
     new = [message for message in found if message.id not in unused and message.text.strip()]
     for message in sorted(new, key=lambda message: (message.above, message.at), reverse=True):
         text = message.text if len(message.text) <= LONGEST else f"{message.text[:LONGEST]}…"

@@ -1,9 +1,12 @@
 """All tools, in the order in which they are offered."""
 
+from bot.core.tools.context import READ
+from bot.core.tools.listing import LIST
+from bot.core.tools.remember import REMEMBER
 from bot.core.tools.search import SEARCH
 from bot.core.tools.toolbox import Kit
 
-_ALL: tuple[Kit, ...] = (SEARCH,)
+_ALL: tuple[Kit, ...] = (SEARCH, REMEMBER, LIST, READ)
 
 KITS = {kit.tool.name: kit for kit in _ALL}
 TOOLS = tuple(kit.tool for kit in _ALL)

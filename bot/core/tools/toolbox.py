@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.actions import Page
 from bot.core.gathering import Gathered, Gatherer
 from bot.logs import describe
 from bot.model import Call, Memory, Result, Tool
@@ -17,18 +18,29 @@ log = logging.getLogger(__name__)
 #: Seconds that one call may take.
 SECONDS = 5.0
 
+MEMORIES_LABEL = "All that I remember"
+
 UNKNOWN = Result("There is no tool of that name.", failed=True)
 UNREADABLE = Result("The input of this call couldn't be read: it must be one JSON object.", failed=True)
 LATE = Result(
     "This took too long, so nothing is known of its outcome. Say so; don't claim that it was done.", failed=True
 )
 FAILED = Result("This failed, so it wasn't done. Say so, and don't claim that it was.", failed=True)
-OFF = Result("Memory is switched off here: nothing is remembered and nothing can be looked up.", failed=True)
+OFF = Result(
+    "Memory is switched off here: nothing is remembered and nothing can be looked up.",
+    failed=True,
+    plain="Memory is switched off here.",
+)
 PAUSED = Result(
     "This person has paused their memory: nothing is looked up and nothing kept until they resume it with /memories.",
     failed=True,
+    plain="Your memory is paused: /memories resumes it.",
 )
-ERASING = Result("What this person had forgotten is still being erased: until then nothing is looked up.", failed=True)
+ERASING = Result(
+    "What this person had forgotten is still being erased: until then nothing is looked up and nothing kept.",
+    failed=True,
+    plain="What you had me forget is still being erased. Please try again in a minute.",
+)
 NOWHERE = Result(
     "This question is recorded nowhere, so its answer may use no memory beyond what you were shown.", failed=True
 )
@@ -54,6 +66,7 @@ class Toolbox:
         reply: The way back to the message.
         kits: The tools, by name.
         event_id: The message's id, for the log.
+        conversation: The key of its conversation.
         read: The ids of others' messages that a tool has shown: the answer's text is then kept nowhere.
         unlearned: A tool has found that nothing may be learned from this exchange.
         buttons: What goes below the answer, for its asker alone.
@@ -64,6 +77,7 @@ class Toolbox:
     reply: ReplyHandle
     kits: Mapping[str, "Kit"]
     event_id: str = ""
+    conversation: str = ""
     read: set[str] = field(default_factory=set)
     unlearned: bool = False
     buttons: list[Button] = field(default_factory=list)
@@ -98,10 +112,17 @@ class Toolbox:
             return PAUSED
         return ERASING if account.erasing else None
 
-    def line(self, memory: Memory) -> str:
+    def offer_memories(self) -> None:
+        """Put a button below the answer that opens the person's list, once."""
+        button = Button(MEMORIES_LABEL, str(Page()))
+        if button not in self.buttons:
+            self.buttons.append(button)
+
+    def line(self, memory: Memory, length: int | None = None) -> str:
         """One memory as a line, with its date where the person is, and marked if it no longer holds."""
         at = memory.learned_at.astimezone(self.found.event.at.tzinfo)
         text = " ".join(memory.text.split())
+        text = f"{text[:length]}…" if length and len(text) > length else text
         former = " (no longer true: something newer has replaced it)" if memory.superseded_by else ""
         return f"- [{at:%Y-%m-%d}] {text}{former}"
 
