@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     bot_messages_per_minute: int = Field(default=10, ge=0)
     bot_turns: int = Field(default=20, ge=0, le=1000)
     bot_turns_ttl_hours: float = Field(default=24, ge=0)
+    bot_web_search: bool = False
     bot_context_messages: int = Field(default=20, ge=0, le=100)
     bot_catch_up_hours: float = Field(default=24, ge=0, le=24 * 14)
     bot_seen_days: float = Field(default=14, ge=1, le=366)

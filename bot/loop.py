@@ -26,6 +26,7 @@ from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
 from bot.core.tools import KITS, TOOLS, Toolbox, Workshop
+from bot.core.web import is_from_web
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.model import Account, Person, Prompt
@@ -416,7 +417,9 @@ class MemoryBot:
         keep = failure is None or not failure.about_request
         learn = learn and keep and self._remember and not account.paused
         parts = event, account.user_id, conversation, text, message_ids
-        was_open = await self._inbox.answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced)
+        was_open = await self._inbox.answered(
+            *parts, learn=learn, keep=keep, read=read, introduced=introduced, quotes=is_from_web(text)
+        )
         if learn:
             self._learner.noticed(account.user_id, event.scope)
         return was_open

@@ -357,10 +357,27 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The end of a turn that calls tools. `content` is the whole turn, opaque to all but the model that wrote it."""
+    """The end of a turn that calls tools, or of one that is only paused, with no calls.
+
+    `content` is the whole turn, opaque to all but the model that wrote it.
+    """
 
     calls: tuple[Call, ...]
     content: tuple[Mapping[str, Any], ...] = field(default=(), hash=False, repr=False)
+
+
+class Link(NamedTuple):
+    """A page on the web, as the model was told of it: its address and its title, in somebody else's words."""
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The model has looked at the web for its turn; `sources` is what it cites or has read, if it says so."""
+
+    sources: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class StubInbox:
         keep: bool = True,
         read: Sequence[str] = (),
         introduced: bool = False,
+        quotes: bool = False,
     ) -> bool:
         self.log.append("answered")
         self.introduced += [event.id] if introduced else []
@@ -107,7 +108,7 @@ class StubInbox:
         turns.append(Turn("assistant", "", answer, event.at))
         if learn:
             scope = event.place.scope
-            row = (len(kept) + 1, event.id, user_id, scope, event.name, event.text, answer, event.at)
+            row = (len(kept) + 1, event.id, user_id, scope, event.name, event.text, "" if quotes else answer, event.at)
             kept.append(Exchange(*row, event.link, event.place.name, conversation))
         return True
 

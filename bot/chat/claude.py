@@ -12,14 +12,14 @@ import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
-from bot.chat import tools
+from bot.chat import tools, web
 from bot.chat.client import Tally, client, counting, usage_of
 from bot.chat.errors import error_text, is_unpaid, kind_of, name_of, translate
 from bot.chat.parameters import Params
 from bot.chat.request import build, toolless
 from bot.chat.thoughts import Thoughts
 from bot.config import Settings, SettingsError
-from bot.model import Asked, Prompt
+from bot.model import Asked, Prompt, Web
 from bot.ports import CUT, ChatError, ChatRefused, ChatTooLong, MaxUsage
 from bot.settings_check import is_unknown_model
 from bot.usage import Usage
@@ -66,7 +66,7 @@ class ClaudeChat:
         self._prepared[prompt] = self._prepare(prompt)
         return MaxUsage(self._model, self._prepared[prompt][1])
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked | Web, None]:
         """Yield the answer's text in pieces, its usage as it becomes known, and calls of tools; see `bot.ports.Chat`.
 
         Raises ChatError, or the subclass that says what happened.
@@ -136,7 +136,7 @@ class ClaudeChat:
         """The request, and the most that it can take."""
         # Sonnet 5.5 can't be kept from thinking about what tools have answered.
         thinks = self._aloud or self._params.thinks or bool(prompt.rounds)
-        return build(prompt, MAX_TOKENS_THINKING if thinks else MAX_TOKENS)
+        return build(prompt, MAX_TOKENS_THINKING if thinks else MAX_TOKENS, web=self._settings.bot_web_search)
 
     async def _send(
         self, request: dict[str, Any], prompt: Prompt, tally: Tally
@@ -149,7 +149,7 @@ class ClaudeChat:
 
     async def _spoken(
         self, events: anthropic.AsyncStream[RawMessageStreamEvent], max_usage: Usage
-    ) -> AsyncGenerator[str | Usage | Asked, None]:
+    ) -> AsyncGenerator[str | Usage | Asked | Web, None]:
         """Yield the pieces without the model's thoughts, and what the turn asks of tools if it wasn't cut."""
         thoughts = Thoughts(unopened=(unopened := self._unopened), watch="claude" not in self._model)
         length, cut, turn = 0, False, tools.Turn()
@@ -179,7 +179,9 @@ class ClaudeChat:
             self._unopened = False
         if cut:
             yield CUT
-        elif (asked := turn.asked()) is not None:
+        if (looked := web.used(turn.blocks)) is not None:
+            yield looked
+        if not cut and (asked := turn.asked()) is not None:
             yield asked
 
 
@@ -224,6 +226,7 @@ async def _pieces(
                 raise ChatTooLong("the context window is full")
             if reason in ("max_tokens", "length"):
                 yield None
+            turn.paused = reason == "pause_turn"
             if reason and isinstance(reason, str):
                 break
         elif kind == "message_stop":

@@ -128,6 +128,9 @@ def usage_of(max_usage: Usage, *reported: Any) -> Usage:
             value = getattr(usage, name, None)
             if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
                 counts[field] = value
+        searches = getattr(getattr(usage, "server_tool_use", None), "web_search_requests", None)
+        if isinstance(searches, int) and 0 <= searches <= _MOST_TOKENS:
+            counts["searches"] = searches
     if "input" in counts:
         max_usage = Usage(output=max_usage.output)
     return replace(max_usage, **counts)

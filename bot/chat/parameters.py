@@ -6,8 +6,8 @@ troubleshooting", November 2026): Sonnet 5.5 takes `between_tools` instead of `d
 think (least at low effort), all others take `disabled`.
 
 A model newer than this list, or behind a compatible server, may reject that, a JSON schema, cache marks (and the blocks
-that carry them), tools (or only that their schemas are strict), or the output limit. The request is then sent without
-it and, if that helps, so are all later ones.
+that carry them), tools (or only the search of the web, or that schemas are strict), or the output limit. The request is
+then sent without it and, if that helps, so are all later ones.
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import anthropic
 
-from bot.chat import tools
+from bot.chat import tools, web
 from bot.chat.errors import about_content, error_text, is_too_long, is_unpaid
 from bot.chat.request import marked, unmarked
 
@@ -29,7 +29,7 @@ SMALLEST_OUTPUT_LIMIT = 4096
 
 _ALWAYS = ("opus-5-5", "fable-5", "mythos-5")
 _THINKING, _SCHEMA, _CACHE, _LENGTH = "thinking", "schema", "cache_control", "max_tokens"
-_TOOLS, _STRICT = "tools", "strict"
+_TOOLS, _STRICT, _WEB = "tools", "strict", "web"
 #: Words that name each parameter in an error.
 _NAMED = {
     _THINKING: ("thinking", "effort", "output_config"),
@@ -38,6 +38,7 @@ _NAMED = {
     _LENGTH: ("max_tokens",),
     _TOOLS: ("tool", "function"),
     _STRICT: ("strict",),
+    _WEB: ("web_search", "web_fetch", "web search", "web fetch"),
 }
 
 
@@ -105,6 +106,8 @@ class Params:
             whole["tools"] = [
                 {name: value for name, value in tool.items() if name != "strict"} for tool in whole["tools"]
             ]
+        if _WEB in without:
+            whole = web.without(whole)
         if _THINKING not in without:
             whole |= self._quiet()
         if self._schema is not None and _SCHEMA not in without:
@@ -129,11 +132,11 @@ class Params:
             sent.add(_LENGTH)
         # With results of tools in it, a request needs the tools; the model has accepted them before.
         if "tools" in request and not tools.used(request):
-            sent |= {_TOOLS, _STRICT}
+            sent |= {_TOOLS, _STRICT, *((_WEB,) if any(map(web.is_offered, request["tools"])) else ())}
         left = frozenset(sent) - without
         words = error_text(exc)
         named = frozenset(name for name in left if any(word in words for word in _NAMED[name]))
-        if _STRICT in named:  # "tools.0.strict" names both
+        if named & {_STRICT, _WEB}:  # "tools.0.strict" names both
             named -= {_TOOLS}
         # Some servers don't say what they reject. A model that has accepted all parameters before still does.
         return named or (frozenset() if self._proven else left)

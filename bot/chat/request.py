@@ -12,6 +12,8 @@ from typing import Any
 
 from bot.chat import blocks, tools
 from bot.chat.client import max_usage
+from bot.chat.web import RULES, TOOLS
+from bot.chat.web import max_usage as max_usage_with_web
 from bot.model import Prompt
 from bot.text.clean import clean
 from bot.usage import Usage
@@ -19,17 +21,21 @@ from bot.usage import Usage
 MARK: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
 
 
-def build(prompt: Prompt, max_tokens: int) -> tuple[dict[str, Any], Usage]:
-    """The request without the parameters that depend on the model, and the most that it can take."""
+def build(prompt: Prompt, max_tokens: int, *, web: bool = False) -> tuple[dict[str, Any], Usage]:
+    """The request without the parameters that depend on the model, and the most that it can take.
+
+    `web` offers the service's own search of the web, with every answer that has tools.
+    """
     request: dict[str, Any] = {
         "messages": _turns(prompt),
         "max_tokens": max_tokens,
         # Raw events: the SDK's accumulating `messages.stream` takes 50 % more CPU.
         "stream": True,
     }
+    web = web and bool(prompt.tools)
     if prompt.tools:
-        request["tools"] = tools.offered(prompt.tools)
-    request |= _system(prompt.system)
+        request["tools"] = [*tools.offered(prompt.tools), *(TOOLS if web else ())]
+    request |= _system(f"{prompt.system}\n\n{RULES}" if web else prompt.system)
     role, text = prompt.messages[-1] if prompt.messages else ("user", "")
     # Nobody says whether the service puts anything between two blocks.
     briefing = f"{prompt.briefing}\n" if prompt.briefing else ""
@@ -45,7 +51,7 @@ def build(prompt: Prompt, max_tokens: int) -> tuple[dict[str, Any], Usage]:
         usage += Usage(written=blocks.max_tokens(prompt.files))
         after = 1 if briefing else 0
         last[after:after] = blocks.of(prompt.files)
-    return request, usage
+    return request, max_usage_with_web(usage) if web else usage
 
 
 def toolless(prompt: Prompt) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _GROWS = {
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", "signature"),
 }
+#: Calls of our tools, and of those that the service runs itself.
+_CALLS = ("tool_use", "server_tool_use")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -35,6 +37,8 @@ def messages(rounds: Sequence[Round]) -> Iterator[dict[str, Any]]:
     """Each round as the assistant's turn, as it came, and one message with all its results, in order."""
     for each in rounds:
         yield {"role": "assistant", "content": list(each.asked.content)}
+        if not each.asked.calls:  # the turn was paused, and goes on
+            continue
         answers = zip(each.asked.calls, each.results, strict=True)
         yield {
             "role": "user",
@@ -47,9 +51,9 @@ def messages(rounds: Sequence[Round]) -> Iterator[dict[str, Any]]:
 
 
 def used(request: Mapping[str, Any]) -> bool:
-    """Whether a request holds results of tools."""
+    """Whether a request holds calls of tools."""
     contents = (message["content"] for message in request["messages"])
-    return any(block["type"] == "tool_result" for content in contents if isinstance(content, list) for block in content)
+    return any(block["type"] in _CALLS for content in contents if isinstance(content, list) for block in content)
 
 
 class Turn:
@@ -62,6 +66,13 @@ class Turn:
         self._blocks: dict[Any, dict[str, Any]] = {}
         self._inputs: dict[Any, list[str]] = {}
         self._length = 0
+        #: Whether the service has paused the turn, which goes on when it is sent back.
+        self.paused = False
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """The blocks so far, in order."""
+        return [self._blocks[index] for index in sorted(self._blocks)]
 
     @property
     def too_long(self) -> bool:
@@ -83,6 +94,9 @@ class Turn:
         if kind == "input_json_delta" and isinstance(piece := getattr(delta, "partial_json", None), str):
             self._length += len(piece)
             self._inputs.setdefault(index, []).append(piece)
+        elif kind == "citations_delta" and (to_dict := getattr(getattr(delta, "citation", None), "to_dict", None)):
+            citations = block.get("citations")
+            block["citations"] = [*(citations if isinstance(citations, list) else ()), to_dict()]
         elif kind in _GROWS:
             source, field = _GROWS[kind]
             if isinstance(piece := getattr(delta, source, None), str):
@@ -91,7 +105,7 @@ class Turn:
                 block[field] = (before if isinstance(before, str) else "") + piece
 
     def asked(self) -> Asked | None:
-        """What the turn asks of tools; None if it calls none."""
+        """What the turn asks of tools, nothing if it is only paused; None if it has ended."""
         calls: list[Call] = []
         content: list[dict[str, Any]] = []
         for index in sorted(self._blocks):
@@ -100,12 +114,14 @@ class Turn:
                 call = self._call(index, block, {each.id for each in calls})
                 calls.append(call)
                 block = {**block, "id": call.id, "name": call.name, "input": call.arguments or {}}
+            elif block.get("type") == "server_tool_use":
+                block = {**block, "input": _arguments("".join(self._inputs.get(index, ())), block.get("input")) or {}}
             elif block.get("type") == "text":
                 block = {**block, "text": clean(str(block.get("text") or ""))}
                 if not block["text"].strip():  # which the service rejects
                     continue
             content.append(block)
-        return Asked(tuple(calls), tuple(content)) if calls else None
+        return Asked(tuple(calls), tuple(content)) if calls or (self.paused and content) else None
 
     def _call(self, index: int, block: dict[str, Any], taken: set[str]) -> Call:
         given, name = block.get("id"), block.get("name")

@@ -8,8 +8,9 @@ from enum import Enum
 
 from bot.aio.deadline import Deadline
 from bot.core.rounds import Rounds, Run
+from bot.core.web import Findings
 from bot.logs import describe
-from bot.model import Asked, Prompt
+from bot.model import Asked, Prompt, Web
 from bot.ports import (
     CUT,
     Charge,
@@ -108,6 +109,7 @@ class Answer:
         self._longest_time = longest_time
         self._rounds = Rounds(tools)
         self.used = self._rounds.used
+        self._found = Findings()
         self.text = ""
         self.failure: ChatError | None = None
         self.omitted = Omitted.NOTHING
@@ -155,6 +157,9 @@ class Answer:
                         if isinstance(piece, Asked):
                             asked = piece
                             continue
+                        if isinstance(piece, Web):
+                            self._found.note(piece)
+                            continue
                         if self.first_word_at is None:
                             self.first_word_at = asyncio.get_running_loop().time()
                         text = _continued(text, piece) if text is before else text + piece
@@ -197,7 +202,7 @@ class Answer:
                     return
                 attempt += 1
                 continue
-            self.text = text
+            self.text = text = f"{text}{self._found.line}"
             if text != shown:
                 yield text
             return
@@ -232,7 +237,9 @@ class Answer:
             return failure.hint or (f"{failure.sentence} ({failure})" if str(failure) else failure.sentence)
         return failure.sentence
 
-    async def _pieces(self, request: Prompt, until: float, charge: Charge) -> AsyncGenerator[str | Asked | None, None]:
+    async def _pieces(
+        self, request: Prompt, until: float, charge: Charge
+    ) -> AsyncGenerator[str | Asked | Web | None, None]:
         """Yield the model's pieces, or None once if the first is late. Raises TimeoutError at `until`."""
         async with aclosing(_words(self._chat.answer(request), charge)) as pieces:
             first = asyncio.ensure_future(anext(pieces, None))
@@ -253,8 +260,8 @@ class Answer:
 
 
 async def _words(
-    pieces: AsyncGenerator[str | Usage | Asked, None], charge: Charge
-) -> AsyncGenerator[str | Asked, None]:
+    pieces: AsyncGenerator[str | Usage | Asked | Web, None], charge: Charge
+) -> AsyncGenerator[str | Asked | Web, None]:
     """Yield the text of an answer and what it asks of tools, and note its usage."""
     async with aclosing(pieces):
         async for piece in pieces:

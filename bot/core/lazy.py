@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.model import Asked, Exchange, Memory, Prompt, Told
+from bot.model import Asked, Exchange, Memory, Prompt, Told, Web
 from bot.ports import Chat, MaxUsage, MemoryStore
 from bot.usage import Usage
 
@@ -55,7 +55,7 @@ class LaterChat:
         """See `bot.ports.Chat`."""
         return await (await self._chat.get()).max_usage(prompt)
 
-    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked | Web, None]:
         """See `bot.ports.Chat`."""
         chat = await self._chat.get()
         async with aclosing(chat.answer(prompt)) as pieces:

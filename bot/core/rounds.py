@@ -46,7 +46,7 @@ class Rounds:
         results = [*await asyncio.gather(*(self._run(call) for call in asked.calls[:CALLS]))]
         results += [TOO_MANY] * (len(asked.calls) - len(results))
         self.used.update(call.name for call in asked.calls[:CALLS])
-        if len(self._done) + 1 == ROUNDS:
+        if results and len(self._done) + 1 == ROUNDS:
             results[-1] = replace(results[-1], text=f"{results[-1].text}\n\n{LAST}")
         self._done = (*self._done, Round(asked, tuple(results)))
 

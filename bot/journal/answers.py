@@ -34,8 +34,8 @@ class Answered:
     """An event and its answer.
 
     `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be. `read` are the
-    messages of others that the answer was given with: then its text is kept nowhere. `introduced`: it told its person
-    that they are remembered.
+    messages of others that the answer was given with: then its text is kept nowhere. If it `quotes` what is public,
+    nothing is learned from its text. `introduced`: it told its person that they are remembered.
     """
 
     event: MessageEvent
@@ -49,6 +49,7 @@ class Answered:
     keep: bool = True
     read: Sequence[str] = ()
     introduced: bool = False
+    quotes: bool = False
 
 
 def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
@@ -119,7 +120,7 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
             "scope": event.scope,
             "name": storable(event.name),
             "text": text,
-            "answer": "" if event.forwarded or event.quoted else done.answer,
+            "answer": "" if event.forwarded or event.quoted or done.quotes else done.answer,
             "at": said_at,
             "utc_offset": utc_offset(event.at),
             "link": event.link,

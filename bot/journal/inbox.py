@@ -105,17 +105,20 @@ class SqlInbox:
         keep: bool = True,
         read: Sequence[str] = (),
         introduced: bool = False,
+        quotes: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
         False, with no text kept, if the event was gone: deleted, forgotten with everything else, or taken over by
-        another process. Without `keep` no text is kept either. With `read`, the answer's own text isn't kept.
+        another process. Without `keep` no text is kept either. With `read`, the answer's own text isn't kept;
+        if it `quotes`, nothing is learned from it.
         """
         if self._claims.is_lost(event.id):
             raise ClaimLost(event.id)
         ids, worker = tuple(message_ids), self._claims.worker
         parts = event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read)
-        was_open = await self._runner.write(answers.commit, Answered(*parts, introduced=introduced), self._clock())
+        done = Answered(*parts, introduced=introduced, quotes=quotes)
+        was_open = await self._runner.write(answers.commit, done, self._clock())
         self._claims.end(event.id)
         return was_open
 

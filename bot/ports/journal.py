@@ -61,12 +61,13 @@ class Inbox(Protocol):
         keep: bool = True,
         read: Sequence[str] = (),
         introduced: bool = False,
+        quotes: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
         False if the event was gone: its message was deleted, or its person has had everything forgotten.
         `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
-        and the turn goes with any of them.
+        and the turn goes with any of them. If it `quotes` what is public, it is kept, but nothing is learned from it.
         Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange. `introduced`:
         the answer has told its person that they are remembered.
         """

@@ -559,10 +559,11 @@ class SometimesFull(StubInbox):
         keep: bool = True,
         read: Sequence[str] = (),
         introduced: bool = False,
+        quotes: bool = False,
     ) -> bool:
         self._check()
         parts = event, user_id, conversation, answer, message_ids
-        return await super().answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced)
+        return await super().answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced, quotes=quotes)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

@@ -18,8 +18,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes import claude_cache, claude_files
+from tests.fakes import claude_cache, claude_files, claude_web
 from tests.fakes.claude_tools import Calling, Tools, answers_tools, results
+from tests.fakes.claude_web import Look
 
 Request = dict[str, Any]
 
@@ -38,6 +39,7 @@ class Reply:
         before: Deltas that are streamed before the text, of whatever form.
         raw: The data of one event that is streamed before the text, as it is.
         calls: Tools that the turn calls after its text; it then stops with `tool_use`.
+        looks: What it looks at on the web before its text, which cites all of it.
         thinking: Thoughts before all of it.
         begins: Text that the block's start holds already, as some compatible servers send it.
         last: What follows the stop reason: `message_stop`, or in its place nothing, "hang" (the connection stays open)
@@ -56,6 +58,7 @@ class Reply:
     before: tuple[object, ...] = ()
     raw: str = ""
     calls: tuple[Calling, ...] = ()
+    looks: tuple[Look, ...] = ()
     thinking: str = ""
     begins: str = ""
     last: str = "message_stop"
@@ -102,9 +105,12 @@ def _question(request: Request) -> Request:
     return message
 
 
+_CALLS = ("tool_use", "server_tool_use")
+
+
 def _of_a_round(message: Request) -> bool:
     content = message["content"]
-    called = isinstance(content, list) and any(block.get("type") == "tool_use" for block in content)
+    called = isinstance(content, list) and any(block.get("type") in _CALLS for block in content)
     return called or answers_tools(message)
 
 
@@ -204,7 +210,7 @@ def _refused(request: Request) -> str | None:
         return "max_tokens and messages: Field required"
     if not all(text.strip() for text in _texts(request)):
         return "messages: text content blocks must contain non-whitespace text"
-    if request["messages"][-1]["role"] == "assistant":
+    if request["messages"][-1]["role"] == "assistant" and not claude_web.paused(request["messages"][-1]):
         return "This model does not support assistant message prefill."
     if {"temperature", "top_p", "top_k"} & set(request):
         return "`temperature` is not supported for this model."
@@ -361,7 +367,7 @@ class FakeClaude:
     async def _answer(self, request: web.Request, body: Request) -> web.StreamResponse:
         if (request.content_length or 0) > claude_files.REQUEST:
             return _error(Reply("Request exceeds the maximum size", status=413, error="request_too_large"))
-        refused = _refused(body) or self._tools.problem(body) or claude_cache.problem(body)
+        refused = _refused(body) or self._tools.problem(body) or claude_cache.problem(body) or claude_web.problem(body)
         refused = refused or await asyncio.to_thread(claude_files.problem, body)
         if refused:
             return _error(Reply(refused, status=400, error="invalid_request_error"))
@@ -386,7 +392,7 @@ class FakeClaude:
             await asyncio.sleep(delay)
         if reply.status != 200:
             return _error(reply)
-        usage = self._usage(body, reply.text)
+        usage = self._usage(body, reply.text, reply.looks)
         self.billed += 1
         if any(fault is not None for fault in (reply.cut_after, reply.error_after, reply.hang_after)):
             self.untold += 1
@@ -397,9 +403,10 @@ class FakeClaude:
             await self._released.wait()
         return await self._whole(request, body, reply, usage)
 
-    def _usage(self, body: Request, text: str) -> dict[str, int]:
+    def _usage(self, body: Request, text: str, looks: tuple[Look, ...]) -> dict[str, int]:
         billed = self.cache.bill(body)
-        usage = {"input": billed.input, "output": len(text) // 4 + 1}
+        # What is found is read, and the prompt again with it.
+        usage = {"input": billed.input + claude_web.READ * len(looks), "output": len(text) // 4 + 1}
         usage |= {"cache_read": billed.read, "cache_creation": billed.written}
         for kind, count in usage.items():
             self.tokens[kind] += count
@@ -414,8 +421,7 @@ class FakeClaude:
         self, request: web.Request, body: Request, reply: Reply, usage: dict[str, int]
     ) -> web.StreamResponse:
         message = _message(body, usage)
-        blocks = self._tools.blocks(reply.thinking, reply.text, reply.calls)
-        message["content"] = [end for _, _, end in blocks if end.get("text", "-")]
+        message["content"] = [end for _, _, end in self._blocks(reply) if end.get("text", "-")]
         message["stop_reason"] = _stop_reason(reply)
         if reply.cut_after is None:
             return web.json_response(message)
@@ -424,6 +430,11 @@ class FakeClaude:
         await response.write(json.dumps(message).encode()[:-20])
         _break(request)
         return response
+
+    def _blocks(self, reply: Reply) -> list[tuple[Request, list[Request], Request]]:
+        """The blocks of a turn: as each starts, the whole text of its deltas, and as it ends."""
+        blocks = self._tools.blocks(reply.thinking, reply.text, reply.calls)
+        return claude_web.added(blocks, reply.looks, self.calls) if reply.looks else blocks
 
     async def _odd(self, response: web.StreamResponse, reply: Reply) -> None:
         """What is streamed before the text, of whatever form."""
@@ -455,7 +466,7 @@ class FakeClaude:
             del start["message"]["usage"]
         await response.write(_event(start) + _event({"type": "ping"}))
         sent = 0
-        for index, (begun, deltas, _) in enumerate(self._tools.blocks(reply.thinking, reply.text, reply.calls)):
+        for index, (begun, deltas, _) in enumerate(self._blocks(reply)):
             begun = {**begun, "text": reply.begins} if begun["type"] == "text" else begun
             await response.write(_event({"type": "content_block_start", "index": index, "content_block": begun}))
             if not index:
@@ -471,7 +482,8 @@ class FakeClaude:
         if await self._fails(request, response, reply, sent):
             return response
         end = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
-        counted = {"usage": {"output_tokens": usage["output_tokens"]}} if self.tells_usage else {}
+        told = {"output_tokens": usage["output_tokens"], **claude_web.usage(reply.looks)}
+        counted = {"usage": told} if self.tells_usage else {}
         await response.write(_event({"type": "message_delta", "delta": end, **counted}))
         if reply.last == "hang":
             await self._released.wait()
@@ -484,10 +496,10 @@ class FakeClaude:
 
 
 def _pieces(deltas: list[Request], size: int) -> Iterator[Request]:
-    """The deltas in pieces of so many characters; a signature comes whole."""
+    """The deltas in pieces of so many characters; a signature or a citation comes whole."""
     for delta in deltas:
         field = next(name for name in delta if name != "type")
-        if field == "signature":
+        if field in ("signature", "citation"):
             yield delta
             continue
         for start in range(0, len(delta[field]), size):

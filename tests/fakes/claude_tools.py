@@ -162,6 +162,8 @@ def _offered(tools: list[Json]) -> str:
     strict = [tool for tool in tools if tool.get("strict")]
     optional = 0
     for tool in tools:
+        if "type" in tool:  # one of the service's own
+            continue
         schema = tool.get("input_schema")
         if not NAME.fullmatch(str(tool.get("name"))) or not isinstance(schema, dict) or schema.get("type") != "object":
             return f"tools.{names.index(tool.get('name'))}.custom: a name and an object's schema are required"

@@ -84,6 +84,8 @@ class OnSlack:
     def __init__(self, fake: FakeSlack) -> None:
         self.fake = fake
         self.size: int | None = None
+        #: How a whole answer ends: its first words may be shown before the others.
+        self.ends = "."
 
     def environment(self) -> dict[str, str]:
         return self.fake.environment()
@@ -97,8 +99,8 @@ class OnSlack:
         return await self.fake.dm("UANN", text, **extra)
 
     async def answer(self, message: str) -> str:
-        whole = lambda text: text.endswith(".")  # noqa: E731 - the first words may be shown before the others
-        return await self.fake.answer(self.fake.dm_channel("UANN"), until=whole, after=message)
+        channel = self.fake.dm_channel("UANN")
+        return await self.fake.answer(channel, until=lambda text: text.endswith(self.ends), after=message)
 
     def faults(self, *faults: int) -> None:
         self.fake.file_faults.clear()
