@@ -4,6 +4,9 @@ Each person writes to the bot directly, the next message once the answer is ther
 memory switched off, with the floor (no memory, `load_floor`), and with the naive loop on mem0 (`load_naive`): each is a
 child process, run in turn, everything else being in this process but Claude, which has one of its own. Nothing is
 downloaded, and everything started is ended.
+
+With `--gap` answers grow, so that their first word is shown before the last. With `--context` people mention the bot in
+threads in which others have written, and it is compared with itself with contexts switched off.
 """
 
 import argparse
@@ -21,10 +24,12 @@ from typing import Any
 import uvloop
 
 from tests.benchmarks.load_bots import BOTS, Bot, Child
-from tests.benchmarks.load_claude import ClaudeProcess
+from tests.benchmarks.load_claude import PIECES, ClaudeProcess
 from tests.benchmarks.load_people import Discord, Platform, Slack, talk
 
 PLATFORMS: dict[str, Callable[[], Platform]] = {"discord": Discord, "slack": Slack}
+#: Which bots answer where.
+DIRECTLY, IN_THREADS = ["ours", "off", "floor", "naive"], ["ours", "aloof"]
 #: Seconds: for the start, for one answer, and without a new fact until no more is awaited.
 START, ANSWER, QUIET = 60.0, 150.0, 20.0
 
@@ -37,10 +42,12 @@ class Measured:
         listening: Seconds from the start of the process until the platform's events reach it.
         first: Seconds from its start to its first answer, Claude's own time taken off.
         rate: Answers a second.
+        word50, word95: Seconds until the first word of an answer was shown, beyond Claude's time to its first.
         p50, p95, p99: Seconds that an answer took beyond Claude's own time.
         cpu: Processor milliseconds a message, learning included.
         rss: The most resident memory, in MB (2^20 bytes).
         unanswered: Messages without an answer.
+        around: The share of the answers that were given with others' words.
         facts: The share of the messages' facts that are learned.
         calls: Extractions a message.
         learned: Seconds from the last answer until the last fact was learned.
@@ -49,20 +56,27 @@ class Measured:
     listening: float
     first: float
     rate: float
+    word50: float
+    word95: float
     p50: float
     p95: float
     p99: float
     cpu: float
     rss: float
     unanswered: int
+    around: float | None = None
     facts: float | None = None
     calls: float | None = None
     learned: float | None = None
 
 
-#: (field, heading, format, whether the ratio to the floor is shown)
+#: What the others are compared with: the first of these that runs.
+BASES = ("floor", "aloof")
+#: (field, heading, format, whether the ratio to that is shown)
 COLUMNS = (
     ("rate", "replies/s", "{:.1f}", True),
+    ("word50", "word p50 s", "{:.3f}", True),
+    ("word95", "p95 s", "{:.3f}", True),
     ("p50", "wait p50 s", "{:.3f}", True),
     ("p95", "p95 s", "{:.3f}", True),
     ("p99", "p99 s", "{:.3f}", True),
@@ -71,6 +85,7 @@ COLUMNS = (
     ("listening", "listening s", "{:.2f}", True),
     ("first", "1st answer s", "{:.2f}", True),
     ("unanswered", "unanswered", "{:.0f}", False),
+    ("around", "with context", "{:.0%}", False),
     ("facts", "facts", "{:.1%}", False),
     ("calls", "calls/msg", "{:.2f}", False),
     ("learned", "learned in s", "{:.1f}", False),
@@ -80,9 +95,11 @@ COLUMNS = (
 async def measure(bot: Bot, folder: Path, options: argparse.Namespace) -> Measured:
     """Run one bot under the load. Raises RuntimeError where it ends, TimeoutError where it never listens."""
     async with (
-        ClaudeProcess(options.delay, options.extraction_delay) as claude,
+        ClaudeProcess(options.delay, options.extraction_delay, options.gap) as claude,
         PLATFORMS[options.platform]() as platform,
     ):
+        platform.prepare(options.people, options.context)
+        own = options.delay + options.gap * PIECES
         settings = {
             "ANTHROPIC_API_KEY": "sk-test",
             "ANTHROPIC_BASE_URL": claude.url,
@@ -97,7 +114,7 @@ async def measure(bot: Bot, folder: Path, options: argparse.Namespace) -> Measur
             listening = time.perf_counter() - child.spawned
             # The first message is one more person's, and warms everything up.
             await platform.ask(0, 0, START)
-            first = time.perf_counter() - child.spawned - options.delay
+            first = time.perf_counter() - child.spawned - own
             await _learned(bot, child, claude, 1)
             before, cpu = await claude.counts(), child.cpu()
             seen = await talk(platform, options.people, options.messages, ANSWER)
@@ -108,17 +125,21 @@ async def measure(bot: Bot, folder: Path, options: argparse.Namespace) -> Measur
             used = child.cpu() - cpu
     if not seen.waits:
         raise RuntimeError(f"nobody got an answer:\n{child.log()}")
-    waits = sorted(wait - options.delay for wait in seen.waits)
+    words = sorted(wait - options.delay for wait in seen.words)
+    waits = sorted(wait - own for wait in seen.waits)
     return Measured(
         listening=listening,
         first=first,
         rate=seen.rate,
+        word50=_percentile(words, 50),
+        word95=_percentile(words, 95),
         p50=_percentile(waits, 50),
         p95=_percentile(waits, 95),
         p99=_percentile(waits, 99),
         cpu=used * 1000 / count,
         rss=child.peak / 2**20,
         unanswered=seen.unanswered,
+        around=(after["around"] - before["around"]) / (after["chats"] - before["chats"]) if options.context else None,
         facts=(facts - 1) / count if bot.facts else None,
         calls=(after["extractions"] - before["extractions"]) / count if bot.facts else None,
         learned=max(0.0, when - seen.last) if bot.facts else None,
@@ -155,8 +176,8 @@ def median(runs: Sequence[Measured]) -> Measured:
 
 
 def table(results: dict[str, Measured]) -> str:
-    """The numbers as Markdown, a line for each bot, with the ratio to the floor beside them where there is one."""
-    floor = results.get("floor")
+    """The numbers as Markdown, a line for each bot, with the ratio to what they are compared with beside them."""
+    floor = next((results[name] for name in BASES if name in results), None)
     rows = [["", *(heading for _, heading, _, _ in COLUMNS)]]
     for name, result in results.items():
         row = [BOTS[name].name]
@@ -182,9 +203,12 @@ async def compare(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.cancel)
     runs: dict[str, list[Measured]] = {name: [] for name in options.only}
+    claude = f"Claude {options.delay:g} s, extraction {options.extraction_delay:g} s, {options.gap:g} s between pieces"
+    where = f"in threads with {options.context} messages around" if options.context else "by direct message"
+    base = next((BOTS[name].name for name in BASES if name in options.only), "")
     print(
-        f"{options.people} people x {options.messages} messages on {options.platform}; Claude {options.delay:g} s, "
-        f"extraction {options.extraction_delay:g} s; medians of {options.runs}; ratios to the floor"
+        f"{options.people} people x {options.messages} messages on {options.platform} {where}; {claude}; "
+        f"medians of {options.runs}{f'; ratios to {base}' if base else ''}"
     )
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         for turn in range(options.runs):
@@ -204,11 +228,19 @@ def main() -> int:
     parser.add_argument("--platform", choices=PLATFORMS, default="discord")
     parser.add_argument("--delay", type=float, default=0.5, help="Claude's own time for an answer, seconds (0.5)")
     parser.add_argument("--extraction-delay", type=float, default=1.0, help="the same for an extraction (1)")
+    parser.add_argument("--gap", type=float, default=0.0, help="seconds between Claude's pieces of 20 characters (0)")
+    parser.add_argument(
+        "--context", type=int, default=0, metavar="N", help="ask in threads with N messages of others (0: directly)"
+    )
     parser.add_argument("--runs", type=int, default=1, help="runs of each bot, in turn (1)")
-    parser.add_argument("--only", type=_names, default=[*BOTS], help=f"which, by commas: {','.join(BOTS)}")
+    parser.add_argument("--only", type=_names, help=f"which, by commas: {','.join(BOTS)}")
     parser.add_argument("--under", default="", metavar="COMMAND", help="run our bot under this command: a profiler")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds until all of it is given up (900)")
     options = parser.parse_args()
+    able = IN_THREADS if options.context else DIRECTLY
+    options.only = options.only or able
+    if unable := set(options.only) - set(able):
+        parser.error(f"not measured {'in threads' if options.context else 'directly'}: {', '.join(sorted(unable))}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(asyncio.wait_for(compare(options), options.limit))

@@ -49,6 +49,7 @@ def _naive(folder: Path) -> int:
 BOTS = {
     "ours": Bot("this bot", ("bot",), facts=_ours),
     "off": Bot("memory off", ("bot",), {"BOT_MEMORY": "false"}),
+    "aloof": Bot("contexts off", ("bot",), {"BOT_CONTEXT_MESSAGES": "0"}, facts=_ours),
     "floor": Bot("floor", ("tests.benchmarks.load_floor", "PLATFORM")),
     "naive": Bot("naive mem0", ("tests.benchmarks.load_naive", "PLATFORM"), facts=_naive),
 }

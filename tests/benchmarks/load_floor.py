@@ -17,7 +17,7 @@ import uvloop
 PERSONA = "You are a helpful assistant in a chat. Be brief and friendly."
 MODEL = "claude-sonnet-5-5"
 #: Seconds: from the first text to its showing (a short answer is sent once), between edits, between signs of typing.
-FIRST, EVERY, TYPING = 1.0, 1.2, 8.0
+FIRST, EVERY, TYPING = 0.25, 1.2, 8.0
 
 
 class Chatter(Protocol):

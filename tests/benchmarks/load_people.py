@@ -1,11 +1,15 @@
-"""The people of the load benchmark: each writes to the bot directly, the next message once the answer is there."""
+"""The people of the load benchmark: each writes to the bot, the next message once the answer is there.
+
+They write directly, or mention it in a thread of their own in which others have written before.
+"""
 
 import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from tests.fakes.discord import FakeDiscord
+from tests.benchmarks.load_claude import AROUND
+from tests.fakes.discord import Channel, FakeDiscord
 from tests.fakes.slack import FakeSlack, Json
 
 THINGS = ("bicycle", "violin", "passport", "tent", "camera", "kayak", "typewriter", "telescope", "sewing kit", "drone")
@@ -25,6 +29,11 @@ def mark(person: int, message: int) -> str:
     return f"({person}.{message})"
 
 
+def around(person: int, number: int) -> str:
+    """What somebody else has said in that person's thread."""
+    return f"On {DAYS[number % 7]} we moved the {THINGS[(person + number) % len(THINGS)]}, and {AROUND}."
+
+
 class Platform(Protocol):
     """A platform on loopback."""
 
@@ -40,39 +49,95 @@ class Platform(Protocol):
         """The settings by which a bot reaches it."""
         ...
 
+    def prepare(self, people: int, context: int) -> None:
+        """Before a bot connects: with `context`, people will mention it in threads with so many messages of others."""
+        ...
+
     def listening(self) -> bool:
         """Whether a bot gets events by now."""
         ...
 
-    async def ask(self, person: int, message: int, within: float) -> None:
-        """Write and wait for the whole answer; raises AssertionError or TimeoutError where there is none in time."""
+    async def ask(self, person: int, message: int, within: float) -> float:
+        """Write and wait for the whole answer; return the time at which the first of it was shown.
+
+        Raises AssertionError or TimeoutError where there is no answer in time.
+        """
         ...
 
 
 class Discord(FakeDiscord):
-    """Discord, by direct messages."""
+    """Discord, by direct messages or in threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads: dict[int, Channel] = {}
 
     def environment(self) -> dict[str, str]:
         """The settings by which a bot reaches it: this Discord keeps no limits."""
-        unlimited = {"DISCORD_REQUESTS_PER_SECOND": "100000"}
-        return {"DISCORD_TOKEN": self.token, "DISCORD_API_BASE": self.url} | unlimited
+        settings = {"DISCORD_REQUESTS_PER_SECOND": "100000"}
+        if self._threads:
+            settings["DISCORD_MESSAGE_CONTENT"] = "true"
+        return {"DISCORD_TOKEN": self.token, "DISCORD_API_BASE": self.url} | settings
+
+    def prepare(self, people: int, context: int) -> None:
+        """A thread for each person, in which others have written."""
+        if not context:
+            return
+        self.gateway.content = True
+        guild = self.add_guild()
+        general = self.add_channel(guild, "general")
+        for person in range(people + 1):
+            thread = self._threads[person] = self.add_channel(guild, f"thread {person}", parent=general)
+            for number in range(context):
+                said = self.message(thread, self.user(f"o{number % 3}"), around(person, number))
+                thread.messages[said["id"]] = said
 
     def listening(self) -> bool:
         """Whether a bot has identified itself."""
         return bool(self.gateway.live)
 
-    async def ask(self, person: int, message: int, within: float) -> None:
+    async def ask(self, person: int, message: int, within: float) -> float:
         """Write and wait for the whole answer."""
-        sent = await self.dm(f"p{person}", text(person, message))
+        name, said = f"p{person}", text(person, message)
+        thread = self._threads.get(person)
+        sent = await (self.say(thread, name, said) if thread else self.dm(name, said))
+        changed = self.change_of(sent)
+        async with asyncio.timeout(within):
+            while not self.answers(sent):
+                changed.clear()
+                await changed.wait()
+        first = time.perf_counter()
         await self.answer_to(sent, contains=mark(person, message), settle=0, within=within)
+        return first
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Who waits on Slack: for an answer that ends with `mark`, in messages after `since`."""
+
+    mark: str
+    since: str
+    first: float = 0.0
+    whole: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Slack(FakeSlack):
-    """Slack, by direct messages over Socket Mode."""
+    """Slack over Socket Mode, by direct messages or in threads."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._marks: dict[str, tuple[str, asyncio.Event]] = {}
+        self._asked: dict[tuple[str, str | None], _Asked] = {}
+        self._threads: dict[int, tuple[str, str]] = {}
+
+    def prepare(self, people: int, context: int) -> None:
+        """A thread for each person, in which others have written."""
+        for person in range(people + 1 if context else 0):
+            # Slack takes one post a second in each channel.
+            channel = self.add_channel(f"C{person:07d}", f"room-{person}")
+            root = self.unheard(channel, "U00THER0", around(person, 0))
+            for number in range(1, context):
+                self.unheard(channel, f"U00THER{number % 3}", around(person, number), root)
+            self._threads[person] = (channel, root)
 
     def listening(self) -> bool:
         """Whether a socket is open."""
@@ -84,27 +149,34 @@ class Slack(FakeSlack):
 
     async def posted(self, channel: str, event: Json) -> None:
         """Wake the one who waits for this answer: `answer` would wake everybody at every call."""
-        wanted, there = self._marks.get(channel, ("", None))
         message: Any = event.get("message", event)
-        if there and wanted in str(message.get("text")):
-            there.set()
+        asked = self._asked.get((channel, message.get("thread_ts")))
+        if asked is not None and str(message.get("ts")) > asked.since:
+            asked.first = asked.first or time.perf_counter()
+            if asked.mark in str(message.get("text")):
+                asked.whole.set()
         await super().posted(channel, event)
 
-    async def ask(self, person: int, message: int, within: float) -> None:
+    async def ask(self, person: int, message: int, within: float) -> float:
         """Write and wait for the whole answer."""
-        user = f"U{person:07d}"
-        there = asyncio.Event()
-        self._marks[self.dm_channel(user)] = (mark(person, message), there)
-        await self.dm(user, text(person, message))
-        await asyncio.wait_for(there.wait(), within)
+        user, said = f"U{person:07d}", text(person, message)
+        channel, root = self._threads.get(person) or (self.dm_channel(user), None)
+        asked = self._asked[channel, root] = _Asked(mark(person, message), self.next_ts())
+        await (self.mention(channel, user, said, root) if root else self.dm(user, said))
+        await asyncio.wait_for(asked.whole.wait(), within)
+        return asked.first
 
 
 @dataclass
 class Talk:
-    """What people saw: when the first message was sent and the last answer came, the wait for each, in seconds."""
+    """What people saw: when the first message was sent and the last answer came; and for each, in seconds, the wait.
+
+    `words` are the waits for the first of an answer, and `waits` those for the whole.
+    """
 
     first: float = 0.0
     last: float = 0.0
+    words: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     unanswered: int = 0
 
@@ -122,11 +194,12 @@ async def talk(platform: Platform, people: int, messages: int, within: float) ->
         for message in range(1, messages + 1):
             begun = time.perf_counter()
             try:
-                await platform.ask(person, message, within)
+                word = await platform.ask(person, message, within)
             except (AssertionError, TimeoutError):
                 seen.unanswered += 1
                 return
             seen.last = time.perf_counter()
+            seen.words.append(word - begun)
             seen.waits.append(seen.last - begun)
 
     await asyncio.gather(*(one(person) for person in range(1, people + 1)))
