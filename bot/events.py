@@ -35,6 +35,7 @@ class MessageEvent:
             stored.
         addressed: Whether it speaks to the bot; False for what follows in a thread that the bot takes part in. Never
             stored.
+        bot_name: What the bot is called there; empty if that isn't known. Never stored.
         confidential: Whether it is asked and answered between the person and the bot alone, wherever that is, about
             what is `forwarded`: recalled as in a direct message, in one attempt, and recorded nowhere.
     """
@@ -57,6 +58,7 @@ class MessageEvent:
     addressed: bool = True
     confidential: bool = False
     quoted_files: tuple[Attachment, ...] = ()
+    bot_name: str = ""
 
     @property
     def said(self) -> str:

@@ -122,7 +122,7 @@ class MemoryBot:
         self._patience = PATIENCE if later else 0.0
         self._operator = operator
         gathers = identities, turns, memory, files or FileReader(), spending
-        self._gatherer = Gatherer(*gathers, around=context, notify=notify)
+        self._gatherer = Gatherer(*gathers, around=context, notify=notify, remember=remember)
         self._workshop = Workshop(memory, self._gatherer, remember=remember)
         self._door = door or Doorkeeper()
         self._introductions = introductions
@@ -312,7 +312,8 @@ class MemoryBot:
             if progress.redone:
                 await self._undo(event, account)
             said = found.memories, found.turns, found.replied
-            requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files, TOOLS)
+            known = found.reach, found.held
+            requests = prompt.ladder(self._persona, event, *said, self._room, found.nearby, found.files, TOOLS, *known)
             tools = Toolbox(self._workshop, found, reply, KITS, event.id, conversation)
             recorded = "" if event.confidential else event.id
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))

@@ -288,6 +288,25 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How many memories in force a person has in some scopes, and whether there are any outside of these."""
+
+    here: int
+    elsewhere: bool = False
+
+
+class Reach(StrEnum):
+    """What came of looking for memories for an answer: `read`, or why it didn't happen."""
+
+    READ = "read"
+    UNASKED = "unasked"
+    PAUSED = "paused"
+    ERASING = "erasing"
+    OFF = "off"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account, as each message looks it up.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Asked, Attachment, Exchange, Memory, Nearby, Prompt, Told
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Asked, Attachment, Exchange, Held, Memory, Nearby, Prompt, Told
 from bot.ports import CannotOpen, LimitReached, MaxUsage
 from bot.text.keywords import Words
 from bot.usage import Payer, Purpose, Usage
@@ -44,6 +44,11 @@ class StubMemory:
     ) -> list[Memory]:
         self._check()
         return [row for row in self.of[user_id] if scopes is None or row.scope in scopes]
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        self._check()
+        here = sum(scopes is None or row.scope in scopes for row in self.of[user_id])
+        return Held(here, here < len(self.of[user_id]))
 
     async def learn(self, exchanges: Sequence[Exchange], taught: set[str] | None = None) -> int:
         self._check()

@@ -68,7 +68,14 @@ def to_event(
         bare=notice == HELLO and not _direct(message.channel),
         addressed=spoken_to,
         quoted_files=files.quoted(message, _original(message), me),
+        bot_name=_called(message),
     )
+
+
+def _called(message: discord.Message) -> str:
+    """What the bot is called where a message was written; empty if that isn't known."""
+    me = message.guild.me if message.guild else getattr(message.channel, "me", None)
+    return clean(me.display_name) if me else ""
 
 
 def addresses(message: discord.Message, me: int) -> bool:

@@ -161,6 +161,7 @@ class SlackAdapter:
         # An organisation's token may name no workspace.
         self._me["team_id"] = self._me["team_id"] or str(me.get("enterprise_id") or "")
         self._api.bot_user, self._api.team = self._me["user_id"], self._me["team_id"]
+        self._api.bot_name = self._me["user"]
         me = self._me["user_id"], self._me["bot_id"], self._me["team_id"]
         self._directory = Directory(self._api.reads, *me, self._settings.zone)
         self._interactions = Interactions(self._core, self._api, self._directory)

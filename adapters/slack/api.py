@@ -63,6 +63,7 @@ class SlackApi:
     background: PacedClient
     now: PacedClient
     bot_user: str = ""
+    bot_name: str = ""
     team: str = ""
     edits_work: bool = False
     removals: TaskSet[None] = field(default_factory=TaskSet)

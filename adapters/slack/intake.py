@@ -287,6 +287,7 @@ class Intake:
             notice="" if text or forwarded else _notice(found),
             bare=found.mentioned and not (found.direct or text or forwarded or found.files or found.clip),
             addressed=found.direct or found.mentioned,
+            bot_name=self._api.bot_name,
         )
 
     def _is_for_us(self, found: ParsedMessage) -> bool:

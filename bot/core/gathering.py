@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from bot.core import prompt
@@ -13,7 +13,7 @@ from bot.core.nearby import chosen
 from bot.events import MessageEvent, Recalled
 from bot.files.values import File
 from bot.logs import describe
-from bot.model import Account, Audience, Memory, Nearby, Replied, Turn
+from bot.model import Account, Audience, Held, Memory, Nearby, Reach, Replied, Turn
 from bot.ports import MemoryStore, MemoryUnavailable, Notify, ReplyHandle, Spending, Turns
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,11 @@ MORE = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What one answer is given with. `event` is the question, without what may no longer be used with it."""
+    """What one answer is given with.
+
+    `event` is the question, without what may no longer be used with it; `held` is how many memories there are to choose
+    from, None if that isn't known.
+    """
 
     event: MessageEvent
     account: Account
@@ -37,6 +41,8 @@ class Gathered:
     memories: Sequence[Memory]
     nearby: tuple[Nearby, ...]
     files: tuple[File, ...]
+    reach: Reach = Reach.READ
+    held: Held | None = None
 
 
 class Gatherer:
@@ -52,8 +58,12 @@ class Gatherer:
         *,
         around: int = 0,
         notify: Notify | None = None,
+        remember: bool = True,
     ) -> None:
-        """`around` is how many messages around a question in a shared place are read with it."""
+        """`around` is how many messages around a question in a shared place are read with it.
+
+        Without `remember`, memory is switched off.
+        """
         self._identities = identities
         self._turns = turns
         self._memory = memory
@@ -61,6 +71,7 @@ class Gatherer:
         self._spending = spending
         self._limit = around
         self._notify = notify
+        self._remember = remember
 
     @asynccontextmanager
     async def gathered(self, event: MessageEvent, conversation: str, reply: ReplyHandle) -> AsyncIterator[Gathered]:
@@ -79,14 +90,13 @@ class Gatherer:
                 turns, replied, event = [], None, replace(event, quoted="", quoted_files=())
             if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown
                 event = replace(event, quoted="")
-            unused = account.paused or account.erasing
-            memories, nearby, files = await asyncio.gather(
-                _nothing() if unused or event.bare else self._recall(account.user_id, event, turns),
+            (memories, reach, held), nearby, files = await asyncio.gather(
+                self._recall(account, event, turns),
                 self._around(event, reply),
                 self._files.open(event, reply),
             )
             async with self._files.with_nearby(files, event, nearby, reply) as opened:
-                yield Gathered(event, account, turns, replied, memories, nearby, opened)
+                yield Gathered(event, account, turns, replied, memories, nearby, opened, reach, held)
 
     def reads_around(self, event: MessageEvent) -> bool:
         """Whether an answer may be given with what others say around the question."""
@@ -113,19 +123,38 @@ class Gatherer:
             log.info("%s: answered without what stands around it: %s", event.id, describe(exc))
             return ()
 
-    async def _recall(self, user_id: str, event: MessageEvent, turns: Sequence[Turn]) -> list[Memory]:
+    async def _recall(
+        self, account: Account, event: MessageEvent, turns: Sequence[Turn]
+    ) -> tuple[Sequence[Memory], Reach, Held | None]:
+        """The memories for an answer, or why there are none, and how many there are to choose from."""
+        if (unread := self._unread(account, event)) is not None:
+            return [], unread, None
         # Hosted mem0 records what is searched for.
         query = event.text if event.confidential else prompt.message_text(event)
         context = [turn.text for turn in turns[-CONTEXT:]]
         try:
-            memories = await self._memory.recall(user_id, event.recallable, query, context, event.at)
+            memories, held = await asyncio.gather(
+                self._memory.recall(account.user_id, event.recallable, query, context, event.at),
+                self._count(account.user_id, event),
+            )
         except (MemoryUnavailable, TimeoutError) as exc:
             log.warning("%s: answered without memories: %s", event.id, type(exc).__name__)
-            return []
+            return [], Reach.UNREACHABLE, None
         if self._notify:
             self._notify(Recalled(event.id, len(memories)))
-        return memories
+        return memories, Reach.READ, held
 
+    def _unread(self, account: Account, event: MessageEvent) -> Reach | None:
+        """Why memories aren't looked for; None if they are."""
+        if not self._remember:
+            return Reach.OFF
+        if account.erasing:
+            return Reach.ERASING
+        if account.paused:
+            return Reach.PAUSED
+        return Reach.UNASKED if event.bare else None
 
-async def _nothing() -> list[Memory]:
-    return []
+    async def _count(self, user_id: str, event: MessageEvent) -> Held | None:
+        with suppress(MemoryUnavailable, TimeoutError):
+            return await self._memory.count(user_id, event.recallable)
+        return None

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.model import Asked, Exchange, Memory, Prompt, Told, Web
+from bot.model import Asked, Exchange, Held, Memory, Prompt, Told, Web
 from bot.ports import Chat, MaxUsage, MemoryStore
 from bot.usage import Usage
 
@@ -87,6 +87,13 @@ class LaterMemory:
             memory = await self._memory.get()
         async with asyncio.timeout(self._recall_budget):
             return await memory.recall(user_id, scopes, query, context, now)
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        """Count, see the port; within the same budget as a recall."""
+        async with asyncio.timeout(START_BUDGET):
+            memory = await self._memory.get()
+        async with asyncio.timeout(self._recall_budget):
+            return await memory.count(user_id, scopes)
 
     async def search(
         self,

@@ -12,7 +12,7 @@ from bot.core import nearby as around
 from bot.core.conversation import Speakers, fitting
 from bot.events import MessageEvent
 from bot.files.values import Block, File, Unopened
-from bot.model import Memory, Nearby, Prompt, Replied, Tool, Turn
+from bot.model import Held, Memory, Nearby, Prompt, Reach, Replied, Tool, Turn
 from bot.text.clean import quote
 
 #: Why a file isn't shown in a request that is sent again without it.
@@ -76,10 +76,13 @@ def build(
     nearby: Sequence[Nearby] = (),
     files: Sequence[File] = (),
     tools: Sequence[Tool] = (),
+    reach: Reach = Reach.READ,
+    held: Held | None = None,
 ) -> Prompt:
     """One request: persona and rules in `system`; recent turns, oldest first; and the message after its briefing.
 
-    What stands around the message (`nearby`) is quoted right before it.
+    What stands around the message (`nearby`) is quoted right before it. `reach` and `held` say what came of looking for
+    memories, and how many there are to choose from.
 
     Turns that don't fit into `room` characters are dropped, oldest first; the first message is always a person's. A
     thread begins with the exchange that it was started from; any other reply quotes what it replies to.
@@ -98,7 +101,7 @@ def build(
     asked = "\n\n".join([asked, *_unopened(files)])
     messages = (*(speakers.message(turn) for turn in kept), ("user", asked))
     memories = [dataclasses.replace(each, learned_at=each.learned_at.astimezone(event.at.tzinfo)) for each in memories]
-    told = briefing.text(event, memories, speakers.sentence)
+    told = briefing.text(event, memories, speakers.sentence, reach, held)
     shown = tuple(file for file in files if isinstance(file, Block))
     written = rules.system(persona, rules.TOOLS) if tools else rules.system(persona)
     made = Prompt(written, messages, tuple(memories), around=bool(nearby), files=shown, briefing=told)
@@ -115,6 +118,8 @@ def ladder(
     nearby: Sequence[Nearby] = (),
     files: Sequence[File] = (),
     tools: Sequence[Tool] = (),
+    reach: Reach = Reach.READ,
+    held: Held | None = None,
 ) -> tuple[Prompt, ...]:
     """The request, then smaller ones: without files, what stands around it, earlier turns, and at last memories.
 
@@ -123,12 +128,14 @@ def ladder(
     """
     alone = dataclasses.replace(event, quoted="")
     none = [file if isinstance(file, Unopened) else Unopened(file.name, REFUSED) for file in files]
-    rungs = [build(persona, event, memories, turns, replied, room, nearby, files, tools)]
+    told = tools, reach, held
+    unread = tools, Reach.UNASKED if reach is Reach.READ else reach
+    rungs = [build(persona, event, memories, turns, replied, room, nearby, files, *told)]
     for rung in (
-        build(persona, event, memories, turns, replied, room, nearby, none, tools),
-        build(persona, event, memories, turns, replied, room, files=none, tools=tools),
-        build(persona, alone, memories, (), files=none, tools=tools),
-        build(persona, alone, (), (), files=none, tools=tools),
+        build(persona, event, memories, turns, replied, room, nearby, none, *told),
+        build(persona, event, memories, turns, replied, room, (), none, *told),
+        build(persona, alone, memories, (), None, room, (), none, *told),
+        *([build(persona, alone, (), (), None, room, (), none, *unread)] if memories else []),
     ):
         if rung != rungs[-1]:
             rungs.append(rung)

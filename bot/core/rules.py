@@ -24,9 +24,15 @@ date it was learned; where two disagree, the newest is right. They are facts, ne
 say. Let them shape your answer where they matter, and don't mention them unless asked."""
 
 MEMORY = """\
-What people tell you is noted by itself, after your answer, or not at all where they have paused that. People see what \
-is remembered of them with /memories, and have it forgotten with /forget: alone it forgets everything; with words, a \
-number from /memories or a time (/forget axolotls, /forget 3, /forget last week) only that."""
+You have a memory: you remember each person between conversations, for them alone. What they tell you is learned by \
+itself, shortly after your answer; what is worth keeping of it is there when they talk to you again, wherever everyone \
+who reads along could have read what it was learned from. The briefing says where that isn't so, because memory is \
+paused, off or out of reach, and how much of what you remember is shown: don't guess at the rest. Where you are asked \
+about your memory, what it holds, or whether you will remember something, tell the truth as you find it here. \
+People see, change, pause and export what is remembered of them with /memories, and have it forgotten with /forget: \
+alone it forgets everything; with words, a number from /memories or a time (/forget axolotls, /forget 3, /forget last \
+week) only that. /link joins their accounts on other platforms, /help tells them more. Never claim to have kept, \
+forgotten or looked up anything that one of your tools hasn't."""
 
 #: What the model can do about memories by itself.
 NO_TOOLS = """\

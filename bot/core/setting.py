@@ -12,10 +12,12 @@ NAME = 80
 
 
 def sentences(event: MessageEvent) -> str:
-    """The date and time for the person who asks, their name, the place's name, and who can read the answer there."""
-    at = event.at
+    """The date and time for the person who asks; who and where the bot is; their name; and who can read along."""
+    at, mine = event.at, _quoted(event.bot_name)
     time = f"Today is {at:%A, %Y-%m-%d}, and the time is {at:%H:%M} ({zones.label(at)})."
-    return f"{time} You are talking to {_quoted(event.name) or 'somebody'} {_where(event)}"
+    me = f"You are {mine} on" if mine else "You are on"
+    asker = _quoted(event.name) or "somebody"
+    return f"{time} {me} {event.place.platform.title()}. You are talking to {asker} {_where(event)}"
 
 
 def _where(event: MessageEvent) -> str:

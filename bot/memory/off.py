@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model import Exchange, Memory, Told
+from bot.model import Exchange, Held, Memory, Told
 from bot.ports import MemoryUnavailable
 
 
@@ -15,6 +15,10 @@ class NoMemory:
     ) -> list[Memory]:
         """Recall nothing."""
         return []
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        """Count nothing."""
+        return None
 
     async def search(
         self,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.events import Learned, Recalled
-from bot.model import Exchange, Memory, Told
+from bot.model import Exchange, Held, Memory, Told
 
 #: Called with what the memory does, for platforms that show it (the terminal).
 Notify = Callable[[Recalled | Learned], None]
@@ -25,6 +25,10 @@ class MemoryStore(Protocol):
         Only those whose scope is in `scopes` (None: all), without superseded ones. `context` holds the conversation's
         last texts, oldest first. Raises TimeoutError if it takes longer than its time budget.
         """
+        ...
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        """How many memories `recall` chooses from in these scopes; None if the store can't tell at once."""
         ...
 
     async def search(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.memory.vectors import sources as belonging
 from bot.memory.vectors.postgres.store import PostgresStore
 from bot.memory.vectors.sqlite.store import SqliteStore
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Place
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Held, Place
 
 pytestmark = pytest.mark.slow
 
@@ -153,6 +153,8 @@ def is_the_models(store: Store, steps: list[tuple[Any, ...]]) -> None:
             found = store.fetch(store.candidates(owner, here.recallable, "fact", vector(0)).rows)
             allowed = {f"m{each}" for each, fact in facts.items() if fact.recalled(owner, here)}
             assert {row.id for row in found} == allowed, (owner, here)
+            whole = len(store.candidates(owner, None, "fact", vector(0)).rows)
+            assert store.count(owner, here.recallable) == Held(len(allowed), len(allowed) < whole), (owner, here)
 
 
 histories = st.lists(step, min_size=5, max_size=25)

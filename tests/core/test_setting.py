@@ -26,7 +26,7 @@ SHARED = replace(SECRET, name="#partners", external=True)
 )
 def test_the_time_is_the_askers(zone: tzinfo, told: str) -> None:
     """Their own date and time of day, and by which clock."""
-    assert sentences(replace(message("hi"), at=FRIDAY.astimezone(zone))).startswith(f"{told} You are")
+    assert sentences(replace(message("hi"), at=FRIDAY.astimezone(zone))).startswith(f"{told} You are on Slack. You are")
 
 
 @pytest.mark.parametrize(

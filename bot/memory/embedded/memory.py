@@ -24,7 +24,7 @@ from bot.memory.recall.recall import recall, search, to_memory
 from bot.memory.vectors import sources
 from bot.memory.vectors.lesson import Fact, Lesson, current, source_of, text_hash
 from bot.memory.vectors.sources import Sources
-from bot.model import Exchange, Memory, Told
+from bot.model import Exchange, Held, Memory, Told
 from bot.ports import LearningFailed, MemoryUnavailable, Superseded
 
 if TYPE_CHECKING:  # it imports mem0, which takes seconds
@@ -90,6 +90,10 @@ class EmbeddedMemory:
             self._readers,
             lambda: recall(self._store, self._embedder, self._tokens, _id(user_id), scopes, query, context, now),
         )
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        """Count, see the port."""
+        return await self._in(self._readers, lambda: self._store.count(_id(user_id), scopes))
 
     async def remember(self, told: Told) -> Sequence[bool]:
         """Remember, see the port."""

@@ -31,7 +31,7 @@ from bot.memory.hosted.rows import (
 )
 from bot.memory.recall.ranking import fit
 from bot.memory.recall.recall import RESULTS
-from bot.model import Exchange, Memory, QueuedAdd, Told
+from bot.model import Exchange, Held, Memory, QueuedAdd, Told
 from bot.ports import LearningFailed, MemoryUnavailable, Superseded
 from bot.text.clean import clean, one_line
 from bot.text.keywords import Words, signature
@@ -107,6 +107,10 @@ class HostedMemory(HostedRights):
         else:
             found = _newest_first(await self._memories(await self._client.all(asked), accounts))
         return self._fitting([memory for memory in found if scopes is None or memory.scope in scopes])
+
+    async def count(self, user_id: str, scopes: frozenset[str] | None) -> Held | None:
+        """Count nothing: mem0 would have to list them all."""
+        return None
 
     async def search(
         self,

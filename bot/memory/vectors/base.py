@@ -19,10 +19,10 @@ from bot.memory.vectors.changes import Judge
 from bot.memory.vectors.lesson import Lesson, current
 from bot.memory.vectors.payloads import decode, owner, storable
 from bot.memory.vectors.primitives import Primitives
-from bot.memory.vectors.scoring import best, hybrid, unit
+from bot.memory.vectors.scoring import best, hybrid, member, unit
 from bot.memory.vectors.told import write as write_told
 from bot.memory.vectors.values import Candidates, Query, Record, Row, Scored
-from bot.model import Told
+from bot.model import Held, Told
 from bot.ports import MemoryUnavailable
 from bot.text.keywords import Words
 
@@ -187,6 +187,15 @@ class VectorStore(Primitives, VectorStoreBase):  # type: ignore[misc] # mem0 has
         names = ("created_at", "seen_at", "signature", "audience", "conversation", "length")
         columns = (np.ascontiguousarray(scored.rows[name]) for name in names)
         return Candidates(np.ascontiguousarray(scored.rows["id"]), scored.cosine, scored.bm25, *columns)
+
+    def count(self, user_id: str, scopes: frozenset[str] | None) -> Held:
+        """How many of a person's memories in force have an audience in `scopes` (None: any), and if others have not."""
+        with self._reading() as conn:
+            audiences = self._scored(conn, Query(user_id, superseded=False), None, "").rows["audience"]
+        if scopes is None:
+            return Held(len(audiences))
+        here = int(np.count_nonzero(member(audiences, (self._meta.digest("audience", scope) for scope in scopes))))
+        return Held(here, here < len(audiences))
 
     def fetch(self, wanted: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
         """The memories with these numbers, in that order, without those erased meanwhile."""
