@@ -13,6 +13,7 @@ from bot.commands.forgetting import Forgetting
 from bot.commands.interactions import LimitedCommands
 from bot.commands.learned_lines import LearnedLines
 from bot.commands.linking import Linking
+from bot.commands.offers import Offers
 from bot.config import Settings, SettingsError
 from bot.core import rules
 from bot.core.elsewhere import Elsewhere
@@ -119,6 +120,7 @@ class App:
         # Whoever talks in the terminal spends their own money, and a script may be piped in.
         allowance = settings.bot_messages_per_minute if later else 0
         turns_hours = settings.bot_turns_ttl_hours if settings.bot_turns else 0
+        forgetting = Forgetting(journal.intents, self.memory, self.identities, self.rights)
         self.messages = MemoryBot(
             journal.inbox,
             journal.turns,
@@ -139,6 +141,7 @@ class App:
             operator=not later,
             files=FileReader(enabled=settings.anthropic_api_key is not None),
             door=Doorkeeper(served, journal.notices),
+            offers=Offers(forgetting),
             in_progress=in_progress,
             elsewhere=self.elsewhere,
             introductions=journal.introductions if settings.bot_memory else None,
@@ -149,7 +152,7 @@ class App:
                 self.memory,
                 self.identities,
                 self.rights,
-                Forgetting(journal.intents, self.memory, self.identities, self.rights),
+                forgetting,
                 Linking(journal.codes, journal.intents, journal.accounts, self.identities, self.eraser, PLATFORMS),
                 kept=kept(turns_hours, hosted=settings.mem0_api_key is not None),
                 remember=settings.bot_memory,

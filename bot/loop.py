@@ -12,6 +12,7 @@ from functools import partial
 from bot.aio.rate_limit import Allowance
 from bot.aio.slots import FairSlots
 from bot.commands.interactions import TOO_MUCH
+from bot.commands.offers import Offers
 from bot.core import prompt, rules
 from bot.core.answer import FOLLOWS, PERMANENT_ERRORS, Answer, Omitted, failed_with
 from bot.core.asides import PAUSED_LINE, Asides, without
@@ -49,7 +50,6 @@ from bot.ports import (
 )
 from bot.prices import dollars
 from bot.usage import Payer, Purpose
-from bot.views import Foot
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class MemoryBot:
         introductions: Introductions | None = None,
         in_progress: InProgress | None = None,
         elsewhere: Elsewhere | None = None,
+        offers: Offers | None = None,
         handle_kept: float = HANDLE_KEPT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
@@ -124,6 +125,7 @@ class MemoryBot:
         gathers = identities, turns, memory, files or FileReader(), spending
         self._gatherer = Gatherer(*gathers, around=context, notify=notify, remember=remember)
         self._workshop = Workshop(memory, self._gatherer, remember=remember)
+        self._offers = offers
         self._door = door or Doorkeeper()
         self._introductions = introductions
         self._clock = clock
@@ -336,7 +338,8 @@ class MemoryBot:
             if not await self._write_down(*shown, read, learn=learn, introduced=introduced):
                 await self._elsewhere.look()  # whether its message was deleted, as another process may have heard
         progress.check_deleted()
-        await self._offer(event, reply, message_ids, tools)
+        if self._offers is not None:
+            await self._offers.make(event, reply, message_ids, tools.buttons, tools.forget)
         _log_answer(event, answer, len(found.memories), begun)
         return True
 
@@ -349,15 +352,6 @@ class MemoryBot:
                 await self._memory.forget_sources([event.id], account.user_id)
         except (MemoryUnavailable, TimeoutError) as exc:
             log.warning("%s: answered again beside what its first attempt kept: %s", event.id, type(exc).__name__)
-
-    async def _offer(self, event: MessageEvent, reply: ReplyHandle, message_ids: Sequence[str], tools: Toolbox) -> None:
-        """Put the buttons that tools have asked for below the answer, which is complete without them."""
-        if not tools.buttons:
-            return
-        try:
-            await reply.below(message_ids, Foot(buttons=tuple(tools.buttons)))
-        except Exception as exc:  # noqa: BLE001 - whatever fails: the answer is shown and committed
-            log.warning("%s: no buttons below the answer: %s", event.id, describe(exc))
 
     async def _charge(self, payer: Payer, request: Prompt) -> Charge:
         """Reserve what a request may take. Raises LimitReached."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from bot.commands import Commands
 from bot.commands.forgetting import Forgetting
 from bot.commands.linking import Linking
+from bot.commands.offers import Offers
 from bot.core.identity import Identities
 from bot.core.in_progress import InProgress
 from bot.core.learning import Learner
@@ -130,4 +131,7 @@ def make_bot(
     """The loop, with `options` of its own."""
     parts = journal.inbox, journal.turns, journal.pauses, identities
     spending, notices = options.pop("spending", StubSpending()), options.pop("notices", StubNotices())
+    if "offers" not in options:
+        rights = make_privacy(journal, memory).rights
+        options["offers"] = Offers(Forgetting(journal.intents, memory, identities, rights))
     return MemoryBot(*parts, memory, chat, learner, spending, notices, **options)

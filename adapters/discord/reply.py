@@ -135,6 +135,8 @@ class Reply:
 
     async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
         """Add a line and buttons to the last message; once the answer is older, other requests go first."""
+        if not message_ids:
+            return
         number = message_number(message_ids[-1])
         content = None if number in self._footed else self._answer.shown_in(number)
         self._footed.add(number)

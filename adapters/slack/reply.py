@@ -168,6 +168,8 @@ class SlackReply:
 
     async def below(self, message_ids: Sequence[str], foot: Foot) -> None:
         """Add a line and buttons to the last message by one more edit. Raises as `found` does."""
+        if not message_ids:
+            return
         ts = ts_of(message_ids[-1])
         shown = None if ts in self._footed else self._messages.shown_in(ts)
         self._footed.add(ts)

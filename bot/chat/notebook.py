@@ -28,7 +28,7 @@ _ABOUT_ME = re.compile(
 )
 
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n")
-_FORGET = re.compile(r"(please\s+)?forget\b", re.IGNORECASE)
+_FORGET = re.compile(r"(please\s+)?forget\b(\s+(everything\s+about|all\s+about|about|that)\b)?", re.IGNORECASE)
 
 
 def is_question(text: str) -> bool:
@@ -74,6 +74,9 @@ def _call(message: str, tools: Collection[str]) -> Call | None:
     found = _REMEMBER.fullmatch(message)
     if found and "remember" in tools and not is_question(message):
         return Call("remember", "remember", {"text": found["what"].strip()})
+    wish = _FORGET.match(message)
+    if wish and "forget" in tools and (what := message[wish.end() :].strip(" .!,:;…")):
+        return Call("forget", "forget", {"what": what})
     if _ABOUT_ME.fullmatch(message) and "list_memories" in tools:
         return Call("list", "list_memories", {})
     return None

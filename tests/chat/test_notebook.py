@@ -1,11 +1,12 @@
 """The notebook: what it answers without a key."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.chat.notebook import FORGETTING, NOTHING, Notebook, is_question
-from bot.model import Memory, Prompt
+from bot.model import Asked, Memory, Prompt, Result, Round, Tool
 
 MEMORIES = (
     Memory("1", "I prefer all temperatures\nin Celsius.", datetime(2026, 11, 23, tzinfo=UTC), "private"),
@@ -46,6 +47,29 @@ async def answer(said: str, memories: tuple[Memory, ...] = ()) -> str:
 async def test_answers(said: str, memories: tuple[Memory, ...], answered: str) -> None:
     """A question reads back what is recalled, a statement is noted, and having nothing is said plainly."""
     assert await answer(said, memories) == answered
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("forget that I live in Porto.", "I live in Porto"),
+        ("Please forget about the axolotl!", "the axolotl"),
+        ("forget everything about Porto", "Porto"),
+        ("forget Porto", "Porto"),
+        ("FORGET ALL ABOUT: tea", "tea"),
+    ],
+)
+async def test_a_wish_to_forget_is_looked_at_first(said: str, what: str) -> None:
+    """Where that is offered, it asks for what would be forgotten to be shown, and says what came of it."""
+    offered = Prompt("", (("user", said),), tools=(Tool("forget", "", {}),))
+    (asked,) = [piece async for piece in Notebook().answer(offered)]
+    assert isinstance(asked, Asked)
+    (call,) = asked.calls
+    assert (call.name, call.arguments) == ("forget", {"what": what})
+    after = replace(offered, rounds=(Round(asked, (Result("shown", plain="Look."),)),))
+    assert [piece async for piece in Notebook().answer(after)] == ["Look."]
+    alone = replace(offered, messages=(("user", "please forget"),))
+    assert [piece async for piece in Notebook().answer(alone)] == [FORGETTING]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import psycopg
 
 from tests.fakes import claude as fake
 from tests.fakes.claude import FakeClaude, Reply, Request
+from tests.fakes.claude_tools import Calling, results
 from tests.fakes.discord import Channel, FakeDiscord
 from tests.fakes.slack import TEAM, FakeSlack
 from tests.hostile import probe, traces
@@ -27,6 +28,8 @@ from tests.whole.process import BotProcess
 DONE = "Noted."
 #: A message with these words is refused, with an error that quotes it.
 REFUSE = "refuse this"
+#: A message that begins so is a wish to have its last word forgotten.
+WISH = "please forget"
 #: A message with these words has its answer, or what it teaches, held back until `Model.release`.
 HOLD_ANSWER = "answer slowly"
 HOLD_LESSON = "learn slowly"
@@ -59,6 +62,8 @@ class Model:
         asked = fake.last_text(request)
         if REFUSE in asked:
             return Reply(f"unsupported: {asked}", status=400, error="invalid_request_error")
+        if asked.startswith(WISH) and not results(request):
+            return Reply("", calls=(Calling("forget", {"what": asked.rpartition(" ")[2]}),))
         known = re.findall(r"^- \[\S+\] (.*)$", fake.briefing(request), re.MULTILINE) if "?" in asked else [asked]
         return Reply(f"{' / '.join(known)} {DONE}", hang_after=1 if HOLD_ANSWER in asked else None)
 

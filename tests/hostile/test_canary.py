@@ -14,7 +14,7 @@ from adapters.discord.asking import GONE, NAME
 from bot.ports import ChatMisconfigured
 from tests.fakes.discord import Interaction
 from tests.files import samples
-from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, REFUSE, Stage, new_word
+from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, REFUSE, WISH, Stage, new_word
 from tests.makers import until
 
 QUESTION = "What do you know about me?"
@@ -122,6 +122,9 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         refused = [await stage.say(place, f"{REFUSE}: the {word}") for place in (stage.channels[-2], stage.dms[1])]
         await asyncio.gather(*(stage.answer(told, ChatMisconfigured.sentence) for told in refused))
         assert stage.said("ChatMisconfigured")
+
+        # Words that a button in a channel will look for.
+        await stage.tell(stage.channels[0], f"{WISH} the {word}")
 
         # In flight: a lesson, what waits behind it, and an answer by each process.
         await stage.say(stage.dms[0], f"The {word} sings; {HOLD_LESSON}.")

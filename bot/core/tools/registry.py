@@ -1,12 +1,13 @@
 """All tools, in the order in which they are offered."""
 
 from bot.core.tools.context import READ
+from bot.core.tools.forget import FORGET
 from bot.core.tools.listing import LIST
 from bot.core.tools.remember import REMEMBER
 from bot.core.tools.search import SEARCH
 from bot.core.tools.toolbox import Kit
 
-_ALL: tuple[Kit, ...] = (SEARCH, REMEMBER, LIST, READ)
+_ALL: tuple[Kit, ...] = (SEARCH, REMEMBER, LIST, READ, FORGET)
 
 KITS = {kit.tool.name: kit for kit in _ALL}
 TOOLS = tuple(kit.tool for kit in _ALL)

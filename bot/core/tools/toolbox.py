@@ -70,6 +70,7 @@ class Toolbox:
         read: The ids of others' messages that a tool has shown: the answer's text is then kept nowhere.
         unlearned: A tool has found that nothing may be learned from this exchange.
         buttons: What goes below the answer, for its asker alone.
+        forget: What they want forgotten, in words that it holds: they are to be shown what matches.
     """
 
     shop: Workshop
@@ -81,6 +82,7 @@ class Toolbox:
     read: set[str] = field(default_factory=set)
     unlearned: bool = False
     buttons: list[Button] = field(default_factory=list)
+    forget: list[str] = field(default_factory=list)
 
     async def run(self, call: Call) -> Result:
         """Run one call. Never raises: what fails is told to the model in plain words, and logged without its input."""
