@@ -17,8 +17,8 @@ from bot.text.keywords import content_terms
 MORE = 2
 #: The cosine from which two texts with the same numbers say the same, whatever their words.
 ALIKE = 0.9
-#: What extractors call the person, and how people speak of themselves.
-_PERSON = frozenset(content_terms("user user's"))
+#: What extractors call the person, and the words of the wish itself.
+_FILLERS = frozenset(content_terms("user user's remember remembered note asked wants number"))
 
 
 def write(
@@ -62,7 +62,7 @@ def restated(
 
 def _says_the_same(text: str, other: str) -> bool:
     """Whether one of two texts has all words of the other, and hardly any more."""
-    ours, theirs = (frozenset(content_terms(each)) - _PERSON for each in (text, other))
+    ours, theirs = (frozenset(content_terms(each)) - _FILLERS for each in (text, other))
     return bool(ours and theirs) and (ours <= theirs or theirs <= ours) and len(ours ^ theirs) <= MORE
 
 
