@@ -1,6 +1,9 @@
 """Promise 4: nothing reaches a wider audience. The real stores against a model in ten lines, over random histories."""
 
+import asyncio
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,10 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.core.gathering import Gathered
+from bot.core.tools import KITS, Toolbox, Workshop
+from bot.events import MessageEvent
+from bot.memory.recall.recall import RESULTS, search, to_memory
 from bot.memory.vectors import sources as belonging
 from bot.memory.vectors.postgres.store import PostgresStore
 from bot.memory.vectors.sqlite.store import SqliteStore
-from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Audience, Held, Place
+from bot.model import PRIVATE_SCOPE, SHARED_SCOPE, Account, Audience, Call, Held, Memory, Person, Place
+from tests.makers import MONDAY
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +151,41 @@ def apply(store: Store, facts: dict[int, Fact], change: tuple[Any, ...], number:
             del facts[gone]
 
 
+class Remembered:
+    """What `search_memory` and `list_memories` ask of the memory, on a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def embed(self, text: str, action: str) -> list[float]:
+        return vector(0)
+
+    async def search(
+        self, user_id: str, scopes: frozenset[str] | None, query: str, now: datetime, *_: object
+    ) -> list[Memory]:
+        embedder: Any = self
+        return search(self._store, embedder, 1_000_000, user_id, scopes, query, now)
+
+    async def list(self, user_id: str) -> list[Memory]:
+        return [to_memory(row) for row in self._store.list({"user_id": user_id})[0]]
+
+
+async def told_by_tools(store: Store, owner: str, here: Place) -> set[str]:
+    """The memories that Claude is told of when somebody asks it in a place."""
+    memory: Any = Remembered(store)
+    made: Any = None
+    event = MessageEvent("e", Person("slack", "T1", "U1"), here, "what do you know?", "Ann", MONDAY)
+    found = Gathered(event, Account(owner), (), None, (), (), ())
+    box = Toolbox(Workshop(memory, made), found, made, KITS)
+    texts = []
+    for name, arguments in (("search_memory", {"query": "fact"}), ("list_memories", {})):
+        result = await box.run(Call("c", name, arguments))
+        assert not result.failed
+        texts.append({f"m{number}" for number in re.findall(r"\] fact (\d+)", result.text)})
+    assert texts[0] == texts[1] or len(texts[0]) == RESULTS
+    return texts[0] | texts[1]
+
+
 def is_the_models(store: Store, steps: list[tuple[Any, ...]]) -> None:
     """For every person and place, what can be recalled after a history is exactly what the rule allows."""
     facts: dict[int, Fact] = {}
@@ -155,6 +198,8 @@ def is_the_models(store: Store, steps: list[tuple[Any, ...]]) -> None:
             assert {row.id for row in found} == allowed, (owner, here)
             whole = len(store.candidates(owner, None, "fact", vector(0)).rows)
             assert store.count(owner, here.recallable) == Held(len(allowed), len(allowed) < whole), (owner, here)
+            told = asyncio.run(told_by_tools(store, owner, here))
+            assert told == allowed or (told < allowed and len(told) >= RESULTS), (owner, here)
 
 
 histories = st.lists(step, min_size=5, max_size=25)
