@@ -4,7 +4,8 @@ Learning: the same ten messages of one person through our memory, in three burst
 learner does, and through mem0 as it ships, with its own Anthropic class and one `add` a message. Both ask the loopback
 Messages API, which bills characters / 4 and caches a marked prefix. Both are answered with the same facts; ours with
 the fields that our schema adds, mem0's without the links between memories that it may ask for, so that ours isn't
-flattered. Answers: through the whole bot and through the naive loop (`cost_answers`).
+flattered. Answers: through the whole bot and through the naive loop (`cost_answers`); and a
+longer conversation, by the prompt cache (`cost_conversation`).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.model import Exchange
-from tests.benchmarks import cost_answers
+from tests.benchmarks import cost_answers, cost_conversation
 from tests.benchmarks.cost_answers import Costs
 from tests.benchmarks.cost_sample import (
     BURSTS,
@@ -169,7 +170,8 @@ def report_answers(naive: dict[str, Costs], ours: dict[str, Costs]) -> None:
     """Print what answers cost, of what their prompts consist, and the whole."""
     print(f"\n\nAnswering the same messages; {PRICES.format(SONNET)}.")
     print(f"New: the person's first. Known: after {len(EARLIER)} exchanges in the same conversation.\n")
-    print(" " * 46 + "".join(f"{column:>12}" for column in ("input", "output", "$/1000 msgs", "of naive's")))
+    columns = ("input", "written", "read", "output", "$/1000 msgs", "of naive's")
+    print(" " * 46 + "".join(f"{column:>12}" for column in columns))
     for who, mine in ours.items():
         theirs = naive[who].answers
         # Not run: the naive loop sends no recent turns, and so can't follow a conversation.
@@ -179,10 +181,12 @@ def report_answers(naive: dict[str, Costs], ours: dict[str, Costs]) -> None:
         for name, bill in {**rows, "ours, half of the memories shown": fewer}.items():
             dollars = bill.dollars(SONNET)
             share = dollars / theirs.dollars(SONNET)
-            print(f"{f'{who}: {name}':<46}{bill.input:>12,}{bill.output:>12,}{dollars:>12.3f}{share:>12.0%}")
+            tokens = (bill.input, bill.cache_creation, bill.cache_read, bill.output)
+            counts = "".join(f"{count:>12,}" for count in tokens)
+            print(f"{f'{who}: {name}':<46}{counts}{dollars:>12.3f}{share:>12.0%}")
     print("\nTokens in one of our prompts:")
     for who, mine in ours.items():
-        parts = {"persona and rules": mine.fixed, "memories": mine.memories, "recent turns": mine.turns}
+        parts = {"persona, rules and briefing": mine.fixed, "memories": mine.memories, "recent turns": mine.turns}
         print(f"- {who}: {', '.join(f'{part} {length // 4 // len(MESSAGES):,}' for part, length in parts.items())}")
     print(
         f"100 more in a prompt are ${SONNET.input / 10:.2f} for 1000 messages, in an answer ${SONNET.output / 10:.2f}."
@@ -206,6 +210,7 @@ async def main(folder: Path) -> None:
     whole = {who: await cost_answers.ours(folder / f"ours-{who}", known=known) for who, known in people.items()}
     report(mem0, cold, warm)
     report_answers(naive, whole)
+    await cost_conversation.report(folder)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ allow. Learning is measured along with it, on prompts that others' learning has 
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.events import MessageEvent
 from bot.model import Audience, Person, Place
@@ -18,6 +18,9 @@ from tests.benchmarks.cost_sample import BURSTS, EARLIER, MESSAGES, NEIGHBOUR, B
 from tests.benchmarks.load_naive import Naive
 from tests.fakes.claude import FakeClaude, Request, briefing, system_text, turns_of
 from tests.stubs import StubReplyHandle
+
+if TYPE_CHECKING:
+    from bot.app import App
 
 NORA = Person("discord", "", "1")
 OLAF = Person("discord", "", "2")
@@ -77,14 +80,14 @@ async def naive(folder: Path, *, known: bool) -> Costs:
 
 async def ours(folder: Path, *, known: bool) -> Costs:
     """The whole bot but for its platforms, which learns after each burst."""
-    async with FakeClaude(respond) as claude, _bot(folder, claude) as talk:
-        await talk(OLAF, [NEIGHBOUR], Counter(claude))
+    async with FakeClaude(respond) as claude, Bot.open(folder, claude) as bot:
+        await bot.talk(OLAF, [NEIGHBOUR], Counter(claude))
         for start in range(0, len(EARLIER) if known else 0, 4):
-            await talk(NORA, EARLIER[start : start + 4], Counter(claude))
+            await bot.talk(NORA, EARLIER[start : start + 4], Counter(claude))
         counter, before = Counter(claude), len(claude.chats)
         waiting = list(MESSAGES)
         for size in BURSTS:
-            await talk(NORA, waiting[:size], counter)
+            await bot.talk(NORA, waiting[:size], counter)
             del waiting[:size]
         return _parted(counter, claude.chats[before:])
 
@@ -101,33 +104,48 @@ def _parted(counter: Counter, requests: Sequence[Request]) -> Costs:
     return Costs(counter.answers, counter.learning, sum(map(len, turns)), memories, fixed)
 
 
-Talk = Callable[[Person, Sequence[StoredMessage], Counter], Awaitable[None]]
+class Bot:
+    """The whole bot but for its platforms."""
 
+    def __init__(self, app: "App") -> None:
+        self._app = app
+        self._number = 0
+        # Recent enough for the turns to be kept, and a minute between two.
+        self._start = datetime.now(UTC) - timedelta(hours=6)
 
-@asynccontextmanager
-async def _bot(folder: Path, claude: FakeClaude) -> AsyncIterator[Talk]:
-    # These decide how mem0 is imported, without what its own store needs: not before `naive` has it.
-    from bot.app import open_app
-    from tests.memory.embedding import settings
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, claude: FakeClaude, **options: Any) -> AsyncIterator["Bot"]:
+        """Open it on a folder."""
+        # These decide how mem0 is imported, without what its own store needs: not before `naive` has it.
+        from bot.app import open_app
+        from tests.memory.embedding import settings
 
-    numbers = iter(range(10**6))
-    # Recent enough for the turns to be kept, and a minute between two.
-    start = datetime.now(UTC) - timedelta(hours=6)
-    async with open_app(settings(folder, claude, bot_messages_per_minute=0)) as app:
-        await app.build()
+        async with open_app(settings(folder, claude, bot_messages_per_minute=0, **options)) as app:
+            await app.build()
+            yield cls(app)
 
-        async def talk(person: Person, burst: Sequence[StoredMessage], counter: Counter) -> None:
-            for said in burst:
-                number = next(numbers)
-                at = start + timedelta(minutes=number)
-                place = Place("discord", "", f"D{person.user}", None, Audience.PRIVATE, "DM")
-                event = MessageEvent(f"discord:{number}", person, place, said.text, "Nora", at)
-                reply = StubReplyHandle()
-                await counter.answering(app.messages.on_message(event, reply))
-                expect(reply.shown[-1:] == [said.answer])
-            await counter.learn(app.learner.flush())
+    async def say(self, person: Person, said: StoredMessage, counter: Counter, place: Place | None = None) -> None:
+        """Say a message, in a direct message unless a place is given, and have it answered."""
+        self._number += 1
+        at = self._start + timedelta(minutes=self._number)
+        place = place or Place("discord", "", f"D{person.user}", None, Audience.PRIVATE, "DM")
+        event = MessageEvent(f"discord:{self._number}", person, place, said.text, f"Nora {person.user}", at)
+        reply = StubReplyHandle()
+        await counter.answering(self._app.messages.on_message(event, reply))
+        expect(reply.shown[-1].startswith(said.answer))  # below the first, it introduces itself
 
-        yield talk
+    async def learn(self) -> None:
+        """Learn what waits."""
+        await self._app.learner.flush()
+
+    async def talk(
+        self, person: Person, burst: Sequence[StoredMessage], counter: Counter, place: Place | None = None
+    ) -> None:
+        """Say several, and learn from them."""
+        for said in burst:
+            await self.say(person, said, counter, place)
+        await counter.learn(self.learn())
 
 
 def expect(*holds: bool) -> None:

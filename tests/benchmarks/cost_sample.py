@@ -111,6 +111,31 @@ def _relations() -> Iterator[StoredMessage]:
 EARLIER = tuple(_relations())
 
 
+def _talk() -> Iterator[StoredMessage]:
+    """Sixteen exchanges of some length, one fact in each."""
+    rooms = "kitchen hall bedroom study bathroom cellar attic garage porch pantry studio laundry nursery den loft shed"
+    for number, room in enumerate(rooms.split()):
+        yield StoredMessage(
+            f"Now the {room}: it is some {10 + number} square metres, faces north, and has a window over the yard. The"
+            " walls are lime plaster on brick and a bit damp at the bottom, the floor is old pine under two layers of"
+            f" paint. I can spend {100 + number * 10} euros and two weekends. What would you do first, what last?",
+            f"For the {room} I'd begin with the damp, because all the rest depends on it: look at the gutter and the"
+            " ground outside first, since water mostly comes from there, and let the wall dry for some weeks before you"
+            " paint. Use a lime or silicate paint, which lets the wall breathe; emulsion would trap the moisture and"
+            " peel. Meanwhile test one board of the floor with a heat gun: if the pine below is sound, sanding and oil"
+            " will do, and both fit into your budget if you rent the machine for a single day. Leave the window for"
+            f" last. In the {room} a warm white and a light floor give back what the north side takes away,"
+            " and a mirror opposite the window costs nothing. In the second weekend put the skirting boards back,"
+            " with a finger's width of air behind them, and you are done.",
+            (f"Nora is renovating the {room} of her flat and wants to oil its pine floor",),
+        )
+
+
+#: A longer conversation.
+TALK = tuple(_talk())
+ALL = (*MESSAGES, *EARLIER, NEIGHBOUR, *TALK)
+
+
 @dataclass(frozen=True)
 class Bill:
     """Calls, and tokens by kind."""
@@ -129,10 +154,10 @@ class Bill:
         mine, theirs = asdict(self), asdict(other)
         return Bill(**{kind: mine[kind] - theirs[kind] for kind in mine})
 
-    def dollars(self, price: Price) -> float:
-        """For a thousand messages."""
+    def dollars(self, price: Price, messages: int = len(MESSAGES)) -> float:
+        """For a thousand messages, where it is what so many took."""
         inputs = self.input + price.write * self.cache_creation + price.read * self.cache_read
-        return (price.input * inputs + price.output * self.output) / 1e6 * 1000 / len(MESSAGES)
+        return (price.input * inputs + price.output * self.output) / 1e6 * 1000 / messages
 
 
 def respond(request: Request) -> str:
@@ -140,7 +165,7 @@ def respond(request: Request) -> str:
     if is_extraction(request):
         return _extracted(request)
     asked = last_text(request)
-    return next(said.answer for said in (*MESSAGES, *EARLIER, NEIGHBOUR) if said.text == asked)
+    return next(said.answer for said in ALL if said.text == asked)
 
 
 def _extracted(request: Request) -> str:
@@ -148,7 +173,7 @@ def _extracted(request: Request) -> str:
     existing = json.loads(before.split("\n\n## Existing Memories\n", 1)[1])
     by_schema = "output_config" in request
     found: list[dict[str, Any]] = []
-    told = [said for said in (*MESSAGES, *EARLIER, NEIGHBOUR) if f"user: {said.text}\n" in new]
+    told = [said for said in ALL if f"user: {said.text}\n" in new]
     if not told:
         raise ValueError("none of the messages is in the prompt")
     for number, said in enumerate(told, 1):
