@@ -54,7 +54,7 @@ async def test_an_evening_in_new_york(tmp_path: Path) -> None:
             assert "\n\n## Observation Date\n2026-11-27\n\n" in prompt
             told = briefing(claude.chats[-1])
             assert "Today is Friday, 2026-11-27, and the time is 20:30 (America/New_York)." in told
-            assert 'You are talking to "Ann" in private: nobody else reads along.' in told
+            assert 'You are "memory" on Slack. You are talking to "Ann" in private: nobody else reads along.' in told
             assert "- [2026-11-26] I like figs." in told
 
             ts = await slack.mention(GENERAL, ANN, "what day is it tomorrow?")
@@ -99,6 +99,7 @@ async def test_discord_goes_by_the_operators_zone(tmp_path: Path) -> None:
             told = briefing(claude.chats[-1])
             times = [f"Today is {at:%A, %Y-%m-%d}, and the time is {at:%H:%M} ({zone.key})." for at in (began, ended)]
             assert any(time in told for time in times)
+            assert 'You are "Memo" on Discord. You are talking to "ann" in private' in told
             await until(lambda: any("Oslo" in last_text(one) for one in claude.extractions), 30)
             prompt = last_text(claude.extractions[-1])
             assert f"{began.isoformat()[-6:]}, ann\nuser: Tomorrow" in prompt
