@@ -14,6 +14,7 @@ SEARCH_WITH_PAGE = 70
 SEARCH_WITH_ID = 44
 
 Switching = Literal["pause", "resume", "hush", "tell"]
+Recording = Literal["off", "on"]
 #: With a token: do what the journal's intent says (`forget`, `join`), or don't (`cancel`, `part`).
 Deciding = Literal["forget", "cancel", "join", "part"]
 #: With a memory: show it, share it, stop sharing it, forget it, edit it, or go back to the list.
@@ -47,6 +48,16 @@ class Switch:
 
     def __str__(self) -> str:
         return f"{self.kind}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Keep what is said where the button is off the record, or on it again."""
+
+    kind: Recording
+
+    def __str__(self) -> str:
+        return f"record:{self.kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ class Handle:
         )
 
 
-Action = Page | Search | Switch | Export | Learned | Review | Decide | Handle
+Action = Page | Search | Switch | Record | Export | Learned | Review | Decide | Handle
 
 
 def parse(serialized: str) -> Action | None:
@@ -116,6 +127,9 @@ def parse(serialized: str) -> Action | None:
         return Search()
     if kind == "export":
         return Export()
+    for recording in get_args(Recording):
+        if (kind, rest) == ("record", recording):
+            return Record(recording)
     if kind == "learned":
         return Learned(rest)
     if kind == "review":

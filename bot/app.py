@@ -14,6 +14,7 @@ from bot.commands.interactions import LimitedCommands
 from bot.commands.learned_lines import LearnedLines
 from bot.commands.linking import Linking
 from bot.commands.offers import Offers
+from bot.commands.private import Private
 from bot.config import Settings, SettingsError
 from bot.core import rules
 from bot.core.elsewhere import Elsewhere
@@ -144,6 +145,8 @@ class App:
             offers=Offers(forgetting),
             in_progress=in_progress,
             elsewhere=self.elsewhere,
+            turns_hours=turns_hours,
+            off_record=journal.off_record,
             introductions=journal.introductions if settings.bot_memory else None,
         )
         self.interactions = LimitedCommands(
@@ -154,6 +157,7 @@ class App:
                 self.rights,
                 forgetting,
                 Linking(journal.codes, journal.intents, journal.accounts, self.identities, self.eraser, PLATFORMS),
+                Private(journal.off_record, self.identities, hours=turns_hours, remember=settings.bot_memory),
                 kept=kept(turns_hours, hosted=settings.mem0_api_key is not None),
                 remember=settings.bot_memory,
                 # The terminal says it as it happens.

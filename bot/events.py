@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from bot.model import Attachment, Audience, Person, Place
+from bot.text import off_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class MessageEvent:
         bot_name: What the bot is called there; empty if that isn't known. Never stored.
         confidential: Whether it is asked and answered between the person and the bot alone, wherever that is, about
             what is `forwarded`: recalled as in a direct message, in one attempt, and recorded nowhere.
+        kept_off_record: Whether its person keeps the conversation off the record. Never stored.
     """
 
     id: str
@@ -59,6 +61,17 @@ class MessageEvent:
     confidential: bool = False
     quoted_files: tuple[Attachment, ...] = ()
     bot_name: str = ""
+    kept_off_record: bool = False
+
+    @property
+    def asks_off_record(self) -> bool:
+        """Whether it says by itself that it isn't to be remembered."""
+        return off_record.asks(self.text)
+
+    @property
+    def off_record(self) -> bool:
+        """Whether nothing is learned from it, as far as it and its conversation say."""
+        return self.kept_off_record or self.asks_off_record
 
     @property
     def said(self) -> str:

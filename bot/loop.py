@@ -42,6 +42,7 @@ from bot.ports import (
     MemoryUnavailable,
     Notices,
     Notify,
+    OffRecord,
     Pauses,
     PlatformRefused,
     ReplyHandle,
@@ -91,7 +92,9 @@ class MemoryBot:
         operator: bool = False,
         files: FileReader | None = None,
         door: Doorkeeper | None = None,
+        turns_hours: float = 24,
         introductions: Introductions | None = None,
+        off_record: OffRecord | None = None,
         in_progress: InProgress | None = None,
         elsewhere: Elsewhere | None = None,
         offers: Offers | None = None,
@@ -105,7 +108,8 @@ class MemoryBot:
         around a question in a shared place are read with it. Without `remember`, nothing is kept for learning.
         With `later`, failed answers are retried (by `bot.core.recovery`). With `operator`, whoever
         it answers runs the bot and is told what is wrong with it. Without `introductions` nobody is told under their
-        first answer that they are remembered.
+        first answer that they are remembered. Turns are kept for `turns_hours`. `off_record` keeps
+        conversations out of learning where their people ask for it in their own words.
         """
         self._inbox = inbox
         self._turns = turns
@@ -124,10 +128,11 @@ class MemoryBot:
         self._operator = operator
         gathers = identities, turns, memory, files or FileReader(), spending
         self._gatherer = Gatherer(*gathers, around=context, notify=notify, remember=remember)
-        self._workshop = Workshop(memory, self._gatherer, remember=remember)
+        self._workshop = Workshop(memory, self._gatherer, remember=remember, off_record=off_record)
         self._offers = offers
         self._door = door or Doorkeeper()
         self._introductions = introductions
+        self._turns_hours = turns_hours
         self._clock = clock
         self._room = prompt.TURNS_BUDGET
         self._retries = Retries(inbox, enabled=later, handle_kept=handle_kept, clock=clock, jitter=jitter)
@@ -240,14 +245,14 @@ class MemoryBot:
         found = await reply.found()
         if found is None or found[0].rstrip().endswith(FOLLOWS):  # a promise of an answer isn't one
             return False
-        (text, introduced), message_ids = without(found[0]), found[1]
+        shown, message_ids = without(found[0]), found[1]
         account = await self._identities.account(event.person)
         # An error message isn't an answer either: nothing to keep or to learn from.
-        failure = failed_with(text)
+        failure = failed_with(shown.made)
         # Nobody can tell any more whether others' words were in view, which it may repeat.
-        unkept = failure or was_stopped(text) or self._gatherer.reads_around(event)
-        text = "" if unkept else text
-        await self._write_down(event, conversation, text, message_ids, account, failure, introduced=introduced)
+        unkept = failure or was_stopped(shown.made) or self._gatherer.reads_around(event)
+        parts = event, conversation, "" if unkept else shown.made, message_ids, account, failure
+        await self._write_down(*parts, introduced=shown.introduced, off_record=shown.off_record)
         return True
 
     async def _answer(
@@ -321,7 +326,11 @@ class MemoryBot:
             charge = partial(self._charge, Payer.at(event.person.key, account.user_id, event.scope, recorded))
             answering = partial(Answer, again=again, tools=tools.run, event_id=event.id, operator=self._operator)
             async with answering(self._chat, requests, charge) as answer:
-                asides = Asides(event, account, self._introductions)
+                asides = Asides(
+                    *(event, account, self._introductions, lambda: tools.off_record),
+                    remember=self._remember,
+                    hours=self._turns_hours,
+                )
                 snapshots = asides.follow(answer, answer.snapshots())
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
@@ -334,8 +343,8 @@ class MemoryBot:
             read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
             shown = event, conversation, answer.text, message_ids, account, answer.failure
             read = tuple({*read, *tools.read})
-            learn, introduced = not tools.unlearned, asides.introduced
-            if not await self._write_down(*shown, read, learn=learn, introduced=introduced):
+            learn, introduced, unlearned = not tools.unlearned, asides.introduced, asides.off_record
+            if not await self._write_down(*shown, read, learn=learn, introduced=introduced, off_record=unlearned):
                 await self._elsewhere.look()  # whether its message was deleted, as another process may have heard
         progress.check_deleted()
         if self._offers is not None:
@@ -404,16 +413,22 @@ class MemoryBot:
         *,
         learn: bool = True,
         introduced: bool = False,
+        off_record: bool = False,
     ) -> bool:
         """Commit an answer, or that there is none. What the model refuses is neither kept as context nor learned.
 
         False, with nothing kept, if the event was gone.
         """
         keep = failure is None or not failure.about_request
-        learn = learn and keep and self._remember and not account.paused
-        parts = event, account.user_id, conversation, text, message_ids
+        learn = learn and keep and self._remember and not account.paused and not off_record
         was_open = await self._inbox.answered(
-            *parts, learn=learn, keep=keep, read=read, introduced=introduced, quotes=is_from_web(text)
+            *(event, account.user_id, conversation, text, message_ids),
+            learn=learn,
+            keep=keep,
+            read=read,
+            introduced=introduced,
+            quotes=is_from_web(text),
+            off_record=off_record,
         )
         if learn:
             self._learner.noticed(account.user_id, event.scope)

@@ -87,6 +87,11 @@ class Place:
         return f"{self.platform}:{self.workspace}" if self.workspace else ""
 
     @property
+    def channel_key(self) -> str:
+        """The channel after the platform's name, `slack:C1`: the same in all workspaces that it is shared with."""
+        return f"{self.platform}:{self.channel}"
+
+    @property
     def scope(self) -> str:
         """The audience as written on a memory: one string per set of people who can read it."""
         if self.audience is Audience.PRIVATE:
@@ -317,6 +322,7 @@ class Account:
         erasing: An erasure in the memory store isn't done: until then nothing may be recalled.
         introduced: The person has been told that they are remembered, in the workspace that was asked about; in a place
             without one, anywhere.
+        off_record: They keep what they say in that place off the record.
     """
 
     user_id: str
@@ -324,6 +330,7 @@ class Account:
     pause_announced: bool = False
     erasing: bool = False
     introduced: bool = True
+    off_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +438,7 @@ class Prompt:
         tools: What may be called.
         toolless: The system prompt for a model that accepts no tools.
         rounds: The calls that this answer has made so far, after the last message.
+        off_record: Whether nothing is learned from the last message, for a model that says what it notes.
     """
 
     system: str
@@ -442,3 +450,4 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
     toolless: str = ""
     rounds: tuple[Round, ...] = ()
+    off_record: bool = False

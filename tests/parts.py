@@ -8,6 +8,7 @@ from bot.commands import Commands
 from bot.commands.forgetting import Forgetting
 from bot.commands.linking import Linking
 from bot.commands.offers import Offers
+from bot.commands.private import Private
 from bot.core.identity import Identities
 from bot.core.in_progress import InProgress
 from bot.core.learning import Learner
@@ -22,6 +23,7 @@ from bot.ports import (
     Intents,
     MemoryStore,
     MessageChanges,
+    OffRecord,
     Outbox,
     Pauses,
     Platform,
@@ -50,6 +52,8 @@ class Journal(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def pauses(self) -> Pauses: ...
+    @property
+    def off_record(self) -> OffRecord: ...
     @property
     def intents(self) -> Intents: ...
     @property
@@ -122,13 +126,15 @@ def make_commands(
     identities, rights = privacy.identities, privacy.rights
     forgetting = Forgetting(journal.intents, memory, identities, rights)
     linking = Linking(journal.codes, journal.intents, journal.accounts, identities, privacy.eraser, platforms)
-    return Commands(journal.pauses, memory, identities, rights, forgetting, linking, **options)
+    private = Private(journal.off_record, identities, remember=options.get("remember", True))
+    return Commands(journal.pauses, memory, identities, rights, forgetting, linking, private, **options)
 
 
 def make_bot(
     journal: Journal, memory: MemoryStore, chat: Chat, learner: Learner, identities: Identities, **options: Any
 ) -> MemoryBot:
     """The loop, with `options` of its own."""
+    options.setdefault("off_record", journal.off_record)
     parts = journal.inbox, journal.turns, journal.pauses, identities
     spending, notices = options.pop("spending", StubSpending()), options.pop("notices", StubNotices())
     if "offers" not in options:

@@ -70,6 +70,8 @@ class StubInbox:
         self.read: tuple[str, ...] = ()
         #: The events whose answers told their people that they are remembered.
         self.introduced: list[str] = []
+        #: The events of which nothing is to be learned.
+        self.off_record: list[str] = []
         #: What events read like since they were edited.
         self.changed: dict[str, MessageEvent] = {}
         #: Whether events are gone once their answer is there.
@@ -96,6 +98,7 @@ class StubInbox:
         read: Sequence[str] = (),
         introduced: bool = False,
         quotes: bool = False,
+        off_record: bool = False,
     ) -> bool:
         self.log.append("answered")
         self.introduced += [event.id] if introduced else []
@@ -106,7 +109,8 @@ class StubInbox:
         turns, kept = self._turns.of[conversation], self._outbox.kept
         turns.append(Turn("user", event.name, event.text, event.at, event.person.key))
         turns.append(Turn("assistant", "", answer, event.at))
-        if learn:
+        self.off_record += [event.id] if off_record else []
+        if learn and not off_record:
             scope = event.place.scope
             row = (len(kept) + 1, event.id, user_id, scope, event.name, event.text, "" if quotes else answer, event.at)
             kept.append(Exchange(*row, event.link, event.place.name, conversation))
@@ -164,6 +168,19 @@ class StubPauses:
         return unannounced
 
 
+class StubOffRecord:
+    """`kept`: people, and the channels that they keep off the record."""
+
+    def __init__(self) -> None:
+        self.kept: set[tuple[str, str]] = set()
+
+    async def begin(self, person_key: str, place: Place) -> None:
+        self.kept.add((person_key, place.channel_key))
+
+    async def end(self, person_key: str, place: Place) -> None:
+        self.kept.discard((person_key, place.channel_key))
+
+
 class StubErasures:
     """Queued erasures, by their ids."""
 
@@ -217,8 +234,9 @@ class StubPreferences:
 class StubAccounts:
     """`links`: account, and the mem0 user whose memories it has."""
 
-    def __init__(self, pauses: StubPauses, erasures: StubErasures) -> None:
+    def __init__(self, pauses: StubPauses, erasures: StubErasures, off_record: StubOffRecord | None = None) -> None:
         self.links: dict[str, str] = {}
+        self._off_record = off_record or StubOffRecord()
         self._pauses = pauses
         self._erasures = erasures
 
@@ -229,7 +247,8 @@ class StubAccounts:
         user_id = self.links.get(person_key, person_key)
         paused = self._pauses.paused
         erasing = any(erasure.user_id == user_id for erasure in self._erasures.queued.values())
-        return Account(user_id, user_id in paused, paused.get(user_id, False), erasing)
+        kept = place is not None and (person_key, place.channel_key) in self._off_record.kept
+        return Account(user_id, user_id in paused, paused.get(user_id, False), erasing, off_record=kept)
 
     async def linked_to(self, user_id: str) -> list[str]:
         return [key for key, to in self.links.items() if to == user_id]
@@ -355,7 +374,8 @@ class StubJournal:
         self.pauses = StubPauses()
         self.preferences = StubPreferences()
         self.erasures = StubErasures()
-        self.accounts = StubAccounts(self.pauses, self.erasures)
+        self.off_record = StubOffRecord()
+        self.accounts = StubAccounts(self.pauses, self.erasures, self.off_record)
         self.intents = StubIntents()
         self.codes = StubCodes()
         self.texts = StubTexts(self.outbox)

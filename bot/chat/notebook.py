@@ -66,6 +66,8 @@ NOTHING = "There is nothing in that for me to note. Tell me something about you,
 
 FAILED = "That didn't work just now."
 
+UNNOTED = "I note nothing of that: it is off the record."
+
 FORGETTING = "To have me forget something, type /forget and its words, such as: /forget axolotls"
 
 
@@ -103,6 +105,8 @@ class Notebook:
                 yield f"Here is what I have noted:\n{_noted(prompt.memories)}"
             else:
                 yield "I have nothing noted about that yet."
+        elif prompt.off_record:
+            yield UNNOTED
         elif not tells(message):
             yield NOTHING
         elif prompt.memories:

@@ -10,10 +10,11 @@ from typing import Protocol, TypeVar
 from cachetools import FIFOCache
 
 from bot import actions
-from bot.actions import Decide, Export, Handle, Learned, Page, Review, Search, Switch
+from bot.actions import Decide, Export, Handle, Learned, Page, Record, Review, Search, Switch
 from bot.commands import listing
 from bot.commands.forgetting import SUGGESTION, Forgetting
 from bot.commands.linking import Linking
+from bot.commands.private import Private, standing
 from bot.commands.registry import BY_NAME, HOME
 from bot.commands.wording import ARGUMENT, GONE, HUSHED, OFF, PAUSED, STALE, TOLD, UNAVAILABLE, UNTAUGHT, kept, row
 from bot.core.asides import REMEMBERED
@@ -63,6 +64,7 @@ class Commands:
         rights: Rights,
         forgetting: Forgetting,
         linking: Linking,
+        private: Private,
         *,
         kept: str = kept(),
         remember: bool = True,
@@ -81,6 +83,7 @@ class Commands:
         self._preferences = preferences
         self.forgetting: Forgetting = forgetting
         self.linking: Linking = linking
+        self.private: Private = private
         self._outcomes: FIFOCache[tuple[str, str], View] = FIFOCache(OUTCOMES)
 
     async def run(self, event: CommandEvent) -> View:
@@ -99,7 +102,9 @@ class Commands:
 
     async def list_memories(self, event: CommandEvent, search: str) -> View:
         """`/memories`."""
-        return await self._list(event.person, search, 1, event.at)
+        view = await self._list(event.person, search, 1, event.at)
+        kept = self._remember and (await self._identities.account(event.person, event.place)).off_record
+        return replace(view, footer=f"{standing(event.place)} {view.footer}") if kept else view
 
     async def _home(self, event: CommandEvent) -> View:
         """The list, and that they are remembered: whoever opens their page may never have asked anything."""
@@ -123,6 +128,8 @@ class Commands:
                     return await self._learned(event, event_id)
                 case Review(token):
                     return await self.forgetting.review(event, token)
+                case Record(kind):
+                    return await self.private.press(event, kept=kind == "off")
                 case Export():
                     return await self._export(event)
                 case Decide("cancel", token):

@@ -25,14 +25,15 @@ class Argument:
         name: The name of its field on Discord.
         hint: How Slack and `/help` show it.
         description: Discord's description of it, at most 100 characters.
-        kind: `code` is a code for `/link`; `words` may also be a number, quoted words or a time.
+        kind: `code` is a code for `/link`; `words` may also be a number, quoted words or a time; `switch` is `on`
+            or `off`.
         suggested: Whether the caller's memories are suggested while they type.
     """
 
     name: str
     hint: str
     description: str
-    kind: Literal["words", "code"] = "words"
+    kind: Literal["words", "code", "switch"] = "words"
     suggested: bool = False
 
 
@@ -77,6 +78,12 @@ COMMANDS: tuple[Command, ...] = (
             suggested=True,
         ),
         lambda commands, event, words: commands.forgetting.propose(event, words),
+    ),
+    Command(
+        "private",
+        "Keep this conversation off the record, so that I learn nothing from it; or end that.",
+        Argument("state", "[on or off]", "on or off; empty switches to the other", kind="switch"),
+        lambda commands, event, words: commands.private.run(event, words),
     ),
     Command(
         "link",

@@ -47,6 +47,8 @@ def command(text: str, at: datetime) -> Spoken | None:
     if takes.kind == "code":
         return Spoken(name, argument, slash=False) if _CODE.fullmatch(argument) else None
     argument = argument.rstrip(".!?").rstrip() or argument
+    if takes.kind == "switch":
+        return Spoken(name, argument, slash=False) if argument.casefold() in ("on", "off") else None
     if quoted := _QUOTED.fullmatch(argument):
         words = (quoted[1] or quoted[2]).strip()
         return Spoken(name, words, slash=False) if words else None

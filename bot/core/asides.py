@@ -1,8 +1,9 @@
 """What the bot says with an answer and is no part of it: shown, and neither kept as a turn nor learned from."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import NamedTuple
 
 from bot.core.answer import Answer
 from bot.events import MessageEvent
@@ -22,6 +23,9 @@ _TOLD = (
 REMEMBERED = _TOLD.format("")
 #: The same as the end of the first answer that a person gets, and of the first in each workspace.
 INTRODUCTION = f"({_TOLD.format('`')})"
+#: Below the answer to a message that says by itself that it is off the record, with how long it stays in view.
+_UNLEARNED = "(Off the record: I learn nothing from this message."
+_IN_VIEW = " It stays in our recent conversation for {hours:g} hours."
 _FENCE = "```"
 
 
@@ -30,11 +34,29 @@ class Asides:
 
     Attributes:
         introduced: Whether the person was told with it that they are remembered.
+        off_record: Whether they want nothing of the exchange learned, and are told with it that so it is.
     """
 
-    def __init__(self, event: MessageEvent, account: Account, introductions: Introductions | None) -> None:
-        """Without `introductions` nobody is told that they are remembered."""
+    def __init__(
+        self,
+        event: MessageEvent,
+        account: Account,
+        introductions: Introductions | None,
+        asked: Callable[[], bool] = lambda: False,
+        *,
+        remember: bool = True,
+        hours: float = 24,
+    ) -> None:
+        """Without `introductions` nobody is told that they are remembered. Turns are kept for so many `hours`.
+
+        `asked`: whether the person was understood to want nothing of the exchange learned. Without `remember` memory is
+        off.
+        """
         self._event = event
+        self._hours = hours
+        self._silent = account.paused or event.confidential or not remember
+        self._asked = asked
+        self.off_record = event.asks_off_record
         self._account = account
         self._introductions = introductions
         self.introduced = False
@@ -46,14 +68,17 @@ class Asides:
             async for text in snapshots:
                 yield text
         if answer.failure is None:
+            self.off_record = self.off_record or self._asked()
+            lines = [off_record(self._hours)] if self.off_record and not self._silent else []
             self.introduced = await self._introduces()
-            if self.introduced:
-                yield _below(text, INTRODUCTION)
+            lines += [INTRODUCTION] if self.introduced else []
+            if lines:
+                yield _below(text, *lines)
 
     async def _introduces(self) -> bool:
         """Whether this is the answer that tells the person that they are remembered."""
         event, account = self._event, self._account
-        if self._introductions is None or account.introduced or account.paused or event.confidential:
+        if self._introductions is None or account.introduced or self._silent:
             return False
         try:
             return await self._introductions.due(event.person.key, event.place.workspace_key, event.id)
@@ -63,19 +88,31 @@ class Asides:
             return True
 
 
-def _below(text: str, line: str) -> str:
-    """An answer with a line below it, which an open code block would swallow."""
+def off_record(hours: float) -> str:
+    """What is said below the answer to a message of which nothing is learned, if turns are kept for so many hours."""
+    return f"{_UNLEARNED}{_IN_VIEW.format(hours=hours) if hours else ''})"
+
+
+def _below(text: str, *lines: str) -> str:
+    """An answer with lines below it, which an open code block would swallow."""
     closed = f"{text}\n{_FENCE}" if text.count(_FENCE) % 2 else text
-    return f"{closed}\n\n{line}"
+    return "\n\n".join((closed, *lines))
 
 
-def without(shown: str) -> tuple[str, bool]:
-    """An answer as it was made, from what is shown of it; and whether it ends with the introduction.
+class Shown(NamedTuple):
+    """An answer as it was made, and whether what is said below it is the introduction, and that nothing is learned."""
 
-    A platform's own markup may have changed everything but letters and digits.
-    """
-    made = above(shown, INTRODUCTION)
-    return _without_beginning(made, PAUSED_LINE), made != shown
+    made: str
+    introduced: bool
+    off_record: bool
+
+
+def without(shown: str) -> Shown:
+    """Read an answer from what is shown of it, where a platform's own markup may have changed all but the letters."""
+    made = unintroduced = above(shown, INTRODUCTION)
+    for hours in (24.0, 0.0):  # any number of hours has the same letters
+        made = above(made, off_record(hours))
+    return Shown(_without_beginning(made, PAUSED_LINE), unintroduced != shown, made != unintroduced)
 
 
 def above(shown: str, line: str) -> str:
@@ -88,12 +125,12 @@ def above(shown: str, line: str) -> str:
     kept = shown[:start]
     # What stands before its first letter, in its own paragraph, belongs to it.
     paragraph = kept.rfind("\n") + 1
-    return kept.rstrip() if _letters(kept[paragraph:]) else kept[:paragraph].rstrip()
+    return kept.rstrip() if any(map(str.isalnum, kept[paragraph:])) else kept[:paragraph].rstrip()
 
 
 def _before(text: str, end: int) -> int:
-    """Where the last letter or digit before `end` stands, -1 if there is none."""
-    return next((index for index in range(end - 1, -1, -1) if text[index].isalnum()), -1)
+    """Where the last letter before `end` stands, -1 if there is none."""
+    return next((index for index in range(end - 1, -1, -1) if text[index].isalpha()), -1)
 
 
 def _without_beginning(shown: str, line: str) -> str:
@@ -102,4 +139,4 @@ def _without_beginning(shown: str, line: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text))
+    return "".join(filter(str.isalpha, text))

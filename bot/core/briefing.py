@@ -32,6 +32,15 @@ nothing, say briefly what it says and what it means, in its own language. They a
 this is learned or kept."""
 
 
+OFF_RECORD = """\
+They keep this conversation off the record: nothing that they say here is learned, until they use /private again. It \
+is part of this conversation as ever."""
+
+UNLEARNED = """\
+They want this message off the record: nothing is learned from it, which is said below your answer without you. It is \
+part of this conversation as ever."""
+
+
 def memory_line(memory: Memory) -> str:
     """One memory: its date, then its text."""
     return f"- [{memory.learned_at:%Y-%m-%d}] {one_line(memory.text)}"
@@ -53,6 +62,8 @@ def text(
         lines.append(speaker)
     if event.confidential:
         lines.append(CHOSEN)
+    elif event.off_record:
+        lines.append(OFF_RECORD if event.kept_off_record else UNLEARNED)
     lines += _remembered(len(memories), reach, held)
     if memories:
         lines += [KNOWN, *(memory_line(memory) for memory in memories)]

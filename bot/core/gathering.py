@@ -86,6 +86,7 @@ class Gatherer:
                 self._turns.replied(event),
             )
             self._spending.check(account.user_id)
+            event = replace(event, kept_off_record=account.off_record)
             if event.opened:  # what was said before stays behind
                 turns, replied, event = [], None, replace(event, quoted="", quoted_files=())
             if replied is not None:  # what the journal knows of it, or has forgotten, goes before what is still shown

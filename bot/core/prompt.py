@@ -104,7 +104,8 @@ def build(
     told = briefing.text(event, memories, speakers.sentence, reach, held)
     shown = tuple(file for file in files if isinstance(file, Block))
     written = rules.system(persona, rules.TOOLS) if tools else rules.system(persona)
-    made = Prompt(written, messages, tuple(memories), around=bool(nearby), files=shown, briefing=told)
+    parts = written, messages, tuple(memories), bool(nearby), shown, told
+    made = Prompt(*parts, off_record=event.off_record)
     return dataclasses.replace(made, tools=tuple(tools), toolless=rules.system(persona)) if tools else made
 
 

@@ -30,7 +30,9 @@ _ACCOUNT = sa.text(
     "SELECT found.user_id, settings.told,"
     " EXISTS (SELECT 1 FROM erasures WHERE erasures.user_id = found.user_id) AS erasing,"
     " EXISTS (SELECT 1 FROM introductions AS told WHERE told.person_key = CAST(:key AS TEXT) AND told.told = 1"
-    " AND (told.workspace = CAST(:workspace AS TEXT) OR CAST(:workspace AS TEXT) = '')) AS introduced"
+    " AND (told.workspace = CAST(:workspace AS TEXT) OR CAST(:workspace AS TEXT) = '')) AS introduced,"
+    " EXISTS (SELECT 1 FROM off_record AS kept WHERE kept.person_key = CAST(:key AS TEXT) AND kept.ended IS NULL"
+    " AND kept.channel = CAST(:channel AS TEXT) AND kept.thread IN ('', CAST(:thread AS TEXT))) AS off_record"
     " FROM (SELECT coalesce((SELECT user_id FROM links WHERE person_key = CAST(:key AS TEXT)), CAST(:key AS TEXT))"
     " AS user_id) AS found LEFT JOIN settings ON settings.user_id = found.user_id"
 )
@@ -89,11 +91,12 @@ class SqlAccounts:
 def account(conn: sa.Connection, person_key: str, place: Place | None = None) -> Account:
     """The account's mem0 user id, whether its memory is paused, whether an erasure is still in progress, and what holds
     for it in a place."""
-    given = {"key": person_key, "workspace": place.workspace_key if place else ""}
-    user_id, announced, erasing, introduced = conn.execute(_ACCOUNT, given).one()
-    paused = announced is not None
-    introduced = bool(introduced) if place else True
-    return Account(user_id, paused, bool(announced), bool(erasing), introduced)
+    where = {"workspace": "", "channel": "", "thread": ""}
+    if place is not None:
+        where = {"workspace": place.workspace_key, "channel": place.channel_key, "thread": place.thread or ""}
+    user_id, announced, erasing, introduced, kept = conn.execute(_ACCOUNT, {"key": person_key, **where}).one()
+    paused, introduced = announced is not None, place is None or bool(introduced)
+    return Account(user_id, paused, bool(announced), bool(erasing), introduced, bool(kept))
 
 
 def people(conn: sa.Connection, platform: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import introductions, links, messages, pauses, readings, withdrawn
+from bot.journal import introductions, links, messages, off_record, pauses, readings, withdrawn
 from bot.journal.claims import CLAIMED
 from bot.journal.columns import conversation_key, from_json, storable, to_json, utc_offset
 from bot.journal.tables import exchanges, inbox, turns
@@ -35,7 +35,8 @@ class Answered:
 
     `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be. `read` are the
     messages of others that the answer was given with: then its text is kept nowhere. If it `quotes` what is public,
-    nothing is learned from its text. `introduced`: it told its person that they are remembered.
+    nothing is learned from its text. `introduced`: it told its person that they are remembered. `off_record`: they want
+    nothing of it learned.
     """
 
     event: MessageEvent
@@ -50,6 +51,7 @@ class Answered:
     read: Sequence[str] = ()
     introduced: bool = False
     quotes: bool = False
+    off_record: bool = False
 
 
 def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
@@ -78,7 +80,8 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
     if done.keep_turns:
         _keep_turns(conn, done, now)
         readings.note(conn, event.id, done.read)
-    if done.learn:
+    # Marked even if nothing is to be learned now: the message may be edited.
+    if not off_record.keeps_out(conn, event, asked=done.off_record) and done.learn:
         _keep_exchange(conn, done)
     return True
 
@@ -120,7 +123,7 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
             "scope": event.scope,
             "name": storable(event.name),
             "text": text,
-            "answer": "" if event.forwarded or event.quoted or done.quotes else done.answer,
+            "answer": "" if _may_repeat(conn, done) else done.answer,
             "at": said_at,
             "utc_offset": utc_offset(event.at),
             "link": event.link,
@@ -128,3 +131,11 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
             "conversation": done.conversation,
         },
     )
+
+
+def _may_repeat(conn: sa.Connection, done: Answered) -> bool:
+    """Whether an answer may repeat what isn't learned: others' words, what is public, what was said off the record."""
+    event = done.event
+    if event.forwarded or event.quoted or done.quotes:
+        return True
+    return off_record.in_view(conn, done.conversation, event.reply_to)

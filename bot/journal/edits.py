@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.events import Edit, Edited, MessageEvent, Signal
-from bot.journal import outbox, repeated_answers, signals
+from bot.journal import off_record, outbox, repeated_answers, signals
 from bot.journal.columns import from_json, storable, to_json, utc_offset
 from bot.journal.pauses import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
@@ -63,7 +63,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float, worker: str =
 
 
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float, worker: str) -> int:
-    event, user_id, learn = edited.event, edited.user_id, edited.learn
+    event, user_id = edited.event, edited.user_id
     text = storable(event.said)
     note_places(conn, [event.id], now)
     # Two processes may be notified of it concurrently: the second then finds what the first wrote (PostgreSQL).
@@ -76,6 +76,7 @@ def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float, worker: 
             signals.note(conn, inbox.c.event_id == event.id, Signal.EDITED, worker)
             return reopened
         # Just answered in a concurrent transaction (PostgreSQL): what that kept is found below.
+    learn = not off_record.keeps_out(conn, event) and edited.learn
     said = conn.execute(_ASKED, {"event": event.id}).mappings().first()
     count = 0
     if said is not None:
@@ -104,7 +105,8 @@ def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float, worker: 
 def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.RowMapping | None) -> dict[str, Any]:
     # As when it was answered: the answer to a forwarded text may repeat it.
     answer = sa.select(turns.c.text).where(turns.c.event_id == event.id, turns.c.author == "assistant")
-    own = not (event.forwarded or event.quoted)
+    conversation = said["conversation"] if said is not None else event.id
+    own = not (event.forwarded or event.quoted or off_record.in_view(conn, conversation, event.reply_to))
     return {
         "event_id": event.id,
         "person_key": event.person.key,
@@ -117,6 +119,6 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "utc_offset": utc_offset(event.at),
         "link": event.link,
         "place": storable(event.place.name),
-        "conversation": said["conversation"] if said is not None else event.id,
+        "conversation": conversation,
         "state": "held",
     }

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bot.journal import intents, preferences, usage
 from bot.journal.columns import from_json, when
-from bot.journal.tables import exchanges, inbox, introductions, links, pauses, settings, turns
+from bot.journal.tables import exchanges, inbox, introductions, links, off_record, pauses, settings, turns
 
 
 def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
     paused = conn.execute(sa.select(settings.c.paused_at).where(settings.c.user_id == user_id)).scalar()
     introduced = sa.select(introductions).where(introductions.c.person_key.in_(keys), introductions.c.told == 1)
     told = conn.execute(introduced.order_by(introductions.c.at)).all()
+    aside = sa.select(off_record).where(off_record.c.person_key.in_(keys)).order_by(off_record.c.began)
     return {
         "turns": [
             {"event": row.event_id, "by": row.author, "name": row.name, "at": _iso(row.at), "text": row.text}
@@ -49,6 +50,16 @@ def export(conn: sa.Connection, user_id: str, person_keys: Sequence[str]) -> dic
             "memory_paused_since": None if paused is None else _iso(paused),
             "no_line_below_answers_since": None if unnoticed is None else _iso(unnoticed),
             "memory_was_paused": [{"from": _iso(row.began), "to": _iso(row.ended)} for row in over],
+            "off_the_record": [
+                {
+                    "account": row.person_key,
+                    "channel": row.channel,
+                    "thread": row.thread or None,
+                    "from": _iso(row.began),
+                    "to": None if row.ended is None else _iso(row.ended),
+                }
+                for row in conn.execute(aside)
+            ],
         },
         "told_of_memory": [{"workspace": row.workspace, "at": _iso(row.at)} for row in told],
         "usage": usage.export(conn, keys),

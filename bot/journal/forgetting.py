@@ -28,6 +28,7 @@ from bot.journal.tables import (
     links,
     messages,
     notices,
+    off_record,
     pauses,
     settings,
     taught,
@@ -115,7 +116,8 @@ def forget_person(conn: sa.Connection, user_id: str, person_keys: Sequence[str],
     for by_account in (links, codes):
         conn.execute(sa.delete(by_account).where(by_account.c.person_key.in_(keys)))
     conn.execute(sa.delete(notices).where(notices.c.key.in_(keys)))
-    conn.execute(sa.delete(introductions).where(introductions.c.person_key.in_(keys)))
+    for table in (introductions, off_record):
+        conn.execute(sa.delete(table).where(table.c.person_key.in_(keys)))
     usage.anonymise(conn, lambda table: table.c.person_key.in_(keys))
     for by_user in (settings, pauses, unnoticed, links):
         conn.execute(sa.delete(by_user).where(by_user.c.user_id == user_id))
@@ -191,10 +193,9 @@ def forget_workspace(conn: sa.Connection, platform: str, workspace: str, now: fl
         conn.execute(sa.delete(by_account).where(by_account.c.person_key.startswith(prefix, autoescape=True)))
     conn.execute(sa.delete(notices).where(notices.c.key.startswith(prefix, autoescape=True)))
     workspace_id = prefix.removesuffix(":")
-    in_it = introductions.c.workspace == workspace_id
-    conn.execute(
-        sa.delete(introductions).where(sa.or_(in_it, introductions.c.person_key.startswith(prefix, autoescape=True)))
-    )
+    for table in (introductions, off_record):
+        theirs = table.c.person_key.startswith(prefix, autoescape=True)
+        conn.execute(sa.delete(table).where(sa.or_(table.c.workspace == workspace_id, theirs)))
     usage.anonymise(
         conn,
         lambda table: sa.or_(table.c.workspace == workspace_id, table.c.person_key.startswith(prefix, autoescape=True)),

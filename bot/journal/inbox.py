@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import answers, messages, withdrawn
+from bot.journal import answers, messages, off_record, withdrawn
 from bot.journal.answers import Answered
 from bot.journal.claims import CLAIMED, Claims
 from bot.journal.columns import conversation_key, due, from_json, to_json
@@ -106,6 +106,7 @@ class SqlInbox:
         read: Sequence[str] = (),
         introduced: bool = False,
         quotes: bool = False,
+        off_record: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
@@ -117,7 +118,7 @@ class SqlInbox:
             raise ClaimLost(event.id)
         ids, worker = tuple(message_ids), self._claims.worker
         parts = event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read)
-        done = Answered(*parts, introduced=introduced, quotes=quotes)
+        done = Answered(*parts, introduced=introduced, quotes=quotes, off_record=off_record)
         was_open = await self._runner.write(answers.commit, done, self._clock())
         self._claims.end(event.id)
         return was_open
@@ -129,6 +130,7 @@ def admit(conn: sa.Connection, event: MessageEvent, worker: str, now: float) -> 
     if not messages.record(conn, event.id, event.id, conversation, conversation_key(event.place), now):
         withdrawn.release_ahead(conn, event, conversation, now)
         return None
+    off_record.note_admitted(conn, event)
     conn.execute(
         _OPEN,
         {

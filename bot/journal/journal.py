@@ -20,6 +20,7 @@ from bot.journal.introductions import SqlIntroductions
 from bot.journal.leases import WorkerLease
 from bot.journal.ledger import SqlLedger
 from bot.journal.notices import SqlNotices
+from bot.journal.off_record import SqlOffRecord
 from bot.journal.outbox import SqlOutbox
 from bot.journal.pauses import SqlPauses
 from bot.journal.preferences import SqlPreferences
@@ -87,6 +88,7 @@ class SqlJournal:
         self.preferences = SqlPreferences(runner, clock)
         self.answers = SqlShownAnswers(runner)
         self.introductions = SqlIntroductions(runner, clock)
+        self.off_record = SqlOffRecord(runner, clock)
         self._closed = False
         self._housekeeping = asyncio.create_task(self._keep_house(), name="journal")
 

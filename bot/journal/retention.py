@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from bot.journal import introductions, notices, outbox, readings, usage, withdrawn
+from bot.journal import introductions, notices, off_record, outbox, readings, usage, withdrawn
 from bot.journal.codes import CODE_TTL
 from bot.journal.history import by_person
 from bot.journal.intents import INTENT_TTL
@@ -51,6 +51,7 @@ def prune(
         + outbox.drop_stale(conn, turns_since, now)
         + notices.prune(conn, now)
         + introductions.prune(conn, now)
+        + off_record.prune(conn, seen_since)
         + readings.prune(conn)
         + usage.prune(conn, usage_since, now)
     )

@@ -12,7 +12,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 #: Every message seen or sent, by the platform's own id: the record by which a second copy is ignored. `event_id` is the
 #: message itself, or for the bot's own messages the event that they answer; it is empty (as place and conversation are)
-#: if the message was deleted or edited before it was seen.
+#: if the message was deleted or edited before it was seen. `off_record` is 1 if nothing of it may be learned.
 messages = sa.Table(
     "messages",
     metadata,
@@ -21,6 +21,7 @@ messages = sa.Table(
     sa.Column("conversation", sa.Text, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
+    sa.Column("off_record", sa.Integer, nullable=False, server_default="0"),
     sa.Index("messages_by_place", "place", "at"),
     sa.Index("messages_by_event", "event_id"),
 )
@@ -334,6 +335,21 @@ introductions = sa.Table(
     sa.Column("told", sa.Integer, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Index("introductions_by_event", "event_id"),
+)
+
+#: Conversations that a person keeps off the record, each from one moment to another (`ended` is empty while it lasts):
+#: a channel (`slack:C1`), or with `thread` one of its threads. `workspace` is as in `usage`.
+off_record = sa.Table(
+    "off_record",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("person_key", sa.Text, nullable=False),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("thread", sa.Text, nullable=False),
+    sa.Column("began", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Index("off_record_by_person", "person_key", "channel"),
 )
 
 #: The tables that hold raw text: rewritten whole after an erasure, since neither database overwrites the copies that it

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import withdrawn
+from bot.journal import off_record, withdrawn
 from bot.journal.columns import conversation_key, when
 from bot.journal.runner import Runner
 from bot.journal.tables import messages, turns
@@ -99,9 +99,9 @@ def replied(conn: sa.Connection, message_id: str, place: Place, since: float) ->
 def unused(conn: sa.Connection, event: MessageEvent, nearby: Sequence[Nearby], since: float) -> set[str]:
     """The ids of messages around an event that aren't read with it.
 
-    Their texts are among the turns kept since then; or their author has had something forgotten after they were
-    written. Of the bot's own, those also from before anybody around, or the person who asks, has, or anything that was
-    said in this place is gone: they may repeat it.
+    Their texts are among the turns kept since then; or were said off the record, and are shown no longer than those; or
+    their author has had something forgotten after they were written. Of the bot's own, those also from before anybody
+    around, or the person who asks, has, or anything that was said in this place is gone: they may repeat it.
     """
     ids = [message.id for message in nearby]
     place = conversation_key(event.place)
@@ -114,7 +114,8 @@ def unused(conn: sa.Connection, event: MessageEvent, nearby: Sequence[Nearby], s
         at = min(message.at.timestamp(), asked.get(message.id, math.inf))
         return at <= (forgotten.get(message.person_key, 0.0) if message.person_key else latest)
 
-    return kept(conn, ids, since) | {message.id for message in nearby if is_gone(message)}
+    gone = {message.id for message in nearby if is_gone(message)}
+    return kept(conn, ids, since) | gone | off_record.marked_among(conn, ids)
 
 
 def _asked_at(conn: sa.Connection, message_ids: Sequence[str]) -> dict[str, float]:

@@ -62,6 +62,7 @@ class Inbox(Protocol):
         read: Sequence[str] = (),
         introduced: bool = False,
         quotes: bool = False,
+        off_record: bool = False,
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
@@ -69,7 +70,8 @@ class Inbox(Protocol):
         `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
         and the turn goes with any of them. If it `quotes` what is public, it is kept, but nothing is learned from it.
         Without `keep` the event ends and the ids are recorded, but no text: neither turn nor exchange. `introduced`:
-        the answer has told its person that they are remembered.
+        the answer has told its person that they are remembered. `off_record`: they want nothing of the exchange
+        learned; nor is anything if the journal knows that by itself.
         """
         ...
 
@@ -234,6 +236,18 @@ class Introductions(Protocol):
 
         It is until that is recorded (`Inbox.answered`), or until its event has ended without.
         """
+        ...
+
+
+class OffRecord(Protocol):
+    """Conversations that people keep off the record (`Account.off_record`): nothing said there is learned."""
+
+    async def begin(self, person_key: str, place: Place) -> None:
+        """Keep off the record what a person says in a place from now on: in a channel, its threads with it."""
+        ...
+
+    async def end(self, person_key: str, place: Place) -> None:
+        """Let what a person says there be learned again from now on."""
         ...
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot import actions
-from bot.actions import Decide, Export, Handle, Page, Search, Switch
+from bot.actions import Decide, Export, Handle, Page, Record, Search, Switch
 from bot.commands.registry import BY_NAME, COMMANDS
 from bot.events import CommandEvent
 from tests.makers import ANN, DM, GENERAL, MONDAY
@@ -46,6 +46,8 @@ def test_discord_takes_them() -> None:
         Switch("pause"),
         Switch("resume"),
         Export(),
+        Record("off"),
+        Record("on"),
         Decide("forget", "t0k-_en"),
         Decide("part", "t0k-_en"),
         Handle("edit", "0b5e", "tea"),
@@ -88,4 +90,4 @@ async def test_an_unknown_command_is_told_which_there_are() -> None:
     journal = StubJournal()
     commands = make_commands(journal, StubMemory())
     view = await commands.run(CommandEvent(ANN, DM, "nonsense", "", MONDAY))
-    assert view.title == "I don't know /nonsense. I know /memories, /forget, /link, /unlink and /help."
+    assert view.title == "I don't know /nonsense. I know /memories, /forget, /private, /link, /unlink and /help."

@@ -1,11 +1,13 @@
 """What is said with an answer and is no part of it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from bot.core import briefing
 from bot.core.answer import SLOW
-from bot.core.asides import INTRODUCTION, PAUSED_LINE, without
+from bot.core.asides import INTRODUCTION, PAUSED_LINE, off_record, without
 from bot.core.learning import Learner
 from bot.events import MessageEvent
 from bot.model import Account, Place
@@ -31,7 +33,8 @@ class Introductions(StubAccounts):
         account = await super().account(person_key)
         told = self._journal.inbox.introduced
         known = place is None or self.by.get((person_key, place.workspace_key)) in told
-        return Account(account.user_id, account.paused, account.pause_announced, account.erasing, known)
+        kept = place is not None and (person_key, place.channel_key) in self._journal.off_record.kept
+        return replace(account, introduced=known, off_record=kept)
 
     async def due(self, person_key: str, workspace: str, event_id: str) -> bool:
         if self.fails:
@@ -123,6 +126,41 @@ async def test_what_was_shown_before_a_crash_is_told_once() -> None:
     assert (await world.say(message("hi", number=2))).shown == ["ok"]
 
 
+async def test_a_message_off_the_record_is_said_to_be() -> None:
+    """Before what else is said; nothing of it is learned, whatever the model does."""
+    world = World()
+    shown = (await world.say(message("Off the record: I quit", number=1))).shown
+    assert shown == ["ok", f"ok\n\n{off_record(24)}\n\n{INTRODUCTION}"]
+    await world.say(message("I like tea", number=2))
+    assert [exchange.text for exchange in world.journal.outbox.kept] == ["I like tea"]
+    assert world.journal.inbox.off_record == [message("", number=1).id]
+
+
+async def test_a_crash_keeps_it_off_the_record() -> None:
+    """What was shown and not written down is read with the line that says so."""
+    world = World()
+    event, reply = message("je démissionne", number=1), StubReplyHandle()
+    reply.there = f"D'accord.\n{off_record(12)}", ("m:1",)
+    await world.bot.resume(event, DM.key, 1, lambda _: reply)
+    assert world.journal.outbox.kept == []
+    assert [turn.text for turn in world.journal.turns.of[DM.key]] == ["je démissionne", "D'accord."]
+
+
+async def test_a_conversation_off_the_record_is_the_models_to_know() -> None:
+    """It is told in the briefing, and so is a message; no line is said each time."""
+    world = World()
+    await world.journal.off_record.begin(ANN.key, DM)
+    world.journal.inbox.introduced.append(message("", number=1).id)
+    await world.told.due(ANN.key, DM.workspace_key, message("", number=1).id)
+    assert (await world.say(message("I quit", number=1))).shown == ["ok"]
+    assert briefing.OFF_RECORD in world.chat.prompts[0].briefing
+    assert world.chat.prompts[0].off_record
+    await world.say(message("Off the record: I quit", number=2, place=GENERAL))
+    assert briefing.UNLEARNED in world.chat.prompts[1].briefing
+    await world.say(message("I like tea", number=3, place=GENERAL))
+    assert briefing.UNLEARNED not in world.chat.prompts[2].briefing
+
+
 async def test_an_open_code_block_is_closed_first() -> None:
     """Else it would hold the line as well."""
     world = World(StubChat(["```\nprint()"]))
@@ -130,20 +168,23 @@ async def test_an_open_code_block_is_closed_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "made"),
+    ("shown", "made", "said"),
     [
-        (f"ok\n\n{INTRODUCTION}", "ok"),
-        (f"ok\n{INTRODUCTION}", "ok"),
-        ("ok\n" + INTRODUCTION.replace("`", "").replace("(", "\\(").replace(". ", ".\n"), "ok"),
-        (f"```\nok\n```\n\n{INTRODUCTION}", "```\nok\n```"),
-        (INTRODUCTION, ""),
-        (f"{INTRODUCTION}\n\nok", f"{INTRODUCTION}\n\nok"),
-        (f"I say: {INTRODUCTION[1:-1]}", "I say:"),
-        (SLOW, SLOW),
-        ("", ""),
-        ("!" * 100, "!" * 100),
+        (f"ok\n\n{INTRODUCTION}", "ok", (True, False)),
+        (f"ok\n{INTRODUCTION}", "ok", (True, False)),
+        ("ok\n" + INTRODUCTION.replace("`", "").replace("(", "\\(").replace(". ", ".\n"), "ok", (True, False)),
+        (f"```\nok\n```\n\n{INTRODUCTION}", "```\nok\n```", (True, False)),
+        (INTRODUCTION, "", (True, False)),
+        (f"{INTRODUCTION}\n\nok", f"{INTRODUCTION}\n\nok", (False, False)),
+        (f"I say: {INTRODUCTION[1:-1]}", "I say:", (True, False)),
+        (f"It is 4711.\n\n{off_record(24)}\n\n{INTRODUCTION}", "It is 4711.", (True, True)),
+        (f"ok\n\n{off_record(1.5)}", "ok", (False, True)),
+        (f"ok\n\n{off_record(0)}", "ok", (False, True)),
+        (SLOW, SLOW, (False, False)),
+        ("", "", (False, False)),
+        ("!" * 100, "!" * 100, (False, False)),
     ],
 )
-def test_lines_around_an_answer_are_known_whatever_their_markup(shown: str, made: str) -> None:
+def test_lines_around_an_answer_are_known_whatever_their_markup(shown: str, made: str, said: tuple[bool, bool]) -> None:
     """By their letters alone, at its end; elsewhere they are the answer's own words."""
-    assert without(shown) == (made, shown != made)
+    assert without(shown) == (made, *said)

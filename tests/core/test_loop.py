@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -560,10 +561,13 @@ class SometimesFull(StubInbox):
         read: Sequence[str] = (),
         introduced: bool = False,
         quotes: bool = False,
+        off_record: bool = False,
     ) -> bool:
         self._check()
+        said: dict[str, Any] = {"learn": learn, "keep": keep, "read": read}
         parts = event, user_id, conversation, answer, message_ids
-        return await super().answered(*parts, learn=learn, keep=keep, read=read, introduced=introduced, quotes=quotes)
+        said |= {"introduced": introduced, "quotes": quotes, "off_record": off_record}
+        return await super().answered(*parts, **said)
 
     async def postpone(self, event_id: str, seconds: float) -> None:
         self._check()

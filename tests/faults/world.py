@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import unquote_plus
 
+from adapters.discord.foot import without
 from tests.fakes.claude import FakeClaude
 from tests.fakes.discord import Channel, FakeDiscord
 from tests.fakes.slack import BOT, TEAM, FakeSlack
@@ -77,7 +78,7 @@ class DiscordSide:
 
     def shown(self) -> list[str]:
         return [
-            alone(str(message["content"]))
+            alone(without(str(message["content"])))
             for channel in self.fake.channels.values()
             for message in channel.messages.values()
             if message["author"]["id"] == self.fake.bot.id

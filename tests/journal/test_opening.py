@@ -65,6 +65,8 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
 LATER = (
     "DROP TABLE introductions",
     "ALTER TABLE turns DROP COLUMN number",
+    "DROP TABLE off_record",
+    "ALTER TABLE messages DROP COLUMN off_record",
     "DROP TABLE usage",
     "DROP TABLE reservations",
     "DROP TABLE spent",

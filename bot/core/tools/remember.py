@@ -20,6 +20,11 @@ LATER = Result(
     plain="I couldn't keep that right now. I'll try again when I learn from your message.",
 )
 GONE = Result("Their message was deleted or forgotten meanwhile, so nothing is kept.", failed=True)
+OFF_RECORD = Result(
+    "Not kept: they keep this off the record, so nothing of it is remembered. Say so; they end that with /private.",
+    failed=True,
+    plain="I keep nothing of that: it is off the record. /private ends that.",
+)
 BLANK = Result("Say what to remember.", failed=True)
 TOO_LONG = Result(f"Not kept: one fact has at most {LONGEST} characters. Keep what matters of it.", failed=True)
 NOT_THEIRS = Result(
@@ -37,6 +42,8 @@ WHERE = {
 async def _remember(box: Toolbox, arguments: Mapping[str, Any]) -> Result:
     if refusal := box.unusable():
         return refusal
+    if box.found.event.off_record or box.off_record:
+        return OFF_RECORD
     text = " ".join(text_of(arguments, "text").split())
     if not text:
         return BLANK

@@ -10,7 +10,7 @@ from bot.actions import Page
 from bot.core.gathering import Gathered, Gatherer
 from bot.logs import describe
 from bot.model import Call, Memory, Result, Tool
-from bot.ports import MemoryStore, ReplyHandle
+from bot.ports import MemoryStore, OffRecord, ReplyHandle
 from bot.views import Button
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Workshop:
     gatherer: Gatherer
     remember: bool = True
     seconds: float = SECONDS
+    off_record: OffRecord | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Toolbox:
         conversation: The key of its conversation.
         read: The ids of others' messages that a tool has shown: the answer's text is then kept nowhere.
         unlearned: A tool has found that nothing may be learned from this exchange.
+        off_record: The person wants nothing of this exchange learned, ever.
         buttons: What goes below the answer, for its asker alone.
         forget: What they want forgotten, in words that it holds: they are to be shown what matches.
     """
@@ -81,6 +83,7 @@ class Toolbox:
     conversation: str = ""
     read: set[str] = field(default_factory=set)
     unlearned: bool = False
+    off_record: bool = False
     buttons: list[Button] = field(default_factory=list)
     forget: list[str] = field(default_factory=list)
 
