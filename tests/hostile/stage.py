@@ -30,6 +30,8 @@ DONE = "Noted."
 REFUSE = "refuse this"
 #: A message that begins so is a wish to have its last word forgotten.
 WISH = "please forget"
+#: What the model has remembered at once, after a look at what is remembered already.
+KEEP = "please remember"
 #: A message with these words has its answer, or what it teaches, held back until `Model.release`.
 HOLD_ANSWER = "answer slowly"
 HOLD_LESSON = "learn slowly"
@@ -64,6 +66,10 @@ class Model:
             return Reply(f"unsupported: {asked}", status=400, error="invalid_request_error")
         if asked.startswith(WISH) and not results(request):
             return Reply("", calls=(Calling("forget", {"what": asked.rpartition(" ")[2]}),))
+        if asked.startswith(KEEP) and not results(request):
+            fact = asked.removeprefix(KEEP).strip()
+            calls = (Calling("search_memory", {"query": fact}), Calling("remember", {"text": fact}))
+            return Reply("Let me see.", calls=(*calls, Calling("list_memories", {})))
         known = re.findall(r"^- \[\S+\] (.*)$", fake.briefing(request), re.MULTILINE) if "?" in asked else [asked]
         return Reply(f"{' / '.join(known)} {DONE}", hang_after=1 if HOLD_ANSWER in asked else None)
 
@@ -150,6 +156,10 @@ class Stage:
         if self._url is not None:
             env |= {"DATABASE_URL": self._url, "DISCORD_SHARD_IDS": str(number), "DISCORD_SHARD_COUNT": "2"}
         return env
+
+    def told(self) -> set[str]:
+        """What tools have answered the model."""
+        return {text for request in self.claude.chats for text, _ in results(request)}
 
     def release(self) -> None:
         """Let go of what the model holds back."""

@@ -14,7 +14,7 @@ from adapters.discord.asking import GONE, NAME
 from bot.ports import ChatMisconfigured
 from tests.fakes.discord import Interaction
 from tests.files import samples
-from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, REFUSE, WISH, Stage, new_word
+from tests.hostile.stage import DONE, HOLD_ANSWER, HOLD_LESSON, KEEP, REFUSE, WISH, Stage, new_word
 from tests.makers import until
 
 QUESTION = "What do you know about me?"
@@ -123,6 +123,11 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         await asyncio.gather(*(stage.answer(told, ChatMisconfigured.sentence) for told in refused))
         assert stage.said("ChatMisconfigured")
 
+        # Searched for and kept while the answer is made, in private and in a channel.
+        kept = ((stage.dms[1], f"{KEEP} my locker holds the {word}"), (stage.channels[0], f"{KEEP} my {word} is old"))
+        await stage.tell_all(*kept)
+        assert {text.partition(".")[0] for text in stage.told()} >= {"Kept"}
+
         # Words that a button in a channel will look for.
         await stage.tell(stage.channels[0], f"{WISH} the {word}")
 
@@ -170,8 +175,8 @@ async def test_one_after_the_other(tmp_path: Path, url: str | None) -> None:
     async with stage.open():
         _, doomed, changed, *_ = await asyncio.gather(
             stage.tell(stage.dms[0], f"My bird is a {single}."),
-            stage.tell(stage.dms[1], f"My fish is a {deleted}."),
-            stage.tell(stage.channels[0], f"My cat is a {edited}."),
+            stage.tell(stage.dms[1], f"{KEEP} my fish is a {deleted}."),
+            stage.tell(stage.channels[0], f"{KEEP} my cat is a {edited}."),
             stage.tell(stage.channels[-2], f"My dog is a {today}."),
             stage.tell(stage.channels[-1], f"My cow is a {said}."),
         )
