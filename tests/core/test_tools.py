@@ -14,8 +14,8 @@ from bot.core.files import FileReader
 from bot.core.gathering import Gathered, Gatherer
 from bot.core.identity import Identities
 from bot.core.learning import Learner
-from bot.core.tools import KITS, TOOLS, Toolbox, Workshop
-from bot.core.tools.remember import GONE, LATER, NOT_THEIRS
+from bot.core.tools import KITS, TOOLS, Toolbox, Workshop, off_record
+from bot.core.tools.remember import GONE, LATER, NOT_THEIRS, OFF_RECORD
 from bot.core.tools.search import UNREACHABLE
 from bot.core.tools.toolbox import ERASING, NOWHERE, OFF, PAUSED
 from bot.events import MessageEvent
@@ -54,7 +54,7 @@ class Bench:
         self.memory, self.reply, self.journal = Memories(), StubReplyHandle(), StubJournal()
         identities = Identities(self.journal.accounts)
         parts = identities, self.journal.turns, self.memory, FileReader(), StubSpending()
-        self.shop = Workshop(self.memory, Gatherer(*parts, around=around))
+        self.shop = Workshop(self.memory, Gatherer(*parts, around=around), off_record=self.journal.off_record)
         event = event or message(f"remember that {LOCKER}")
         gathered = Gathered(event, Account(event.person.key), (), None, (), (), ())
         self.box = Toolbox(self.shop, replace(gathered, **found), self.reply, KITS, event.id, "a conversation")
@@ -251,3 +251,47 @@ async def test_a_resumed_answer_keeps_once_whatever_its_words() -> None:
     loop.chat.script = [[Asked((Call("a", "remember", {"text": "4711 is the number of my locker"}),))], ["Done."]]
     await loop.bot.resume(event, event.place.key, 1, lambda _: StubReplyHandle())
     assert [row.text for row in loop.memory.of[ANN.key]] == ["4711 is the number of my locker"]
+
+
+async def test_a_message_is_kept_off_the_record() -> None:
+    """That one alone; what isn't understood keeps nothing, and says so."""
+    bench = Bench(message("je démissionne, entre nous"))
+    assert await bench.call("keep_off_record", {"what": "everything"}) == off_record.UNCLEAR
+    assert not bench.box.off_record
+    assert await bench.call("keep_off_record", {"what": "message"}) == off_record.MESSAGE
+    assert bench.box.off_record
+    assert bench.journal.off_record.kept == set()
+    assert await bench.call("remember", {"text": "je démissionne"}) == OFF_RECORD
+
+
+async def test_a_conversation_is_kept_off_the_record_until_they_say_otherwise() -> None:
+    """The place is the event's; the message that asks for it is the first, and the one that ends it adds no mark."""
+    bench = Bench(message("from now on, keep nothing of this", place=GENERAL))
+    assert await bench.call("keep_off_record", {"what": "conversation"}) == off_record.CONVERSATION
+    assert bench.box.off_record
+    assert bench.journal.off_record.kept == {(ANN.key, GENERAL.channel_key)}
+    bench.box.off_record = False
+    assert await bench.call("keep_off_record", {"what": "neither"}) == off_record.ENDED
+    assert not bench.box.off_record
+    assert bench.journal.off_record.kept == set()
+
+
+@pytest.mark.parametrize(("confidential", "remember"), [(True, True), (False, False)])
+async def test_what_is_never_learned_needs_no_keeping(confidential: bool, remember: bool) -> None:
+    """A question about a chosen message, and where memory is off: the answer is the truth."""
+    bench = Bench(replace(message("psst"), confidential=confidential))
+    bench.box.shop = replace(bench.shop, remember=remember)
+    result = await bench.call("keep_off_record", {"what": "conversation"})
+    assert result == (off_record.NOWHERE if confidential else OFF)
+    assert bench.journal.off_record.kept == set()
+
+
+async def test_what_is_off_the_record_is_not_remembered_on_the_way() -> None:
+    """Neither in such a conversation, nor from a message that says so by itself."""
+    for event in (
+        replace(message(f"remember that {LOCKER}"), kept_off_record=True),
+        message(f"Off the record: {LOCKER}"),
+    ):
+        bench = Bench(event)
+        assert await bench.call("remember", {"text": LOCKER}) == OFF_RECORD
+        assert bench.memory.told == []

@@ -269,6 +269,10 @@ class Stage:
         """The accounts that were told that they are remembered."""
         return self._accounts("SELECT person_key FROM introductions")
 
+    def off_record(self) -> set[str]:
+        """The accounts that keep, or kept, a conversation off the record."""
+        return self._accounts("SELECT person_key FROM off_record")
+
     def _accounts(self, query: LiteralString) -> set[str]:
         if self._url is not None:
             with psycopg.connect(self._url) as conn:

@@ -131,6 +131,11 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         # Words that a button in a channel will look for.
         await stage.tell(stage.channels[0], f"{WISH} the {word}")
 
+        # Off the record, for a moment.
+        for state in ("on", "off"):
+            await stage.slack.command("UANN", "private", state)
+        assert len(stage.off_record()) == 1
+
         # In flight: a lesson, what waits behind it, and an answer by each process.
         await stage.say(stage.dms[0], f"The {word} sings; {HOLD_LESSON}.")
         await asyncio.wait_for(stage.model.learning.wait(), 30)
@@ -150,6 +155,7 @@ async def test_everything(tmp_path: Path, url: str | None) -> None:
         assert "Everything is forgotten" in done.content
         mark = len(stage.claude.requests)
         assert len(stage.counted()) == len(stage.introduced()) == 1, "Bob alone"
+        assert stage.off_record() == set()
         await soon_empty(stage, lambda: asyncio.to_thread(stage.stored))
         stage.release()
         await asyncio.gather(*map(stage.answer, answering))
