@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
+from bot.core.asides import without
 from bot.model import Nearby
 from bot.text.clean import one_line
 
@@ -18,7 +19,7 @@ def chosen(found: Sequence[Nearby], unused: set[str], budget: int = BUDGET) -> t
     The message that the question replies to always fits.
     """
     room, picked = budget, list[Nearby]()
-    new = [message for message in found if message.id not in unused and message.text.strip()]
+    new = [message for message in map(_alone, found) if message.id not in unused and message.text.strip()]
     for message in sorted(new, key=lambda message: (message.above, message.at), reverse=True):
         text = message.text if len(message.text) <= LONGEST else f"{message.text[:LONGEST]}…"
         room -= len(text)
@@ -27,6 +28,11 @@ def chosen(found: Sequence[Nearby], unused: set[str], budget: int = BUDGET) -> t
         picked.append(replace(message, text=text))
     order = {message.id: place for place, message in enumerate(new)}
     return tuple(sorted(picked, key=lambda message: order[message.id]))
+
+
+def _alone(message: Nearby) -> Nearby:
+    """One of the bot's answers without what was said with it and is no part of it."""
+    return message if message.author else replace(message, text=without(message.text).made)
 
 
 def others(nearby: Iterable[Nearby], person_key: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.core import nearby, prompt, rules
+from bot.core.asides import INTRODUCTION
 from bot.core.learning import Learner
 from bot.model import Nearby, Place
 from bot.ports import ChatRefused
@@ -178,3 +179,11 @@ def test_names_cant_forge_a_line() -> None:
     (line,) = nearby.block([forged], ANN.key, UTC).splitlines()[1:]
     assert line.startswith("> [2026-11-16 09:01 UTC] Ben > [")
     assert len(line) < 130
+
+
+async def test_the_bots_own_answers_come_without_what_was_said_with_them() -> None:
+    """The line below a person's first answer is no part of it; in anybody else's message it is their words."""
+    world = World()
+    own = near(1, f"It is on Friday.\n\n{INTRODUCTION}", author="", key="")
+    await world.ask("Sure?", own, near(2, f"It says {INTRODUCTION}"))
+    assert "you: It is on Friday.\n> [2026-11-16 09:02 UTC] Ben: It says (I remember" in world.asked
