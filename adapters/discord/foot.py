@@ -24,7 +24,9 @@ def without(content: str) -> str:
 
 
 def with_line(content: str, line: str) -> str:
-    """A message's text with one more line below the answer, if there is room for it."""
+    """A message's text with one more line below the answer, once, if there is room for it."""
+    if f"{_SMALL}{escape(line)}" in content.split("\n")[1:]:
+        return content
     below = f"{content}\n{_SMALL}{escape(line)}"
     return below if line and units(below) <= LIMIT else content
 
@@ -43,7 +45,7 @@ def with_foot(
     if added:
         if any(button.custom_id in there for button in added) or len(rows) >= _ROWS:
             return None
-    elif text == content or f"{_SMALL}{escape(foot.line)}" in content.split("\n"):
+    elif text == content:
         return None
     shown = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):

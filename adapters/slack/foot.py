@@ -92,6 +92,8 @@ class Below:
         there = [*part.feet, *(block for message in part.after for block in _feet(message.get("blocks") or ()))]
         if any(block["block_id"] in names for block in there):
             return
+        said = [block.get("elements") for block in there]
+        wanted = [block for block in wanted if block["type"] != "context" or block["elements"] not in said]
         late = known is None
         content = part.form.message(part.index, part.text, done=True)
         if content.get("blocks"):

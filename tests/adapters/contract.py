@@ -313,8 +313,11 @@ class PlatformContract:
             for _ in range(2):
                 await adapter.reply_handle(event).below(ids, later)
             await adapter.reply_handle(event).below(ids, FOOT)
+            again = Foot(later.line, (Button("Show more", "learned:2"),))
+            await adapter.reply_handle(event).below(ids, again)
             below = harness.below(message)
-            assert (below.lines, below.labels) == ([FOOT.line, later.line], [FOOT.buttons[0].label, "Show"])
+            assert below.lines == [FOOT.line, later.line]
+            assert below.labels == [FOOT.buttons[0].label, "Show", "Show more"]
             assert await adapter.reply_handle(event).found() == ("You said: I like tea", ids)
             await harness.press_below(message, "Show")
             await adapter.reply_handle(event).withdraw()

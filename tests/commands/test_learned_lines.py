@@ -95,6 +95,21 @@ async def test_below_the_answer_that_taught_something() -> None:
     assert [button.action for button in foot.buttons] == [f"learned:{EVENT}"]
 
 
+async def test_one_line_below_an_answer_to_several_messages() -> None:
+    """Where one answer is to several messages that taught something, it stands there once, with a button for each."""
+    world = Lines()
+    other = "slack:T1:C1:100.55"
+    world.answers.of[other] = world.answers.of[EVENT]
+    world.answers.of["slack:T1:C1:200.1"] = ShownAnswer(GENERAL, ("slack:T1:C1:200.2",))
+    await world.teach(taught(), taught(other), taught("slack:T1:C1:200.1"))
+    together, alone = (handle.feet for handle in world.slack.handles)
+    assert [(button.label, button.action) for button in together[0].buttons] == [
+        (LABEL, f"learned:{EVENT}"),
+        (f"{LABEL} (2)", f"learned:{other}"),
+    ]
+    assert [button.action for button in alone[0].buttons] == ["learned:slack:T1:C1:200.1"]
+
+
 async def test_actions_fit_below_an_answer() -> None:
     """The longest ids that the platforms have make actions that Discord takes there."""
     world = Lines()
