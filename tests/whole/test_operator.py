@@ -54,7 +54,7 @@ async def test_export_and_erase_without_a_bot(tmp_path: Path, env: dict[str, str
     assert [turn["by"] for turn in exported["turns"]] == ["user", "assistant"]
     settings = exported["settings"]
     assert (settings.pop("memory_paused_since"), settings.pop("no_line_below_answers_since")) == (None, None)
-    assert settings == {"memory_was_paused": []}
+    assert settings == {"memory_was_paused": [], "off_the_record": []}
     off = await run(tmp_path, {**env, "BOT_MEMORY": "false"}, "export", "terminal:Ann-Lee")
     assert json.loads(off[1])["memories"] == exported["memories"]
     assert await run(tmp_path, env, "erase", "terminal:Ann-Lee") == (

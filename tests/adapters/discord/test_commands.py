@@ -31,7 +31,7 @@ async def test_commands_work_everywhere_for_everyone(fake: FakeDiscord) -> None:
     async with running(fake, StubCore()):
         await until(lambda: fake.commands, "no commands")
     known = {command["name"]: command for command in fake.commands}
-    assert set(known) == {"memories", "forget", "link", "unlink", "help", NAME}
+    assert set(known) == {"memories", "forget", "private", "link", "unlink", "help", NAME}
     assert known[NAME]["type"] == 3
     for command in known.values():
         assert (command["contexts"], command["integration_types"]) == ([0, 1, 2], [0, 1])
