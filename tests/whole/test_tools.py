@@ -161,7 +161,7 @@ async def test_the_notebook_understands_plain_wishes(tmp_path: Path) -> None:
     async with BotProcess(tmp_path, {}, ("chat", "--as", "ann")) as bot:
         assert await bot.talk("what do you know about me?\n") == 0
     listed = bot.out[bot.out.index(PLAIN) :]
-    assert [said[15:] for said in listed[1:3]] == ["I like tea.", "my locker is 4711"]
+    assert [said.rpartition(" (")[0] for said in listed[1:3]] == ["- I like tea.", "- my locker is 4711"]
 
 
 async def test_more_of_a_thread_is_read_for_a_summary(tmp_path: Path, claude: FakeClaude) -> None:

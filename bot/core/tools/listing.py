@@ -35,7 +35,8 @@ async def _list(box: Toolbox, _arguments: Mapping[str, Any]) -> Result:
     box.offer_memories()
     now = [memory for memory in heard if not memory.superseded_by]
     lines = [box.line(memory, SHOWN) for memory in now[:NEWEST]]
-    plain = "\n".join([PLAIN, *lines]) if lines else PLAIN_NOTHING
+    read = [box.line(memory, SHOWN, plain=True) for memory in now[:NEWEST]]
+    plain = "\n".join([PLAIN, *read]) if read else PLAIN_NOTHING
     told = [*_told(heard, now), *lines, ELSEWHERE if len(heard) < len(found) else BUTTON]
     return Result("\n".join(told), plain=plain)
 

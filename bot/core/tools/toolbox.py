@@ -123,13 +123,16 @@ class Toolbox:
         if button not in self.buttons:
             self.buttons.append(button)
 
-    def line(self, memory: Memory, length: int | None = None) -> str:
-        """One memory as a line, with its date where the person is, and marked if it no longer holds."""
-        at = memory.learned_at.astimezone(self.found.event.at.tzinfo)
+    def line(self, memory: Memory, length: int | None = None, *, plain: bool = False) -> str:
+        """One memory as a line, with its date where the person is, and marked if it no longer holds.
+
+        `plain` writes it as a person reads it.
+        """
+        at = f"{memory.learned_at.astimezone(self.found.event.at.tzinfo):%Y-%m-%d}"
         text = " ".join(memory.text.split())
         text = f"{text[:length]}…" if length and len(text) > length else text
         former = " (no longer true: something newer has replaced it)" if memory.superseded_by else ""
-        return f"- [{at:%Y-%m-%d}] {text}{former}"
+        return f"- {text} ({at})" if plain else f"- [{at}] {text}{former}"
 
 
 Run = Callable[[Toolbox, Mapping[str, Any]], Awaitable[Result]]
