@@ -1,7 +1,8 @@
 """Each tool: what it finds, keeps and says, for whom, and where."""
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from bot.actions import Page
 from bot.core.files import FileReader
 from bot.core.gathering import Gathered, Gatherer
 from bot.core.identity import Identities
+from bot.core.in_progress import InProgress
 from bot.core.learning import Learner
 from bot.core.tools import KITS, TOOLS, Toolbox, Workshop, off_record
 from bot.core.tools.remember import GONE, LATER, NOT_THEIRS, OFF_RECORD
@@ -21,6 +23,7 @@ from bot.core.tools.toolbox import ERASING, NOWHERE, OFF, PAUSED
 from bot.events import MessageEvent
 from bot.model import Account, Asked, Call, Memory, Nearby, Prompt, Result, Told
 from bot.ports import MemoryUnavailable, Superseded
+from bot.usage import Usage
 from bot.views import Foot
 from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, memory, message, turn
 from tests.parts import make_bot, make_privacy
@@ -295,3 +298,30 @@ async def test_what_is_off_the_record_is_not_remembered_on_the_way() -> None:
         bench = Bench(event)
         assert await bench.call("remember", {"text": LOCKER}) == OFF_RECORD
         assert bench.memory.told == []
+
+
+async def test_an_edited_question_takes_back_what_it_had_kept() -> None:
+    """Edited after the tool has run: what its old text asked to remember is gone, and the new one's is kept."""
+    loop, progress = Loop(Call("a", "remember", {"text": LOCKER})), InProgress()
+    event = message(f"remember that {LOCKER}")
+    edited = replace(event, text="remember that my locker is 4712")
+
+    class Edits(StubChat):
+        async def answer(self, prompt: Prompt) -> AsyncGenerator[str | Usage | Asked, None]:
+            if prompt.rounds and prompt.messages[-1][1] == event.text:
+                loop.journal.inbox.changed[event.id] = edited
+                progress.edited([event.id])
+                await asyncio.Event().wait()
+            async for piece in super().answer(prompt):
+                yield piece
+
+    loop.chat = Edits(
+        [Asked((Call("a", "remember", {"text": LOCKER}),))],
+        [Asked((Call("a", "remember", {"text": "My locker is 4712"}),))],
+    )
+    learner = Learner(loop.journal.outbox, loop.memory)
+    privacy = make_privacy(loop.journal, loop.memory, None, learner)
+    bot = make_bot(loop.journal, loop.memory, loop.chat, learner, privacy.identities, in_progress=progress)
+    await asyncio.wait_for(bot.on_message(event, loop.reply), 10)
+    assert [told.texts for told in loop.memory.told] == [(LOCKER,), ("My locker is 4712",)]
+    assert [row.text for row in loop.memory.of[ANN.key]] == ["My locker is 4712"]
