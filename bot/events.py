@@ -10,6 +10,9 @@ from enum import IntEnum, StrEnum
 from bot.model import Attachment, Audience, Person, Place
 from bot.text import off_record
 
+#: A message with nothing but this, in any case, stops the answer that is growing in that conversation.
+STOP = "stop"
+
 
 @dataclass(frozen=True, slots=True)
 class MessageEvent:
@@ -40,6 +43,8 @@ class MessageEvent:
         confidential: Whether it is asked and answered between the person and the bot alone, wherever that is, about
             what is `forwarded`: recalled as in a direct message, in one attempt, and recorded nowhere.
         kept_off_record: Whether its person keeps the conversation off the record. Never stored.
+        joined: Messages of the same person that joined it while it was unanswered, and that its answer is to as well.
+            Never stored with it: they have rows of their own.
     """
 
     id: str
@@ -62,16 +67,33 @@ class MessageEvent:
     quoted_files: tuple[Attachment, ...] = ()
     bot_name: str = ""
     kept_off_record: bool = False
+    joined: "tuple[MessageEvent, ...]" = ()
 
     @property
     def asks_off_record(self) -> bool:
         """Whether it says by itself that it isn't to be remembered."""
-        return off_record.asks(self.text)
+        return any(off_record.asks(each.text) for each in (self, *self.joined))
 
     @property
     def off_record(self) -> bool:
         """Whether nothing is learned from it, as far as it and its conversation say."""
         return self.kept_off_record or self.asks_off_record
+
+    @property
+    def stops(self) -> bool:
+        """Whether it says nothing but "stop"."""
+        beside = self.attachments or self.forwarded or self.notice
+        return not beside and self.text.strip().rstrip(".!").casefold() == STOP
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is never answered together with another message."""
+        return self.stops or bool(self.notice and not self.bare)
+
+    @property
+    def thought(self) -> "tuple[MessageEvent, ...]":
+        """It and what has joined it, in the order in which they were written."""
+        return tuple(sorted((self, *self.joined), key=lambda event: (event.at, event.id)))
 
     @property
     def said(self) -> str:
@@ -167,6 +189,8 @@ class Learned:
 class Signal(IntEnum):
     """What is to become of an answer in progress; the greatest one wins."""
 
+    #: Another message of its asker's has joined the question: only while the answer isn't whole.
+    JOINED = 0
     STOP = 1
     EDITED = 2
     DELETED = 3

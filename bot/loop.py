@@ -20,12 +20,13 @@ from bot.core.elsewhere import Elsewhere
 from bot.core.files import FileReader
 from bot.core.gathering import Gatherer
 from bot.core.identity import Identities
-from bot.core.in_progress import AnswerInProgress, InProgress, Restarted, Withdrawn, asks_to_stop, was_stopped
+from bot.core.in_progress import AnswerInProgress, InProgress, Restarted, Withdrawn, was_stopped
 from bot.core.learning import Learner
 from bot.core.nearby import others
 from bot.core.retries import HANDLE_KEPT, PATIENCE, SORRY, Retries, retry_until_journal_is_back, whisper, withdraw
 from bot.core.served import ELSEWHERE, Doorkeeper
 from bot.core.spending import FreeCharge
+from bot.core.thoughts import Thoughts
 from bot.core.tools import KITS, TOOLS, Toolbox, Workshop
 from bot.core.web import is_from_web
 from bot.events import MessageEvent
@@ -140,6 +141,7 @@ class MemoryBot:
         self._in_progress = in_progress or InProgress()
         self._in_progress.follow(self._retries.withdraw)
         self._elsewhere = elsewhere or Elsewhere(self._in_progress)
+        self._thoughts = Thoughts(inbox, self._in_progress)
 
     async def admit(self, event: MessageEvent) -> bool:
         """Record the event. False if it was seen before, isn't served, or has nothing to answer.
@@ -155,6 +157,7 @@ class MemoryBot:
         if conversation is None:  # already seen, here or in another process
             return False
         self._conversations[event.id] = conversation
+        self._thoughts.admitted(event)
         return True
 
     async def on_message(self, event: MessageEvent, reply: ReplyHandle, *, admitted: bool = False) -> None:
@@ -169,20 +172,24 @@ class MemoryBot:
                 await whisper(event, reply, ELSEWHERE)
                 return
             conversation = self._conversations.pop(event.id)
-            if asks_to_stop(event) and await self._stopped(event.person.key, conversation):
+            if event.stops and await self._stopped(event.person.key, conversation):
                 await self._inbox.dismiss(event.id)
                 return
             if not self._allowance.spend(event.person.key, event.at):
                 await self._inbox.dismiss(event.id)
-                if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
-                    await whisper(event, reply, TOO_MUCH)
+                await self._say_too_much(event, reply)
                 return
         except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other
             log.error("%s: could not be admitted: %s", event.id, describe(exc))
             await whisper(event, reply, SORRY)
             return
+        joined = self._thoughts.joins(event)
+        if await self._thoughts.answered_along(event):
+            return
+        await self._in_progress.turn(event.person.key, conversation)
         with self._in_progress.begin(event, conversation) as progress:
-            await self._retries.attempt(event, 0, reply, partial(self._answer, event, conversation, reply, progress))
+            answer = partial(self._answer, event, conversation, reply, progress, stale=joined)
+            await self._retries.attempt(progress, 0, reply, answer)
 
     async def _answer_confidentially(self, event: MessageEvent, reply: ReplyHandle) -> None:
         """Answer what is recorded nowhere, in one attempt; whatever prevents that is said each time."""
@@ -220,12 +227,13 @@ class MemoryBot:
             # Look even if the handle was used before: the answer may have been shown and only its commit failed, or
             # another process may have worked on it since.
             return await self._was_shown(event, conversation, reply) or await self._answer(
-                event, conversation, reply, progress
+                event, conversation, reply, progress, stale=True
             )
 
+        await self._in_progress.turn(event.person.key, conversation)
         with self._in_progress.begin(event, conversation) as progress:
             progress.redone = True
-            await self._retries.attempt(event, attempts, reply, answer)
+            await self._retries.attempt(progress, attempts, reply, answer)
 
     async def on_stop(self, event_id: str, person: Person) -> bool:
         """Stop the answer to a message for the person who wrote it; False if there is none to stop."""
@@ -256,16 +264,19 @@ class MemoryBot:
         return True
 
     async def _answer(
-        self, event: MessageEvent, conversation: str, reply: ReplyHandle, progress: AnswerInProgress
+        self, event: MessageEvent, conversation: str, reply: ReplyHandle, progress: AnswerInProgress, *, stale: bool
     ) -> bool:
-        """Answer once it is this person's turn. False if the answer follows later."""
+        """Answer once it is this person's turn. False if the answer follows later.
+
+        What is `stale` is read again before: others may have joined it.
+        """
         if event.notice and not event.bare:
             await self._note(event, conversation, reply)
             return True
         now = asyncio.get_running_loop().time
         begun = now()
         async with self._slots.taken(event.person.key):
-            if now() - begun > STALE:
+            if stale or now() - begun > STALE or self._thoughts.has_grown(event):
                 current = await self._inbox.reread(event)
                 if current is None:
                     return True
@@ -274,27 +285,32 @@ class MemoryBot:
                 while True:
                     try:
                         return await self._answer_now(event, conversation, reply, progress, begun)
-                    except Restarted:
+                    except Restarted as exc:
                         progress.redone = True
-                        event = await self._edited(event, reply)
+                        event = await self._reread(event, reply, exc)
             except Withdrawn:
                 await self._withdraw(event, reply)
             except LimitReached as exc:
                 await self._say_limit(event, conversation, reply, exc)
             return True
 
-    async def _edited(self, event: MessageEvent, reply: ReplyHandle) -> MessageEvent:
+    async def _reread(self, event: MessageEvent, reply: ReplyHandle, restarted: Restarted) -> MessageEvent:
         """The event as it reads now. Raises Withdrawn if it isn't to be answered any more."""
         await self._inbox.confirm(event.id)  # else what another process shows would be withdrawn
-        current = await self._inbox.reread(event)
-        if current is None or current.blank:
+        current = await self._inbox.reread(event, joining=restarted.joining)
+        if current is None or all(each.blank for each in current.thought):
             raise Withdrawn
-        if not self._allowance.spend(event.person.key, self._clock()):
-            if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
-                await whisper(event, reply, TOO_MUCH)
+        if restarted.edited and not self._allowance.spend(event.person.key, self._clock()):
+            await self._say_too_much(event, reply)
             raise Withdrawn
-        log.info("%s: edited while it was being answered: answered anew", event.id)
+        what = "edited" if restarted.edited else f"joined by {len(current.joined)}"
+        log.info("%s: %s while it was being answered: answered anew", event.id, what)
         return replace(current, bare=False, notice="") if event.bare and current.text.strip() else current
+
+    async def _say_too_much(self, event: MessageEvent, reply: ReplyHandle) -> None:
+        """Tell the person, once in a while, that their allowance is used up."""
+        if self._allowance.should_tell(event.person.key, asyncio.get_running_loop().time()):
+            await whisper(event, reply, TOO_MUCH)
 
     async def _withdraw(self, event: MessageEvent, reply: ReplyHandle) -> None:
         """End an event whose message is gone, and remove what is shown of its answer."""
@@ -309,12 +325,13 @@ class MemoryBot:
 
         Raises Restarted and Withdrawn as soon as that is due, with nothing written down.
         """
-        progress.said = event.said
+        self._in_progress.begun(progress, event)
         again = not event.confidential and self._retries.allowed(event)
         async with reply.working(), self._gatherer.gathered(event, conversation, reply) as found:
+            thought = replace(event, quoted=found.event.quoted, joined=found.event.joined)
             event, account = found.event, found.account
             if event.notice and not found.nearby:  # a bare mention of which nobody can tell what it means
-                await self._note(event, conversation, reply)
+                await self._note(thought, conversation, reply)
                 return True
             if progress.redone:
                 await self._undo(event, account)
@@ -335,13 +352,13 @@ class MemoryBot:
                 if account.paused and not account.pause_announced and await self._pauses.announce(account.user_id):
                     snapshots = _after(PAUSED_LINE, snapshots)
                 message_ids = await reply.stream(progress.follow(snapshots))
-        progress.check()
+        progress.check(whole=True)
         if again and answer.failure is not None and not isinstance(answer.failure, PERMANENT_ERRORS):
             return False
         if not event.confidential:
             await self._drop_refused(event, conversation, answer)
             read = others(found.nearby, event.person.key) if answer.omitted in _WITH_NEARBY else ()
-            shown = event, conversation, answer.text, message_ids, account, answer.failure
+            shown = thought, conversation, answer.text, message_ids, account, answer.failure
             read = tuple({*read, *tools.read})
             learn, introduced, unlearned = not tools.unlearned, asides.introduced, asides.off_record
             if not await self._write_down(*shown, read, learn=learn, introduced=introduced, off_record=unlearned):
@@ -378,7 +395,7 @@ class MemoryBot:
             user_id = await self._identities.user_id(event.person)
             await self._inbox.answered(event, user_id, conversation, "", message_ids, learn=False, keep=False)
             return
-        dismissed = await self._inbox.dismiss(event.id)
+        dismissed = await self._inbox.dismiss(event.id, together=True)
         if dismissed and (self._operator or await self._notices.first("limit", event.person.key, TELL_AGAIN)):
             await whisper(event, reply, limit.sentence)
 

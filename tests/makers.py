@@ -23,6 +23,11 @@ def message(text: str, *, number: int = 1, person: Person = ANN, place: Place = 
     return MessageEvent(f"slack:T1:{place.channel}:{number}", person, place, text, name, at)
 
 
+def somebody(number: int) -> Person:
+    """A person of their own: what each says is a thought of its own."""
+    return Person("slack", "T1", f"U{number}")
+
+
 def turn(author: str, text: str, *, person: Person = ANN, name: str = "Ann") -> Turn:
     """A recent turn."""
     return Turn(author, name, text, MONDAY, person.key if author == "user" else "")

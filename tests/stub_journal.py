@@ -116,14 +116,20 @@ class StubInbox:
             kept.append(Exchange(*row, event.link, event.place.name, conversation))
         return True
 
-    async def dismiss(self, event_id: str) -> bool:
+    def joined(self, event_id: str) -> str | None:
+        return None
+
+    async def release(self, event_id: str) -> bool:
+        return True
+
+    async def dismiss(self, event_id: str, *, together: bool = False) -> bool:
         self.log.append(f"dismissed {event_id}")
         return True
 
     async def confirm(self, event_id: str) -> None:
         return None
 
-    async def reread(self, event: MessageEvent) -> MessageEvent | None:
+    async def reread(self, event: MessageEvent, *, joining: bool = True) -> MessageEvent | None:
         return self.changed.get(event.id, event)
 
     async def abandon_claim(self, event_id: str) -> None:

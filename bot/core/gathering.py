@@ -10,6 +10,7 @@ from bot.core import prompt
 from bot.core.files import FileReader
 from bot.core.identity import Identities
 from bot.core.nearby import chosen
+from bot.core.thoughts import merged
 from bot.events import MessageEvent, Recalled
 from bot.files.values import File
 from bot.logs import describe
@@ -79,13 +80,16 @@ class Gatherer:
 
         Raises LimitReached if it is known that nothing more may be spent for this person.
         """
-        async with self._files.room(event):
-            account, turns, replied = await asyncio.gather(
+        async with self._files.room(merged(event)):
+            account, turns, replied, quoted = await asyncio.gather(
                 self._identities.account(event.person, event.place),
                 self._turns.recent(conversation),
                 self._turns.replied(event),
+                asyncio.gather(*(self._quoted(each, event) for each in event.joined)),
             )
             self._spending.check(account.user_id)
+            event = replace(event, joined=tuple(each for each, _ in quoted))
+            event = merged(event, () if event.opened else [text for _, text in quoted])
             event = replace(event, kept_off_record=account.off_record)
             if event.opened:  # what was said before stays behind
                 turns, replied, event = [], None, replace(event, quoted="", quoted_files=())
@@ -98,6 +102,17 @@ class Gatherer:
             )
             async with self._files.with_nearby(files, event, nearby, reply) as opened:
                 yield Gathered(event, account, turns, replied, memories, nearby, opened, reach, held)
+
+    async def _quoted(self, event: MessageEvent, first: MessageEvent) -> tuple[MessageEvent, str]:
+        """A message that has joined another, and its text with what it replies to, unless that is quoted or said too.
+
+        It quotes nothing if the journal knows what that is.
+        """
+        if event.reply_to in [each.id for each in first.thought]:
+            return replace(event, quoted=""), event.text
+        replied = await self._turns.replied(event)
+        event = event if replied is None else replace(event, quoted="")
+        return event, event.text if event.reply_to == first.reply_to else prompt.quoting(event, replied)
 
     def reads_around(self, event: MessageEvent) -> bool:
         """Whether an answer may be given with what others say around the question."""

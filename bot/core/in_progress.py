@@ -7,14 +7,22 @@ from contextlib import aclosing, contextmanager
 from bot.core.answer import SLOW
 from bot.events import MessageEvent, Signal
 
-#: A message with nothing but this, in any case, stops the answer that is growing in that conversation.
-STOP = "stop"
 #: Ends an answer that was stopped.
 STOPPED = "… (stopped)"
 
 
 class Restarted(Exception):
-    """The question was edited: start over, in place."""
+    """The question was edited, or others have joined it or are gone from it: start over, in place.
+
+    Attributes:
+        joining: Whether others may join it now: not once the answer was whole.
+        edited: Whether that counts as a message.
+    """
+
+    def __init__(self, *, joining: bool, edited: bool) -> None:
+        super().__init__()
+        self.joining = joining
+        self.edited = edited
 
 
 class Withdrawn(Exception):
@@ -23,12 +31,6 @@ class Withdrawn(Exception):
 
 class _Interrupted(Exception):
     """A signal arrived while the next snapshot was awaited."""
-
-
-def asks_to_stop(event: MessageEvent) -> bool:
-    """Whether a message says nothing but "stop"."""
-    beside = event.attachments or event.forwarded or event.notice
-    return not beside and event.text.strip().rstrip(".!").casefold() == STOP
 
 
 def was_stopped(shown: str) -> bool:
@@ -40,7 +42,8 @@ class AnswerInProgress:
     """One attempt at an answer.
 
     Attributes:
-        said: The text that is being answered.
+        event: What is being answered, with what has joined it.
+        ended: Set once the attempt has ended.
         stopped: Whether what is shown ended because its asker wanted it to.
         redone: Whether an earlier attempt, at this text or another, may have done something already.
     """
@@ -48,8 +51,10 @@ class AnswerInProgress:
     def __init__(self, event: MessageEvent, conversation: str) -> None:
         self.event_id = event.id
         self.asker = (event.person.key, conversation)
-        self.said = event.said
+        self.event = event
+        self.ended = asyncio.Event()
         self.stopped = self.redone = False
+        self._joining: set[str] = set()
         self._signal: Signal | None = None
         self._waiting: asyncio.Task[object] | None = None
         self._cancelled = False
@@ -61,12 +66,31 @@ class AnswerInProgress:
             self._cancelled = True
             self._waiting.cancel()
 
-    def check(self) -> None:
-        """Raise Withdrawn or Restarted if that is due."""
-        self.check_deleted()
-        if self._signal is Signal.EDITED:
+    def join(self, event_id: str = "") -> None:
+        """A message has joined what is being answered; empty if another process hasn't said which."""
+        if event_id not in self.texts:
+            self._joining.add(event_id)
+            self.tell(Signal.JOINED)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What each message that is being answered says."""
+        return {each.id: each.said for each in self.event.thought}
+
+    def begin(self, event: MessageEvent) -> None:
+        """The answer begins, or begins again, to what is read now."""
+        self.event = event
+        self._joining -= self.texts.keys()
+        if self._signal is Signal.JOINED and not self._joining:
             self._signal = None
-            raise Restarted
+
+    def check(self, *, whole: bool = False) -> None:
+        """Raise Withdrawn or Restarted if that is due; what is `whole` isn't begun again for what joins it."""
+        self.check_deleted()
+        if self._signal is Signal.EDITED or (self._signal is Signal.JOINED and not whole):
+            edited, self._signal = self._signal is Signal.EDITED, None
+            self._joining.clear()
+            raise Restarted(joining=not whole, edited=edited)
 
     def check_deleted(self) -> None:
         """Raise Withdrawn if that is due. Called after the commit, which in that case kept nothing."""
@@ -151,11 +175,32 @@ class InProgress:
         try:
             yield answer
         finally:
-            if self._answers.get(event.id) is answer:
-                del self._answers[event.id]
+            answer.ended.set()
+            for event_id in [each for each, found in self._answers.items() if found is answer]:
+                del self._answers[event_id]
             theirs.remove(answer)
             if not theirs and self._askers.get(answer.asker) is theirs:
                 del self._askers[answer.asker]
+
+    async def turn(self, person_key: str, conversation: str) -> None:
+        """Wait until nothing else is being answered to somebody in a conversation: no two answers cross."""
+        while theirs := self._askers.get((person_key, conversation)):
+            await theirs[-1].ended.wait()
+
+    def begun(self, answer: AnswerInProgress, event: MessageEvent) -> None:
+        """An attempt begins, or begins again, to what is read now."""
+        registered = self._answers.get(answer.event_id) is answer
+        for event_id in answer.texts.keys() - {answer.event_id}:
+            self._answers.pop(event_id, None)
+        answer.begin(event)
+        if registered:
+            self._answers.update(dict.fromkeys(answer.texts, answer))
+
+    async def join(self, first: str, event_id: str) -> None:
+        """A message has joined another. Returns once the attempt at that one's answer has ended, if there is one."""
+        if (answer := self._answers.get(first)) is not None:
+            answer.join(event_id)
+            await answer.ended.wait()
 
     def edited(self, event_ids: Sequence[str]) -> None:
         """The journal has new texts for these open events."""
@@ -166,8 +211,9 @@ class InProgress:
     async def deleted(self, event_ids: Sequence[str]) -> None:
         """The journal no longer has these events."""
         for event_id in event_ids:
-            if event_id in self._answers:
-                self._answers[event_id].tell(Signal.DELETED)
+            if (answer := self._answers.get(event_id)) is not None:
+                # Without one that has only joined the first, the answer is to the others.
+                answer.tell(Signal.DELETED if event_id == answer.event_id else Signal.EDITED)
             elif self._otherwise is not None:
                 await self._otherwise(event_id)
 
@@ -178,7 +224,9 @@ class InProgress:
             return
         answer = self._answers.get(event_id)
         # Both processes may have heard of one edit: the answer may be to the new text already.
-        if answer is not None and (signal is Signal.STOP or answer.said != said):
+        if answer is not None and signal is Signal.JOINED:
+            answer.join()
+        elif answer is not None and (signal is Signal.STOP or answer.texts.get(event_id) != said):
             answer.tell(signal)
 
     def stop(self, person_key: str, conversation: str) -> bool:

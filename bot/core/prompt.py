@@ -60,6 +60,11 @@ def _asked(event: MessageEvent, last: Turn | None, replied: Replied | None) -> s
     return f"(In reply to {whose}:)\n{quote(text)}\n\n{message_text(event)}"
 
 
+def quoting(event: MessageEvent, replied: Replied | None) -> str:
+    """A message's own text, preceded by a quotation of the one it replies to."""
+    return _asked(dataclasses.replace(event, attachments=(), forwarded=(), quoted_files=()), None, replied)
+
+
 def _opened_thread(event: MessageEvent) -> bool:
     """Whether it replies to the message that its thread was started from."""
     above = (event.reply_to or "").rpartition(":")[2]

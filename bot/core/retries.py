@@ -11,6 +11,7 @@ from typing import TypeVar
 from cachetools import FIFOCache
 
 from bot.aio.backoff import Backoff
+from bot.core.in_progress import AnswerInProgress
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.ports import ClaimLost, Inbox, JournalUnavailable, PlatformRefused, ReplyHandle
@@ -80,26 +81,27 @@ class Retries:
         return self._enabled and self._clock() - event.at < ANSWER_WITHIN
 
     async def attempt(
-        self, event: MessageEvent, attempts: int, reply: ReplyHandle, answer: Callable[[], Awaitable[bool]]
+        self, progress: AnswerInProgress, attempts: int, reply: ReplyHandle, answer: Callable[[], Awaitable[bool]]
     ) -> None:
         """Make one attempt, after `attempts` earlier ones; `answer` returns False if the answer will follow later.
 
         Never raises: failures are logged without the message's text, and retried or told to the person.
         """
+        event = progress.event
         try:
             if await answer():
                 self._failures.pop(event.id, None)
             else:
-                await self._retry_later(event, attempts, reply)
+                await self._retry_later(progress.event, attempts, reply)
         except ClaimLost:
             log.warning("%s: claim lost: another process answers it", event.id)
             self._failures.pop(event.id, None)
             await self._inbox.abandon_claim(event.id)
         except PlatformRefused as exc:
-            await self._end(event, reply, exc)
+            await self._end(progress.event, reply, exc)
         except Exception as exc:  # noqa: BLE001 - the message boundary: one message's failure affects no other
             log.error("%s: attempt %d failed: %s", event.id, attempts + 1, describe(exc))
-            await self._failed(event, attempts, reply, exc)
+            await self._failed(progress.event, attempts, reply, exc)
 
     def take_handle(self, event: MessageEvent) -> ReplyHandle | None:
         """Take out the reply handle that was kept for an event, if any.
@@ -110,8 +112,7 @@ class Retries:
         if kept is None:
             return None
         reply, before = kept
-        same = (event.said, event.recallable, event.opened) == (before.said, before.recallable, before.opened)
-        return reply if same else None
+        return reply if _answered(event) == _answered(before) else None
 
     async def withdraw(self, event_id: str) -> None:
         """A message was deleted: remove what was shown of its answer, which would have followed later."""
@@ -161,10 +162,15 @@ class Retries:
     async def _dismissed(self, event: MessageEvent) -> bool:
         """End an event without an answer; False if it was forgotten meanwhile or another process has it."""
         try:
-            return await self._inbox.dismiss(event.id)
+            return await self._inbox.dismiss(event.id, together=True)
         except JournalUnavailable as exc:
             log.error("%s: could not be dismissed: %s", event.id, describe(exc))
             return True
+
+
+def _answered(event: MessageEvent) -> tuple[object, ...]:
+    """What a kept answer depends on."""
+    return ([each.said for each in event.thought], event.recallable, event.opened)
 
 
 async def whisper(event: MessageEvent, reply: ReplyHandle, sentence: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import introductions, links, messages, off_record, pauses, readings, withdrawn
+from bot.journal import introductions, links, messages, off_record, pauses, readings, thoughts, withdrawn
 from bot.journal.claims import CLAIMED
 from bot.journal.columns import conversation_key, from_json, storable, to_json, utc_offset
 from bot.journal.tables import exchanges, inbox, turns
@@ -31,7 +31,7 @@ _KEEP_EXCHANGE = sa.insert(exchanges).values(user_id=_OWNER)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An event and its answer.
+    """An event, with what has joined it, and the answer.
 
     `keep_turns` is off where no turns are kept at all, and `keep` where nothing of this one may be. `read` are the
     messages of others that the answer was given with: then its text is kept nowhere. If it `quotes` what is public,
@@ -69,44 +69,69 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
         return False
     if done.introduced:
         introductions.told(conn, event.id)
+    # What has joined it in the meantime isn't among these: it is still open, and answered by itself.
+    others = thoughts.close(conn, event.id, [each.id for each in event.joined])
     if not done.keep:
         return True
-    if closed.payload != to_json(event):  # edited on its platform while it was being answered
-        edited = from_json(closed.payload)
-        event = replace(event, text=edited.text, attachments=edited.attachments)
-    if withdrawn.was_forgotten(conn, event.person.key, event.at.timestamp()):  # it was admitted after that
+    rows = {event.id: (closed.payload, closed.unkept), **others}
+    asked = [
+        _current(each, rows[each.id][0], event)
+        for each in event.thought
+        # A message may be admitted after its time was forgotten.
+        if each.id in rows and not withdrawn.was_forgotten(conn, each.person.key, each.at.timestamp())
+    ]
+    if not asked:
         return True
-    done = replace(done, event=event, answer="" if closed.unkept or done.read else storable(done.answer))
+    # An answer to what is gone meanwhile may repeat it.
+    unkept = done.read or len(asked) < len(event.thought) or any(row_unkept for _, row_unkept in rows.values())
+    done = replace(done, answer="" if unkept else storable(done.answer))
     if done.keep_turns:
-        _keep_turns(conn, done, now)
+        _keep_turns(conn, done, asked, now)
         readings.note(conn, event.id, done.read)
-    # Marked even if nothing is to be learned now: the message may be edited.
-    if not off_record.keeps_out(conn, event, asked=done.off_record) and done.learn:
-        _keep_exchange(conn, done)
+    # Marked even if nothing is to be learned now: the messages may be edited.
+    kept_out = {each.id for each in asked if off_record.keeps_out(conn, each, asked=done.off_record)}
+    if done.learn:
+        # The answer is learned once, with the last.
+        repeats = bool(kept_out) or _may_repeat(conn, done, asked)
+        for each in asked:
+            if each.id not in kept_out:
+                _keep_exchange(conn, done, each, "" if repeats or each is not asked[-1] else done.answer)
     return True
 
 
-def _keep_turns(conn: sa.Connection, done: Answered, now: float) -> None:
-    event = done.event
-    asked = {
-        "conversation": done.conversation,
-        "said_in": done.conversation,
-        "event_id": event.id,
-        "author": "user",
-        "name": storable(event.name),
-        "person_key": event.person.key,
-        "account": event.person.key,
-        "owner": done.user_id,
-        "text": storable(event.said),
-        "at": event.at.timestamp(),
-        "kept_at": now,
-    }
-    answer = {**asked, "author": "assistant", "name": "", "text": done.answer, "at": now}
-    conn.execute(_KEEP_TURN, [asked, answer] if done.answer else [asked])
+def _current(event: MessageEvent, payload: str, first: MessageEvent) -> MessageEvent:
+    """One message of a thought as it reads now: it may have been edited while it was being answered."""
+    event = replace(event, given=first.given, joined=())
+    if payload == to_json(event):
+        return event
+    edited = from_json(payload)
+    return replace(event, text=edited.text, attachments=edited.attachments)
 
 
-def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
-    event, text, said_at = done.event, storable(done.event.said), done.event.at.timestamp()
+def _keep_turns(conn: sa.Connection, done: Answered, asked: Sequence[MessageEvent], now: float) -> None:
+    """A turn for each message, and one for the answer, which is the first's."""
+    rows = [
+        {
+            "conversation": done.conversation,
+            "said_in": done.conversation,
+            "event_id": event.id,
+            "author": "user",
+            "name": storable(event.name),
+            "person_key": event.person.key,
+            "account": event.person.key,
+            "owner": done.user_id,
+            "text": storable(event.said),
+            "at": event.at.timestamp(),
+            "kept_at": now,
+        }
+        for event in asked
+    ]
+    answer = {"event_id": done.event.id, "author": "assistant", "name": "", "text": done.answer, "at": now}
+    conn.execute(_KEEP_TURN, [*rows, {**rows[0], **answer}] if done.answer else rows)
+
+
+def _keep_exchange(conn: sa.Connection, done: Answered, event: MessageEvent, answer: str) -> None:
+    text, said_at = storable(event.said), event.at.timestamp()
     # From forwarded texts nothing is learned, nor from an answer that may repeat one. From a file, what was said of it.
     if not text.strip() and event.forwarded:
         return
@@ -123,7 +148,7 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
             "scope": event.scope,
             "name": storable(event.name),
             "text": text,
-            "answer": "" if _may_repeat(conn, done) else done.answer,
+            "answer": answer,
             "at": said_at,
             "utc_offset": utc_offset(event.at),
             "link": event.link,
@@ -133,9 +158,8 @@ def _keep_exchange(conn: sa.Connection, done: Answered) -> None:
     )
 
 
-def _may_repeat(conn: sa.Connection, done: Answered) -> bool:
+def _may_repeat(conn: sa.Connection, done: Answered, asked: Sequence[MessageEvent]) -> bool:
     """Whether an answer may repeat what isn't learned: others' words, what is public, what was said off the record."""
-    event = done.event
-    if event.forwarded or event.quoted or done.quotes:
+    if done.quotes or any(each.forwarded or each.quoted for each in asked):
         return True
-    return off_record.in_view(conn, done.conversation, event.reply_to)
+    return any(off_record.in_view(conn, done.conversation, each.reply_to) for each in asked)

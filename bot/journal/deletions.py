@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from bot.events import Signal
-from bot.journal import outbox, readings, repeated_answers, signals, withdrawn
+from bot.journal import outbox, readings, repeated_answers, signals, thoughts, withdrawn
 from bot.journal.forgetting import close_events
 from bot.journal.tables import exchanges, inbox, messages, turns
 
@@ -42,11 +42,7 @@ def forget(conn: sa.Connection, message_ids: Sequence[str], now: float = 0.0, wo
     count += outbox.erase(conn, waiting, now)
     count += conn.execute(sa.delete(turns).where(said)).rowcount
     count += readings.drop_turns(conn, ids)
-    if answered:
-        replies = sa.and_(turns.c.event_id.in_(answered), turns.c.author == "assistant")
-        count += conn.execute(sa.delete(turns).where(replies)).rowcount
-        with_answer = sa.and_(exchanges.c.event_id.in_(answered), exchanges.c.answer != "")
-        count += conn.execute(sa.update(exchanges).where(with_answer).values(answer="")).rowcount
+    count += thoughts.forget_answers(conn, [*answered, *ids])
     # For each person and conversation once, however many messages: it scans all answers there.
     for (user, conversation), texts in sorted(gone.items()):
         count += repeated_answers.forget(conn, repeated_answers.Erased(texts, [conversation]), [user], now)

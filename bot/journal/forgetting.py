@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.journal import accounts, outbox, readings, repeated_answers, usage, withdrawn
+from bot.journal import accounts, outbox, readings, repeated_answers, thoughts, usage, withdrawn
 from bot.journal import links as links_of
 from bot.journal.export import export
 from bot.journal.intents import forget_wishes
@@ -138,11 +138,13 @@ def forget_since(
     forget_wishes(conn, keys)
     theirs = sa.or_(turns.c.user_id == user_id, turns.c.person_key.in_(keys))
     within = sa.select(turns.c.event_id).where(theirs, turns.c.author == "user", turns.c.at >= start, turns.c.at < end)
-    said = turns.c.event_id.in_(list(conn.scalars(within)))
+    ids = list(conn.scalars(within))
+    said = turns.c.event_id.in_(ids)
     owned = sa.or_(exchanges.c.user_id == user_id, exchanges.c.person_key.in_(keys))
     waiting = sa.and_(owned, exchanges.c.at >= start, exchanges.c.at < end)
     gone = repeated_answers.erased(conn, said, waiting)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + outbox.erase(conn, waiting, now)
+    count += thoughts.forget_answers(conn, ids, user_id)
     count += repeated_answers.forget(conn, gone, [user_id], now)
     readings.prune(conn)
     return count
@@ -166,6 +168,7 @@ def forget_events(
     gone = repeated_answers.erased(conn, said, waiting)
     gone.texts.extend(texts)
     count += conn.execute(sa.delete(turns).where(said)).rowcount + outbox.erase(conn, waiting, now)
+    count += thoughts.forget_answers(conn, ids, user_id)
     count += repeated_answers.forget(conn, gone, [user_id], now)
     readings.prune(conn)
     return count

@@ -28,6 +28,12 @@ def record(conn: sa.Connection, message_id: str, event_id: str, conversation: st
     return bool(conn.execute(_SEEN, values).rowcount)
 
 
+def move(conn: sa.Connection, message_id: str, conversation: str) -> str:
+    """Let a message be part of another conversation, and return that."""
+    conn.execute(sa.update(messages).where(messages.c.message_id == message_id).values(conversation=conversation))
+    return conversation
+
+
 def conversation_of(conn: sa.Connection, event: MessageEvent) -> str:
     """The key of the conversation that a message is part of."""
     place = event.place

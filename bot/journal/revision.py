@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from bot.storage import migrations
 
 #: The newest revision under `migrations/versions`: alembic is imported only if the database has another.
-HEAD = "0015"
+HEAD = "0016"
 #: The table that holds the revision; the memory store has one of its own.
 VERSION_TABLE = "journal_version"
 #: PostgreSQL's advisory lock for migrations: any number, but always the same.

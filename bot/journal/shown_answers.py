@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from bot.journal import thoughts
 from bot.journal.runner import Runner
 from bot.journal.tables import messages
 from bot.model import Audience, Place, PlaceKey, ShownAnswer
@@ -22,7 +23,8 @@ class SqlShownAnswers:
 
 def shown(conn: sa.Connection, event_id: str) -> ShownAnswer | None:
     """Where the answer to an event was shown, and in which messages, in order."""
-    ours = sa.and_(messages.c.event_id == event_id, messages.c.message_id != event_id)
+    first = thoughts.first_of(conn, event_id)
+    ours = sa.and_(messages.c.event_id == first, messages.c.message_id != first)
     rows = conn.execute(sa.select(messages.c.message_id, messages.c.place).where(ours)).all()
     if not rows:
         return None

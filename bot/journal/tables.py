@@ -13,6 +13,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 #: Every message seen or sent, by the platform's own id: the record by which a second copy is ignored. `event_id` is the
 #: message itself, or for the bot's own messages the event that they answer; it is empty (as place and conversation are)
 #: if the message was deleted or edited before it was seen. `off_record` is 1 if nothing of it may be learned.
+#: `joined_to` is the event with whose answer it was answered, if that is another one.
 messages = sa.Table(
     "messages",
     metadata,
@@ -22,13 +23,18 @@ messages = sa.Table(
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("off_record", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("joined_to", sa.Text),
     sa.Index("messages_by_place", "place", "at"),
     sa.Index("messages_by_event", "event_id"),
 )
+_joined = messages.c.joined_to.is_not(None)
+sa.Index("messages_joined", messages.c.joined_to, sqlite_where=_joined, postgresql_where=_joined)
 
 #: Admitted events without an answer. `payload` is the event as JSON; the row goes with the answer. `unkept` is 1 if the
 #: answer in progress may repeat what has been forgotten meanwhile: then it is not kept. `ahead` is 1 if the edit of a
-#: message came before the message itself: its new text waits for that, and is not to be answered before.
+#: message came before the message itself: its new text waits for that, and is not to be answered before. `joined_to` is
+#: the open event that is answered together with this one (`bot.journal.thoughts`), and `included` is 1 if the answer
+#: that is shown, or will be, is to this one too.
 inbox = sa.Table(
     "inbox",
     metadata,
@@ -42,6 +48,9 @@ inbox = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("unkept", sa.Integer, nullable=False, server_default="0"),
     sa.Column("ahead", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("joined_to", sa.Text),
+    sa.Column("included", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("inbox_by_person", "person_key"),
 )
 
 #: Recent turns. `at` is when it was said, `kept_at` when it was stored. Both turns of an exchange are the asker's.

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.events import MessageEvent
-from bot.journal import off_record, withdrawn
+from bot.journal import off_record, thoughts, withdrawn
 from bot.journal.columns import conversation_key, when
 from bot.journal.runner import Runner
 from bot.journal.tables import messages, turns
@@ -15,8 +16,8 @@ from bot.model import Nearby, Place, Replied, Turn
 
 _COLUMNS = (turns.c.author, turns.c.name, turns.c.text, turns.c.at, turns.c.person_key)
 _REPLIED = (
-    sa.select(*_COLUMNS)
-    .where(turns.c.event_id == sa.bindparam("event"), turns.c.kept_at >= sa.bindparam("since"))
+    sa.select(*_COLUMNS, turns.c.event_id)
+    .where(turns.c.event_id.in_(sa.bindparam("events", expanding=True)), turns.c.kept_at >= sa.bindparam("since"))
     .order_by(turns.c.id)
 )
 _RECENT = (
@@ -91,9 +92,12 @@ def replied(conn: sa.Connection, message_id: str, place: Place, since: float) ->
     same_audience = audience == conversation_key(place).rpartition("#")[2]
     if not same_audience or not where.startswith(f"{place.platform}:{place.workspace}:"):
         return None
-    rows = map(_turn, conn.execute(_REPLIED, {"event": found.event_id, "since": since}))
-    kept = {turn.author: turn for turn in rows}
-    return Replied(kept.get("user"), kept.get("assistant"), to_answer=found.event_id != message_id)
+    to_answer = found.event_id != message_id
+    rows = conn.execute(_REPLIED, {"events": [*thoughts.answered_with(conn, [found.event_id])], "since": since}).all()
+    answered = next((_turn(row[:-1]) for row in rows if row.author == "assistant"), None)
+    asked = [_turn(row[:-1]) for row in rows if row.author == "user" and (to_answer or row.event_id == message_id)]
+    question = replace(asked[0], text="\n\n".join(turn.text for turn in asked)) if asked else None
+    return Replied(question, answered, to_answer=to_answer)
 
 
 def unused(conn: sa.Connection, event: MessageEvent, nearby: Sequence[Nearby], since: float) -> set[str]:

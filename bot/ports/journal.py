@@ -26,16 +26,34 @@ class Inbox(Protocol):
         """
         ...
 
-    async def reread(self, event: MessageEvent) -> MessageEvent | None:
-        """The event with its text of now; None if it was forgotten or deleted meanwhile, or is another process's."""
+    def joined(self, event_id: str) -> str | None:
+        """The open event that one just admitted here has joined, to be answered with it; None if there is none."""
+        ...
+
+    async def release(self, event_id: str) -> bool:
+        """Whether an event that had joined another is to be answered by itself after all, by this process.
+
+        False if it was answered with the other, will be, or is gone: nothing is left to be done here.
+        """
+        ...
+
+    async def reread(self, event: MessageEvent, *, joining: bool = True) -> MessageEvent | None:
+        """The event with its text of now, and with what has joined it, right before it is answered.
+
+        Without `joining`, nothing more joins it. None if it was forgotten or deleted meanwhile, or is another
+        process's.
+        """
         ...
 
     async def abandon_claim(self, event_id: str) -> None:
         """End an attempt that failed with ClaimLost: if the event comes back to this process, it starts afresh."""
         ...
 
-    async def dismiss(self, event_id: str) -> bool:
-        """End an event that gets no answer; False if it isn't this process's to end."""
+    async def dismiss(self, event_id: str, *, together: bool = False) -> bool:
+        """End an event that gets no answer; False if it isn't this process's to end.
+
+        With `together`, what its answer would have been to as well ends with it.
+        """
         ...
 
     async def postpone(self, event_id: str, seconds: float) -> None:
@@ -66,6 +84,7 @@ class Inbox(Protocol):
     ) -> bool:
         """Commit both turns, the answer's message ids and (with `learn`) the exchange to learn, in one transaction.
 
+        What has joined the event has a turn and an exchange of its own; the answer goes with the last.
         False if the event was gone: its message was deleted, or its person has had everything forgotten.
         `read` are the messages of others that the answer was given with: it may repeat them, so its text isn't kept,
         and the turn goes with any of them. If it `quotes` what is public, it is kept, but nothing is learned from it.

@@ -10,7 +10,7 @@ import pytest
 from bot.commands.interactions import TOO_MUCH
 from bot.core.answer import FOLLOWS
 from bot.core.elsewhere import Elsewhere
-from bot.core.in_progress import STOPPED, InProgress, asks_to_stop
+from bot.core.in_progress import STOPPED, InProgress
 from bot.core.learning import Learner
 from bot.events import Signal
 from bot.loop import MemoryBot
@@ -339,5 +339,5 @@ async def test_a_shutdown_amid_an_answer_is_no_stop() -> None:
 
 def test_what_asks_to_stop() -> None:
     """The word alone."""
-    assert all(asks_to_stop(message(text)) for text in ("stop", "Stop", "STOP!", " stop. "))
-    assert not any(asks_to_stop(message(text)) for text in ("stop it", "don't stop", "stopp", ""))
+    assert all(message(text).stops for text in ("stop", "Stop", "STOP!", " stop. "))
+    assert not any(message(text).stops for text in ("stop it", "don't stop", "stopp", ""))

@@ -147,8 +147,9 @@ class Storm:
             await asyncio.sleep(self._random.uniform(*self._plan.gap))
             side = self._random.choice(self._world.sides)
             place = self._random.choice(("", "", "general"))
-            # Some answers take several messages on Discord.
-            await self._world.ask(side, person, place, words=self._random.choice((3, 12, 60, 400)))
+            # Now and then there are two or three messages at once; some answers take several messages on Discord.
+            for _ in range(self._random.choice((1, 1, 2, 3))):
+                await self._world.ask(side, person, place, words=self._random.choice((3, 12, 60, 400)))
 
     async def _worker(self, number: int) -> None:
         """Start, kill, start again, until there have been enough kills; then stay."""
@@ -209,10 +210,13 @@ class Storm:
             return
         figures.wrong += miscounted(world, self._settings)
         figures.wrong += await learned_once(world, self._settings)
-        whole = {world.model.answer(tag) for tag in world.asked}
         learned_from = {(tag_of(user), " ".join(answer.split())) for user, answer in world.model.said}
         # An answer that was given with others' words in view is not learned from at all.
-        parts = {answer for tag, answer in learned_from if answer or tag not in world.shared} - whole
+        parts = {
+            answer
+            for tag, answer in learned_from
+            if (answer or tag not in world.shared) and answer not in world.model.answers(tag)
+        }
         figures.wrong += [f"learned from a part: {_shortly(answer)}" for answer in parts]
 
 

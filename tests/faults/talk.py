@@ -26,12 +26,14 @@ class Model:
     Attributes:
         sizes: Words of a tag's answer, where not `size`.
         said: What extractions were given: (user's text, assistant's text), in order.
+        thoughts: The tags that were asked at once.
         chat, extraction: Called with each request and the answer that it is about to get; may wait, or return another.
     """
 
     size: int = 12
     sizes: dict[str, int] = field(default_factory=dict)
     said: list[tuple[str, str]] = field(default_factory=list)
+    thoughts: set[tuple[str, ...]] = field(default_factory=set)
     chat: Callable[[Request, Reply], Awaitable[Reply]] | None = None
     extraction: Callable[[Request, Reply], Awaitable[Reply]] | None = None
     _lessons: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -45,12 +47,24 @@ class Model:
             facts = [{"text": f"{user} lesson{lesson}", "source": number} for number, user, _ in told if user.strip()]
             reply, then = Reply(fake.facts(*facts)), self.extraction
         else:
-            reply, then = Reply(self.answer(tag_of(fake.last_text(request)))), self.chat
+            tags = tags_of(fake.last_text(request))
+            self.thoughts.add(tags)
+            reply, then = Reply(self.answer(*tags)), self.chat
         return await then(request, reply) if then else reply
 
-    def answer(self, tag: str) -> str:
-        """The whole answer to a tag."""
-        return " ".join(f"{tag}.{number}" for number in range(self.sizes.get(tag, self.size)))
+    def answer(self, *tags: str) -> str:
+        """The whole answer to a tag, or to several that are one thought."""
+        return " ".join(f"{tag}.{number}" for tag in tags for number in range(self.sizes.get(tag, self.size)))
+
+    def answers(self, tag: str) -> set[str]:
+        """The whole answers that a tag may be learned with: its own, that of a thought that it ends, or else none."""
+        thoughts = [tags for tags in self.thoughts if tag in tags]
+        return {"" if tag != tags[-1] else self.answer(*tags) for tags in thoughts}
+
+
+def tags_of(text: str) -> tuple[str, ...]:
+    """The tags of a question, in order: several, if several messages are answered at once."""
+    return tuple(_ASKED.findall(text)) or (tag_of(text),)
 
 
 def tag_of(text: str) -> str:

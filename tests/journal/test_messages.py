@@ -11,7 +11,7 @@ from bot.journal.journal import SqlJournal
 from bot.model import Attachment, Audience, Place, Replied
 from tests.journal.conftest import Clock, Open
 from tests.journal.makers import CHANNEL, CLOSED_CHANNEL, OTHER_CHANNEL, heard, in_channel, told
-from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, message
+from tests.makers import ANN, BOB, DM, GENERAL, MONDAY, SECRET, message, somebody
 
 
 async def test_a_second_copy_is_ignored(journal: SqlJournal) -> None:
@@ -232,7 +232,7 @@ async def test_events_in_hand_are_not_offered(journal: SqlJournal) -> None:
 async def test_a_postponed_event_comes_back_when_due(journal: SqlJournal, clock: Clock) -> None:
     """An event put off for a minute is offered after it, once, oldest first."""
     for number in (1, 2):
-        event = message("later", number=number)
+        event = message("later", number=number, person=somebody(number))
         await journal.inbox.admit(event)
         await journal.inbox.postpone(event.id, 60)
         clock.now += 1

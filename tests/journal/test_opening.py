@@ -64,6 +64,11 @@ async def test_a_second_start_keeps_everything(open_: Open) -> None:
 #: What undoes the migrations after 0002.
 LATER = (
     "DROP TABLE introductions",
+    "DROP INDEX inbox_by_person",
+    "DROP INDEX messages_joined",
+    "ALTER TABLE inbox DROP COLUMN joined_to",
+    "ALTER TABLE inbox DROP COLUMN included",
+    "ALTER TABLE messages DROP COLUMN joined_to",
     "ALTER TABLE turns DROP COLUMN number",
     "DROP TABLE off_record",
     "ALTER TABLE messages DROP COLUMN off_record",

@@ -10,10 +10,10 @@ from bot.core.learning import Learner
 from bot.events import Edited
 from bot.journal.journal import SqlJournal
 from bot.loop import STALE, MemoryBot
-from bot.model import Asked, Prompt
+from bot.model import Asked, Place, Prompt
 from bot.ports import LimitReached
 from bot.usage import Usage
-from tests.makers import ANN, BOB, message, until
+from tests.makers import ANN, BOB, DM, message, until
 from tests.stubs import StubChat, StubMemory, StubReplyHandle, StubSpending
 
 
@@ -45,17 +45,22 @@ class Gated(StubChat):
         return "\n".join(prompt.messages[-1][1] for prompt in self.prompts)
 
 
+def apart(number: int) -> Place:
+    """A thread of its own in a DM: what is said there joins nothing."""
+    return replace(DM, thread=str(number))
+
+
 async def test_what_is_forgotten_while_it_waits_is_never_asked(journal: SqlJournal) -> None:
     """Claude is not shown what its author has had forgotten, or has deleted, before its turn came."""
     chat = Gated()
     bot = make_bot(journal, chat)
     replies = [StubReplyHandle() for _ in range(5)]
     said = [
-        message("What is first?", number=1, person=BOB),
+        message("What is first?", number=1, person=BOB, place=apart(1)),
         message("I hid the gooseberries.", number=2),
-        message("Quinces are delicious.", number=3, person=BOB),
-        message("Tell me about plums.", number=4, person=BOB),
-        message("What is last?", number=5, person=BOB),
+        message("Quinces are delicious.", number=3, person=BOB, place=apart(3)),
+        message("Tell me about plums.", number=4, person=BOB, place=apart(4)),
+        message("What is last?", number=5, person=BOB, place=apart(5)),
     ]
     asking = [asyncio.create_task(bot.on_message(said[0], replies[0]))]
     await until(lambda: len(chat.prompts) == 1)  # who is first is not left to the database
@@ -72,7 +77,7 @@ async def test_what_is_forgotten_while_it_waits_is_never_asked(journal: SqlJourn
     assert not any(word in chat.asked for word in ("gooseberries", "Quinces", "plums"))
     assert "pears" in replies[3].shown[-1]
     assert (await journal.backlog())[:2] == (0, 3)
-    turns = await journal.turns.recent("slack:T1:D1:#private")
+    turns = await journal.turns.recent("slack:T1:D1:4#private")
     assert [turn.author for turn in turns if turn.text == replies[3].shown[-1]] == ["user", "assistant"]
 
 

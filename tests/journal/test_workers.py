@@ -18,7 +18,7 @@ from bot.storage.sqlite import database_path
 from tests.journal.conftest import Clock, Database, Open
 from tests.journal.makers import told
 from tests.journal.test_postgres import drop_connections
-from tests.makers import ANN, message
+from tests.makers import ANN, BOB, message, somebody
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ async def test_a_kill_loses_nothing_that_was_committed(database: Database, open_
     assert backlog.unanswered <= 1
     for known in range(number + 1):
         assert await journal.inbox.admit(message(f"told {known}", number=known)) is None
-    conversation = await told(journal, "told again", 10_001)
+    conversation = await told(journal, "told again", 10_001, person=BOB)
     said = [turn.text for turn in await journal.turns.recent(conversation) if turn.author == "user"]
     assert said == [*(f"told {known}" for known in range(backlog.waiting)), "told again"]
 
@@ -75,7 +75,7 @@ async def test_what_is_put_off_is_offered_when_it_is_due(open_: Open, clock: Clo
     """A look at the journal amid the putting off doesn't take it for work that was dropped."""
     journal = await open_()
     for number in range(100):
-        event = message("hello", number=number)
+        event = message("hello", number=number, person=somebody(number))
         await journal.inbox.admit(event)
         _, found = await asyncio.gather(journal.inbox.postpone(event.id, 60), journal.inbox.unanswered())
         assert (found, await journal.inbox.unanswered()) == ([], [])
@@ -88,13 +88,13 @@ async def test_a_clock_that_is_set_back_delays_nothing(open_: Open, clock: Clock
     journal = await open_()
     await journal.inbox.admit(message("hello", number=1))
     await journal.inbox.postpone(message("hello", number=1).id, 60)
-    await told(journal, "I like tea", 2)
-    (exchange,) = await journal.outbox.claim(ANN.key, "private")
+    await told(journal, "I like tea", 2, person=BOB)
+    (exchange,) = await journal.outbox.claim(BOB.key, "private")
     await journal.outbox.failed([exchange.id], "down", final=False)
     assert (await journal.inbox.unanswered(), await journal.outbox.waiting()) == ([], [])
     clock.now -= 3 * 24 * 3600
     assert [left.event.text for left in await journal.inbox.unanswered()] == ["hello"]
-    assert await journal.outbox.waiting() == [(ANN.key, "private")]
+    assert await journal.outbox.waiting() == [(BOB.key, "private")]
 
 
 async def test_a_killed_process_is_taken_over(database: Database, open_: Open) -> None:
@@ -155,7 +155,7 @@ async def test_processes_that_start_at_once_migrate_once(database: Database) -> 
 async def test_a_worker_taken_for_dead_has_no_say(postgres_only: Database) -> None:
     """What others have taken over it can't end, put off or answer any more; what is left to it, it can."""
     first = await open_journal(postgres_only.settings)
-    events = [message(f"m{number}", number=number) for number in range(4)]
+    events = [message(f"m{number}", number=number, person=somebody(number)) for number in range(4)]
     conversations = [await first.inbox.admit(event) for event in events]
     second = await open_journal(postgres_only.settings)
     with postgres_only.connect() as conn:  # as a third would, after the first has been silent for too long
@@ -243,7 +243,7 @@ async def test_what_is_put_off_amid_a_look_is_not_taken_for_lost(sqlite_only: Da
     await (await open_journal(sqlite_only.settings)).close()
     journal = SqlJournal(Slow(database_path(sqlite_only.settings)), lease=Beats(known=False))
     await journal.inbox.admit(message("one", number=1))
-    await journal.inbox.admit(message("two", number=2))
+    await journal.inbox.admit(message("two", number=2, person=BOB))
     one, two = (message(text, number=number).id for number, text in ((1, "one"), (2, "two")))
     await asyncio.gather(journal.inbox.postpone(one, -1), journal.inbox.confirm(two))
     assert [left.event.id for left in await journal.inbox.unanswered()] == [one]
