@@ -36,11 +36,11 @@ async def test_odd_input_does_no_harm(tmp_path: Path) -> None:
             empty = [await discord.dm("ann", text) for text in EMPTY.values()]
             for text in EMPTY.values():
                 await slack.dm("UANN", text)
-            asked = [await discord.dm("ann", text) for text in ANSWERED.values()]
-            asked.append(await discord.dm("ann", "", attachments=("photo.png",)))
+            for text in ANSWERED.values():
+                await discord.answer_to(await discord.dm("ann", text), within=40)
+            photo = await discord.dm("ann", "", attachments=("photo.png",))
             threads = [await slack.mention("C0GENERAL", "UBOB", text) for text in (*ANSWERED.values(), "x" * 39_900)]
-            for message in asked:
-                await discord.answer_to(message, within=40)
+            await discord.answer_to(photo, within=40)
             for thread in threads:
                 await slack.answer("C0GENERAL", thread)
             await until(lambda: len(claude.extractions) >= 2, 40)
