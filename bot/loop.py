@@ -344,7 +344,7 @@ class MemoryBot:
             answering = partial(Answer, again=again, tools=tools.run, event_id=event.id, operator=self._operator)
             async with answering(self._chat, requests, charge) as answer:
                 asides = Asides(
-                    *(event, account, self._introductions, lambda: tools.off_record),
+                    *(event, account, self._introductions, self._notices, lambda: tools.off_record),
                     remember=self._remember,
                     hours=self._turns_hours,
                 )

@@ -31,7 +31,7 @@ from bot.memory.embedded import memory as embedded
 from bot.memory.hosted import rows as hosted_rows
 from bot.memory.recall import ranking
 from bot.model import Exchange
-from bot.text import keywords, time_expressions
+from bot.text import keywords, secrets, time_expressions
 from bot.text.clean import clean, one_line, printable, quote
 from bot.views import Item, View
 from tests import scanners
@@ -193,6 +193,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "user ids": lambda text: (embedded._id(text), hosted_rows.person_id(f"x{text}")),
     "row": lambda text: words.row(text, 100),
     "detail": lambda text: listing.detail(memory(text), 1, text, UTC),
+    "secrets": lambda text: secrets.mask(text, secrets.found(text[: len(text) // 2])),
+    "passwords": lambda text: (secrets.holds(f"password {text} token"), secrets.found(f"password: {text}")),
     "fold": lambda text: keywords.bare(keywords.fold(text)),
     "stem": keywords.stem,
     "stems": keywords.stems,
@@ -218,6 +220,8 @@ WITHIN = {
     *(f"adapters.slack.text:{name}" for name in ("_fitting", "sentences", "halves", "rest")),
     *("adapters.slack.growing_markdown:settled", "adapters.slack.growing_markdown:_open"),
     "bot.memory.embedded.extraction_answer:_partial_rows",
+    *(f"bot.text.secrets:{name}" for name in ("found", "_spans", "_occurrences", "_card_length", "_checks_out")),
+    *(f"bot.text.told_passwords:{name}" for name in ("_stated", "_named_after", "_unspaced")),
     *("bot.memory.vectors.told:_says_the_same", "bot.memory.vectors.told:_numbers"),
     *(f"bot.text.keywords:{name}" for name in ("_peeled", "_tokens", "_pairs", "stems", "terms", "content_terms")),
     *("bot.text.keywords:changed", "bot.text.keywords:Words._held", "bot.memory.recall.ranking:_Wording.of"),

@@ -9,7 +9,8 @@ from bot.core.answer import Answer
 from bot.events import MessageEvent
 from bot.logs import describe
 from bot.model import Account
-from bot.ports import Introductions, JournalUnavailable
+from bot.ports import Introductions, JournalUnavailable, Notices
+from bot.text import secrets
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,13 @@ INTRODUCTION = f"({_TOLD.format('`')})"
 #: Below the answer to a message that says by itself that it is off the record, with how long it stays in view.
 _UNLEARNED = "(Off the record: I learn nothing from this message."
 _IN_VIEW = " It stays in our recent conversation for {hours:g} hours."
+#: Below the answer to a message with a secret in it, once in a while.
+MASKED = (
+    "(There seems to be a password, a key or a card number in your message. I mask it in what I keep and learn; you "
+    "may want to delete the message, too.)"
+)
+#: Seconds after which a person is told again that a secret is masked.
+TELL_AGAIN = 3600.0
 _FENCE = "```"
 
 
@@ -42,6 +50,7 @@ class Asides:
         event: MessageEvent,
         account: Account,
         introductions: Introductions | None,
+        notices: Notices,
         asked: Callable[[], bool] = lambda: False,
         *,
         remember: bool = True,
@@ -59,6 +68,7 @@ class Asides:
         self.off_record = event.asks_off_record
         self._account = account
         self._introductions = introductions
+        self._notices = notices
         self.introduced = False
 
     async def follow(self, answer: Answer, snapshots: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
@@ -71,9 +81,21 @@ class Asides:
             self.off_record = self.off_record or self._asked()
             lines = [off_record(self._hours)] if self.off_record and not self._silent else []
             self.introduced = await self._introduces()
+            lines += [MASKED] if await self._masks() else []
             lines += [INTRODUCTION] if self.introduced else []
             if lines:
                 yield _below(text, *lines)
+
+    async def _masks(self) -> bool:
+        """Whether the answer says that a secret in the message is masked."""
+        event = self._event
+        if event.confidential or not any(secrets.holds(each.said) for each in event.thought):
+            return False
+        try:
+            return await self._notices.first("secret", event.person.key, TELL_AGAIN)
+        except JournalUnavailable as exc:
+            log.warning("%s: whether its person knows that secrets are masked is unknown: %s", event.id, describe(exc))
+            return True
 
     async def _introduces(self) -> bool:
         """Whether this is the answer that tells the person that they are remembered."""
@@ -109,10 +131,11 @@ class Shown(NamedTuple):
 
 def without(shown: str) -> Shown:
     """Read an answer from what is shown of it, where a platform's own markup may have changed all but the letters."""
-    made = unintroduced = above(shown, INTRODUCTION)
+    unintroduced = above(shown, INTRODUCTION)
+    made = unmasked = above(unintroduced, MASKED)
     for hours in (24.0, 0.0):  # any number of hours has the same letters
         made = above(made, off_record(hours))
-    return Shown(_without_beginning(made, PAUSED_LINE), unintroduced != shown, made != unintroduced)
+    return Shown(_without_beginning(made, PAUSED_LINE), unintroduced != shown, made != unmasked)
 
 
 def above(shown: str, line: str) -> str:

@@ -16,6 +16,7 @@ from bot.files.values import File
 from bot.logs import describe
 from bot.model import Account, Audience, Held, Memory, Nearby, Reach, Replied, Turn
 from bot.ports import MemoryStore, MemoryUnavailable, Notify, ReplyHandle, Spending, Turns
+from bot.text import secrets
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Gatherer:
         if (unread := self._unread(account, event)) is not None:
             return [], unread, None
         # Hosted mem0 records what is searched for.
-        query = event.text if event.confidential else prompt.message_text(event)
+        query = secrets.mask(event.text if event.confidential else prompt.message_text(event))
         context = [turn.text for turn in turns[-CONTEXT:]]
         try:
             memories, held = await asyncio.gather(

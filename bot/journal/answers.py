@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from bot.events import MessageEvent
 from bot.journal import introductions, links, messages, off_record, pauses, readings, thoughts, withdrawn
 from bot.journal.claims import CLAIMED
-from bot.journal.columns import conversation_key, from_json, storable, to_json, utc_offset
+from bot.journal.columns import conversation_key, from_json, kept, storable, to_json, utc_offset
 from bot.journal.tables import exchanges, inbox, turns
 from bot.journal.tables import links as links_table
+from bot.text import secrets
 
 _CLOSE = sa.delete(inbox).where(CLAIMED).returning(inbox.c.payload, inbox.c.unkept)
 #: Whose it is is decided here, and not when the message came: accounts may have been linked meanwhile.
@@ -84,7 +85,8 @@ def commit(conn: sa.Connection, done: Answered, now: float) -> bool:
         return True
     # An answer to what is gone meanwhile may repeat it.
     unkept = done.read or len(asked) < len(event.thought) or any(row_unkept for _, row_unkept in rows.values())
-    done = replace(done, answer="" if unkept else storable(done.answer))
+    told = tuple(secret for each in asked for secret in secrets.found(each.said))
+    done = replace(done, answer="" if unkept else secrets.mask(storable(done.answer), told))
     if done.keep_turns:
         _keep_turns(conn, done, asked, now)
         readings.note(conn, event.id, done.read)
@@ -120,7 +122,7 @@ def _keep_turns(conn: sa.Connection, done: Answered, asked: Sequence[MessageEven
             "person_key": event.person.key,
             "account": event.person.key,
             "owner": done.user_id,
-            "text": storable(event.said),
+            "text": kept(event.said),
             "at": event.at.timestamp(),
             "kept_at": now,
         }
@@ -131,7 +133,7 @@ def _keep_turns(conn: sa.Connection, done: Answered, asked: Sequence[MessageEven
 
 
 def _keep_exchange(conn: sa.Connection, done: Answered, event: MessageEvent, answer: str) -> None:
-    text, said_at = storable(event.said), event.at.timestamp()
+    text, said_at = kept(event.said), event.at.timestamp()
     # From forwarded texts nothing is learned, nor from an answer that may repeat one. From a file, what was said of it.
     if not text.strip() and event.forwarded:
         return

@@ -10,12 +10,18 @@ import sqlalchemy as sa
 from bot import zones
 from bot.events import MessageEvent
 from bot.model import Attachment, Audience, Person, Place
+from bot.text import secrets
 from bot.text.clean import clean
 
 
 def storable(text: str) -> str:
     """The text as both databases can hold it: null characters dropped, lone surrogates replaced."""
     return clean(text, "\N{REPLACEMENT CHARACTER}")
+
+
+def kept(text: str) -> str:
+    """The text as it is kept once it is answered: without the secrets that are in it."""
+    return secrets.mask(storable(text))
 
 
 def when(seconds: float, utc_offset: int = 0) -> datetime:

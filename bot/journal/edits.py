@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.events import Edit, Edited, MessageEvent, Signal
 from bot.journal import off_record, outbox, repeated_answers, signals
-from bot.journal.columns import from_json, storable, to_json, utc_offset
+from bot.journal.columns import from_json, kept, storable, to_json, utc_offset
 from bot.journal.pauses import was_paused
 from bot.journal.tables import exchanges, inbox, messages, turns
 from bot.journal.withdrawn import note_places, was_forgotten
@@ -35,7 +35,7 @@ def compare(conn: sa.Connection, event: MessageEvent) -> Edit:
     found = conn.execute(_WAITING, asked).first() or conn.execute(_ASKED, asked).first()
     if found is not None:
         # Earlier versions kept no line that names the files.
-        return Edit.SAME if found.text in (storable(event.said), storable(event.text)) else Edit.CHANGED
+        return Edit.SAME if kept(found.text) in (kept(event.said), kept(event.text)) else Edit.CHANGED
     seen = sa.select(messages.c.event_id).where(messages.c.message_id == event.id, messages.c.event_id == event.id)
     return Edit.UNKNOWN if conn.execute(seen).first() is None else Edit.CHANGED
 
@@ -64,7 +64,7 @@ def edit(conn: sa.Connection, edits: Sequence[Edited], now: float, worker: str =
 
 def _edit(conn: sa.Connection, edited: Edited, gone: _Gone, now: float, worker: str) -> int:
     event, user_id = edited.event, edited.user_id
-    text = storable(event.said)
+    text = kept(event.said)
     note_places(conn, [event.id], now)
     # Two processes may be notified of it concurrently: the second then finds what the first wrote (PostgreSQL).
     conn.execute(_RECORD.with_for_update(), {"event": event.id})
@@ -113,7 +113,7 @@ def _exchange(conn: sa.Connection, event: MessageEvent, user_id: str, said: sa.R
         "user_id": user_id,
         "scope": event.scope,
         "name": storable(event.name),
-        "text": storable(event.said),
+        "text": kept(event.said),
         "answer": (conn.execute(answer).scalar() or "") if own else "",
         "at": event.at.timestamp(),
         "utc_offset": utc_offset(event.at),

@@ -14,6 +14,7 @@ from bot.journal.columns import conversation_key, due, from_json, to_json
 from bot.journal.runner import Runner
 from bot.journal.tables import inbox
 from bot.ports import ClaimLost
+from bot.text import secrets
 
 #: Seconds that an event is postponed at most, well above the core's longest pause.
 MAX_PAUSE = 300.0
@@ -155,7 +156,10 @@ class SqlInbox:
         ids, worker = tuple(message_ids), self._claims.worker
         parts = event, user_id, conversation, answer, ids, learn, self._keep_turns, worker, keep, tuple(read)
         done = Answered(*parts, introduced=introduced, quotes=quotes, off_record=off_record)
-        was_open = await self._runner.write(answers.commit, done, self._clock())
+        # A secret leaves the disk with the event, and isn't left in a free page or in the write-ahead log.
+        said = [text for each in event.thought for text in (each.text, each.quoted, *each.forwarded)]
+        commit = self._runner.erase if any(map(secrets.holds, said)) else self._runner.write
+        was_open = bool(await commit(answers.commit, done, self._clock()))
         self._claims.end(event.id)
         for each in event.joined if was_open else ():
             self._claims.end(each.id)

@@ -11,6 +11,7 @@ from bot.journal.columns import due, when
 from bot.journal.runner import Runner
 from bot.journal.tables import erasures, exchanges, taught, tombstones
 from bot.model import Exchange
+from bot.text import secrets
 
 #: After a failed attempt.
 BACKOFF = Backoff(first=5.0, longest=600.0)
@@ -137,8 +138,9 @@ def claim(conn: sa.Connection, user_id: str, scope: str, worker: str) -> list[Ex
     return sorted(found, key=lambda exchange: exchange.id)
 
 
-def _exchange(*, at: float, utc_offset: int, **others: Any) -> Exchange:
-    return Exchange(at=when(at, utc_offset), **others)
+def _exchange(*, at: float, utc_offset: int, text: str, answer: str, **others: Any) -> Exchange:
+    # Earlier versions kept them as they were.
+    return Exchange(at=when(at, utc_offset), text=secrets.mask(text), answer=secrets.mask(answer), **others)
 
 
 def learned(conn: sa.Connection, ids: Sequence[int]) -> None:

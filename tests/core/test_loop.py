@@ -12,7 +12,7 @@ import pytest
 
 from bot.commands.interactions import TOO_MUCH, LimitedCommands
 from bot.core.answer import FOLLOWS, LATE, LONGEST, SLOW, Answer
-from bot.core.asides import PAUSED_LINE
+from bot.core.asides import MASKED, PAUSED_LINE
 from bot.core.learning import Learner
 from bot.core.retries import SORRY
 from bot.core.spending import FreeCharge
@@ -512,6 +512,17 @@ async def test_a_paused_memory_neither_reads_nor_writes_and_says_so_once() -> No
     await world.say("hi", number=3)
     assert "Celsius" in world.chat.prompts[-1].briefing
     assert len(world.journal.outbox.kept) == 1
+
+
+async def test_a_secret_is_answered_and_said_to_be_masked() -> None:
+    """Claude reads the message as it is; the first such answer says what becomes of the secret."""
+    world = World()
+    first, second = await world.say("my password is hunter2", number=1), await world.say("PIN: 4711", number=2)
+    third = await world.say("my locker is 4711", number=3, person=BOB)
+    assert (first.shown, second.shown) == (["ok", f"ok\n\n{MASKED}"], ["ok"])
+    assert third.shown == ["ok"]
+    assert "hunter2" in world.chat.prompts[0].messages[-1][1]
+    assert (await world.say("API key: abcd1234efgh", number=4, person=BOB)).shown == ["ok", f"ok\n\n{MASKED}"]
 
 
 async def test_a_platform_out_of_reach_is_an_outage() -> None:

@@ -222,7 +222,8 @@ def _kept(reading: Reading, lesson: Lesson) -> Iterable[tuple[Fact, str]]:
             "" if reading.whole else ", and the list breaks off",
         )
     for row in rows[:FACTS]:
-        yield Fact(row.text, _sources(row.source, lesson), _superseded(row.supersedes, lesson)), row.speaker
+        told = _sources(row.source, lesson), _superseded(row.supersedes, lesson)
+        yield Fact(row.text, *told, answered=row.speaker == "assistant"), row.speaker
 
 
 def _sources(number: object, lesson: Lesson) -> tuple[Source, ...]:
@@ -247,6 +248,7 @@ def _for_mem0(facts: Iterable[tuple[Fact, str]], lesson: Lesson) -> str:
     for fact, speaker in facts:
         key = text_hash(fact.text)
         if known := lesson.facts.get(key):
+            fact.answered = fact.answered and known.answered
             fact.sources = tuple(dict.fromkeys((*known.sources, *fact.sources)))
             fact.supersedes = tuple(dict.fromkeys((*known.supersedes, *fact.supersedes)))
         else:

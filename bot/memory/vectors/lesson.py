@@ -26,11 +26,19 @@ def source_of(exchange: Exchange) -> Source:
 
 @dataclass(slots=True)
 class Fact:
-    """One extracted fact: its text, its sources, and the ids of the memories that it supersedes."""
+    """One extracted fact.
+
+    Attributes:
+        text: What it says.
+        sources: The events that taught it.
+        supersedes: The ids of the memories that are no longer true because of it.
+        answered: Only the assistant has said it: if it is known, that tells nothing new.
+    """
 
     text: str
     sources: tuple[Source, ...]
     supersedes: tuple[str, ...] = ()
+    answered: bool = False
 
 
 @dataclass(slots=True)

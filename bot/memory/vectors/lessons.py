@@ -40,7 +40,8 @@ def write(conn: Any, person: Memories, lesson: Lesson, records: Sequence[Record]
             known = restated(person, lesson.scope, fact.sources, fact.text, vector)
         if known is not None:
             memory_id = known.memory_id
-            if (more := with_more(decode(known.payload), fact.sources)) is not None:
+            # An answer that only repeats what was recalled would keep it beyond the message that taught it.
+            if not fact.answered and (more := with_more(decode(known.payload), fact.sources)) is not None:
                 person.replace(known.number, more)
         elif key in by_hash:
             memory_id = by_hash[key].memory_id

@@ -115,6 +115,20 @@ async def test_which_messages_taught_something(claude: FakeClaude, tmp_path: Pat
     assert taught == {"discord:2"}
 
 
+async def test_what_an_answer_only_repeats_gains_no_source(claude: FakeClaude, tmp_path: Path) -> None:
+    """A recalled fact that the answer says again is forgotten with the message that taught it all the same."""
+    fact = {"text": "User lives in Porto", "source": 1}
+    async with opened(tmp_path, claude) as memory:
+        claude.handler = lambda request: facts(fact)
+        assert await memory.learn([exchange(1, "I live in Porto.")]) == 1
+        claude.handler = lambda request: facts({**fact, "attributed_to": "assistant"})
+        assert await memory.learn([exchange(2, "Where do I live?", answer="You live in Porto.")]) == 0
+        (known,) = await memory.list("discord:1")
+        assert [source.event_id for source in known.sources] == ["discord:1"]
+        await memory.forget_sources(["discord:1"])
+        assert await memory.list("discord:1") == []
+
+
 async def test_a_fact_stated_again_gains_a_source(claude: FakeClaude, tmp_path: Path) -> None:
     """The same fact from another day is one memory with two sources, not two memories."""
     async with opened(tmp_path, claude) as memory:
