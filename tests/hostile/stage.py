@@ -7,6 +7,7 @@ import re
 import secrets
 import signal
 import sqlite3
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Stage:
         self.discord = FakeDiscord()
         self.slack = FakeSlack(patience=30)
         self.workers: list[BotProcess] = []
+        self._speaking: defaultdict[tuple[str, int, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         count = self.count
         guilds = [self.discord.add_guild(f"Guild {shard}", shard=(shard, count)) for shard in range(count)]
         channels = [self.discord.add_channel(guild, "general") for guild in guilds]
@@ -198,9 +200,10 @@ class Stage:
         return await self.slack.answer(told.channel, thread, lambda text: text.endswith(ending), after=told.id)
 
     async def tell(self, place: Place, text: str, person: str = "ann") -> Told:
-        """Write to the bot, and wait for its answer."""
-        told = await self.say(place, text, person)
-        await self.answer(told)
+        """Write to the bot, and wait for its answer: what a person says in one place meanwhile would join it."""
+        async with self._speaking[place.platform, id(place.discord or place.slack), person]:
+            told = await self.say(place, text, person)
+            await self.answer(told)
         return told
 
     async def tell_all(self, *told: tuple[Place, str]) -> list[Told]:
