@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 EVERY = 1.0
+#: Looks after the last answer: another process may hear of its end later than this one.
+AFTER = 5
 
 
 class Elsewhere:
@@ -45,10 +47,10 @@ class Elsewhere:
             await self._in_progress.told(event_id, signal, said)
 
     async def run(self) -> None:
-        """Look while there are answers in progress, and once after the last, until cancelled."""
-        busy = False
+        """Look while there are answers in progress, and a few times after the last, until cancelled."""
+        left = 0
         while True:
             await asyncio.sleep(self._every)
-            before, busy = busy, self._in_progress.busy
-            if before or busy:
+            left = AFTER if self._in_progress.busy else max(left - 1, -1)
+            if left >= 0:
                 await self.look()
