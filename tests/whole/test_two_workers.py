@@ -99,7 +99,7 @@ async def test_a_deletion_withdraws_the_answer(workers: Workers) -> None:
     workers.turn()
     await side.delete(asked)
     await soon(lambda: side.shown(asked) == [] and workers.claude.open == 0)
-    for table in ("inbox", "turns", "exchanges", "signals"):
+    for table in ("inbox", "turns", "exchanges"):
         await soon(lambda table=table: workers.kept(f"SELECT event_id FROM {table}") == [])  # type: ignore[misc]
 
 
